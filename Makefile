@@ -1,0 +1,54 @@
+# Everything a person types here works on a machine with nothing but Python and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.PHONY: help install demo dev test check format lint types imports dependencies system lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+
+install: $(READY) ## make .venv with exactly the locked packages
+
+$(READY): requirements.lock setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: $(READY) ## the whole story on the sandbox organisation and the sample directory
+	$(BIN)/swit-provisioning demo
+
+dev: $(READY) ## the Dagster UI on the sandbox organisation
+	$(BIN)/swit-provisioning demo --ui
+
+system: ## the programs that the tests need (slapd, ldap-utils, chromium)
+	@bash .ci/system-packages
+
+test: $(READY) system ## all tests
+	$(BIN)/pytest
+
+check: format lint types imports dependencies test ## everything that CI asks
+
+format: $(READY)
+	$(BIN)/ruff format --check .
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+dependencies: $(READY)
+	@$(BIN)/python .ci/declared-dependencies.py > $(VENV)/declared.txt
+	$(BIN)/deptry . --requirements-files $(VENV)/declared.txt
+
+lock: $(READY) ## bring requirements.lock up to date (needs uv)
+	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-header --quiet --upgrade setup.cfg --output-file requirements.lock
+
+clean: ## remove what this Makefile made
+	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
