@@ -1,0 +1,1 @@
+"""Deciding: frames in, plan out. Pure: no Dagster, no network, no database, no clock."""

@@ -1,0 +1,146 @@
+"""The numbers that guards take their shares of, counted on what was read."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from swit_provisioning.reconcile.columns import Accounts, column
+from swit_provisioning.reconcile.people import People, excludes, is_protected, role_name
+from swit_provisioning.reconcile.people import usable_addresses as usable
+from swit_provisioning.reconcile.plan import Bases, Change
+from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
+from swit_provisioning.reconcile.teams import Owners
+from swit_provisioning.reconcile.text import address_key, clean_name
+
+_ADMINS = (10, 20)
+
+
+def count_reads(directory: DirectoryState, swit: SwitState) -> Bases:
+    """What can be counted of any read, complete or not."""
+    return Bases(
+        users=len(swit.users),
+        teams=len(swit.teams),
+        memberships=len(swit.memberships),
+        directory=_directory(directory),
+        swit=_completeness(swit),
+    )
+
+
+def is_complete(bases: Bases) -> bool:
+    """Whether a plan may be made at all of these reads."""
+    swit = bases.swit
+    return bool(
+        any(base["users"] for base in bases.directory.values())
+        and swit["total_rows"] == swit["distinct_users"]
+        and swit["roots"] == 1
+        and swit["orphans"] == 0
+        and swit["authorised_user"]
+        and swit["authorised_active"]
+        and swit["authorised_admin"]
+    )
+
+
+def never_deactivated(
+    accounts: Accounts, authorised_user_id: str, policy: Policy
+) -> dict[str, str]:
+    """User id -> why: the authorising account, protected roles, `USERS_TO_EXCLUDE`."""
+    is_out = excludes(policy)
+    protected = {role for role in set(accounts.role) if is_protected(role, policy)}
+    why: dict[str, str] = {}
+    for user, email, role in zip(accounts.user_id, accounts.email, accounts.role, strict=True):
+        if user == authorised_user_id:
+            why[user] = "the account that authorised this program"
+        elif role in protected:
+            why[user] = f"PROTECTED_ROLES ({role_name(role)})"
+        elif policy.users_to_exclude and is_out(address_key(email)):
+            why[user] = "USERS_TO_EXCLUDE"
+    return why
+
+
+def protected_objects(left_alone: Mapping[str, str], owners: Owners) -> dict[str, str]:
+    """Users and teams that nothing may touch -> why."""
+    kept = dict.fromkeys(owners.kept, "SWIT_TEAMS_TO_KEEP or TEAMS_TO_EXCLUDE")
+    return {**left_alone, **dict.fromkeys(owners.own, "Swit's own team"), **kept}
+
+
+def active_users_that_may_go(
+    people: People, never: Collection[str], policy: Policy, memory: Memory
+) -> int:
+    """Active accounts that a plan by these rules could deactivate or remove."""
+    known = {*memory.users.values(), *people.present()}
+    all_known = policy.unmanaged_users == "deactivate"
+    users = zip(people.accounts.user_id, people.accounts.active, strict=True)
+    return sum(
+        active
+        and user not in never
+        and user not in people.left_alone
+        and (all_known or user in known)
+        for user, active in users
+    )
+
+
+def teams_that_may_go(owners: Owners, policy: Policy) -> int:
+    """Groups' teams, and those that the settings let go once no group stands behind them."""
+    teams = set(owners.group_of) - owners.kept
+    if policy.team_removal != "keep":
+        marks = policy.team_removal == "mark"
+        teams |= {t for t in owners.left if not (marks and owners.teams[t].is_marked)}
+    if policy.unmanaged_teams == "delete":
+        teams |= owners.unmanaged
+    return len(teams)
+
+
+def removals_by_team(changes: Iterable[Change]) -> dict[str, int]:
+    """Team id -> members it loses, those of users that the same plan lets go not counted."""
+    changes = list(changes)
+    leavers = {c.object_id for c in changes if c.action in {"user.deactivate", "user.remove"}}
+    lost: dict[str, int] = {}
+    for change in changes:
+        if change.action == "membership.remove":
+            members = change.before["user_ids"]
+        elif change.action == "team.delete":
+            members = change.before["members"]
+        else:
+            continue
+        lost[change.object_id] = sum(member not in leavers for member in members)
+    return lost
+
+
+def memberships_that_count(swit: SwitState, owners: Owners) -> int:
+    """All memberships in Swit but for those in its own teams: the root and `Unassigned`."""
+    rows = swit.memberships
+    return len(rows) - int(rows["team_id"].isin(list(owners.own)).sum())
+
+
+def members_by_team(swit: SwitState, teams: Collection[str]) -> dict[str, int]:
+    """Team id -> members now."""
+    rows = swit.memberships["team_id"]
+    counted = Counter(rows[rows.isin(list(teams))])
+    return {team: counted[team] for team in sorted(teams)}
+
+
+def _directory(directory: DirectoryState) -> dict[str, dict[str, int]]:
+    """Search base -> users that are enabled and have a usable address, groups with a name."""
+    rows = zip(*(column(directory.users, c) for c in ("base", "enabled", "emails")), strict=True)
+    users = Counter(base for base, enabled, emails in rows if enabled and usable(emails or []))
+    named = zip(*(column(directory.groups, c) for c in ("base", "names")), strict=True)
+    groups = Counter(base for base, names in named if any(map(clean_name, names or ())))
+    bases = {base.base for base in directory.facts.bases} | set(users) | set(groups)
+    return {base: {"users": users[base], "groups": groups[base]} for base in sorted(bases)}
+
+
+def _completeness(swit: SwitState) -> dict[str, Any]:
+    users, teams = column(swit.users, "user_id"), set(column(swit.teams, "team_id"))
+    parents = column(swit.teams, "parent_id")
+    columns = (users, column(swit.users, "active"), column(swit.users, "role"))
+    me = [row for row in zip(*columns, strict=True) if row[0] == swit.facts.authorised_user_id]
+    return {
+        "total_rows": swit.facts.total_rows,
+        "distinct_users": len(set(users)),
+        "roots": parents.count(None),
+        "orphans": sum(parent is not None and parent not in teams for parent in parents),
+        "authorised_user": len(me) == 1,
+        "authorised_active": all(bool(active) for _, active, _ in me),
+        "authorised_admin": all(role in _ADMINS for _, _, role in me),
+    }

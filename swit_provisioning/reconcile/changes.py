@@ -1,0 +1,52 @@
+"""How a change is written down: its name within the plan, and readable words for what differs."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from swit_provisioning.reconcile.plan import Change, Step
+from swit_provisioning.reconcile.policy import Action
+
+
+class ChangeNames:
+    """Gives each change its id: action and object, numbered where an object changes again."""
+
+    def __init__(self) -> None:
+        """Start with no name given."""
+        self._given: Counter[str] = Counter()
+
+    def name(self, action: Action, object_id: str) -> str:
+        """The id of the next change of that kind to that object."""
+        plain = f"{action}:{object_id}"
+        self._given[plain] += 1
+        return plain if self._given[plain] == 1 else f"{plain}:{self._given[plain]}"
+
+
+def single_change(
+    *,
+    step: Step,
+    action: Action,
+    object_id: str,
+    target: str,
+    reason: str,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    depends_on: Iterable[str] = (),
+) -> Change:
+    """A change to an object that changes in this way but once."""
+    return Change(
+        change_id=f"{action}:{object_id}",
+        step=step,
+        action=action,
+        target=target,
+        object_id=object_id,
+        before=before or {},
+        after=after or {},
+        reason=reason,
+        depends_on=tuple(depends_on),
+    )
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """`name: 'A' -> 'B'; phone_number: '1' -> '2'`, for people."""
+    return "; ".join(f"{key}: {before.get(key)!r} -> {after[key]!r}" for key in after)

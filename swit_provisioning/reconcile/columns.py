@@ -1,0 +1,99 @@
+"""Frames taken apart into columns that lie side by side, sorted, so that places are numbers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Entries:
+    """The enabled people of the directory, sorted by key; the columns of `idp_users`."""
+
+    key: list[str]
+    dn: list[str]
+    directory_id: list[str]
+    emails: list[list[str]]
+    names: list[list[str]]
+    phone_numbers: list[list[str]]
+    language: list[str | None]
+    primary_group: list[str | None]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.key)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Accounts:
+    """Swit's users, sorted by id; the columns of `swit_users`."""
+
+    user_id: list[str]
+    email: list[str]
+    name: list[str]
+    phone_number: list[str | None]
+    role: list[int]
+    active: list[bool]
+    primary_team: list[str | None]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.user_id)
+
+
+def column(frame: pd.DataFrame, name: str) -> list[Any]:
+    """One column as Python values, `None` where one is missing."""
+    series = frame[name]
+    values: list[Any] = series.to_numpy(dtype=object).tolist()
+    missing = series.isna().to_numpy(dtype=bool)
+    for place in np.flatnonzero(missing).tolist():
+        values[place] = None
+    return values
+
+
+def read_entries(users: pd.DataFrame) -> Entries:
+    """The rows of `idp_users` that count: disabled entries are dropped before all else."""
+    rows = users[users["enabled"].to_numpy(dtype=bool)].sort_values("key")
+    return Entries(
+        key=column(rows, "key"),
+        dn=column(rows, "dn"),
+        directory_id=column(rows, "directory_id"),
+        emails=_lists(rows, "emails"),
+        names=_lists(rows, "names"),
+        phone_numbers=_lists(rows, "phone_numbers"),
+        language=column(rows, "language"),
+        primary_group=column(rows, "primary_group"),
+    )
+
+
+def _lists(frame: pd.DataFrame, name: str) -> list[list[str]]:
+    return [values or [] for values in column(frame, name)]
+
+
+def read_accounts(users: pd.DataFrame) -> Accounts:
+    """All rows of `swit_users`."""
+    rows = users.sort_values("user_id")
+    names = ("user_id", "email", "name", "phone_number", "role", "active", "primary_team")
+    return Accounts(**{name: column(rows, name) for name in names})
+
+
+def distinct(numbers: Numbers) -> Numbers:
+    """The numbers sorted, each once."""
+    ordered = np.sort(numbers)
+    return (
+        ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
+    )
+
+
+def among(numbers: Numbers, within: Numbers) -> Mask:
+    """Which of the numbers are in `within`, which is sorted."""
+    if not len(within):
+        return np.zeros(len(numbers), dtype=np.bool_)
+    places = np.minimum(np.searchsorted(within, numbers), len(within) - 1)
+    found: Mask = within[places] == numbers
+    return found

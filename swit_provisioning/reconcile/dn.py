@@ -1,0 +1,206 @@
+r"""Distinguished names: taken apart (RFC 4514), and brought into one form that can be compared.
+
+Servers differ in how they spell one name: case, spaces, escapes (`\,` or `\2C`), the order in
+`cn=a+uid=b`. Two spellings of one name have the same `dn_key`, so everything is joined by it.
+"""
+
+import re
+import unicodedata
+
+Rdn = tuple[tuple[str, str | bytes], ...]
+"""One step of a name: pairs of attribute type, as written, and value; bytes where it was `#hex`."""
+
+
+class InvalidDN(ValueError):  # noqa: N818 - said as it is read: "is an invalid DN"
+    """The text is no distinguished name; the message says where it stops being one."""
+
+
+# A short name or a numeric identifier (RFC 4512); Active Directory may answer `OID.2.5.4.3`.
+_TYPE = re.compile(r"\s*((?:OID\.)?(?:[A-Z][A-Z0-9-]*|\d+(?:\.\d+)+))\s*= *", re.IGNORECASE)
+_HEX = re.compile(r"#((?:[0-9A-Fa-f]{2})+)(?=[ ,+;]|$)")
+# The quoted form of RFC 2253 section 4, which readers still have to accept.
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+# Unescaped spaces belong to the value only where something other than a space follows.
+_PLAIN = re.compile(r'(?: *(?:[^ \\,+;"<>\0]|\\(?:[0-9A-Fa-f]{2}|[ "#+,;<=>\\])))*', re.DOTALL)
+_SEPARATOR = re.compile(r" *([,;+]|$)")
+_ESCAPE = re.compile(rb"\\([0-9A-Fa-f]{2}|.)", re.DOTALL)
+_MUST_ESCAPE = re.compile(r'([\\,+="<>;#])')
+
+_SHORT_NAMES = {
+    "2.5.4.3": "cn",
+    "2.5.4.4": "sn",
+    "2.5.4.6": "c",
+    "2.5.4.7": "l",
+    "2.5.4.8": "st",
+    "2.5.4.9": "street",
+    "2.5.4.10": "o",
+    "2.5.4.11": "ou",
+    "0.9.2342.19200300.100.1.25": "dc",
+    "0.9.2342.19200300.100.1.1": "uid",
+    "commonname": "cn",
+    "surname": "sn",
+    "countryname": "c",
+    "localityname": "l",
+    "stateorprovincename": "st",
+    "streetaddress": "street",
+    "organizationname": "o",
+    "organizationalunitname": "ou",
+    "domaincomponent": "dc",
+    "userid": "uid",
+}
+
+# What RFC 4518 section 2.2 maps to nothing: soft hyphens, joiners, controls, variation selectors.
+_DROPPED = dict.fromkeys(
+    (
+        *range(0x09),
+        *range(0x0E, 0x20),
+        *range(0x7F, 0x85),
+        *range(0x86, 0xA0),
+        *(0xAD, 0x34F, 0x6DD, 0x70F, 0x1806, 0x200B, 0xFEFF, 0xFFFC),
+        *range(0x180B, 0x180F),
+        *range(0x200C, 0x2010),
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2064),
+        *range(0x206A, 0x2070),
+        *range(0xFE00, 0xFE10),
+        *range(0xFFF9, 0xFFFC),
+    )
+)
+
+# The fast path: plain ASCII with nothing escaped, quoted or doubled. The attribute names that
+# have a longer spelling (`_SHORT_NAMES`) have six letters and more, so those aren't in it.
+_FAST = re.compile(
+    r"(?:[A-Za-z]{1,5}=[!$-*\-./0-:?-\[\]-~]+(?: [!$-*\-./0-:?-\[\]-~]+)*(?:,(?!$)|\Z))+\Z"
+)
+
+
+def dn_key(dn: str) -> str:
+    """Bring a DN into normal form: equal for every spelling of one name, and a DN itself.
+
+    Attribute names are short and lower case, values prepared for comparison without case (RFC
+    4518), `+` parts sorted, escapes those of one fixed set.
+
+    Raises:
+        InvalidDN: `dn` is no distinguished name.
+
+    """
+    if _FAST.match(dn):
+        return dn.lower()
+    return _key(parse_dn(dn))
+
+
+def parse_dn(dn: str) -> tuple[Rdn, ...]:
+    """Take a DN apart, the entry's own part first; the empty DN has no parts.
+
+    Values are unescaped; one written as `#hex` comes as the bytes.
+
+    Raises:
+        InvalidDN: `dn` is no distinguished name.
+
+    """
+    rdns: list[Rdn] = []
+    pairs: list[tuple[str, str | bytes]] = []
+    position = 0
+    if not dn.strip():
+        return ()
+    while True:
+        kind = _TYPE.match(dn, position)
+        if kind is None:
+            raise _invalid(dn, position, "an attribute name and `=` are expected")
+        value, position = _value(dn, kind.end())
+        pairs.append((kind[1], value))
+        separator = _SEPARATOR.match(dn, position)
+        if separator is None:
+            raise _invalid(dn, position, "the value ends, but neither `,` nor `+` follows")
+        position = separator.end()
+        if separator[1] != "+":
+            rdns.append(tuple(pairs))
+            pairs = []
+        if not separator[1]:
+            return tuple(rdns)
+
+
+def rdn_values(dn: str, attribute: str) -> list[str]:
+    r"""All values of one attribute in a DN, unescaped, from the entry up to the top.
+
+    `rdn_values(r"CN=Sales\, EMEA,OU=Groups,DC=x", "cn")` is `["Sales, EMEA"]`. Values that the
+    DN gives as `#hex` are left out.
+
+    Raises:
+        InvalidDN: `dn` is no distinguished name.
+
+    """
+    wanted = _short(attribute)
+    return [
+        value
+        for rdn in parse_dn(dn)
+        for kind, value in rdn
+        if isinstance(value, str) and _short(kind) == wanted
+    ]
+
+
+def is_below(key: str, base_key: str) -> bool:
+    """Whether one entry is somewhere under another one (not that one itself), both as `dn_key`.
+
+    In normal form a comma in a value is escaped and so is `=`: comparing the ends is enough.
+    """
+    return key.endswith("," + base_key) if base_key else bool(key)
+
+
+def _value(dn: str, position: int) -> tuple[str | bytes, int]:
+    """Read one value; return it with the position behind it."""
+    mark = dn[position : position + 1]
+    if mark == "#":
+        matched = _HEX.match(dn, position)
+        if matched is None:
+            raise _invalid(dn, position, "`#` must be followed by pairs of hexadecimal digits")
+        return bytes.fromhex(matched[1]), matched.end()
+    pattern = _QUOTED if mark == '"' else _PLAIN
+    matched = pattern.match(dn, position)
+    if matched is None:
+        raise _invalid(dn, position, 'the closing `"` is missing')
+    text = matched[1] if mark == '"' else matched[0]
+    return _unescaped(dn, position, text), matched.end()
+
+
+def _unescaped(dn: str, position: int, text: str) -> str:
+    try:
+        if "\\" not in text:
+            text.encode()
+            return text
+        return _ESCAPE.sub(_octet, text.encode()).decode()
+    except UnicodeError:
+        raise _invalid(dn, position, "the value is not UTF-8") from None
+
+
+def _octet(escape: re.Match[bytes]) -> bytes:
+    body = escape[1]
+    return bytes.fromhex(body.decode()) if len(body) == len("2C") else body
+
+
+def _invalid(dn: str, position: int, problem: str) -> InvalidDN:
+    return InvalidDN(f"{dn!r} is not a distinguished name: at character {position + 1} {problem}")
+
+
+def _key(rdns: tuple[Rdn, ...]) -> str:
+    return ",".join("+".join(sorted(_pair(kind, value) for kind, value in rdn)) for rdn in rdns)
+
+
+def _pair(kind: str, value: str | bytes) -> str:
+    written = "#" + value.hex() if isinstance(value, bytes) else _escaped(_prepared(value))
+    return f"{_short(kind)}={written}"
+
+
+def _short(kind: str) -> str:
+    name = kind.lower().removeprefix("oid.")
+    return _SHORT_NAMES.get(name, name)
+
+
+def _escaped(value: str) -> str:
+    return _MUST_ESCAPE.sub(r"\\\1", value)
+
+
+def _prepared(value: str) -> str:
+    """Prepare for comparison without case: RFC 4518 for caseIgnoreMatch."""
+    mapped = unicodedata.normalize("NFKC", value.translate(_DROPPED)).casefold()
+    return " ".join(unicodedata.normalize("NFKC", mapped).split())

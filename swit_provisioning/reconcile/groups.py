@@ -1,0 +1,153 @@
+"""The groups of the directory: which are in scope, in which order, under which parents."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from swit_provisioning.reconcile.columns import column
+from swit_provisioning.reconcile.dn import InvalidDN, rdn_values
+from swit_provisioning.reconcile.plan import NEW_TEAM, Finding
+from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.references import reference_key
+from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning.reconcile.text import clean_team_name, name_key
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """One group, as the planner needs it."""
+
+    key: str
+    dn: str
+    directory_id: str
+    names: tuple[str, ...]
+    """Names that its team could have, sorted; none: its team's name is left alone."""
+    rank: int
+    """Its place in directory order, among all groups in scope."""
+    parents: tuple[str, ...]
+    """Keys of the groups in scope that could be its parent, in directory order."""
+    reference: str
+    """What its team's reference should say."""
+    references: tuple[str, ...]
+    """All that its team's reference may say, in the form it is compared, the best first."""
+
+    @property
+    def new_team(self) -> str:
+        """What its team is called in a plan that makes it."""
+        return NEW_TEAM + self.key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """Groups in scope by key, in directory order, and those that the settings exclude."""
+
+    in_scope: Mapping[str, Group]
+    excluded: tuple[Group, ...]
+    findings: tuple[Finding, ...]
+
+
+def read_groups(directory: DirectoryState, policy: Policy) -> Groups:
+    """Take the groups apart."""
+    is_out = _excluded(policy)
+    rows: dict[str, dict[str, Any]] = {}
+    excluded: list[Group] = []
+    for row in _ordered(directory.groups):
+        if is_out(row):
+            excluded.append(_group(row, (), 0, policy))
+        else:
+            rows[row["key"]] = row
+    listed_by = _listed_by(directory.memberships, rows)
+    rank = {key: place for place, key in enumerate(rows)}
+    in_scope = {}
+    for key, row in rows.items():
+        parents = row["parents"] or listed_by.get(key, ())
+        near = sorted({parent for parent in parents if parent in rank}, key=rank.__getitem__)
+        in_scope[key] = _group(row, tuple(near), rank[key], policy)
+    findings = tuple(_findings(in_scope))
+    return Groups(in_scope=in_scope, excluded=tuple(excluded), findings=findings)
+
+
+def _ordered(groups: pd.DataFrame) -> list[dict[str, Any]]:
+    """In directory order: by the order attribute, else as the source has them."""
+    names = ("key", "dn", "directory_id", "names", "order", "parents", "position")
+    columns = [column(groups, name) for name in names]
+    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    last = float("inf")
+
+    def place(row: Mapping[str, Any]) -> tuple[float, int, str]:
+        return (last if row["order"] is None else row["order"], row["position"], row["key"])
+
+    return sorted(rows, key=place)
+
+
+def _excluded(policy: Policy) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether a group's DN holds a CN that is excluded, or one of its names is."""
+    names = {name_key(name) for name in policy.teams_to_exclude} - {""}
+
+    def is_out(row: Mapping[str, Any]) -> bool:
+        return bool(names) and not names.isdisjoint(
+            name_key(name) for name in (*common_names(row["dn"]), *(row["names"] or ()))
+        )
+
+    return is_out
+
+
+def common_names(dn: str) -> list[str]:
+    """The CNs in a DN, none where the text is no DN."""
+    try:
+        return rdn_values(dn, "cn")
+    except InvalidDN:
+        return []
+
+
+def _group(
+    row: Mapping[str, Any],
+    parents: tuple[str, ...],
+    rank: int,
+    policy: Policy,
+) -> Group:
+    stable_id = None if row["directory_id"] == row["key"] else row["directory_id"]
+    by_dn = policy.reference_attribute == "distinguishedName"
+    reference = row["dn"] if by_dn or stable_id is None else stable_id
+    keys = (reference, row["dn"], row["key"], row["directory_id"])
+    return Group(
+        key=row["key"],
+        dn=row["dn"],
+        directory_id=row["directory_id"],
+        names=tuple(sorted({clean_team_name(name) for name in row["names"] or ()} - {""})),
+        rank=rank,
+        parents=parents,
+        reference=reference,
+        references=tuple(dict.fromkeys(reference_key(key) for key in keys)),
+    )
+
+
+def _listed_by(memberships: pd.DataFrame, rows: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Group key -> keys of the groups in scope that list it as a member."""
+    nested = memberships[memberships["member"].isin(rows) & memberships["group"].isin(rows)]
+    listed: dict[str, list[str]] = {}
+    for group, member in zip(nested["group"], nested["member"], strict=True):
+        listed.setdefault(member, []).append(group)
+    return listed
+
+
+def _findings(groups: Mapping[str, Group]) -> Iterator[Finding]:
+    ids = Counter(group.directory_id for group in groups.values())
+    for group in groups.values():
+        if not group.names:
+            yield Finding(
+                kind="group without a name",
+                subject=group.dn,
+                message="The group has no usable name; no team is made for it, and a team that it"
+                " has keeps its name. Give it a name.",
+            )
+        if ids[group.directory_id] > 1:
+            yield Finding(
+                kind="two groups with one id",
+                subject=group.dn,
+                message=f"Another group has the id {group.directory_id} too; neither is known"
+                " again by it after a rename. Ask who runs the directory.",
+            )

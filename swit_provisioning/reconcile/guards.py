@@ -1,0 +1,365 @@
+"""Whether a plan may be sent: nine guards, judged before the first write on what would be sent."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from swit_provisioning.reconcile.bases import removals_by_team
+from swit_provisioning.reconcile.limits import Limit, Limits
+from swit_provisioning.reconcile.plan import Change, Plan
+from swit_provisioning.reconcile.policy import Action
+from swit_provisioning.reconcile.text import REMOVED
+
+__all__ = ["GUARDS", "NEVER_LIFTED", "GuardName", "Limit", "Limits", "Verdict", "judge"]
+
+GuardName = Literal[
+    "directory_read_is_complete",
+    "swit_read_is_complete",
+    "protected_users_untouched",
+    "directory_has_not_shrunk",
+    "deactivations_within_limit",
+    "team_deletions_within_limit",
+    "membership_removals_within_limit",
+    "creations_within_limit",
+    "updates_within_limit",
+]
+GUARDS: tuple[GuardName, ...] = get_args(GuardName)
+NEVER_LIFTED: frozenset[GuardName] = frozenset(
+    {"directory_read_is_complete", "swit_read_is_complete", "protected_users_untouched"}
+)
+"""Guards that no approval lifts."""
+
+MARKINGS = "team.mark"
+"""In `recent`: teams renamed to `(removed) ...`, which count as deletions."""
+_UPDATES: tuple[Action, ...] = (
+    "user.update",
+    "user.activate",
+    "team.update",
+    "team.sort",
+    "primary.update",
+)
+_LEAVING = frozenset({"user.deactivate", "user.remove"})
+_HARD_DELETE = "USER_REMOVAL=remove"
+_MEMBERSHIPS_THAT_MAY_ALWAYS_GO = 5
+_SMALLEST_TEAM_WITH_A_LIMIT = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one guard says of a plan."""
+
+    name: GuardName
+    passed: bool
+    blocking: bool
+    """Whether the plan may not be sent if this has not passed; an approval takes that away."""
+    message: str
+    """One sentence: how many of how many, the limit, the setting, the way out."""
+    lifted: bool = False
+    """Not passed, but approved for this plan."""
+
+    @property
+    def stops(self) -> bool:
+        """Whether nothing may be written because of this guard."""
+        return self.blocking and not self.passed
+
+    def document(self) -> dict[str, str | bool]:
+        """As plain JSON values."""
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "blocking": self.blocking,
+            "message": self.message,
+            "lifted": self.lifted,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Count:
+    """So many of so many, held against one setting."""
+
+    n: int
+    """What the plan would send."""
+    what: str
+    """`1 of 10 active users would be deactivated or removed`: the words after the numbers."""
+    base: int
+    limit: Limit
+    setting: str
+    recent: int = 0
+    """What was sent in the last 24 hours without an approval."""
+    always: int = 1
+    new: bool = False
+    """Whether these come beside the `base`, rather than out of it."""
+
+    @property
+    def within(self) -> bool:
+        total = self.n + self.recent
+        return self.n == 0 or self.limit.allows(total, self.base, always=self.always)
+
+    @property
+    def words(self) -> str:
+        before = f", after {self.recent} in the last 24 hours" if self.recent else ""
+        if self.new:
+            return f"{self.n} {self.what}, beside the {self.base} there are{before}"
+        return f"{self.n} of {self.base} {self.what}{before}"
+
+    @property
+    def allowed(self) -> str:
+        """What the setting says to so many."""
+        if self.setting == _HARD_DELETE:
+            return f"{self.setting} needs an approval each time"
+        return f"{self.setting}={self.limit} allows fewer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """Everything that a guard may look at."""
+
+    plan: Plan
+    limits: Limits
+    last_read: Mapping[str, Mapping[str, int]]
+    recent: Mapping[str, int]
+    sent: Counter[str] = field(default_factory=Counter)
+
+    def before(self, *actions: str) -> int:
+        """How many of these were sent in the last 24 hours without an approval."""
+        return sum(self.recent.get(action, 0) for action in actions)
+
+
+def judge(
+    plan: Plan,
+    limits: Limits,
+    *,
+    last_read: Mapping[str, Mapping[str, int]],
+    recent: Mapping[str, int],
+    approval: frozenset[str] | None,
+) -> tuple[Verdict, ...]:
+    """All nine guards, in the order of `GUARDS`.
+
+    `last_read` has `users` and `groups` of each search base in the last accepted read; `recent`
+    has the objects changed in the last 24 hours without an approval, by action (memberships: one
+    for each user); `approval` has the guards that someone lifted for this very plan.
+    """
+    seen = _Judged(
+        plan=plan,
+        limits=limits,
+        last_read=last_read,
+        recent=recent,
+        sent=Counter(change.action for change in plan.changes),
+    )
+    approved = frozenset(approval or ()) - NEVER_LIFTED
+    way_out = f'swit-provisioning apply {plan.plan_id} --approve "reason"'
+    limited: dict[GuardName, Sequence[_Count]] = {
+        "directory_has_not_shrunk": list(_shrunk(seen)),
+        "deactivations_within_limit": [_deactivations(seen), _hard_deletes(seen)],
+        "team_deletions_within_limit": [_team_deletions(seen)],
+        "membership_removals_within_limit": list(_membership_removals(seen)),
+        "creations_within_limit": list(_creations(seen)),
+        "updates_within_limit": [_updates(seen)],
+    }
+    return (
+        _exact("directory_read_is_complete", _directory_problems(seen), "every base was read"),
+        _exact("swit_read_is_complete", _swit_problems(plan), "users and teams are all there"),
+        _exact("protected_users_untouched", _touched(plan), "none of them is touched"),
+        *(_verdict(name, counts, approved, way_out) for name, counts in limited.items()),
+    )
+
+
+def _exact(name: GuardName, problems: Iterable[str], fine: str) -> Verdict:
+    found = list(problems)
+    return Verdict(
+        name=name, passed=not found, blocking=True, message=_sentence("; ".join(found) or fine)
+    )
+
+
+def _verdict(
+    name: GuardName, counts: Sequence[_Count], approved: frozenset[str], way_out: str
+) -> Verdict:
+    over = [count for count in counts if not count.within]
+    if not over:
+        told = "; ".join(f"{c.words} ({c.setting}={c.limit})" for c in counts if c.n)
+        message = _sentence(told or "nothing of this kind is planned")
+        return Verdict(name=name, passed=True, blocking=True, message=message)
+    told = "; ".join(f"{c.words}, {c.allowed}" for c in over)
+    lifted = name in approved
+    way = "approved for this plan" if lifted else f"if this is meant: {way_out}"
+    return Verdict(
+        name=name,
+        passed=False,
+        blocking=not lifted,
+        message=_sentence(f"{told}; {way}"),
+        lifted=lifted,
+    )
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _directory_problems(seen: _Judged) -> Iterator[str]:
+    now = seen.plan.bases.directory
+    if not any(base.get("users", 0) for base in now.values()):
+        yield "no usable user was read from the directory: check its filter, bases and account"
+    for base, counts in sorted(now.items()):
+        before = seen.last_read.get(base, {}).get("users", 0)
+        if before and not counts.get("users", 0):
+            yield (
+                f"{base} gave {before} users in the last accepted read and none now: check the"
+                " account's rights, or take the base out of the settings if it is meant to be empty"
+            )
+
+
+def _swit_problems(plan: Plan) -> Iterator[str]:
+    swit = plan.bases.swit
+    total, distinct = swit.get("total_rows", 0), swit.get("distinct_users", 0)
+    if total != distinct:
+        yield f"Swit says it has {total} users, {distinct} were read: read again"
+    if swit.get("roots") != 1:
+        yield f"{swit.get('roots', 0)} root teams were read, there must be one: read again"
+    if swit.get("orphans", 0):
+        yield f"{swit['orphans']} teams have a parent that was not read: read again"
+    if not swit.get("authorised_user"):
+        yield "the account that authorised this program is not among the users: log in again"
+    elif not (swit.get("authorised_active") and swit.get("authorised_admin")):
+        yield "the account that authorised this program is not an active admin: log in with one"
+
+
+def _touched(plan: Plan) -> Iterator[str]:
+    bases = plan.bases
+    for change in plan.changes:
+        for object_id in _touches(change):
+            if object_id in bases.protected:
+                yield f"{change.change_id} touches what is left alone: {bases.protected[object_id]}"
+        if change.action in _LEAVING and change.object_id in bases.never_deactivated:
+            yield f"{change.change_id} lets go: {bases.never_deactivated[change.object_id]}"
+
+
+def _touches(change: Change) -> Iterator[str]:
+    """Ids of the users and teams that a change is made to; a sort changes no team."""
+    if change.action != "team.sort":
+        yield change.object_id
+    yield from change.before.get("user_ids", ())
+    yield from change.after.get("user_ids", ())
+    if change.action == "primary.update":
+        yield change.after["team_id"]
+
+
+def _shrunk(seen: _Judged) -> Iterator[_Count]:
+    for base, before in sorted(seen.last_read.items()):
+        now = seen.plan.bases.directory.get(base)
+        for what in ("users", "groups") if now is not None else ():
+            had, has = before.get(what, 0), (now or {}).get(what, 0)
+            yield _Count(
+                n=max(had - has, 0),
+                what=f"{what} of {base} are gone since the last accepted read",
+                base=had,
+                limit=seen.limits.max_directory_shrink,
+                setting="MAX_DIRECTORY_SHRINK",
+            )
+
+
+def _deactivations(seen: _Judged) -> _Count:
+    before = seen.before(*_LEAVING)
+    return _Count(
+        n=sum(seen.sent[action] for action in _LEAVING),
+        what="active users that may go would be deactivated or removed",
+        base=seen.plan.bases.active_users_that_may_go + before,
+        limit=seen.limits.max_deactivations,
+        setting="MAX_DEACTIVATIONS",
+        recent=before,
+    )
+
+
+def _hard_deletes(seen: _Judged) -> _Count:
+    """Nothing brings a removed account back, so each plan that removes one is looked at."""
+    return _Count(
+        n=seen.sent["user.remove"],
+        what="active users that may go would be removed for good",
+        base=seen.plan.bases.active_users_that_may_go,
+        limit=Limit(number=0),
+        setting=_HARD_DELETE,
+    )
+
+
+def _team_deletions(seen: _Judged) -> _Count:
+    before = seen.before("team.delete", MARKINGS)
+    return _Count(
+        n=seen.sent["team.delete"] + _markings(seen.plan),
+        what="teams that may go would be deleted or marked",
+        base=seen.plan.bases.teams_that_may_go + before,
+        limit=seen.limits.max_team_deletions,
+        setting="MAX_TEAM_DELETIONS",
+        recent=before,
+    )
+
+
+def _markings(plan: Plan) -> int:
+    renamed = {c.object_id for c in plan.changes if _is_marking(c)}
+    return len(renamed)
+
+
+def _is_marking(change: Change) -> bool:
+    """Whether a team is renamed to `(removed) ...`; no group's team is ever called so."""
+    name = str(change.after.get("name", ""))
+    return change.action == "team.update" and name.startswith(REMOVED)
+
+
+def _membership_removals(seen: _Judged) -> Iterator[_Count]:
+    bases, before = seen.plan.bases, seen.before("membership.remove")
+    lost = removals_by_team(seen.plan.changes)
+    yield _Count(
+        n=sum(lost.values()),
+        what="memberships would be removed, those of leavers not counted",
+        base=bases.memberships + before,
+        limit=seen.limits.max_membership_removals,
+        setting="MAX_MEMBERSHIP_REMOVALS",
+        recent=before,
+        always=_MEMBERSHIPS_THAT_MAY_ALWAYS_GO,
+    )
+    for change in seen.plan.changes:
+        members = bases.members_by_team.get(change.object_id, 0)
+        big = members >= _SMALLEST_TEAM_WITH_A_LIMIT
+        if change.action == "membership.remove" and big:
+            yield _Count(
+                n=lost[change.object_id],
+                what=f"members of the team {change.target} would be removed",
+                base=members,
+                limit=seen.limits.max_membership_removals_per_team,
+                setting="MAX_MEMBERSHIP_REMOVALS_PER_TEAM",
+                always=_MEMBERSHIPS_THAT_MAY_ALWAYS_GO,
+            )
+
+
+def _creations(seen: _Judged) -> Iterator[_Count]:
+    bases, limits = seen.plan.bases, seen.limits
+    users, teams = seen.before("user.create"), seen.before("team.create")
+    yield _Count(
+        n=seen.sent["user.create"],
+        what="users would be created",
+        base=max(bases.users - users, 0),
+        limit=limits.max_user_creations,
+        setting="MAX_USER_CREATIONS",
+        new=True,
+        recent=users,
+    )
+    yield _Count(
+        n=seen.sent["team.create"],
+        what="teams would be created",
+        base=max(bases.teams - teams, 0),
+        limit=limits.max_team_creations,
+        setting="MAX_TEAM_CREATIONS",
+        new=True,
+        recent=teams,
+    )
+
+
+def _updates(seen: _Judged) -> _Count:
+    before = seen.before(*_UPDATES)
+    return _Count(
+        n=sum(seen.sent[action] for action in _UPDATES) - _markings(seen.plan),
+        what="users and teams would be updated",
+        base=seen.plan.bases.users + seen.plan.bases.teams,
+        limit=seen.limits.max_updates,
+        setting="MAX_UPDATES",
+        recent=before,
+    )

@@ -1,0 +1,157 @@
+"""Memberships and primary teams, from frames to changes: ids become places, and places ids."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from swit_provisioning.reconcile.columns import Mask, Numbers
+from swit_provisioning.reconcile.groups import Group
+from swit_provisioning.reconcile.memberships import Pairs, compare, mask, places, plan_memberships
+from swit_provisioning.reconcile.people import People
+from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.primaries import (
+    NONE,
+    UNCOUNTED,
+    named_groups,
+    plan_primaries,
+    primary_group_key,
+)
+from swit_provisioning.reconcile.standing import Standing
+from swit_provisioning.reconcile.state import DirectoryState, SwitState
+from swit_provisioning.reconcile.teams import Owners
+from swit_provisioning.reconcile.tree import Tree
+from swit_provisioning.reconcile.users import UserPlan
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Teams:
+    """Teams that will be there, Swit's own left out; groups' teams first, in directory order."""
+
+    ids: list[str]
+    of_group: Numbers
+    """By the groups' places: the place of the group's team, -1 where it has none."""
+    by_key: Mapping[str, str]
+    """Group key -> id of its team, if it has or gets one."""
+
+
+class Members:
+    """Who should be in which group's team, by users who have an account or get one."""
+
+    def __init__(
+        self,
+        directory: DirectoryState,
+        swit: SwitState,
+        people: People,
+        users: UserPlan,
+        groups: Mapping[str, Group],
+    ) -> None:
+        """Number users, and hold the directory's memberships against their numbers."""
+        self._swit, self._people, self._users, self._groups = swit, people, users, groups
+        accounts = people.accounts
+        emails = [*zip(accounts.email, accounts.user_id, strict=True)]
+        emails += [(email, user) for user, email in users.made.items()]
+        emails.sort()
+        self._emails, self._ids = [email for email, _ in emails], [user for _, user in emails]
+        self._index = pd.Index(self._ids, dtype=object)
+        have = [user for user in users.user_of if user is not None]
+        of_entry = np.full(len(people.entries) + 1, NONE, dtype=np.int64)
+        of_entry[[user is not None for user in (*users.user_of, None)]] = places(have, self._index)
+        self._of_entry = of_entry
+        rows = directory.memberships
+        self._group = places(rows["group"], pd.Index(list(groups), dtype=object))
+        entry = places(rows["member"], pd.Index(people.entries.key, dtype=object))
+        self._user = of_entry[entry]
+
+    def wanted_in(self, group_key: str) -> list[str]:
+        """The accounts that should be in one group's team."""
+        rows = self._group == self._groups[group_key].rank
+        return [self._ids[place] for place in self._user[rows].tolist() if place != NONE]
+
+    def bindings(self) -> Iterator[tuple[str, str]]:
+        """The directory id of each entry that has an account or gets one, and whose it is."""
+        for directory_id, user in zip(
+            self._people.entries.directory_id, self._users.user_of, strict=True
+        ):
+            if user is not None:
+                yield directory_id, user
+
+    def plan(
+        self, owners: Owners, standing: Standing, tree: Tree, policy: Policy
+    ) -> Iterator[Change]:
+        """Who joins, who leaves, whose primary team changes; disabled actions left out."""
+        teams = self._teams(owners, standing, tree)
+        pairs = self._pairs(teams, owners)
+        made = {self._groups[key].new_team for key in standing.created}
+        adds = "membership.add" not in policy.disabled_actions
+        removes = "membership.remove" not in policy.disabled_actions
+        nobody = pairs.added[:0]
+        for change in plan_memberships(pairs, tree.name, self._emails, made):
+            if change.action not in policy.disabled_actions:
+                yield change
+        if "primary.update" not in policy.disabled_actions:
+            yield from plan_primaries(
+                pairs,
+                may_change=self._may_change(),
+                now=self._now(teams, owners),
+                named=self._named(teams),
+                added=pairs.added if adds else nobody,
+                removed=pairs.removed if removes else nobody,
+                names=tree.name,
+                emails=self._emails,
+            )
+
+    def _teams(self, owners: Owners, standing: Standing, tree: Tree) -> _Teams:
+        created = set(standing.created)
+        by_key = {
+            key: owners.team_of.get(key, group.new_team)
+            for key, group in self._groups.items()
+            if key in owners.team_of or key in created
+        }
+        others = (team for team in tree.name if team not in owners.own)
+        ids = list(dict.fromkeys([*by_key.values(), *others]))
+        place = {team: number for number, team in enumerate(ids)}
+        of_group = [place[by_key[key]] if key in by_key else NONE for key in self._groups]
+        numbers = np.array([*of_group, NONE], dtype=np.int64)
+        return _Teams(ids=ids, of_group=numbers, by_key=by_key)
+
+    def _pairs(self, teams: _Teams, owners: Owners) -> Pairs:
+        index = pd.Index(teams.ids, dtype=object)
+        rows = self._swit.memberships
+        managed = set(teams.by_key.values()) - owners.kept
+        return compare(
+            teams=teams.ids,
+            users=self._ids,
+            wanted=(teams.of_group[self._group], self._user),
+            present=(places(rows["team_id"], index), places(rows["user_id"], self._index)),
+            managed=mask(managed, index),
+            untouched=mask(list(self._people.left_alone), self._index),
+            removed_users=mask(self._users.removed, self._index),
+        )
+
+    def _may_change(self) -> Mask:
+        has_entry = np.zeros(len(self._ids) + 1, dtype=np.bool_)
+        has_entry[self._of_entry] = True
+        return has_entry[:-1] & ~mask(list(self._people.left_alone), self._index)
+
+    def _now(self, teams: _Teams, owners: Owners) -> Numbers:
+        """By users: the place of the primary team."""
+        place = {team: number for number, team in enumerate(teams.ids)}
+        place |= dict.fromkeys(owners.own, UNCOUNTED)
+        now = dict(
+            zip(self._people.accounts.user_id, self._people.accounts.primary_team, strict=True)
+        )
+        found = [place.get(now.get(user) or "", NONE) for user in self._ids]
+        return np.array(found, dtype=np.int64)
+
+    def _named(self, teams: _Teams) -> Numbers:
+        """By users: the place of the team that `primary_group` names."""
+        place = {team: number for number, team in enumerate(teams.ids)}
+        named = named_groups(self._groups, teams.by_key)
+        found = np.full(len(self._ids) + 1, NONE, dtype=np.int64)
+        texts = self._people.entries.primary_group
+        team = [place.get(named.get(primary_group_key(text), ""), NONE) for text in texts]
+        found[self._of_entry[:-1]] = team
+        return found[:-1]

@@ -1,0 +1,297 @@
+"""Whose account is whose: entries of the directory matched with Swit's accounts.
+
+An entry has the account with its address, else the one it is remembered to have had. Whatever
+is not plain (an address claimed twice, an entry without one) is a finding and left alone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from swit_provisioning.reconcile.columns import Accounts, Entries, Numbers, distinct
+from swit_provisioning.reconcile.patterns import matcher
+from swit_provisioning.reconcile.plan import Finding
+from swit_provisioning.reconcile.policy import ROLES, Policy
+from swit_provisioning.reconcile.state import Memory
+from swit_provisioning.reconcile.text import address_key, usable_address
+
+Verdict = Literal[
+    "matched",
+    "new",
+    "excluded",
+    "address changed",
+    "two with one address",
+    "two accounts",
+    "no address",
+]
+NONE = -1
+_MASTER = 10
+_HAVE_RIGHTS = frozenset({"master", "admin"})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class People:
+    """Who is who. Lists go by the entries' places."""
+
+    entries: Entries
+    accounts: Accounts
+    verdict: list[Verdict]
+    account: list[int]
+    """The place of the entry's account, where it is `matched`."""
+    address: list[str]
+    """The address that stands for the entry, folded; `""` where it has none."""
+    left_alone: Mapping[str, str]
+    """User id -> why nothing about this account is changed."""
+    findings: tuple[Finding, ...]
+
+    def present(self) -> set[str]:
+        """Ids of the accounts whose entries are in the directory."""
+        return {self.accounts.user_id[place] for place in self.account if place != NONE}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Addresses:
+    """Entries' and accounts' addresses as numbers, in the order of their sorted texts."""
+
+    texts: list[str]
+    entry: Numbers
+    """Together with `address` the usable addresses of entries, each pair once, sorted."""
+    address: Numbers
+    of_account: Numbers
+    """The address of each account."""
+
+
+def match_people(
+    entries: Entries,
+    accounts: Accounts,
+    policy: Policy,
+    memory: Memory,
+    authorised_user_id: str,
+) -> People:
+    """Find each entry's account, and the accounts that nobody may touch."""
+    found = _addresses(entries, accounts)
+    owners = np.bincount(found.of_account, minlength=len(found.texts))
+    chosen, known, owned, shared = _counts(found, owners, len(entries))
+    address = [found.texts[number] if number != NONE else "" for number in chosen.tolist()]
+    remembered = _remembered(entries, accounts, memory)
+    is_out = excludes(policy)
+    out = np.fromiter((is_out(text) for text in address), dtype=np.bool_, count=len(address))
+    verdict: list[Verdict] = np.select(
+        [
+            chosen == NONE,
+            known > 1,
+            out,
+            shared | (owned > 1),
+            owned == 1,
+            np.array(remembered, dtype=np.int64) != NONE,
+        ],
+        [
+            "no address",
+            "two accounts",
+            "excluded",
+            "two with one address",
+            "matched",
+            "address changed",
+        ],
+        default="new",
+    ).tolist()
+    account_at = np.full(len(found.texts) + 1, NONE, dtype=np.int64)
+    account_at[found.of_account] = np.arange(len(accounts))
+    account = np.where(np.array(verdict) == "matched", account_at[chosen], NONE).tolist()
+    stands_for = _stands_for(found, verdict, remembered)
+    left_alone: dict[str, str] = {accounts.user_id[p]: why for p, why in stands_for.items()}
+    present = {place for place in account if place != NONE}
+    left_alone |= _left_alone_by_rule(accounts, present, authorised_user_id, policy)
+    people = People(
+        entries=entries,
+        accounts=accounts,
+        verdict=verdict,
+        account=account,
+        address=address,
+        left_alone=left_alone,
+        findings=(*_admins_that_left(accounts, present, left_alone),),
+    )
+    return _with_findings(people, remembered)
+
+
+def usable_addresses(emails: list[str]) -> list[str]:
+    """The folded addresses among an entry's values that can be an account's."""
+    folded = map(address_key, emails)
+    return [address for address in folded if usable_address(address)]
+
+
+def role_name(role: int) -> str:
+    """The role's name; one that nobody told us about is `unknown role 77`."""
+    return ROLES.get(role, f"unknown role {role}")
+
+
+def is_protected(role: int, policy: Policy) -> bool:
+    """Whether an account of this role is never deactivated: the master and unknown roles always."""
+    return role == _MASTER or role not in ROLES or ROLES[role] in policy.protected_roles
+
+
+def excludes(policy: Policy) -> Callable[[str], bool]:
+    """Whether an address, folded, is one of `USERS_TO_EXCLUDE`."""
+    return matcher(policy.users_to_exclude, address_key)
+
+
+def written_address(emails: list[str], address: str) -> str:
+    """The address as the directory writes it."""
+    return min((text.strip() for text in emails if address_key(text) == address), default="")
+
+
+def _addresses(entries: Entries, accounts: Accounts) -> _Addresses:
+    usable = [usable_addresses(emails) for emails in entries.emails]
+    entry = np.repeat(np.arange(len(usable)), [len(values) for values in usable])
+    flat = [address for values in usable for address in values]
+    texts = np.array([*flat, *map(address_key, accounts.email)], dtype=object)
+    numbers, sorted_texts = pd.factorize(texts, sort=True)
+    size = max(len(sorted_texts), 1)
+    pairs = distinct(entry * size + numbers[: len(flat)])
+    return _Addresses(
+        texts=list(sorted_texts),
+        entry=pairs // size,
+        address=pairs % size,
+        of_account=numbers[len(flat) :],
+    )
+
+
+def _counts(
+    found: _Addresses, owners: Numbers, size: int
+) -> tuple[Numbers, Numbers, Numbers, "np.ndarray[tuple[int], np.dtype[np.bool_]]"]:
+    """For each entry: its address (one that Swit has before others), how many of its addresses
+    Swit has, how many accounts these are, whether another entry has one of its addresses.
+    """  # noqa: D205 - one sentence
+    entry, address = found.entry, found.address
+    is_known = owners[address] > 0
+    chosen = np.full(size, NONE, dtype=np.int64)
+    # The last assignment to a place stays: backwards, the first when sorted.
+    chosen[entry[::-1]] = address[::-1]
+    chosen[entry[is_known][::-1]] = address[is_known][::-1]
+    known = np.bincount(entry[is_known], minlength=size)
+    owned = np.bincount(entry, weights=owners[address], minlength=size).astype(np.int64)
+    claims = np.bincount(address, minlength=len(found.texts))
+    shared = np.bincount(entry, weights=claims[address] > 1, minlength=size) > 0
+    return chosen, known, owned, shared
+
+
+def _remembered(entries: Entries, accounts: Accounts, memory: Memory) -> list[int]:
+    """For each entry the place of the account it had, if that is still there."""
+    if not memory.users:
+        return [NONE] * len(entries)
+    place = {user: number for number, user in enumerate(accounts.user_id)}
+    users = memory.users
+    return [place.get(users.get(key, ""), NONE) for key in entries.directory_id]
+
+
+def _stands_for(
+    found: _Addresses, verdict: list[Verdict], remembered: list[int]
+) -> dict[int, Verdict]:
+    """Places of accounts that bad records stand for: by their addresses, and the one they had."""
+    plain = {"matched", "new"}
+    bad = np.array([kind not in plain for kind in verdict], dtype=np.bool_)
+    why = {
+        remembered[place]: verdict[place]
+        for place in np.flatnonzero(bad).tolist()
+        if remembered[place] != NONE
+    }
+    claimed: dict[int, Verdict] = {}
+    rows = bad[found.entry]
+    for entry, address in zip(
+        found.entry[rows].tolist(), found.address[rows].tolist(), strict=True
+    ):
+        claimed.setdefault(address, verdict[entry])
+    hit = np.isin(found.of_account, np.fromiter(claimed, dtype=np.int64))
+    for place in np.flatnonzero(hit).tolist():
+        why[place] = claimed[int(found.of_account[place])]
+    return why
+
+
+def _left_alone_by_rule(
+    accounts: Accounts, present: set[int], authorised_user_id: str, policy: Policy
+) -> dict[str, str]:
+    """`USERS_TO_EXCLUDE`; of those not in the directory the protected and who authorised us."""
+    is_out = excludes(policy) if policy.users_to_exclude else None
+    protected = {role for role in set(accounts.role) if is_protected(role, policy)}
+    why: dict[str, str] = {}
+    for place, (user, role) in enumerate(zip(accounts.user_id, accounts.role, strict=True)):
+        if is_out is not None and is_out(address_key(accounts.email[place])):
+            why[user] = "USERS_TO_EXCLUDE"
+        elif user == authorised_user_id and place not in present:
+            why[user] = "the account that authorised this program"
+        elif role in protected and place not in present:
+            why[user] = f"PROTECTED_ROLES ({role_name(role)})"
+    return why
+
+
+_MESSAGES: Mapping[str, str] = {
+    "no address": "The entry has no usable e-mail address; the account it last had is left"
+    " alone. Give the entry an address, or disable it.",
+    "two accounts": "The entry's addresses belong to two Swit accounts or more; all of them are"
+    " left alone. Take the addresses out that are not this person's.",
+    "two with one address": "Another entry or a second Swit account has one of this entry's"
+    " addresses; all of them are left alone. Leave each address to one entry and one account.",
+}
+
+
+def _with_findings(people: People, remembered: list[int]) -> People:
+    entries, holder = people.entries, {a: e for e, a in enumerate(people.account) if a != NONE}
+    findings = list(people.findings)
+    for place, kind in enumerate(people.verdict):
+        if kind in _MESSAGES:
+            findings.append(Finding(kind=kind, subject=entries.dn[place], message=_MESSAGES[kind]))
+        elif kind == "address changed":
+            other = holder.get(remembered[place])
+            written = written_address(entries.emails[place], people.address[place])
+            other_dn = entries.dn[other] if other is not None else None
+            findings.append(_changed(entries.dn[place], written, other_dn))
+    findings += _unusable(entries)
+    return People(**{**vars(people), "findings": tuple(findings)})
+
+
+def _changed(dn: str, written: str, other: str | None) -> Finding:
+    if other is not None:
+        message = (
+            f"This entry's account is claimed by {other} too, which has its address now; the"
+            f" account is left alone. Give the account the address {written} in Swit's"
+            " console, and the other entry gets an account of its own."
+        )
+        return Finding(kind="account claimed by two", subject=dn, message=message)
+    message = (
+        f"The entry's address is {written} now; its account has another one and is left"
+        " alone. Change the address of the account in Swit's console: no API call does that."
+    )
+    return Finding(kind="address changed", subject=dn, message=message)
+
+
+def _unusable(entries: Entries) -> Iterator[Finding]:
+    for dn, emails in zip(entries.dn, entries.emails, strict=True):
+        bad = [text.strip() for text in emails if not usable_address(address_key(text))]
+        if any(bad):
+            yield Finding(
+                kind="unusable address",
+                subject=dn,
+                message=f"{', '.join(sorted(filter(None, bad)))} can't be an e-mail address and"
+                " is not looked at; correct it in the directory.",
+            )
+
+
+def _admins_that_left(
+    accounts: Accounts, present: set[int], left_alone: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Protected, so still active, and not in the directory: a leaver with rights."""
+    for place, (user, role) in enumerate(zip(accounts.user_id, accounts.role, strict=True)):
+        name = ROLES.get(role)
+        has_rights = name is None or name in _HAVE_RIGHTS
+        if not has_rights or place in present or not accounts.active[place]:
+            continue
+        if left_alone.get(user, "").startswith("PROTECTED_ROLES"):
+            yield Finding(
+                kind="admin not in the directory",
+                subject=accounts.email[place],
+                message=f"The account is active ({role_name(role)}), but isn't in the directory;"
+                " it is protected. Take its rights away in Swit's console if the person has left.",
+            )

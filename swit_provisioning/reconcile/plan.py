@@ -1,0 +1,243 @@
+"""A plan is one immutable value: changes in order, what they rest on, and a hash that names it."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, get_args
+
+import pandas as pd
+
+from swit_provisioning.reconcile.frames import CHANGE_PLAN, FrameSchema
+from swit_provisioning.reconcile.policy import Action
+
+Step = Literal[
+    "create_users",
+    "update_users",
+    "deactivate_users",
+    "activate_users",
+    "delete_teams",
+    "free_team_names",
+    "create_teams",
+    "update_teams",
+    "delete_emptied_teams",
+    "sort_teams",
+    "add_members",
+    "remove_members",
+    "update_primary_teams",
+]
+STEPS: tuple[Step, ...] = get_args(Step)
+
+NEW_USER = "new:user:"
+"""Prefix of the object id of a user this plan creates; the rest is the address."""
+NEW_TEAM = "new:team:"
+"""Prefix of the object id of a team this plan creates; the rest is the group's key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One call to Swit (a membership change: one team's additions, or its removals).
+
+    `before` and `after` hold, by action:
+
+    - user.create: after `email, name, phone_number, language, timezone`
+    - user.update: `name` and/or `phone_number`
+    - user.deactivate, user.remove, user.activate: `active`, after a removal nothing
+    - team.create: after `name, parent_id, reference` and, beside, `parent` (its name)
+    - team.update: those of `name, parent_id` (`parent` beside), `reference` that differ
+    - team.delete: before `name, parent_id, reference, members` (ids)
+    - team.sort: `team_ids`, the children in order (object id: the parent)
+    - membership.add, membership.remove: `user_ids` and, beside, `emails` in the same order;
+      additions under after, removals under before
+    - primary.update: `team_id` and, beside, `team` (its name)
+
+    Ids of what the plan itself makes begin with `new:user:` or `new:team:`.
+    """
+
+    change_id: str
+    step: Step
+    action: Action
+    target: str
+    object_id: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    reason: str
+    depends_on: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "change_id": self.change_id,
+            "step": self.step,
+            "action": self.action,
+            "target": self.target,
+            "object_id": self.object_id,
+            "before": dict(self.before),
+            "after": dict(self.after),
+            "reason": self.reason,
+            "depends_on": list(self.depends_on),
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """The change that `document` came from."""
+        return cls(**{**document, "depends_on": tuple(document["depends_on"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something a person should know: a record left alone, a name changed, a standing risk."""
+
+    kind: str
+    """A short fixed phrase: `no address`, `two with one address`, `ring`..."""
+    subject: str
+    """Who or what: a DN, an address, a team's name."""
+    message: str
+    """One sentence: what is wrong and what to do."""
+
+    def document(self) -> dict[str, str]:
+        """As plain JSON values."""
+        return {"kind": self.kind, "subject": self.subject, "message": self.message}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binding:
+    """Which Swit object stands for which directory entry: remembered once the plan is applied."""
+
+    kind: Literal["user", "group"]
+    directory_id: str
+    object_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bases:
+    """What the guards' shares are taken of, counted by the planner on what it read.
+
+    All are numbers of objects in Swit as it is before the plan, but for `directory`.
+    """
+
+    active_users_that_may_go: int = 0
+    teams_that_may_go: int = 0
+    memberships: int = 0
+    members_by_team: Mapping[str, int] = field(default_factory=dict)
+    """Team id -> members now, of the teams that the plan takes members from."""
+    membership_removals_by_team: Mapping[str, int] = field(default_factory=dict)
+    """Team id -> members it loses, leavers not counted; teams deleted lose all theirs."""
+    users: int = 0
+    teams: int = 0
+    protected: Mapping[str, str] = field(default_factory=dict)
+    """Object id -> why it must not be touched (users and teams)."""
+    never_deactivated: Mapping[str, str] = field(default_factory=dict)
+    """User id -> why the account is never deactivated or removed, in the directory or not."""
+    directory: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Search base -> usable `users` and `groups` in this read."""
+    swit: Mapping[str, Any] = field(default_factory=dict)
+    """`total_rows`, `distinct_users`, `roots`, `orphans` (teams whose parent isn't there),
+    `authorised_user` (present), `authorised_active`, `authorised_admin`."""
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "active_users_that_may_go": self.active_users_that_may_go,
+            "teams_that_may_go": self.teams_that_may_go,
+            "memberships": self.memberships,
+            "members_by_team": dict(self.members_by_team),
+            "membership_removals_by_team": dict(self.membership_removals_by_team),
+            "users": self.users,
+            "teams": self.teams,
+            "protected": dict(self.protected),
+            "never_deactivated": dict(self.never_deactivated),
+            "directory": {k: dict(v) for k, v in self.directory.items()},
+            "swit": dict(self.swit),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What one run would do. `plan_id` is a hash of changes, policy, organisation and directory.
+
+    The same input gives the same plan and the same id; no time is in it.
+    """
+
+    changes: tuple[Change, ...]
+    disabled: tuple[Change, ...] = ()
+    """What a disabled action would have done: listed beside, never sent."""
+    findings: tuple[Finding, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    bases: Bases = Bases()
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    organization_id: str = ""
+    organization_name: str = ""
+    directory: str = ""
+    """For people: which server or file was read."""
+    directory_identity: str = ""
+    """What stays the same whichever of several servers answers: the search base, or the file."""
+
+    @property
+    def plan_id(self) -> str:
+        """12 hexadecimal digits of SHA-256 over what is sent, to whom, and by which rules."""
+        content = {
+            "changes": [change.document() for change in self.changes],
+            "policy": self.policy,
+            "organization": self.organization_id,
+            "directory": self.directory_identity,
+        }
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def counts(self) -> dict[str, int]:
+        """How many changes of each action, in the order of `ACTIONS`, none with 0."""
+        return dict(Counter(change.action for change in self.changes))
+
+    def of_step(self, step: Step) -> tuple[Change, ...]:
+        """The changes that one op sends, in order."""
+        return tuple(change for change in self.changes if change.step == step)
+
+    def document(self) -> dict[str, Any]:
+        """Everything, as plain JSON values."""
+        return {
+            "changes": [change.document() for change in self.changes],
+            "disabled": [change.document() for change in self.disabled],
+            "findings": [finding.document() for finding in self.findings],
+            "bindings": [vars(binding) for binding in self.bindings],
+            "bases": self.bases.document(),
+            "policy": dict(self.policy),
+            "organization_id": self.organization_id,
+            "organization_name": self.organization_name,
+            "directory": self.directory,
+            "directory_identity": self.directory_identity,
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """The plan that `document` came from."""
+        return cls(
+            changes=tuple(Change.of(c) for c in document["changes"]),
+            disabled=tuple(Change.of(c) for c in document["disabled"]),
+            findings=tuple(Finding(**f) for f in document["findings"]),
+            bindings=tuple(Binding(**b) for b in document["bindings"]),
+            bases=Bases(**document["bases"]),
+            policy=document["policy"],
+            organization_id=document["organization_id"],
+            organization_name=document["organization_name"],
+            directory=document["directory"],
+            directory_identity=document["directory_identity"],
+        )
+
+    def without(self, change_ids: Iterable[str]) -> Self:
+        """The same plan less some changes; its id differs."""
+        gone = set(change_ids)
+        return replace(self, changes=tuple(c for c in self.changes if c.change_id not in gone))
+
+
+def changes_frame(changes: Iterable[Change], schema: FrameSchema = CHANGE_PLAN) -> pd.DataFrame:
+    """Changes as a frame, one row each, `before` and `after` as JSON text, readable names kept."""
+
+    def text(values: Mapping[str, Any]) -> str:
+        return json.dumps(dict(values), ensure_ascii=False)
+
+    return schema.frame(
+        {**change.document(), "before": text(change.before), "after": text(change.after)}
+        for change in changes
+    )

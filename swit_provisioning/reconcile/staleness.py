@@ -1,0 +1,108 @@
+"""Whether a stored plan still holds: a plan made now has each of its changes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from swit_provisioning.reconcile.plan import NEW_TEAM, NEW_USER, Change, Plan
+
+_Key = tuple[str, str]
+
+_FOR_PEOPLE = frozenset({"parent", "team", "emails"})
+"""Names beside ids: they may change without the change being another one."""
+
+
+def what_moved(stored: Plan, fresh: Plan, done: frozenset[str]) -> list[str]:
+    """Why the stored plan is stale, a sentence for each change; none: it may be sent.
+
+    A stored plan is stale when the fresh one lacks one of its changes (same before, same after).
+    `done` has the ids of the changes that were sent under this very plan, whatever came of them:
+    those need not be there, and what follows from them is taken into account.
+    """
+    moved: list[str] = []
+    if stored.organization_id != fresh.organization_id:
+        moved.append(
+            f"The plan is for the organisation {stored.organization_id}, not for"
+            f" {fresh.organization_id}."
+        )
+    if stored.policy != fresh.policy:
+        names = sorted(
+            key
+            for key in stored.policy.keys() | fresh.policy.keys()
+            if stored.policy.get(key) != fresh.policy.get(key)
+        )
+        moved.append(f"Settings that shape a plan have changed: {', '.join(names).upper()}.")
+    view = _View.of(stored, fresh, done)
+    planned: dict[_Key, list[Change]] = {}
+    for change in fresh.changes:
+        planned.setdefault((change.action, change.object_id), []).append(change)
+    for change in stored.changes:
+        if change.change_id not in done:
+            found = planned.get((change.action, view.now(change.object_id)), [])
+            moved += view.problem(change, found)
+    return moved
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """How to hold a change of the stored plan against one made after part of it was sent."""
+
+    made: Mapping[str, str]
+    """`new:...` -> Swit's id, of what was made since."""
+    removed: frozenset[str]
+    """Users that the stored plan has removed for good."""
+    joined: frozenset[str]
+    """Users whose memberships the stored plan has changed."""
+
+    @classmethod
+    def of(cls, stored: Plan, fresh: Plan, done: frozenset[str]) -> "_View":
+        known = {(b.kind, b.directory_id): b.object_id for b in fresh.bindings}
+        made = {
+            b.object_id: known.get((b.kind, b.directory_id), b.object_id)
+            for b in stored.bindings
+            if b.object_id.startswith((NEW_USER, NEW_TEAM))
+        }
+        sent = [change for change in stored.changes if change.change_id in done]
+        joined: set[str] = set()
+        for change in sent:
+            for values in (change.before, change.after):
+                joined |= {*values.get("user_ids", ()), *values.get("members", ())}
+        return cls(
+            made=made,
+            removed=frozenset(c.object_id for c in sent if c.action == "user.remove"),
+            joined=frozenset(joined),
+        )
+
+    def now(self, object_id: str) -> str:
+        return self.made.get(object_id, object_id)
+
+    def problem(self, change: Change, found: list[Change]) -> Iterator[str]:
+        """The sentence about a change that no longer is as planned."""
+        after = self._values(change.after)
+        if any(self._values(c.after) == after and self._same_before(change, c) for c in found):
+            return
+        what = f"{change.action} of {change.target} ({change.reason})"
+        if not found:
+            yield f"{what} is no longer called for."
+            return
+        differs = ", ".join(c.reason for c in found)
+        yield f"{what} would be another change now: {differs}."
+
+    def _same_before(self, stored: Change, fresh: Change) -> bool:
+        if stored.action == "primary.update" and stored.object_id in self.joined:
+            return True
+        return self._values(stored.before) == self._values(fresh.before)
+
+    def _values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values with ids as they are now, without users that are gone by this very plan."""
+        return {
+            key: self._value(key, value) for key, value in values.items() if key not in _FOR_PEOPLE
+        }
+
+    def _value(self, key: str, value: object) -> object:
+        if isinstance(value, str):
+            return self.now(value)
+        if not isinstance(value, list | tuple):
+            return value
+        items = [self.now(str(item)) for item in value if item not in self.removed]
+        return items if key == "team_ids" else sorted(items)

@@ -1,0 +1,124 @@
+"""What was read of each side, and what is remembered: the planner's whole input."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+import pandas as pd
+
+from swit_provisioning.reconcile.frames import (
+    IDP_GROUPS,
+    IDP_MEMBERSHIPS,
+    IDP_USERS,
+    SWIT_MEMBERSHIPS,
+    SWIT_TEAMS,
+    SWIT_USERS,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseCount:
+    """How many usable entries one search base (or file) gave."""
+
+    base: str
+    users: int
+    groups: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectoryFacts:
+    """How the directory was read. It exists only if the read was proved complete."""
+
+    source: str
+    """For people: `ldaps://dc1.example.com` or the file's name. No secret in it."""
+    kind: Literal["json", "ldif", "ldap"]
+    search_base: str | None
+    """Normal-form DN; `None` for a file: there any DN counts as below it."""
+    bases: tuple[BaseCount, ...]
+    warnings: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        values = asdict(self)
+        return {**values, "bases": list(values["bases"]), "warnings": list(values["warnings"])}
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """The facts that `document` came from."""
+        return cls(
+            source=document["source"],
+            kind=document["kind"],
+            search_base=document["search_base"],
+            bases=tuple(BaseCount(**base) for base in document["bases"]),
+            warnings=tuple(document["warnings"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitFacts:
+    """How Swit was read. It exists only if the read was proved complete."""
+
+    organization_id: str
+    organization_name: str
+    authorised_user_id: str
+    """The account whose token reads and writes; never touched."""
+    total_rows: int
+    """Accounts that Swit says it has; as many distinct ones were read."""
+    warnings: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**asdict(self), "warnings": list(self.warnings)}
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """The facts that `document` came from."""
+        return cls(**{**document, "warnings": tuple(document["warnings"])})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DirectoryState:
+    """The directory as read: frames `idp_users`, `idp_groups`, `idp_memberships`."""
+
+    users: pd.DataFrame
+    groups: pd.DataFrame
+    memberships: pd.DataFrame
+    facts: DirectoryFacts
+
+    @classmethod
+    def checked(cls, **parts: Any) -> Self:  # noqa: ANN401 - the fields above
+        """Make one, after the frames were held against their schemas (`FrameError`)."""
+        return cls(
+            users=IDP_USERS.conform(parts["users"]),
+            groups=IDP_GROUPS.conform(parts["groups"]),
+            memberships=IDP_MEMBERSHIPS.conform(parts["memberships"]),
+            facts=parts["facts"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SwitState:
+    """The organisation as read: frames `swit_users`, `swit_teams`, `swit_memberships`."""
+
+    users: pd.DataFrame
+    teams: pd.DataFrame
+    memberships: pd.DataFrame
+    facts: SwitFacts
+
+    @classmethod
+    def checked(cls, **parts: Any) -> Self:  # noqa: ANN401 - the fields above
+        """Make one, after the frames were held against their schemas (`FrameError`)."""
+        return cls(
+            users=SWIT_USERS.conform(parts["users"]),
+            teams=SWIT_TEAMS.conform(parts["teams"]),
+            memberships=SWIT_MEMBERSHIPS.conform(parts["memberships"]),
+            facts=parts["facts"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Who was who after the plans applied before: directory id -> Swit id."""
+
+    users: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)

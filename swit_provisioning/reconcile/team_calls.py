@@ -1,0 +1,144 @@
+"""Team calls written down one after the other, each with what it cannot do without."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from swit_provisioning.reconcile.changes import ChangeNames
+from swit_provisioning.reconcile.plan import Change, Step
+from swit_provisioning.reconcile.policy import Action
+from swit_provisioning.reconcile.text import name_key
+from swit_provisioning.reconcile.tree import Tree
+
+
+class TeamCalls:
+    """Plays calls on a tree and notes them as changes.
+
+    A change depends on the one that made its parent, on those that freed its name, on moves that
+    took its new parent out from under it, and a deletion on all that left the team.
+    """
+
+    def __init__(
+        self, tree: Tree, shown: Mapping[str, str], members: Mapping[str, list[str]]
+    ) -> None:
+        """Start on `tree`; `shown` has the names people know, `members` who goes with a team."""
+        self.tree = tree
+        self.changes: list[Change] = []
+        self._shown, self._members = shown, members
+        self._names = ChangeNames()
+        self._made: dict[str, str] = {}
+        self._moved: dict[str, tuple[str, frozenset[str]]] = {}
+        self._freed: dict[str, list[str]] = {}
+        self._left: dict[str, list[str]] = {}
+
+    def delete(self, team_id: str, *, step: Step, reason: str) -> None:
+        """Delete a team that has no children by now."""
+        before = {
+            "name": self.tree.name[team_id],
+            "parent_id": self.tree.parent[team_id],
+            "reference": self.tree.reference[team_id],
+            "members": self._members.get(team_id, []),
+        }
+        needs = self._left.get(team_id, ())
+        change = self._note("team.delete", step, team_id, reason, before=before, needs=needs)
+        self._frees(self.tree.name[team_id], change)
+        self._leaves(team_id, change)
+        self.tree.delete(team_id)
+
+    def create(self, team_id: str, *, name: str, parent: str, reference: str, reason: str) -> None:
+        """Make a team."""
+        after = {
+            "name": name,
+            "parent_id": parent,
+            "parent": self.tree.name[parent],
+            "reference": reference,
+        }
+        needs = [*self._parent_needs(team_id, parent), *self._freed.get(name_key(name), ())]
+        change = self._note(
+            "team.create", "create_teams", team_id, reason, after=after, needs=needs
+        )
+        self._made[team_id] = change
+        self._freed.pop(name_key(name), None)
+        self.tree.create(team_id, name=name, parent=parent, reference=reference)
+
+    def update(self, team_id: str, wanted: Mapping[str, str], *, step: Step, reason: str) -> None:
+        """Change those of `name`, `parent_id` and `reference` that `wanted` holds."""
+        tree = self.tree
+        present = {
+            "name": tree.name[team_id],
+            "parent_id": tree.parent[team_id],
+            "reference": tree.reference[team_id],
+        }
+        needs: list[str] = []
+        if "parent_id" in wanted:
+            needs += self._parent_needs(team_id, wanted["parent_id"])
+        if "name" in wanted:
+            needs += self._freed.get(name_key(wanted["name"]), ())
+        change = self._note(
+            "team.update",
+            step,
+            team_id,
+            reason,
+            before={key: present[key] for key in wanted} | self._parent_name(present, wanted),
+            after={**wanted, **self._parent_name(wanted, wanted)},
+            needs=needs,
+        )
+        if "name" in wanted:
+            self._freed.pop(name_key(wanted["name"]), None)
+            self._frees(tree.name[team_id], change)
+            tree.rename(team_id, wanted["name"])
+        if "reference" in wanted:
+            tree.reference[team_id] = wanted["reference"]
+        if "parent_id" in wanted:
+            self._leaves(team_id, change)
+            self._moved[team_id] = change, frozenset(tree.way_up(team_id))
+            tree.move(team_id, wanted["parent_id"])
+
+    def _parent_name(
+        self, values: Mapping[str, str | None], wanted: Mapping[str, str]
+    ) -> dict[str, str]:
+        """The parent by its name, for people, where a move is told."""
+        parent = values.get("parent_id") if "parent_id" in wanted else None
+        return {} if parent is None else {"parent": self.tree.name[parent]}
+
+    def _note(
+        self,
+        action: Action,
+        step: Step,
+        team_id: str,
+        reason: str,
+        *,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        needs: Iterable[str] = (),
+    ) -> str:
+        change_id = self._names.name(action, team_id)
+        self.changes.append(
+            Change(
+                change_id=change_id,
+                step=step,
+                action=action,
+                target=self._shown[team_id],
+                object_id=team_id,
+                before=before or {},
+                after=after or {},
+                reason=reason,
+                depends_on=tuple(dict.fromkeys(n for n in needs if n != change_id)),
+            )
+        )
+        return change_id
+
+    def _frees(self, name: str, change: str) -> None:
+        self._freed.setdefault(name_key(name), []).append(change)
+
+    def _leaves(self, team_id: str, change: str) -> None:
+        above = self.tree.parent[team_id]
+        if above is not None:
+            self._left.setdefault(above, []).append(change)
+
+    def _parent_needs(self, team_id: str, parent: str) -> list[str]:
+        """The making of the parent, and the moves that took it out from under the team."""
+        needs = [self._made[parent]] if parent in self._made else []
+        if team_id in self.tree:
+            moves = [self._moved[t] for t in self.tree.way_up(parent) if t in self._moved]
+            needs += [change for change, was_below in moves if team_id in was_below]
+        return needs

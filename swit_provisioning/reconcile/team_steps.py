@@ -1,0 +1,182 @@
+"""The five ops on teams: in an order in which Swit takes every call.
+
+`delete_teams`, `free_team_names`, `create_teams`, `update_teams` (in `team_updates`),
+`delete_emptied_teams`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from swit_provisioning.reconcile.groups import Group
+from swit_provisioning.reconcile.parents import Parents
+from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.reconcile.references import reference_key
+from swit_provisioning.reconcile.standing import Standing
+from swit_provisioning.reconcile.team_calls import TeamCalls
+from swit_provisioning.reconcile.team_updates import Pending, UpdateOrder
+from swit_provisioning.reconcile.teams import Owners
+from swit_provisioning.reconcile.text import name_key
+from swit_provisioning.reconcile.tree import Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeamPlan:
+    """The team calls in order, and the tree as it is after them."""
+
+    changes: tuple[Change, ...]
+    tree: Tree
+
+
+@dataclass(kw_only=True)
+class _Work:
+    """What is still to be done."""
+
+    calls: TeamCalls
+    goes: dict[str, str]
+    creates: list[Pending]
+    updates: dict[str, Pending] = field(default_factory=dict)
+
+    def wanted_names(self) -> set[str]:
+        pending = [*self.creates, *self.updates.values()]
+        return {name_key(p.wanted["name"]) for p in pending if "name" in p.wanted}
+
+
+def plan_team_calls(
+    groups: Mapping[str, Group],
+    owners: Owners,
+    standing: Standing,
+    parents: Parents,
+    names: Mapping[str, str],
+    members: Mapping[str, list[str]],
+) -> TeamPlan:
+    """Bring names, places and references to what is wanted.
+
+    `members` are those of teams that go (team id -> user ids).
+    """
+    shown = {team.team_id: team.name for team in owners.teams.values()} | {
+        groups[key].new_team: names[groups[key].new_team] for key in standing.created
+    }
+    work = _Work(
+        calls=TeamCalls(Tree(owners.teams), shown, members),
+        goes=dict(standing.goes),
+        creates=sorted(_creates(groups, standing, parents, names), key=lambda p: p.rank),
+        updates={p.team_id: p for p in _updates(groups, owners, standing, parents, names)},
+    )
+    _delete_childless(work)
+    _free_names(work)
+    _create(work)
+    UpdateOrder(work.calls, work.updates).send_all()
+    _delete_emptied(work)
+    return TeamPlan(changes=tuple(work.calls.changes), tree=work.calls.tree)
+
+
+def _creates(
+    groups: Mapping[str, Group], standing: Standing, parents: Parents, names: Mapping[str, str]
+) -> Iterator[Pending]:
+    for key in standing.created:
+        group = groups[key]
+        yield Pending(
+            team_id=group.new_team,
+            rank=(parents.depth[key], group.rank),
+            wanted={
+                "name": names[group.new_team],
+                "parent_id": parents.wanted[key],
+                "reference": group.reference,
+            },
+            reason="its group has no team",
+        )
+
+
+def _updates(
+    groups: Mapping[str, Group],
+    owners: Owners,
+    standing: Standing,
+    parents: Parents,
+    names: Mapping[str, str],
+) -> Iterator[Pending]:
+    for key, team_id in owners.team_of.items():
+        if team_id in standing.fixed:
+            continue
+        team, group = owners.teams[team_id], groups[key]
+        wanted: dict[str, str] = {}
+        if names.get(team_id, team.name) != team.name:
+            wanted["name"] = names[team_id]
+        if parents.wanted.get(key, team.parent_id) != team.parent_id:
+            wanted["parent_id"] = parents.wanted[key]
+        if reference_key(team.reference) != reference_key(group.reference):
+            wanted["reference"] = group.reference
+        if wanted:
+            rank = (parents.depth.get(key, 0), group.rank)
+            yield Pending(team_id=team_id, rank=rank, wanted=wanted)
+    for place, team_id in enumerate(sorted(standing.marked)):
+        wanted = {"name": names[team_id]}
+        reason = "its group has left the directory"
+        yield Pending(team_id=team_id, rank=(-1, place), wanted=wanted, reason=reason)
+
+
+def _delete_childless(work: _Work) -> None:
+    """Who goes and has nothing below but what goes itself, bottom up."""
+    tree = work.calls.tree
+    ready = [team for team in work.goes if not tree.has_children(team)]
+    while ready:
+        team = ready.pop()
+        above = tree.parent[team]
+        work.calls.delete(team, step="delete_teams", reason=work.goes.pop(team))
+        if above in work.goes and not tree.has_children(above):
+            ready.append(above)
+
+
+def _free_names(work: _Work) -> None:
+    """Names that new teams need: their holders are updated whole, or step aside."""
+    tree = work.calls.tree
+    holders = list(dict.fromkeys(h for create in work.creates for h in _holders(work, create)))
+    order = UpdateOrder(work.calls, work.updates, step="free_team_names")
+    progress = True
+    while progress:
+        progress = False
+        for team in reversed(holders):
+            if team in work.updates and order.fits(work.updates[team]):
+                order.send(work.updates[team])
+                progress = True
+    taken_later = work.wanted_names()
+    for create in work.creates:
+        while (holder := tree.holder(create.wanted["name"])) is not None:
+            order.step_aside(holder, create.wanted["name"], taken_later)
+
+
+def _holders(work: _Work, create: Pending) -> list[str]:
+    """Who has the name that a new team needs, who has the name which that one needs, and so on."""
+    chain: list[str] = []
+    name: str | None = create.wanted["name"]
+    team: str | None = create.team_id
+    while name is not None:
+        team = work.calls.tree.holder(name, but=team)
+        if team is None or team in chain or team not in work.updates:
+            break
+        chain.append(team)
+        name = work.updates[team].wanted.get("name")
+    return chain
+
+
+def _create(work: _Work) -> None:
+    """Parents first, siblings in directory order."""
+    for create in work.creates:
+        work.calls.create(
+            create.team_id,
+            name=create.wanted["name"],
+            parent=create.wanted["parent_id"],
+            reference=create.wanted["reference"],
+            reason=create.reason,
+        )
+
+
+def _delete_emptied(work: _Work) -> None:
+    """The rest of those that go, bottom up: what was below them has moved by now."""
+    tree = work.calls.tree
+    ready = [team for team in work.goes if not tree.has_children(team)]
+    while ready:
+        team = ready.pop()
+        above = tree.parent[team]
+        work.calls.delete(team, step="delete_emptied_teams", reason=work.goes.pop(team))
+        if above in work.goes and not tree.has_children(above):
+            ready.append(above)

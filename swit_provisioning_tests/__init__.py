@@ -1,0 +1,1 @@
+"""Tests: the package mirrored, plus integration/ (real servers) and browser/ (a real browser)."""
