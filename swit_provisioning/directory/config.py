@@ -1,0 +1,66 @@
+"""What has to be known to read a directory server: made from the settings, checked once."""
+
+from dataclasses import dataclass, field
+
+from swit_provisioning.directory.addresses import ServerAddress, parse_servers
+from swit_provisioning.directory.attributes import (
+    AttributeMapping,
+    parse_group_attributes,
+    parse_user_attributes,
+)
+from swit_provisioning.directory.bases import parse_bases
+from swit_provisioning.directory.filters import parse_filter
+
+__all__ = [
+    "AttributeMapping",
+    "LdapConfig",
+    "ServerAddress",
+    "parse_bases",
+    "parse_filter",
+    "parse_group_attributes",
+    "parse_servers",
+    "parse_user_attributes",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LdapConfig:
+    """Servers, account, and where people and groups are.
+
+    Raises:
+        ValueError: no server, no user or no password (the bind would be anonymous), or a number
+            below 1; the message names the setting.
+
+    """
+
+    servers: tuple[ServerAddress, ...]
+    """Tried in order; one read stays on one of them."""
+    user: str
+    """A DN, `reader@example.com` or `EXAMPLE\\reader`."""
+    password: str = field(repr=False)
+    search_base: str
+    user_bases: tuple[str, ...]
+    """Full DNs at or below the search base, as `parse_bases` makes them."""
+    group_bases: tuple[str, ...]
+    ca_file: str | None = None
+    """PEM file of the authority that signed the servers' certificates; else the system's."""
+    user_filter: str | None = None
+    group_filter: str | None = None
+    page_size: int = 1000
+    timeout_seconds: int = 60
+    """How long a server may be silent. A connection has to be there after 10 seconds at most."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would end in an anonymous bind, or never end."""
+        problems = [
+            (not self.servers, "no server is named; set LDAP_SERVER_DOMAIN=dc1.example.com"),
+            (not self.user.strip(), "LDAP_USER is empty: the account that reads is needed"),
+            (not self.password, "LDAP_PASSWORD is empty: directories take that for a visitor"),
+            (not self.user_bases, "no base for users; leave LDAP_USER_OUS empty for the whole"),
+            (not self.group_bases, "no base for groups; leave LDAP_GROUP_OUS empty for the whole"),
+            (self.page_size < 1, "LDAP_PAGE_SIZE must be 1 or more, such as 1000"),
+            (self.timeout_seconds < 1, "LDAP_TIMEOUT_SECONDS must be 1 or more, such as 60"),
+        ]
+        message = "; ".join(text for wrong, text in problems if wrong)
+        if message:
+            raise ValueError(message)

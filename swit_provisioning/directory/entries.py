@@ -1,0 +1,139 @@
+"""One entry of a directory, wherever it came from, and how its values are read."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from swit_provisioning.directory.attributes import AttributeMapping
+from swit_provisioning.directory.notes import Notes
+from swit_provisioning.reconcile.dn import InvalidDN, dn_key
+
+Value = str | bytes
+
+# Asked of every entry: what it is, and what stays the same when it is renamed.
+IDENTITY_ATTRIBUTES = ("objectClass", "entryUUID", "objectGUID")
+_GUID_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A DN and the values of its attributes, as read."""
+
+    dn: str
+    attributes: Mapping[str, tuple[Value, ...]]
+    """By attribute name in lower case, options behind it: `displayname;lang-de`."""
+    where: str = ""
+    """For error messages: `users[3]`, `record 12`; empty where the DN says enough."""
+
+    def values(self, name: str) -> tuple[Value, ...]:
+        """The values of one attribute; where it only comes with a language tag, those."""
+        wanted = name.lower()
+        plain = self.attributes.get(wanted)
+        if plain is not None:
+            return plain
+        tagged = sorted(key for key in self.attributes if key.startswith(wanted + ";"))
+        return tuple(value for key in tagged for value in self.attributes[key])
+
+    def has(self, name: str) -> bool:
+        """Whether the source says anything about the attribute, be it that it has no value."""
+        return name.lower() in self.attributes
+
+    def classes(self) -> frozenset[str]:
+        """The object classes in lower case."""
+        return frozenset(_as_text(value).lower() for value in self.values("objectClass"))
+
+    def __str__(self) -> str:
+        """What it is called in messages."""
+        return f"{self.where} {self.dn!r}" if self.where else repr(self.dn)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """How one read takes its entries: which attributes, at what time, in what order."""
+
+    mapping: AttributeMapping
+    now: datetime
+    """With a time zone; accounts that expired before it are not enabled."""
+    listed: bool
+    """Whether the source's order means something (a file); a server promises none."""
+    notes: Notes = field(default_factory=Notes)
+
+    def texts(self, entry: Entry, name: str | None) -> list[str]:
+        """The usable values of an attribute: text, trimmed, not empty, each once.
+
+        In the source's order, or sorted where that means nothing.
+        """
+        if name is None:
+            return []
+        found: dict[str, None] = {}
+        for value in entry.values(name):
+            text = self._text(value, entry, name)
+            if text:
+                found[text] = None
+        return list(found) if self.listed else sorted(found)
+
+    def first(self, entry: Entry, name: str | None) -> str | None:
+        """The first usable value, if there is one."""
+        return next(iter(self.texts(entry, name)), None)
+
+    def first_of(self, entry: Entry, names: tuple[str, ...]) -> list[str]:
+        """The usable values of the first attribute that has any."""
+        return next((found for name in names if (found := self.texts(entry, name))), [])
+
+    def reference_key(self, dn: str, entry: Entry) -> str:
+        """The key of an entry that another one names; text that is no DN matches nobody."""
+        try:
+            return dn_key(dn)
+        except InvalidDN:
+            self.notes.add(
+                "Not a distinguished name, so it stands for nobody", f"{dn!r} in {entry}"
+            )
+            return dn.casefold()
+
+    def _text(self, value: Value, entry: Entry, name: str) -> str:
+        try:
+            text = value.decode() if isinstance(value, bytes) else value
+            text.encode()  # a file can hold half a surrogate pair, which nothing can send
+        except UnicodeError:
+            self.notes.add("Not readable as text (UTF-8), left out", f"{name} of {entry}")
+            return ""
+        return text.strip()
+
+
+def directory_id(entry: Entry, key: str) -> str:
+    """What names the entry for good: its entryUUID or objectGUID as text, else its key."""
+    readers: tuple[tuple[str, Callable[[Value], str]], ...] = (
+        ("entryUUID", _uuid_text),
+        ("objectGUID", _guid_text),
+    )
+    for name, read in readers:
+        for value in entry.values(name):
+            text = read(value)
+            if text:
+                return text
+    return key
+
+
+def _uuid_text(value: Value) -> str:
+    text = _as_text(value).strip()
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return text
+
+
+def _guid_text(value: Value) -> str:
+    """Active Directory sends 16 bytes, the first three fields little-endian; files hold text."""
+    raw = value.encode() if isinstance(value, str) else value
+    # Sixteen bytes that happen to be valid text come from an LDIF file as text.
+    if len(raw) == _GUID_BYTES:
+        return str(uuid.UUID(bytes_le=raw))
+    try:
+        return str(uuid.UUID(_as_text(value).strip()))
+    except ValueError:
+        return ""
+
+
+def _as_text(value: Value) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

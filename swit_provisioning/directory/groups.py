@@ -1,0 +1,87 @@
+"""Groups: directory entries as rows of the frames `idp_groups` and `idp_memberships`."""
+
+import math
+import re
+from collections.abc import Iterator
+
+from swit_provisioning.directory.attributes import AttributeMapping
+from swit_provisioning.directory.entries import IDENTITY_ATTRIBUTES, Entry, Terms, directory_id
+from swit_provisioning.directory.people import Logins, Row
+from swit_provisioning.reconcile.dn import dn_key
+
+# `uniqueMember` may carry a bit string behind the DN: Name and Optional UID, RFC 4517 3.3.21.
+_OPTIONAL_UID = re.compile(r"#'[01]*'B\s*\Z")
+
+
+def group_attributes(mapping: AttributeMapping) -> list[str]:
+    """The attributes to ask a server for."""
+    members = ("member", "uniqueMember", "memberUid", "memberOf")
+    return [*IDENTITY_ATTRIBUTES, *members, *mapping.of_groups()]
+
+
+def group_row(entry: Entry, *, key: str, base: str, terms: Terms) -> Row:
+    """One row of `idp_groups`, but for its position."""
+    return {
+        "key": key,
+        "dn": entry.dn,
+        "directory_id": directory_id(entry, key),
+        "names": terms.first_of(entry, terms.mapping.group_name),
+        "order": _order(entry, terms),
+        "parents": _parents(entry, terms),
+        "base": base,
+    }
+
+
+def membership_rows(
+    entry: Entry, *, key: str, logins: Logins, terms: Terms
+) -> Iterator[dict[str, str]]:
+    """The rows of `idp_memberships` that one group gives, each member once.
+
+    In the order in which a file lists them; for a server by key.
+    """
+    found: dict[str, str] = {}
+    for member, dn in _members(entry, logins, terms):
+        found.setdefault(member, dn)
+    pairs = found.items() if terms.listed else sorted(found.items())
+    for member, dn in pairs:
+        yield {"group": key, "member": member, "member_dn": dn}
+
+
+def _members(entry: Entry, logins: Logins, terms: Terms) -> Iterator[tuple[str, str]]:
+    """Pairs of key and DN, from whichever of the three attributes the group uses."""
+    for dn in terms.texts(entry, "member"):
+        yield terms.reference_key(dn, entry), dn
+    for text in terms.texts(entry, "uniqueMember"):
+        dn = _OPTIONAL_UID.sub("", text)
+        yield terms.reference_key(dn, entry), dn
+    for uid in terms.texts(entry, "memberUid"):
+        person = logins.find(uid)
+        if person is None:
+            terms.notes.add(
+                "A login that isn't exactly one user's", f"memberUid {uid!r} of {entry}"
+            )
+            yield dn_key("uid=" + re.sub(r'([\\,+"<>;=# ])', r"\\\1", uid)), uid
+        else:
+            yield person
+
+
+def _parents(entry: Entry, terms: Terms) -> list[str] | None:
+    """The keys in `memberOf`; nothing at all where the group has no such attribute."""
+    if not entry.has("memberOf"):
+        return None
+    keys = (terms.reference_key(dn, entry) for dn in terms.texts(entry, "memberOf"))
+    return list(dict.fromkeys(keys))
+
+
+def _order(entry: Entry, terms: Terms) -> float | None:
+    text = terms.first(entry, terms.mapping.order)
+    if text is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isfinite(number):
+        return number
+    terms.notes.add("Not a number, left out", f"{terms.mapping.order} of {entry}")
+    return None

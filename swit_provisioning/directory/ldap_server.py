@@ -1,0 +1,165 @@
+"""A directory server (LDAP, Active Directory): the first of several that answers to the end."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import ldap3
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from swit_provisioning.directory.addresses import ServerAddress
+from swit_provisioning.directory.assembly import Found, Source, assemble
+from swit_provisioning.directory.attributes import AttributeMapping
+from swit_provisioning.directory.config import LdapConfig
+from swit_provisioning.directory.entries import Terms
+from swit_provisioning.directory.errors import (
+    DirectoryError,
+    DirectoryUnavailableError,
+    DirectoryUntrustedError,
+)
+from swit_provisioning.directory.filters import GROUP_FILTER, USER_FILTER, is_person
+from swit_provisioning.directory.groups import group_attributes
+from swit_provisioning.directory.interface import utc_now
+from swit_provisioning.directory.ldap_search import Query, search
+from swit_provisioning.directory.ldap_session import logged_in
+from swit_provisioning.directory.people import people_attributes
+from swit_provisioning.reconcile.dn import dn_key
+from swit_provisioning.reconcile.state import DirectoryState
+
+_ATTEMPTS = 3
+_log = logging.getLogger(__name__)
+
+
+class LdapDirectory:
+    """Reads people and groups from one server; a read stays on it from first page to last."""
+
+    def __init__(
+        self,
+        config: LdapConfig,
+        mapping: AttributeMapping | None = None,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Say which servers; none is spoken to yet.
+
+        Args:
+            config: servers, account, bases.
+            mapping: which attributes to take; the reference program's where nothing is said.
+            clock: tells which accounts have expired.
+            sleep: waits so many seconds before a read is tried again.
+
+        """
+        self._config = config
+        self._mapping = mapping or AttributeMapping()
+        self._clock = clock
+        self._sleep = sleep
+
+    @property
+    def description(self) -> str:
+        """The servers and the base."""
+        servers = ", ".join(str(server) for server in self._config.servers)
+        return f"{self._config.search_base} on {servers}"
+
+    def read(self) -> DirectoryState:
+        """Read everything from the first server that answers to the end.
+
+        A server that can't be reached, breaks off or is busy is passed over for the next one;
+        after the last one all are tried again, three times in all, each time from the start. One
+        that refuses the account or cuts the answer short ends the read: asking others with a
+        wrong password would only lock the account.
+
+        Raises:
+            DirectoryError: see the classes; the message names server, problem and what to do.
+
+        """
+        retrying = Retrying(
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_exponential_jitter(initial=1, max=10),
+            retry=retry_if_exception_type(DirectoryUnavailableError),
+            sleep=self._sleep,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        passed_over: list[str] = []
+        try:
+            return retrying(self._attempt, passed_over)
+        except DirectoryUnavailableError as error:
+            message = f"{error} (tried {_ATTEMPTS} times)"
+            raise DirectoryUnavailableError(message) from error
+
+    def _attempt(self, passed_over: list[str]) -> DirectoryState:
+        failures: list[DirectoryError] = []
+        for server in self._config.servers:
+            try:
+                return self._read_from(server, passed_over)
+            except (DirectoryUnavailableError, DirectoryUntrustedError) as error:
+                failures.append(error)
+                passed_over.append(f"Passed over: {error}")
+        # Only time can mend an unreachable server, and nothing but a person a wrong certificate.
+        kind = next(
+            (type(error) for error in failures if isinstance(error, DirectoryUnavailableError)),
+            type(failures[0]),
+        )
+        raise kind("; ".join(str(error) for error in failures)) from failures[0]
+
+    def _read_from(self, server: ServerAddress, passed_over: list[str]) -> DirectoryState:
+        config = self._config
+        bases = [dn_key(base) for base in (*config.user_bases, *config.group_bases)]
+        warnings = list(dict.fromkeys(passed_over))
+        if server.tls == "none":
+            warnings.append(
+                f"LDAP_TLS=none: the password and all that was read crossed the network to {server}"
+                " in clear text, and nobody proved that it is this server"
+            )
+        with logged_in(config, server) as connection:
+            return assemble(
+                self._people(connection, server),
+                self._groups(connection, server),
+                source=Source(
+                    name=str(server),
+                    kind="ldap",
+                    search_base=dn_key(config.search_base),
+                    bases=tuple(dict.fromkeys(bases)),
+                    hint="Look at LDAP_USER_OUS, LDAP_USER_FILTER, LDAP_USER_ATTRIBUTES"
+                    " (email=...) and at what LDAP_USER may see.",
+                    warnings=tuple(warnings),
+                ),
+                terms=Terms(mapping=self._mapping, now=self._clock(), listed=False),
+            )
+
+    def _people(self, connection: ldap3.Connection, server: ServerAddress) -> Iterator[Found]:
+        own_filter = self._config.user_filter is not None
+        for base in self._config.user_bases:
+            query = Query(
+                base=base,
+                filter=self._config.user_filter or USER_FILTER,
+                attributes=tuple(people_attributes(self._mapping)),
+                page_size=self._config.page_size,
+            )
+            for entry in search(connection, query, server=server):
+                if is_person(entry.classes(), own_filter=own_filter):
+                    yield dn_key(base), entry
+
+    def _groups(self, connection: ldap3.Connection, server: ServerAddress) -> Iterator[Found]:
+        for base in self._config.group_bases:
+            query = Query(
+                base=base,
+                filter=self._config.group_filter or GROUP_FILTER,
+                attributes=tuple(group_attributes(self._mapping)),
+                page_size=self._config.page_size,
+            )
+            for entry in search(connection, query, server=server):
+                yield dn_key(base), entry
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    _log.warning("directory read, attempt %d of %d: %s", state.attempt_number, _ATTEMPTS, error)

@@ -1,0 +1,350 @@
+"""Everything that a server can do to an answer: what is whole is read, all else is an error.
+
+Each of these faults has emptied somebody's organisation once: a short answer was taken for
+"everyone left".
+"""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from swit_provisioning.directory.config import LdapConfig, ServerAddress
+from swit_provisioning.directory.errors import (
+    DirectoryConfigError,
+    DirectoryError,
+    DirectoryIncompleteError,
+    DirectoryUnavailableError,
+)
+from swit_provisioning.directory.ldap_server import LdapDirectory
+from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning_tests.directory.scripted_server import (
+    Asked,
+    Close,
+    Reply,
+    ScriptedServer,
+    Silence,
+    done,
+    entry,
+    garbage,
+    reference,
+)
+
+PEOPLE = "ou=people,dc=x"
+GROUPS = "ou=groups,dc=x"
+ADA = entry("cn=Ada,ou=people,dc=x", {"cn": ["Ada"], "mail": ["ada@example.test"]})
+BEN = entry("cn=Ben,ou=people,dc=x", {"cn": ["Ben"], "mail": ["ben@example.test"]})
+TEAM = entry("cn=Team,ou=groups,dc=x", {"cn": ["Team"], "member": ["cn=ADA,ou=People,dc=X"]})
+AD_LIMIT = 1500
+
+
+def config(*servers: ServerAddress, timeout_seconds: int = 5) -> LdapConfig:
+    return LdapConfig(
+        servers=servers,
+        user="cn=reader,dc=x",
+        password="not for anyone",
+        search_base="dc=x",
+        user_bases=(PEOPLE,),
+        group_bases=(GROUPS,),
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def read(*servers: ServerAddress, timeout_seconds: int = 5) -> DirectoryState:
+    """Read without waiting between attempts."""
+    waits: list[float] = []
+    settings = config(*servers, timeout_seconds=timeout_seconds)
+    return LdapDirectory(settings, sleep=waits.append).read()
+
+
+def two_pages(asked: Asked) -> Iterable[Reply]:
+    """Ada, then Ben, then the one group: what a good server sends."""
+    if asked.base == GROUPS:
+        return [TEAM, done()]
+    return [BEN, done()] if asked.cookie else [ADA, done(cookie=b"next")]
+
+
+def failing_at(fault: Iterable[Reply], *, page: int = 2) -> list[ScriptedServer]:
+    """A server that goes wrong at its n-th search of each connection's three."""
+
+    def answer(asked: Asked) -> Iterable[Reply]:
+        return fault if (asked.number - 1) % page + 1 == page else two_pages(asked)
+
+    return [ScriptedServer(answer)]
+
+
+def refused(fault: Iterable[Reply], kind: type[DirectoryError]) -> str:
+    """Read from a server whose second page goes wrong; the message of the error."""
+    (server,) = failing_at(fault)
+    with server, pytest.raises(kind) as caught:
+        read(server.address)
+    assert type(caught.value) is kind
+    assert "not for anyone" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_good_answer_is_read_to_its_last_page() -> None:
+    with ScriptedServer(two_pages) as server:
+        state = read(server.address)
+    assert list(state.users["names"]) == [["Ada"], ["Ben"]]
+    assert list(state.memberships["member"]) == ["cn=ada,ou=people,dc=x"]
+    assert [search.cookie for search in server.searches] == [b"", b"next", b""]
+
+
+def test_attributes_are_asked_for_by_name_and_never_all_of_them() -> None:
+    with ScriptedServer(two_pages) as server:
+        read(server.address)
+    assert all("*" not in asked.attributes for asked in server.searches)
+    assert {"mail", "displayName", "objectGUID"} <= set(server.searches[0].attributes)
+
+
+@pytest.mark.parametrize("code", [1, 3, 4, 10, 11, 80])
+def test_a_page_that_ends_with_an_error_makes_the_whole_read_fail(code: int) -> None:
+    message = refused([BEN, done(code)], DirectoryIncompleteError)
+    assert f"answered {code} " in message
+    assert "after 2 entries" in message
+    assert PEOPLE in message
+
+
+@pytest.mark.parametrize("code", [51, 52])
+def test_a_busy_server_is_asked_again_three_times_and_then_it_is_an_error(code: int) -> None:
+    message = refused([done(code)], DirectoryUnavailableError)
+    assert "tried 3 times" in message
+
+
+@pytest.mark.parametrize("fault", [[done(51)], [Close()], [BEN, Close()]])
+def test_a_read_that_broke_off_starts_again_from_the_beginning(fault: list[Reply]) -> None:
+    def answer(asked: Asked) -> Iterable[Reply]:
+        return fault if asked.number == 2 else two_pages(asked)
+
+    with ScriptedServer(answer) as server:
+        state = read(server.address)
+    assert len(state.users) == 2
+    assert [search.cookie for search in server.searches] == [b"", b"next", b"", b"next", b""]
+    assert any("Passed over" in warning for warning in state.facts.warnings)
+
+
+def test_a_read_never_goes_on_at_another_server() -> None:
+    """Two servers can be at different states: half of each is no directory."""
+    with (
+        ScriptedServer(lambda asked: [Close()] if asked.number == 2 else two_pages(asked)) as one,
+        ScriptedServer(two_pages) as other,
+    ):
+        state = read(one.address, other.address)
+    assert [search.cookie for search in other.searches] == [b"", b"next", b""]
+    assert state.facts.source == str(other.address)
+
+
+def test_a_silent_server_is_passed_over_after_the_timeout() -> None:
+    with (
+        ScriptedServer(lambda _: [ADA, Silence()]) as silent,
+        ScriptedServer(two_pages) as other,
+    ):
+        state = read(silent.address, other.address, timeout_seconds=1)
+    assert len(state.users) == 2
+    assert any("timed out" in warning for warning in state.facts.warnings)
+
+
+def test_a_server_that_ignores_paging_is_not_believed() -> None:
+    message = refused([BEN, done(cookie=None)], DirectoryIncompleteError)
+    assert "more pages" in message
+
+
+def test_paging_that_never_ends_is_an_error() -> None:
+    with ScriptedServer(lambda _: [done(cookie=b"again")]) as server:
+        with pytest.raises(DirectoryIncompleteError, match="without end"):
+            read(server.address)
+        assert len(server.searches) == 2
+
+
+def test_an_answer_that_is_no_ldap_is_an_error() -> None:
+    assert "after 1 entries" in refused([garbage()], DirectoryIncompleteError)
+
+
+def test_a_part_that_another_server_keeps_makes_the_read_fail() -> None:
+    elsewhere = reference("ldap://other.example.test/ou=more,ou=people,dc=x")
+    message = refused([elsewhere, done()], DirectoryIncompleteError)
+    assert "ldap://other.example.test/ou=more" in message
+
+
+def test_the_parts_of_active_directory_without_people_may_be_elsewhere() -> None:
+    """A search from the root of every domain ends with these three."""
+    elsewhere = [
+        reference("ldap://ForestDnsZones.example.test/DC=ForestDnsZones,DC=example,DC=test"),
+        reference("ldap://DomainDnsZones.example.test/DC=DomainDnsZones,DC=example,DC=test"),
+        reference("ldaps://example.test/CN=Configuration,DC=example,DC=test"),
+    ]
+
+    def answer(asked: Asked) -> Iterator[Reply]:
+        yield from elsewhere
+        yield from two_pages(asked)
+
+    with ScriptedServer(answer) as server:
+        assert len(read(server.address).users) == 2
+
+
+def test_a_missing_base_is_an_error_that_names_it() -> None:
+    message = refused([done(32, found="dc=x")], DirectoryConfigError)
+    assert PEOPLE in message
+    assert "what exists is 'dc=x'" in message
+    assert "LDAP_USER_OUS" in message
+
+
+def test_nobody_at_all_is_an_error_and_not_a_company_that_everyone_left() -> None:
+    with (
+        ScriptedServer(lambda _: [done()]) as server,
+        pytest.raises(DirectoryIncompleteError, match="not one user"),
+    ):
+        read(server.address)
+
+
+def test_people_without_any_address_are_an_error_that_names_the_attribute() -> None:
+    nameless = entry("cn=Ada,ou=people,dc=x", {"cn": ["Ada"]})
+    with (
+        ScriptedServer(lambda asked: [nameless] * (asked.base == PEOPLE) + [done()]) as server,
+        pytest.raises(DirectoryIncompleteError, match="none of 1 users has a value of 'mail'"),
+    ):
+        read(server.address)
+
+
+def test_computers_contacts_and_the_ou_itself_are_not_people() -> None:
+    def answer(asked: Asked) -> Iterator[Reply]:
+        if asked.base == PEOPLE:
+            for name in ("computer", "contact", "organizationalUnit", "group"):
+                yield entry(f"cn={name},{PEOPLE}", {"objectClass": ["top", "person", name]})
+        yield from two_pages(asked)
+
+    with ScriptedServer(answer) as server:
+        assert list(read(server.address).users["names"]) == [["Ada"], ["Ben"]]
+
+
+@pytest.mark.parametrize("count", [1499, 1500, 1501, 13_000])
+def test_a_group_of_any_size_is_read_to_its_last_member(count: int) -> None:
+    """Active Directory sends 1,500 values at a time, and an empty attribute beside them."""
+    with ScriptedServer(group_of(count)) as server:
+        state = read(server.address)
+    assert len(state.memberships) == count
+    assert len(server.searches) == 2 + -(-(count - AD_LIMIT) // AD_LIMIT) * (count > AD_LIMIT)
+
+
+@pytest.mark.parametrize("code", [1, 3, 4, 10, 11, 80])
+def test_a_range_that_ends_with_an_error_makes_the_read_fail(code: int) -> None:
+    with (
+        ScriptedServer(group_of(4000, third_range=[done(code, cookie=None)])) as server,
+        pytest.raises(DirectoryIncompleteError, match=f"answered {code} "),
+    ):
+        read(server.address)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"member": []},
+        {"member;range=3000-*": []},
+        {"member;range=2999-*": ["cn=m2999"]},
+        {"member;range=3000-3002": ["cn=m3000"]},
+        {"member;range=some-*": ["cn=m3000"]},
+    ],
+)
+def test_ranges_that_do_not_join_up_make_the_read_fail(attributes: dict[str, list[str]]) -> None:
+    third = [entry("cn=Big,ou=groups,dc=x", attributes), done(cookie=None)]
+    with (
+        ScriptedServer(group_of(4000, third_range=third)) as server,
+        pytest.raises(DirectoryIncompleteError, match=r"range=\S+ of|3000"),
+    ):
+        read(server.address)
+
+
+def test_a_group_that_vanishes_while_its_members_are_read_makes_the_read_fail() -> None:
+    with (
+        ScriptedServer(group_of(4000, third_range=[done(cookie=None)])) as server,
+        pytest.raises(DirectoryIncompleteError, match="stopped after 3000 values"),
+    ):
+        read(server.address)
+
+
+def test_an_attribute_that_comes_in_part_unasked_makes_the_read_fail() -> None:
+    partial = entry("cn=Ada,ou=people,dc=x", {"mail": ["a@x.test"], "photo;range=0-1": ["a", "b"]})
+    assert "photo" in refused([partial, done()], DirectoryIncompleteError)
+
+
+def test_a_wrong_password_is_tried_once_and_at_no_other_server() -> None:
+    """Three servers and three attempts would lock the account."""
+    refusal = (49, "80090308: LdapErr: DSID-0C090453, AcceptSecurityContext error, data 52e, v4563")
+    with (
+        ScriptedServer(two_pages, bind=refusal) as one,
+        ScriptedServer(two_pages, bind=refusal) as other,
+        pytest.raises(DirectoryConfigError, match="the password is wrong") as caught,
+    ):
+        read(one.address, other.address)
+    assert len(one.logins) == 1
+    assert not other.logins
+    assert "LDAP_PASSWORD" in str(caught.value)
+    assert "not for anyone" not in str(caught.value)
+
+
+def test_no_password_is_sent_to_a_server_that_offers_no_encryption() -> None:
+    with ScriptedServer(two_pages) as server:
+        address = ServerAddress(host="127.0.0.1", port=server.address.port, tls="starttls")
+        with pytest.raises(DirectoryConfigError, match="could not be encrypted"):
+            read(address)
+        assert server.started_tls == 1
+        assert not server.logins
+
+
+def test_a_connection_without_encryption_is_a_warning_in_each_read() -> None:
+    with ScriptedServer(two_pages) as server:
+        state = read(server.address)
+    assert any("clear text" in warning for warning in state.facts.warnings)
+
+
+def test_a_password_goes_out_as_it_was_typed() -> None:
+    """SASLprep would make another one of it, or refuse it."""
+    password = "½ \u00a0 אa"
+    settings = config(ServerAddress(host="127.0.0.1", port=1, tls="none"))
+    with ScriptedServer(two_pages) as server:
+        LdapDirectory(
+            LdapConfig(**{**vars(settings), "password": password, "servers": (server.address,)})
+        ).read()
+    assert server.logins == [("cn=reader,dc=x", password)]
+
+
+def test_the_waits_between_attempts_grow() -> None:
+    waits: list[float] = []
+    with (
+        ScriptedServer(lambda _: [done(51)]) as server,
+        pytest.raises(DirectoryUnavailableError),
+    ):
+        LdapDirectory(config(server.address), sleep=waits.append).read()
+    assert len(waits) == 2
+    assert 0 < waits[0] < waits[1]
+
+
+def group_of(count: int, *, third_range: list[Reply] | None = None) -> "GroupOf":
+    """A directory with one person and one group of `count` members, sent as AD sends them."""
+    return GroupOf(count, third_range)
+
+
+class GroupOf:
+    def __init__(self, count: int, third_range: list[Reply] | None) -> None:
+        self.members = [f"cn=m{index},ou=people,dc=x" for index in range(count)]
+        self.third_range = third_range
+
+    def __call__(self, asked: Asked) -> Iterable[Reply]:
+        if asked.base == PEOPLE:
+            return [ADA, done()]
+        if asked.range_from == 2 * AD_LIMIT and self.third_range is not None:
+            return self.third_range
+        attributes = self._attributes(asked.range_from)
+        return [
+            entry("cn=Big,ou=groups,dc=x", {"cn": ["Big"], **attributes}),
+            done(cookie=b"" if asked.paged else None),
+        ]
+
+    def _attributes(self, begin: int | None) -> dict[str, list[str]]:
+        if begin is None and len(self.members) <= AD_LIMIT:
+            return {"member": self.members}
+        low = begin or 0
+        part = self.members[low : low + AD_LIMIT]
+        high = "*" if low + len(part) == len(self.members) else str(low + len(part) - 1)
+        return {"member": [], f"member;range={low}-{high}": part}

@@ -1,0 +1,190 @@
+"""LDIF exports: of OpenLDAP, 389 Directory Server and Active Directory."""
+
+import base64
+import uuid
+from pathlib import Path
+
+import pytest
+
+from swit_provisioning.directory.errors import DirectoryConfigError, DirectoryIncompleteError
+from swit_provisioning.directory.ldif_file import LdifDirectory
+from swit_provisioning.reconcile.state import DirectoryState
+
+GUID = uuid.UUID("6f9619ff-8b86-d011-b42d-00c04fc964ff")
+OPENLDAP = """\
+version: 1
+
+# The tree
+dn: dc=x
+objectClass: domain
+dc: x
+
+dn: ou=People,dc=x
+objectClass: organizationalUnit
+ou: People
+
+dn:: Y249Wm/DqyxvdT1QZW9wbGUsZGM9eA==
+objectClass: top
+objectClass: inetOrgPerson
+uid: zoe
+cn:: Wm/Dqw==
+displayName: Zoe, who has a name so long that the line has to be fol
+ ded
+mail: zoe@example.test
+mail: z@example.test
+mobile: +1 2
+entryUUID: 8B9F6C1E-0001-4000-8000-000000000001
+jpegPhoto:: /9j/4AAQ
+
+dn: cn=ben,ou=People,dc=x
+objectClass: person
+uid: ben
+cn: Ben
+mail: ben@example.test
+
+dn: cn=staff,ou=Groups,dc=x
+objectClass: groupOfNames
+cn: staff
+member: cn=ZOË, ou=People, dc=x
+member: cn=ben,ou=people,dc=x
+
+dn: cn=unique,ou=Groups,dc=x
+objectClass: groupOfUniqueNames
+cn: unique
+uniqueMember: cn=ben,ou=people,dc=x#'0101'B
+uniqueMember: cn=gone,dc=x
+
+dn: cn=unix,ou=Groups,dc=x
+objectClass: posixGroup
+cn: unix
+memberUid: ZOE
+memberUid: ben
+memberUid: nobody
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "export.ldif"
+
+
+def read(path: Path, text: str) -> DirectoryState:
+    path.write_text(text, encoding="utf-8")
+    return LdifDirectory(path).read()
+
+
+def test_people_and_groups_are_known_by_their_classes(path: Path) -> None:
+    state = read(path, OPENLDAP)
+    zoe = state.users.iloc[0]
+    assert zoe["key"] == "cn=zoë,ou=people,dc=x"
+    assert zoe["names"] == ["Zoe, who has a name so long that the line has to be folded"]
+    assert zoe["emails"] == ["zoe@example.test", "z@example.test"]
+    assert zoe["directory_id"] == "8b9f6c1e-0001-4000-8000-000000000001"
+    assert list(state.users["position"]) == [0, 1]
+    assert list(state.groups["names"]) == [["staff"], ["unique"], ["unix"]]
+    assert (state.facts.source, state.facts.kind) == ("export.ldif", "ldif")
+
+
+def test_members_are_found_whichever_attribute_lists_them(path: Path) -> None:
+    state = read(path, OPENLDAP)
+    zoe, ben = state.users["key"]
+    pairs = state.memberships[["group", "member"]].to_numpy().tolist()
+    assert pairs == [
+        ["cn=staff,ou=groups,dc=x", zoe],
+        ["cn=staff,ou=groups,dc=x", ben],
+        ["cn=unique,ou=groups,dc=x", ben],
+        ["cn=unique,ou=groups,dc=x", "cn=gone,dc=x"],
+        ["cn=unix,ou=groups,dc=x", zoe],
+        ["cn=unix,ou=groups,dc=x", ben],
+        ["cn=unix,ou=groups,dc=x", "uid=nobody"],
+    ]
+    assert any("'nobody'" in warning for warning in state.facts.warnings)
+
+
+def test_a_login_of_two_people_stands_for_neither(path: Path) -> None:
+    state = read(path, OPENLDAP.replace("uid: zoe", "uid: ben").replace("memberUid: ZOE\n", ""))
+    assert "uid=ben" in set(state.memberships["member"])
+
+
+def test_the_ids_of_active_directory_are_read_from_their_bytes(path: Path) -> None:
+    guid = base64.b64encode(GUID.bytes_le).decode()
+    text_like = base64.b64encode(b"0123456789abcdef").decode()
+    export = f"""\
+dn: CN=Ada,OU=Staff,DC=x
+changetype: add
+objectClass: top
+objectClass: person
+objectClass: organizationalPerson
+objectClass: user
+mail: ada@example.test
+objectGUID:: {guid}
+
+dn: CN=PC7,OU=Staff,DC=x
+changetype: add
+objectClass: user
+objectClass: computer
+mail: pc7@example.test
+
+dn: CN=Vendor,OU=Staff,DC=x
+changetype: add
+objectClass: person
+objectClass: contact
+mail: vendor@example.test
+
+dn: CN=Team,OU=Staff,DC=x
+changetype: add
+objectClass: group
+cn: Team
+member: CN=Ada,OU=Staff,DC=x
+memberOf: CN=All,OU=Staff,DC=x
+objectGUID:: {text_like}
+"""
+    state = read(path, export)
+    assert list(state.users["directory_id"]) == [str(GUID)]
+    assert list(state.groups["parents"]) == [["cn=all,ou=staff,dc=x"]]
+    as_bytes = uuid.UUID(bytes_le=b"0123456789abcdef")
+    assert list(state.groups["directory_id"]) == [str(as_bytes)]
+
+
+def test_an_export_from_windows_is_read(path: Path) -> None:
+    path.write_bytes(OPENLDAP.replace("\n", "\r\n").encode("utf-16"))
+    assert len(LdifDirectory(path).read().users) == 2
+
+
+def test_what_ldapsearch_says_at_the_end_of_each_page_is_no_entry(path: Path) -> None:
+    page = "\n# search result\nsearch: 2\nresult: 0 Success\ncontrol: 1.2.840 false\n\n"
+    first, second = OPENLDAP.split("\ndn: cn=staff")
+    state = read(path, f"{first}{page}dn: cn=staff{second}{page}# numEntries: 7\n")
+    assert (len(state.users), len(state.groups)) == (2, 3)
+
+
+def test_an_export_that_a_limit_cut_short_is_a_failed_read(path: Path) -> None:
+    """`ldapsearch` writes what it got and says so at the end, where nobody looks."""
+    with pytest.raises(DirectoryIncompleteError, match="result 4 Size limit exceeded"):
+        read(path, OPENLDAP + "\nsearch: 2\nresult: 4 Size limit exceeded\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("objectClass: person\nmail: a@x.test\n", "record 1"),
+        ("dn: dc=x\ndc: x\n\nref: ldap://other/dc=y\n", "record 2"),
+        ("dn: dc=x\nno colon here\n", "record 1"),
+        ("dn: cn=a,dc=x\nmail:: a\n", "record 1"),
+        ("dn: cn=a,dc=x\nchangetype: modify\nadd: mail\nmail: a@x.test\n", "is a change (modify)"),
+        ("dn: cn=a,dc=x\nchangetype: delete\n", "is a change (delete)"),
+    ],
+)
+def test_a_record_that_is_no_entry_is_an_error_that_says_which(
+    path: Path, text: str, problem: str
+) -> None:
+    with pytest.raises(DirectoryConfigError) as caught:
+        read(path, text)
+    assert problem in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", OPENLDAP.replace("objectClass: ", "class: ")])
+def test_a_file_without_people_is_a_failed_read(path: Path, text: str) -> None:
+    with pytest.raises(DirectoryIncompleteError, match="objectClass"):
+        read(path, text)
