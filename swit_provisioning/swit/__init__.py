@@ -1,0 +1,1 @@
+"""The Swit API: calls, models, log-in, pace and errors. Nothing is decided here."""

@@ -1,0 +1,56 @@
+"""Every call we make: its name, its path, and whether it may be sent twice. Paths stand only here.
+
+A creation may not: where its answer is lost, whoever asked looks up whether it was made.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
+
+AUTHORIZE_PATH = "/oauth/authorize"
+TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One call: `host` says which of Swit's two addresses it goes to."""
+
+    name: str
+    method: Literal["GET", "POST", "PATCH"]
+    host: Literal["api", "scim"] = "api"
+    repeatable: bool = True
+
+    def path(self, object_id: str = "") -> str:
+        """Its path below the host's base address; SCIM names the object in the path."""
+        if self.host == "scim":
+            return f"/Users/{quote(object_id, safe='')}"
+        return f"/v1/api/{self.name}"
+
+
+def _read(name: str) -> Call:
+    return Call(name=name, method="GET")
+
+
+def _write(name: str, *, repeatable: bool = True) -> Call:
+    return Call(name=name, method="POST", repeatable=repeatable)
+
+
+USER_INFO = _read("user.info")
+ORGANIZATION_INFO = _read("organization.info")
+ORGANIZATION_USER_INFO = _read("organization.user.info")
+LIST_USERS = _read("organization.user.list")
+LIST_TEAMS = _read("user.team.list")
+
+CREATE_USER = _write("organization.user.create", repeatable=False)
+UPDATE_USER = Call(name="SCIM Users", method="PATCH", host="scim")
+DEACTIVATE_USER = _write("organization.user.deactivate")
+ACTIVATE_USER = _write("organization.user.activate")
+REMOVE_USER = _write("organization.user.remove")
+
+CREATE_TEAM = _write("team.create", repeatable=False)
+UPDATE_TEAM = _write("team.update")
+DELETE_TEAM = _write("team.delete")
+SORT_TEAMS = _write("team.sort")
+ADD_TEAM_USERS = _write("team.user.add")
+REMOVE_TEAM_USERS = _write("team.user.remove")
+UPDATE_PRIMARY_TEAM = _write("team.user.primary.update")

@@ -1,0 +1,170 @@
+"""What Swit answers, as frozen values: every shape it was seen in goes in, one comes out.
+
+Three editions of the API name and wrap the same things differently, so each model takes all of
+the names. Only what this project needs is kept: no activity, status message or photo.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+def _one_or_nothing(value: object) -> object:
+    return None if isinstance(value, str) and value.strip() in {"", "0"} else value
+
+
+def _text_or_nothing(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _is_yes(value: object) -> bool:
+    return value is True or (isinstance(value, str) and value.strip().upper() == "Y")
+
+
+# Whatever has one of these is the thing itself and no wrapper around it.
+_IDS = frozenset({"id", "user_id", "team_id"})
+
+# Whatever has one of these is the thing itself and no wrapper around it.
+_IDS = frozenset({"id", "user_id", "team_id"})
+
+Id = Annotated[str, Field(min_length=1)]
+OptionalId = Annotated[str | None, BeforeValidator(_one_or_nothing)]
+OptionalText = Annotated[str | None, BeforeValidator(_text_or_nothing)]
+
+
+class _Answer(BaseModel):
+    """A part of an answer: a null field counts as absent, one wrapped in `wrapper` is unwrapped."""
+
+    # Inputs are hidden in errors: they are people's names and addresses.
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        validate_by_name=True,
+        coerce_numbers_to_str=True,
+        hide_input_in_errors=True,
+    )
+    wrapper: ClassVar[str | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrapped(cls, value: object) -> object:
+        return _flat(value, cls.wrapper)
+
+
+def _flat(value: object, wrapper: str | None) -> object:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, Mapping):
+        return value
+    inner = value.get(wrapper) if wrapper and not _IDS & value.keys() else None
+    if isinstance(inner, Mapping | list):
+        return _flat(inner, wrapper)
+    return {key: item for key, item in value.items() if item is not None}
+
+
+class UserTeam(_Answer):
+    """A team that a user is in, as the user list says."""
+
+    team_id: Id = Field(validation_alias=AliasChoices("team_id", "id"))
+    primary: Annotated[bool, BeforeValidator(_is_yes)] = Field(
+        default=False, validation_alias=AliasChoices("main_dept_yn", "primary")
+    )
+
+
+class User(_Answer):
+    """An account of the organisation, active or not.
+
+    `role`: 10 master, 20 admin, 30 member, 40 guest; 0 where Swit doesn't say (protected, like
+    any number that is not known). `teams` is `None` where the answer has none at all.
+    """
+
+    wrapper = "user"
+
+    user_id: Id = Field(validation_alias=AliasChoices("user_id", "id"))
+    email: str = Field(default="", validation_alias=AliasChoices("email", "user_email"))
+    name: str = Field(default="", validation_alias=AliasChoices("user_name", "name"))
+    phone_number: OptionalText = Field(
+        default=None, validation_alias=AliasChoices("tel", "phone_number")
+    )
+    role: int = 0
+    active: bool = Field(default=True, validation_alias=AliasChoices("is_active", "active"))
+    language: OptionalText = None
+    teams: tuple[UserTeam, ...] | None = Field(
+        default=None, validation_alias=AliasChoices("team", "teams")
+    )
+
+
+class UserPage(_Answer):
+    """One page of the user list, and how many users all pages hold."""
+
+    total_rows: int = Field(ge=0)
+    users: tuple[User, ...] = ()
+
+
+class Team(_Answer):
+    """A team. `depth` 0 is the root: the organisation itself.
+
+    An answer to a create or update has no members: `member_count` and `user_ids` are `None`.
+    """
+
+    wrapper = "data"
+
+    team_id: Id = Field(validation_alias=AliasChoices("team_id", "id"))
+    name: str = Field(default="", validation_alias=AliasChoices("team_name", "name"))
+    parent_id: OptionalId = None
+    reference: OptionalText = None
+    depth: int | None = None
+    member_count: int | None = Field(
+        default=None, validation_alias=AliasChoices("member_cnt", "member_count")
+    )
+    user_ids: tuple[str, ...] | None = Field(
+        default=None, validation_alias=AliasChoices("users", "user_ids")
+    )
+
+
+class TeamList(_Answer):
+    """Teams in the order shown."""
+
+    teams: tuple[Team, ...] = Field(default=(), validation_alias=AliasChoices("team", "teams"))
+
+
+class AuthorisedUser(_Answer):
+    """The account that the token belongs to. Its role stands only in the user list."""
+
+    wrapper = "user"
+
+    user_id: Id = Field(validation_alias=AliasChoices("id", "user_id"))
+    email: str = Field(default="", validation_alias=AliasChoices("user_email", "email"))
+    name: str = Field(default="", validation_alias=AliasChoices("name", "user_name"))
+    organization_id: OptionalId = Field(
+        default=None, validation_alias=AliasChoices("cmp_id", "organization_id")
+    )
+
+
+class Organization(_Answer):
+    """The organisation that the token belongs to."""
+
+    id: Id
+    name: str = ""
+    subdomain: OptionalText = None
+
+
+class _ScimNumber(_Answer):
+    type: str = ""
+    value: OptionalText = None
+
+
+class ScimUser(_Answer):
+    """A user as SCIM answers it; what it doesn't say is `None`."""
+
+    name: OptionalText = Field(default=None, validation_alias=AliasChoices("displayName", "name"))
+    phone_numbers: tuple[_ScimNumber, ...] = Field(
+        default=(), validation_alias=AliasChoices("phoneNumbers", "phone_numbers")
+    )
+
+    @property
+    def phone_number(self) -> str | None:
+        """The mobile number, the one that `update_user` sets."""
+        mobile = (number.value for number in self.phone_numbers if number.type == "mobile")
+        return next(mobile, None)

@@ -1,0 +1,119 @@
+"""Sending: token, pace, timeout, one refresh after a 401, another try where time may mend it."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from swit_provisioning.swit.answers import read_answer
+from swit_provisioning.swit.calls import Call
+from swit_provisioning.swit.errors import SwitThrottledError, SwitUnauthorizedError
+from swit_provisioning.swit.oauth import TokenSource
+from swit_provisioning.swit.pace import Pace
+from swit_provisioning.swit.retries import PATIENCE_SECONDS, retrying
+from swit_provisioning.swit.session import EXCHANGE_ERRORS, BearerAuth, make_session, unreachable
+
+
+class Transport:
+    """Sends calls for several threads at once over one session; counts what it sends."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        scim_base_url: str,
+        tokens: TokenSource,
+        pace: Pace,
+        timeout_seconds: float = 30.0,
+        connections: int = 8,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Open nothing yet; `sleep` is how a retry waits (seconds)."""
+        self._hosts = {"api": base_url.rstrip("/"), "scim": scim_base_url.rstrip("/")}
+        self._tokens = tokens
+        self._pace = pace
+        self._timeout = timeout_seconds
+        self._sleep = sleep
+        self._session = make_session(connections=connections)
+        self._lock = threading.Lock()
+        self._sent = 0
+
+    @property
+    def sent(self) -> int:
+        """Requests sent so far, each repetition counted."""
+        with self._lock:
+            return self._sent
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def send(
+        self,
+        call: Call,
+        *,
+        object_id: str = "",
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any] | None:
+        """Send one call; the JSON object of its answer, `None` for an empty one.
+
+        Raises:
+            SwitError: by what to do about it; see `errors`.
+
+        """
+        url = f"{self._hosts[call.host]}{call.path(object_id)}"
+
+        def attempt() -> dict[str, Any] | None:
+            token = self._tokens.access_token()
+            try:
+                return self._exchange(call, url, token, query, body)
+            except SwitUnauthorizedError:
+                token = self._tokens.refreshed(token)
+            return self._exchange(call, url, token, query, body)
+
+        return retrying(repeatable=call.repeatable, sleep=self._sleep)(attempt)
+
+    def _exchange(
+        self,
+        call: Call,
+        url: str,
+        token: str,
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+    ) -> dict[str, Any] | None:
+        _refuse_damaged(call, token)
+        self._pace.wait()
+        with self._lock:
+            self._sent += 1
+        try:
+            response = self._session.request(
+                call.method,
+                url,
+                params=query,
+                json=body,
+                auth=BearerAuth(token),
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except EXCHANGE_ERRORS as error:
+            raise unreachable(
+                call=call.name, url=url, timeout_seconds=self._timeout, error=error
+            ) from error
+        try:
+            answer = read_answer(response, call=call.name, secrets=(token,))
+        except SwitThrottledError as error:
+            # A wait that nobody will wait for must not hold the others up either.
+            asked = error.retry_after
+            self._pace.throttled(asked if asked is None or asked <= PATIENCE_SECONDS else None)
+            raise
+        self._pace.succeeded()
+        return answer
+
+
+def _refuse_damaged(call: Call, token: str) -> None:
+    """No header can hold it, and the HTTP library would print it whole in its complaint."""
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise SwitUnauthorizedError(
+            call=call.name, message="the access token is empty or holds a character no token has"
+        )

@@ -1,0 +1,95 @@
+"""What stands in for tokens, pace and waiting, and a client on a made-up Swit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.errors import SwitUnauthorizedError
+from swit_provisioning.swit.oauth import TokenPair
+
+BASE = "https://openapi.swit.example"
+SCIM = "https://saml.swit.example/scim/v2"
+API = f"{BASE}/v1/api"
+TOKEN_URL = f"{BASE}/oauth/token"
+
+
+@dataclass
+class FakeTokens:
+    """Gives its tokens one after the other; each refused one is written down."""
+
+    tokens: list[str] = field(default_factory=lambda: ["first-token", "second-token"])
+    refused: list[str] = field(default_factory=list)
+
+    def access_token(self) -> str:
+        return self.tokens[0]
+
+    def refreshed(self, refused: str) -> str:
+        self.refused.append(refused)
+        if len(self.tokens) == 1:
+            raise SwitUnauthorizedError(call="oauth/token", message="refresh token expired")
+        self.tokens.pop(0)
+        return self.tokens[0]
+
+
+@dataclass
+class FakePace:
+    """Never waits; writes down what it is told."""
+
+    waits: int = 0
+    throttles: list[float | None] = field(default_factory=list)
+    successes: int = 0
+
+    def wait(self) -> None:
+        self.waits += 1
+
+    def throttled(self, retry_after: float | None) -> None:
+        self.throttles.append(retry_after)
+
+    def succeeded(self) -> None:
+        self.successes += 1
+
+
+@dataclass
+class FakeStore:
+    """A token store in memory that counts who is in it."""
+
+    pair: TokenPair | None = None
+    saved: list[TokenPair] = field(default_factory=list)
+    inside: int = 0
+
+    def load(self) -> TokenPair | None:
+        return self.pair
+
+    def save(self, pair: TokenPair) -> None:
+        assert self.inside == 1
+        self.pair = pair
+        self.saved.append(pair)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1
+
+
+@dataclass
+class Rig:
+    """A client and everything around it that a test looks at."""
+
+    tokens: FakeTokens = field(default_factory=FakeTokens)
+    pace: FakePace = field(default_factory=FakePace)
+    naps: list[float] = field(default_factory=list)
+
+    def client(self, **changes: Any) -> SwitClient:  # noqa: ANN401 - SwitClient's arguments
+        arguments: dict[str, Any] = {
+            "base_url": BASE,
+            "scim_base_url": SCIM,
+            "tokens": self.tokens,
+            "pace": self.pace,
+            "sleep": self.naps.append,
+        }
+        return SwitClient(**(arguments | changes))

@@ -1,0 +1,250 @@
+"""What each answer means: the error's kind, its words, its status, and what it must not say."""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+import responses
+from requests import Response
+
+from swit_provisioning.swit.answers import retry_after
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.errors import (
+    SwitError,
+    SwitNotFoundError,
+    SwitRejectedError,
+    SwitThrottledError,
+    SwitUnauthorizedError,
+    SwitUnavailableError,
+)
+from swit_provisioning_tests.swit.fakes import API, Rig
+
+URL = f"{API}/team.create"
+
+
+def refusal(client: SwitClient) -> SwitError:
+    """Of a creation, which is sent only once."""
+    with pytest.raises(SwitError) as caught:
+        client.create_team(name="Design", parent_id="t0")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, SwitRejectedError),
+        (401, SwitUnauthorizedError),
+        (403, SwitRejectedError),
+        (404, SwitNotFoundError),
+        (405, SwitRejectedError),
+        (408, SwitUnavailableError),
+        (409, SwitRejectedError),
+        (422, SwitRejectedError),
+        (429, SwitThrottledError),
+        (500, SwitUnavailableError),
+        (502, SwitUnavailableError),
+        (503, SwitUnavailableError),
+        (504, SwitUnavailableError),
+        (302, SwitUnavailableError),
+    ],
+)
+def test_each_status_is_named_by_what_to_do_about_it(
+    status: int, kind: type[SwitError], client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.post(URL, status=status, json={"message": "Because"})
+    error = refusal(client)
+    assert type(error) is kind
+    assert error.status == status
+    assert error.call == "team.create"
+    assert str(error).startswith(f"team.create: HTTP {status}: ")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (400, SwitRejectedError),
+        (401, SwitUnauthorizedError),
+        (404, SwitNotFoundError),
+        (429, SwitThrottledError),
+        (500, SwitUnavailableError),
+        (40013, SwitRejectedError),
+        (0, SwitRejectedError),
+        (-1, SwitRejectedError),
+        ("403", SwitRejectedError),
+    ],
+)
+def test_a_code_other_than_200_in_a_200_is_an_error(
+    code: int | str, kind: type[SwitError], client: SwitClient, web: responses.RequestsMock
+) -> None:
+    body = {"code": code, "message": "Because", "data": {"id": "t9", "name": "Design"}}
+    web.post(URL, json=body)
+    error = refusal(client)
+    assert type(error) is kind
+    assert error.status == 200
+    assert f"code {code}: Because" in str(error)
+
+
+@pytest.mark.parametrize("code", [200, "200", None, True, "OK", 200.0, {}])
+def test_other_codes_in_a_200_mean_nothing(
+    code: object, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.post(URL, json={"code": code, "data": {"id": "t9"}})
+    assert client.create_team(name="Design", parent_id="t0").team_id == "t9"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"message": "Name taken", "error": {"message": "no"}}, "Name taken"),
+        ({"code": 400, "error": {"code": 1, "message": "Name taken"}}, "Name taken"),
+        ({"error": "bad", "error_description": "Name taken"}, "Name taken"),
+        ({"error": "Name taken"}, "Name taken"),
+        ({"status": "400", "detail": "Name taken"}, "Name taken"),
+        ({"message": "", "error": "Name taken"}, "Name taken"),
+        ({"message": None, "reason": "Name taken"}, '"reason": "Name taken"'),
+        ({"message": {"text": "Name taken"}}, "Name taken"),
+        ({"message": "Name\n\n taken\x07"}, "Name taken"),
+        (["Name taken"], '["Name taken"]'),
+        ({}, "{}"),
+    ],
+)
+def test_the_words_are_swits_wherever_they_stand(
+    body: object, words: str, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.post(URL, status=400, json=body)
+    error = refusal(client)
+    assert words in error.message
+    assert error.message in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("404 page not found", "404 page not found"),
+        ("<html><style>p {}</style><h1>Bad</h1>\n<p>gateway</p></html>", "Bad gateway"),
+        ("", "no reason given"),
+        ("\xff\xfe garbage", "garbage"),
+        ("{'message': broken", "{'message': broken"),
+    ],
+)
+def test_a_body_that_is_no_json_is_quoted_without_its_markup(
+    text: str, words: str, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.post(URL, status=400, body=text.encode("latin-1"))
+    assert words in refusal(client).message
+
+
+def test_long_words_are_shortened(client: SwitClient, web: responses.RequestsMock) -> None:
+    web.post(URL, status=400, json={"message": "long " * 5_000})
+    error = refusal(client)
+    assert len(error.message) < 310
+    assert error.message.endswith("...")
+
+
+@pytest.mark.parametrize("key", ["message", "reason"])
+def test_a_token_that_swit_repeats_is_left_out(
+    key: str, rig: Rig, web: responses.RequestsMock
+) -> None:
+    rig.tokens.tokens = ["s3cr3t-t0ken"]
+    web.post(URL, status=403, json={key: "Bearer s3cr3t-t0ken has no scope admin:write"})
+    error = refusal(rig.client())
+    assert "s3cr3t" not in f"{error} {error!r} {error.message}"
+    assert "Bearer *** has no scope" in error.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<html>Please log in to the guest network</html>",
+        '{"data": {"id": "t9", "na',
+        "[]",
+        '"fine"',
+        "null",
+        "[" * 100_000,
+        "\x00\x01\x02",
+    ],
+)
+def test_a_good_status_with_a_body_nobody_can_read_is_no_success(
+    body: str, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    """A proxy's log-in page, an answer that broke off. Its text may hold names: not quoted."""
+    web.post(URL, body=body, content_type="text/html; charset=utf-8")
+    error = refusal(client)
+    assert type(error) is SwitUnavailableError
+    assert error.status == 200
+    assert f"not a whole JSON object (text/html, {len(body)} bytes)" in error.message
+
+
+def test_a_body_may_begin_with_a_byte_order_mark(
+    client: SwitClient, web: responses.RequestsMock
+) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps({"data": {"id": "t9", "name": "팀"}}).encode()
+    web.post(URL, body=body)
+    assert client.create_team(name="팀", parent_id="t0").name == "팀"
+
+
+def answered(**headers: str) -> Response:
+    response = Response()
+    response.headers.update({key.replace("_", "-"): value for key, value in headers.items()})
+    return response
+
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry_After": "7"}, 7.0),
+        ({"Retry_After": " 1.5 "}, 1.5),
+        ({"Retry_After": "0"}, 0.0),
+        ({"Retry_After": "-3"}, 0.0),
+        ({"Retry_After": "nan"}, None),
+        ({"Retry_After": "inf"}, None),
+        ({"Retry_After": "soon"}, None),
+        ({"Retry_After": ""}, None),
+        (
+            {
+                "Retry_After": format_datetime(NOON + timedelta(seconds=9), usegmt=True),
+                "Date": format_datetime(NOON, usegmt=True),
+            },
+            9.0,
+        ),
+        (
+            {
+                "Retry_After": format_datetime(NOON - timedelta(hours=1), usegmt=True),
+                "Date": format_datetime(NOON, usegmt=True),
+            },
+            0.0,
+        ),
+        ({"Retry_After": "Sun, 99 Mar 2026 12:00:00 GMT", "Date": "yesterday"}, None),
+    ],
+)
+def test_retry_after_comes_in_seconds_and_as_a_date(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    """A date counts against Swit's own clock: the machine's may be wrong by hours."""
+    assert retry_after(answered(**headers)) == seconds
+
+
+def test_a_retry_date_without_a_clock_of_swits_counts_against_ours() -> None:
+    later = format_datetime(datetime.fromtimestamp(time.time() + 60, UTC), usegmt=True)
+    seconds = retry_after(answered(Retry_After=later))
+    assert seconds is not None
+    assert 55 < seconds <= 60
+
+
+def test_each_error_says_what_to_do() -> None:
+    made: list[Any] = [
+        SwitThrottledError(call="team.create", message="Too many", status=429, retry_after=3),
+        SwitUnauthorizedError(call="team.create", message="Expired."),
+    ]
+    assert [str(error) for error in made] == [
+        "team.create: HTTP 429: Too many. Try again later, or lower SWIT_REQUESTS_PER_SECOND.",
+        "team.create: Expired. Log in again: swit-provisioning login.",
+    ]
+    assert made[0].retry_after == 3

@@ -1,0 +1,270 @@
+"""What goes over the wire for each call: method, address, query, body and headers."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import responses
+
+from swit_provisioning import __version__
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning_tests.swit.fakes import API, SCIM, Rig
+
+Do = Callable[[SwitClient], Any]
+
+READS: list[tuple[str, Do, dict[str, str], dict[str, Any]]] = [
+    ("user.info", lambda c: c.user_info(), {}, {"user": {"id": "u1"}}),
+    ("organization.info", lambda c: c.organization_info(), {}, {"id": "o1"}),
+    (
+        "organization.user.info",
+        lambda c: c.organization_user_info("u1"),
+        {"user_id": "u1"},
+        {"user": {"user_id": "u1"}},
+    ),
+    (
+        "organization.user.list",
+        lambda c: c.list_users(),
+        {"cnt": "1000", "page": "1"},
+        {"total_rows": 0, "users": []},
+    ),
+    (
+        "organization.user.list",
+        lambda c: c.list_users(page=3, count=20, keyword="jane+a@x", team_id="t1", active=True),
+        {
+            "cnt": "20",
+            "page": "3",
+            "keyword": "jane+a@x",
+            "team_id": "t1",
+            "filters.membership_status": "active",
+        },
+        {"total_rows": 0, "users": []},
+    ),
+    (
+        "organization.user.list",
+        lambda c: c.list_users(active=False),
+        {"cnt": "1000", "page": "1", "filters.membership_status": "inactive"},
+        {"total_rows": 0, "users": None},
+    ),
+    ("user.team.list", lambda c: c.list_teams(), {}, {"team": []}),
+    (
+        "user.team.list",
+        lambda c: c.list_teams(parent_id="t1", direct_children_only=True, reference="cn=a&b"),
+        {"parent_id": "t1", "direct_children_only": "true", "reference": "cn=a&b"},
+        {"team": []},
+    ),
+]
+
+TEAM = {"id": "t9", "name": "Design"}
+WRITES: list[tuple[str, Do, dict[str, Any], dict[str, Any] | None]] = [
+    (
+        "organization.user.create",
+        lambda c: c.create_user(
+            email="jane@x.example",
+            name="Jane",
+            phone_number="+82-10",
+            language="ko",
+            timezone="Asia/Seoul",
+        ),
+        {
+            "user_name": "Jane",
+            "user_email": "jane@x.example",
+            "language": "ko",
+            "timezone": "Asia/Seoul",
+            "tel": "+82-10",
+        },
+        {"user": {"user_id": "u9"}},
+    ),
+    (
+        "organization.user.create",
+        lambda c: c.create_user(email="jane@x.example", name="Jane"),
+        {"user_name": "Jane", "user_email": "jane@x.example"},
+        {"user": {"user_id": "u9"}},
+    ),
+    (
+        "organization.user.deactivate",
+        lambda c: c.deactivate_user("u1"),
+        {"user_id": "u1"},
+        None,
+    ),
+    ("organization.user.activate", lambda c: c.activate_user("u1"), {"user_id": "u1"}, None),
+    ("organization.user.remove", lambda c: c.remove_user("u1"), {"user_id": "u1"}, None),
+    (
+        "team.create",
+        lambda c: c.create_team(name="Design", parent_id="t0", reference="cn=design"),
+        {"name": "Design", "parent_id": "t0", "reference": "cn=design"},
+        TEAM,
+    ),
+    (
+        "team.create",
+        lambda c: c.create_team(name="Design", parent_id="t0"),
+        {"name": "Design", "parent_id": "t0"},
+        TEAM,
+    ),
+    (
+        "team.update",
+        lambda c: c.update_team("t9", name="Design"),
+        {"id": "t9", "name": "Design"},
+        TEAM,
+    ),
+    (
+        "team.update",
+        lambda c: c.update_team("t9", parent_id="t1", reference="cn=new"),
+        {"id": "t9", "parent_id": "t1", "reference": "cn=new"},
+        TEAM,
+    ),
+    ("team.delete", lambda c: c.delete_team("t9"), {"id": "t9"}, None),
+    (
+        "team.sort",
+        lambda c: c.sort_teams("t0", ["t2", "t1"]),
+        {"parent_id": "t0", "team_ids": ["t2", "t1"]},
+        None,
+    ),
+    (
+        "team.user.add",
+        lambda c: c.add_team_users("t9", ["u1", "u2"]),
+        {"id": "t9", "user_ids": ["u1", "u2"]},
+        None,
+    ),
+    (
+        "team.user.remove",
+        lambda c: c.remove_team_users("t9", ("u1",)),
+        {"id": "t9", "user_ids": ["u1"]},
+        None,
+    ),
+    (
+        "team.user.primary.update",
+        lambda c: c.update_primary_team("u1", team_id="t9"),
+        {"id": "t9", "user_id": "u1"},
+        None,
+    ),
+]
+
+
+def sent(web: responses.RequestsMock) -> Any:  # noqa: ANN401 - a JSON body
+    assert len(web.calls) == 1
+    return json.loads(web.calls[0].request.body or "null")
+
+
+@pytest.mark.parametrize(("name", "do", "query", "data"), READS)
+def test_a_read_sends_its_query_and_no_body(
+    name: str,
+    do: Do,
+    query: dict[str, str],
+    data: dict[str, Any],
+    client: SwitClient,
+    web: responses.RequestsMock,
+) -> None:
+    web.get(f"{API}/{name}", json={"data": data})
+    do(client)
+    url = urlsplit(web.calls[0].request.url or "")
+    assert f"{url.scheme}://{url.netloc}{url.path}" == f"{API}/{name}"
+    assert dict(parse_qsl(url.query)) == query
+    assert sent(web) is None
+
+
+@pytest.mark.parametrize(("name", "do", "body", "data"), WRITES)
+def test_a_write_sends_exactly_what_is_documented(
+    name: str,
+    do: Do,
+    body: dict[str, Any],
+    data: dict[str, Any] | None,
+    client: SwitClient,
+    web: responses.RequestsMock,
+) -> None:
+    web.post(f"{API}/{name}", json={"data": data})
+    do(client)
+    assert sent(web) == body
+    assert web.calls[0].request.headers["Content-Type"] == "application/json"
+    assert not urlsplit(web.calls[0].request.url or "").query
+
+
+@pytest.mark.parametrize(("name", "do"), [(w[0], w[1]) for w in WRITES if w[3] is None])
+def test_a_write_is_done_when_swit_answers_nothing(
+    name: str, do: Do, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.post(f"{API}/{name}", status=204)
+    assert do(client) is None
+
+
+@pytest.mark.parametrize(("name", "do"), [(w[0], w[1]) for w in WRITES if w[3] is None])
+def test_a_write_is_done_when_swit_answers_a_team(
+    name: str, do: Do, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    """The old edition answers deletions and memberships so."""
+    web.post(f"{API}/{name}", json={"data": {"data": TEAM}})
+    assert do(client) is None
+
+
+def test_a_user_is_updated_over_scim_with_the_body_that_works(
+    client: SwitClient, web: responses.RequestsMock
+) -> None:
+    """The User schema and the capital Replace, where RFC 7644 has others."""
+    web.patch(f"{SCIM}/Users/u%2F1", json={"displayName": "Jane"})
+    client.update_user("u/1", name="Jane", phone_number="+82-10")
+    assert sent(web) == {
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "Operations": [
+            {"op": "Replace", "path": "displayName", "value": "Jane"},
+            {"op": "Replace", "path": 'phoneNumbers[type eq "mobile"].value', "value": "+82-10"},
+        ],
+    }
+    assert web.calls[0].request.headers["Authorization"] == "Bearer first-token"
+
+
+def test_an_update_sends_only_what_changes_and_an_empty_number_clears(
+    client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.patch(f"{SCIM}/Users/u1", status=204)
+    assert client.update_user("u1", phone_number="") is None
+    operations = sent(web)["Operations"]
+    assert [(o["path"], o["value"]) for o in operations] == [
+        ('phoneNumbers[type eq "mobile"].value', "")
+    ]
+
+
+def test_a_scim_answer_says_what_swit_kept(client: SwitClient, web: responses.RequestsMock) -> None:
+    numbers = [{"type": "work", "value": "1"}, {"type": "mobile", "value": "+82-10"}]
+    web.patch(f"{SCIM}/Users/u1", json={"displayName": "Jane K", "phoneNumbers": numbers})
+    kept = client.update_user("u1", name="Jane  K")
+    assert kept is not None
+    assert (kept.name, kept.phone_number) == ("Jane K", "+82-10")
+
+
+@pytest.mark.parametrize(
+    "do",
+    [
+        lambda c: c.update_user("u1"),
+        lambda c: c.update_team("t1"),
+        lambda c: c.add_team_users("t1", []),
+        lambda c: c.remove_team_users("t1", ()),
+    ],
+)
+def test_a_write_that_names_nothing_is_not_sent(
+    do: Do, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    """Nobody knows what Swit makes of an empty list; it must not be "everybody"."""
+    with pytest.raises(ValueError, match=r"give a|name at least one"):
+        do(client)
+    assert not web.calls
+
+
+def test_every_call_says_who_asks_and_what_it_takes(
+    client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.get(f"{API}/user.info", json={"data": {"user": {"id": "u1"}}})
+    client.user_info()
+    headers = web.calls[0].request.headers
+    assert headers["Authorization"] == "Bearer first-token"
+    assert headers["Accept"] == "application/json"
+    assert headers["User-Agent"] == f"swit_provisioning/{__version__}"
+
+
+def test_addresses_may_end_in_a_slash(rig: Rig, web: responses.RequestsMock) -> None:
+    web.get(f"{API}/user.info", json={"data": {"user": {"id": "u1"}}})
+    web.patch(f"{SCIM}/Users/u1", status=204)
+    with rig.client(base_url="https://openapi.swit.example/", scim_base_url=f"{SCIM}/") as client:
+        client.user_info()
+        client.update_user("u1", name="Jane")
+        assert client.calls == 2

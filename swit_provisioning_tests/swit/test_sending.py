@@ -1,0 +1,391 @@
+"""Sending: refresh after a 401, patience after a 429, repetition of what may be sent twice."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import responses
+
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.errors import (
+    SwitError,
+    SwitRejectedError,
+    SwitThrottledError,
+    SwitUnauthorizedError,
+    SwitUnavailableError,
+)
+from swit_provisioning.swit.retries import ATTEMPTS, THROTTLED_ATTEMPTS
+from swit_provisioning_tests.swit.fakes import API, SCIM, Rig
+
+INFO = f"{API}/user.info"
+ME = {"data": {"user": {"id": "u1"}}}
+Do = Callable[[SwitClient], Any]
+
+REPEATABLE: list[tuple[str, Do]] = [
+    ("organization.user.deactivate", lambda c: c.deactivate_user("u1")),
+    ("organization.user.activate", lambda c: c.activate_user("u1")),
+    ("organization.user.remove", lambda c: c.remove_user("u1")),
+    ("team.update", lambda c: c.update_team("t1", name="Design")),
+    ("team.delete", lambda c: c.delete_team("t1")),
+    ("team.sort", lambda c: c.sort_teams("t0", ["t1"])),
+    ("team.user.add", lambda c: c.add_team_users("t1", ["u1"])),
+    ("team.user.remove", lambda c: c.remove_team_users("t1", ["u1"])),
+    ("team.user.primary.update", lambda c: c.update_primary_team("u1", team_id="t1")),
+]
+CREATIONS: list[tuple[str, Do]] = [
+    ("organization.user.create", lambda c: c.create_user(email="j@x.example", name="Jane")),
+    ("team.create", lambda c: c.create_team(name="Design", parent_id="t0")),
+]
+
+
+def tokens_sent(web: responses.RequestsMock) -> list[str]:
+    return [call.request.headers["Authorization"].removeprefix("Bearer ") for call in web.calls]
+
+
+def test_after_a_401_the_token_is_refreshed_and_the_call_sent_once_more(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.get(INFO, status=401, json={"message": "expired"})
+    web.get(INFO, json=ME)
+    assert client.user_info().user_id == "u1"
+    assert tokens_sent(web) == ["first-token", "second-token"]
+    assert rig.tokens.refused == ["first-token"]
+    assert client.calls == 2
+    assert rig.naps == []
+
+
+def test_a_code_401_in_a_200_is_refreshed_too(
+    client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.get(INFO, json={"code": 401, "message": "expired"})
+    web.get(INFO, json=ME)
+    assert client.user_info().user_id == "u1"
+
+
+def test_a_second_401_means_log_in_again(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.get(INFO, status=401, json={"message": "expired"})
+    with pytest.raises(SwitUnauthorizedError, match=r"HTTP 401: expired\. Log in again"):
+        client.user_info()
+    assert tokens_sent(web) == ["first-token", "second-token"]
+    assert rig.tokens.refused == ["first-token"]
+
+
+def test_a_refresh_that_is_refused_means_log_in_again(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    rig.tokens.tokens = ["only-token"]
+    web.get(INFO, status=401)
+    with pytest.raises(SwitUnauthorizedError, match="refresh token expired"):
+        client.user_info()
+    assert len(web.calls) == 1
+
+
+@pytest.mark.parametrize(("name", "do"), CREATIONS)
+def test_a_creation_is_sent_again_after_a_401(
+    name: str, do: Do, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    """A 401 says that nothing was made."""
+    web.post(f"{API}/{name}", status=401)
+    web.post(f"{API}/{name}", json={"data": {"id": "x9"}})
+    do(client)
+    assert len(web.calls) == 2
+
+
+@pytest.mark.parametrize("token", ["", "two words", "brok\nen", "tök€n", "tab\t"])
+def test_a_damaged_token_is_not_sent_and_not_shown(
+    token: str, rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    """The HTTP library would print the whole header in its complaint."""
+    rig.tokens.tokens = [token]
+    with pytest.raises(SwitUnauthorizedError) as caught:
+        client.user_info()
+    assert not web.calls
+    assert caught.value.status is None
+
+
+@pytest.mark.parametrize(("name", "do"), CREATIONS + REPEATABLE[:1])
+def test_a_429_is_waited_for_as_long_as_swit_says(
+    name: str, do: Do, rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.post(f"{API}/{name}", status=429, headers={"Retry-After": "7"}, json={"message": "slow"})
+    web.post(f"{API}/{name}", json={"data": {"id": "x9"}})
+    do(client)
+    assert rig.naps == [7.0]
+    assert rig.pace.throttles == [7.0]
+    assert rig.pace.successes == 1
+    assert rig.pace.waits == client.calls == 2
+
+
+def test_a_429_may_name_a_date(rig: Rig, client: SwitClient, web: responses.RequestsMock) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    dates = {
+        "Retry-After": format_datetime(now + timedelta(seconds=42), usegmt=True),
+        "Date": format_datetime(now, usegmt=True),
+    }
+    web.get(INFO, status=429, headers=dates)
+    web.get(INFO, json=ME)
+    client.user_info()
+    assert rig.naps == [42.0]
+
+
+def test_a_429_that_names_nothing_is_waited_for_longer_each_time(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    for _ in range(3):
+        web.get(INFO, status=429, json={"message": "slow"})
+    web.get(INFO, json=ME)
+    client.user_info()
+    assert rig.pace.throttles == [None, None, None]
+    assert len(rig.naps) == 3
+    for least, nap in zip((1, 2, 4), rig.naps, strict=True):
+        assert least <= nap <= least + 1
+
+
+def test_swit_may_say_now_but_is_not_hammered(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.get(INFO, status=429, headers={"Retry-After": "0"})
+    web.get(INFO, json=ME)
+    client.user_info()
+    assert rig.naps[0] >= 1
+
+
+def test_patience_ends(rig: Rig, client: SwitClient, web: responses.RequestsMock) -> None:
+    web.post(f"{API}/team.create", status=429, headers={"Retry-After": "2"})
+    with pytest.raises(SwitThrottledError):
+        client.create_team(name="Design", parent_id="t0")
+    assert len(web.calls) == THROTTLED_ATTEMPTS
+    assert rig.naps == [2.0] * (THROTTLED_ATTEMPTS - 1)
+
+
+@pytest.mark.parametrize(("asked", "naps"), [("300", [300.0]), ("301", []), ("3600", [])])
+def test_a_wait_beyond_patience_is_not_begun(
+    asked: str, naps: list[float], rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    """Nor does it hold up the other calls: they find out for themselves."""
+    web.get(INFO, status=429, headers={"Retry-After": asked})
+    with pytest.raises(SwitThrottledError) as caught:
+        client.user_info()
+    assert rig.naps == naps
+    assert caught.value.retry_after == float(asked)
+    assert rig.pace.throttles[0] == (300.0 if naps else None)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 408])
+def test_a_read_that_fails_is_sent_again(
+    status: int, rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.get(INFO, status=status, body="<h1>Bad gateway</h1>")
+    web.get(INFO, json=ME)
+    assert client.user_info().user_id == "u1"
+    assert len(rig.naps) == 1
+    assert rig.pace.throttles == []
+
+
+def test_a_503_may_say_how_long(rig: Rig, client: SwitClient, web: responses.RequestsMock) -> None:
+    web.get(INFO, status=503, headers={"Retry-After": "20"})
+    web.get(INFO, json=ME)
+    client.user_info()
+    assert rig.naps == [20.0]
+
+
+@pytest.mark.parametrize(("name", "do"), REPEATABLE)
+def test_a_write_that_may_be_sent_twice_is(
+    name: str, do: Do, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    url = f"{API}/{name}"
+    web.post(url, status=500)
+    web.post(url, body=requests.ConnectionError("reset"))
+    web.post(url, body="<html>", content_type="text/html")
+    web.post(url, status=204)
+    do(client)
+    assert len({call.request.body for call in web.calls}) == 1
+    assert len(web.calls) == 4
+
+
+def test_an_update_over_scim_may_be_sent_twice(
+    client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.patch(f"{SCIM}/Users/u1", status=502)
+    web.patch(f"{SCIM}/Users/u1", status=204)
+    client.update_user("u1", name="Jane")
+    assert client.calls == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 500},
+        {"status": 503, "headers": {"Retry-After": "1"}},
+        {"body": requests.ReadTimeout("slow")},
+        {"body": requests.ConnectionError("reset")},
+        {"body": '{"data": {"id": "t'},
+        {"body": "<html>", "content_type": "text/html"},
+    ],
+)
+@pytest.mark.parametrize(("name", "do"), CREATIONS)
+def test_a_creation_whose_answer_is_lost_is_not_sent_again(
+    name: str,
+    do: Do,
+    answer: dict[str, Any],
+    rig: Rig,
+    client: SwitClient,
+    web: responses.RequestsMock,
+) -> None:
+    """It may have been made: a second one would be a second account, or a second team."""
+    web.post(f"{API}/{name}", **answer)
+    with pytest.raises(SwitUnavailableError):
+        do(client)
+    assert len(web.calls) == 1
+    assert rig.naps == []
+
+
+def test_what_stays_down_is_given_up(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    web.get(INFO, status=500, json={"message": "database gone"})
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(SwitUnavailableError, match=r"HTTP 500: database gone\. Try"),
+    ):
+        client.user_info()
+    assert len(web.calls) == ATTEMPTS
+    assert len(rig.naps) == len(caplog.messages) == ATTEMPTS - 1
+    assert caplog.messages[0].startswith("user.info failed (500), attempt 1; sent again in ")
+    assert "first-token" not in caplog.text
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409])
+def test_what_swit_refuses_is_not_sent_again(
+    status: int, rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.post(f"{API}/team.delete", status=status)
+    with pytest.raises(SwitRejectedError):
+        client.delete_team("t1")
+    assert len(web.calls) == 1
+    assert rig.naps == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (requests.ReadTimeout("x"), "no answer from openapi.swit.example within 30 seconds"),
+        (requests.ConnectTimeout("x"), "no answer from openapi.swit.example within 30 seconds"),
+        (
+            requests.ConnectionError("<object at 0x7f>: Connection refused"),
+            "no connection to openapi.swit.example (Connection refused)",
+        ),
+        (
+            requests.ConnectionError("x: Failed to resolve 'a.example' ([Errno -2] Unknown name)"),
+            "(Failed to resolve 'a.example' ([Errno -2] Unknown name))",
+        ),
+        (requests.ConnectionError("x: " + "long" * 99), "(ConnectionError)"),
+        (
+            requests.exceptions.SSLError("certificate verify failed"),
+            "name its file in REQUESTS_CA_BUNDLE",
+        ),
+        (requests.exceptions.ProxyError("Tunnel failed: 407"), "the proxy that HTTPS_PROXY names"),
+        (requests.exceptions.ChunkedEncodingError("x"), "broke off (ChunkedEncodingError)"),
+        (requests.exceptions.ConnectionError(), "no connection to openapi.swit.example"),
+    ],
+)
+def test_a_failed_exchange_says_what_failed_and_nothing_that_was_searched_for(
+    failure: Exception, words: str, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.get(f"{API}/organization.user.list", body=failure)
+    with pytest.raises(SwitUnavailableError) as caught:
+        client.list_users(keyword="jane")
+    assert words in str(caught.value)
+    assert caught.value.status is None
+    assert "jane" not in str(caught.value)
+
+
+def test_every_call_has_a_timeout(rig: Rig, web: responses.RequestsMock) -> None:
+    for name, _ in (*REPEATABLE, *CREATIONS):
+        web.post(f"{API}/{name}", json={"data": {"id": "x9"}})
+    for name in ("user.info", "organization.info", "organization.user.info"):
+        web.get(f"{API}/{name}", json={"data": {"id": "x9"}})
+    web.get(f"{API}/organization.user.list", json={"data": {"total_rows": 0}})
+    web.get(f"{API}/user.team.list", json={"data": {"team": []}})
+    web.patch(f"{SCIM}/Users/u1", status=204)
+    with rig.client(timeout_seconds=4.5) as client:
+        for _, do in (*REPEATABLE, *CREATIONS):
+            do(client)
+        client.user_info()
+        client.organization_info()
+        client.organization_user_info("u1")
+        client.list_users()
+        client.list_teams()
+        client.update_user("u1", name="Jane")
+        assert client.calls == len(web.calls) == 17
+    timeouts = {getattr(call.request, "req_kwargs")["timeout"] for call in web.calls}  # noqa: B009 - an attribute that responses adds
+    assert timeouts == {4.5}
+
+
+def test_no_redirect_takes_the_token_elsewhere(
+    client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.get(INFO, status=302, headers={"Location": "https://elsewhere.example/"})
+    web.get("https://elsewhere.example/", json=ME)
+    with pytest.raises(SwitUnavailableError, match="not followed; check SWIT_BASE_URL"):
+        client.user_info()
+    assert {call.request.url for call in web.calls} == {INFO}
+
+
+def test_a_netrc_file_does_not_replace_the_token(
+    client: SwitClient,
+    web: responses.RequestsMock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine openapi.swit.example login joe password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    web.get(INFO, json=ME)
+    client.user_info()
+    assert tokens_sent(web) == ["first-token"]
+
+
+def test_no_cookie_is_kept(client: SwitClient, web: responses.RequestsMock) -> None:
+    web.get(INFO, json=ME, headers={"Set-Cookie": "session=1; Path=/"})
+    client.user_info()
+    client.user_info()
+    assert "Cookie" not in web.calls[1].request.headers
+
+
+def test_calls_are_counted_once_each_also_by_many_threads(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.get(INFO, json=ME)
+    problems: list[SwitError] = []
+
+    def ask() -> None:
+        try:
+            for _ in range(25):
+                client.user_info()
+        except SwitError as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+    assert client.calls == rig.pace.waits == len(web.calls) == 200
+
+
+def test_nothing_shows_the_token(rig: Rig, client: SwitClient, web: responses.RequestsMock) -> None:
+    web.get(INFO, json=ME)
+    me = client.user_info()
+    client_parts = f"{client!r} {vars(client)!r} {vars(client._transport)['_session']!r}"
+    assert rig.tokens.tokens[0] not in f"{client_parts} {me!r}"
