@@ -1,0 +1,1 @@
+"""The state database: tokens, plans, approvals, identities, journal and lease. Decides nothing."""

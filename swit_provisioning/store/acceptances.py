@@ -1,0 +1,108 @@
+"""Which plan a run may send, and under which application its journal is kept.
+
+An application is one carrying out of one plan: it may take several runs, if the first ones break.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Boolean, Column, Integer, RowMapping, String, Table, select, update
+
+from swit_provisioning.store.database import Database
+from swit_provisioning.store.plans import newest_making
+from swit_provisioning.store.tables import METADATA, UtcDateTime, put
+
+_ACCEPTANCES: Final = Table(
+    "acceptance",
+    METADATA,
+    Column("run_id", String(64), primary_key=True),
+    Column("plan_id", String(64), nullable=False, index=True),
+    Column("application_id", String(64), nullable=False, index=True),
+    Column("approved", Boolean, nullable=False),
+    Column("making", Integer),
+    Column("accepted_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """This (root) run may send this plan."""
+
+    run_id: str
+    plan_id: str
+    application_id: str
+    """The run that accepted the plan first: the journal of all that go on with it is one."""
+    approved: bool
+    """Whether an approval lifted a limit for it."""
+    accepted_at: datetime
+    finished_at: datetime | None
+
+
+class Acceptances:
+    """Every plan that passed the gate."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def accept(self, run_id: str, *, plan_id: str, application_id: str, approved: bool) -> None:
+        """Let `run_id` send this plan; what it accepted before, it may not send any longer."""
+        with self._database.write() as connection:
+            values = {
+                "plan_id": plan_id,
+                "application_id": application_id,
+                "approved": approved,
+                "making": newest_making(connection, plan_id),
+                "accepted_at": self._database.now(connection),
+                "finished_at": None,
+            }
+            put(connection, _ACCEPTANCES, key={"run_id": run_id}, values=values)
+
+    def of(self, run_id: str) -> Acceptance | None:
+        """The plan that this run may send."""
+        with self._database.read() as connection:
+            accepted = select(_ACCEPTANCES).where(_ACCEPTANCES.c.run_id == run_id)
+            row = connection.execute(accepted).mappings().one_or_none()
+        return None if row is None else _acceptance(row)
+
+    def unfinished(self, plan_id: str) -> Acceptance | None:
+        """The last application of this plan, if it is not through.
+
+        One that began before the plan was last made doesn't count: when a plan is made again,
+        all of its changes are to be done again.
+        """
+        newest = (
+            select(_ACCEPTANCES)
+            .where(_ACCEPTANCES.c.plan_id == plan_id)
+            .order_by(_ACCEPTANCES.c.accepted_at.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(newest).mappings().one_or_none()
+            if row is None or row["finished_at"] is not None:
+                return None
+            if row["making"] != newest_making(connection, plan_id):
+                return None
+        return _acceptance(row)
+
+    def finish(self, application_id: str) -> None:
+        """The plan is through."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(_ACCEPTANCES)
+                .where(_ACCEPTANCES.c.application_id == application_id)
+                .values(finished_at=self._database.now(connection))
+            )
+
+
+def _acceptance(row: RowMapping) -> Acceptance:
+    return Acceptance(
+        run_id=row["run_id"],
+        plan_id=row["plan_id"],
+        application_id=row["application_id"],
+        approved=row["approved"],
+        accepted_at=row["accepted_at"],
+        finished_at=row["finished_at"],
+    )

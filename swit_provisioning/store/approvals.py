@@ -1,0 +1,83 @@
+"""Approvals: who let one plan past its limits, and why. Each is spent once."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Column, Integer, String, Table, Text, insert, select, update
+
+from swit_provisioning.store.database import Database
+from swit_provisioning.store.tables import METADATA, UtcDateTime
+
+_APPROVALS: Final = Table(
+    "approval",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("plan_id", String(64), nullable=False, index=True),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("guards", Text, nullable=False),
+    Column("spent_at", UtcDateTime),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """One plan may pass these guards."""
+
+    plan_id: str
+    who: str
+    why: str
+    at: datetime
+    guards: tuple[str, ...]
+    """Names of the guards that it lifts."""
+
+
+class Approvals:
+    """All approvals; spent ones stay on record and count no longer."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def add(self, plan_id: str, *, who: str, why: str, guards: tuple[str, ...]) -> None:
+        """Record that `who` lets this plan past `guards`."""
+        with self._database.write() as connection:
+            connection.execute(
+                insert(_APPROVALS).values(
+                    plan_id=plan_id,
+                    who=who,
+                    why=why,
+                    at=self._database.now(connection),
+                    guards=json.dumps(list(guards)),
+                )
+            )
+
+    def of(self, plan_id: str, *, newer_than: timedelta | None = None) -> Approval | None:
+        """The last unspent approval of this plan, if one was given in the time `newer_than`."""
+        unspent = select(_APPROVALS).where(
+            _APPROVALS.c.plan_id == plan_id, _APPROVALS.c.spent_at.is_(None)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(unspent.order_by(_APPROVALS.c.id.desc()).limit(1)).first()
+            now = self._database.now(connection)
+        if row is None or (newer_than is not None and row.at < now - newer_than):
+            return None
+        return Approval(
+            plan_id=row.plan_id,
+            who=row.who,
+            why=row.why,
+            at=row.at,
+            guards=tuple(json.loads(row.guards)),
+        )
+
+    def spend(self, plan_id: str) -> None:
+        """The plan is through: what was approved for it is used up."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(_APPROVALS)
+                .where(_APPROVALS.c.plan_id == plan_id, _APPROVALS.c.spent_at.is_(None))
+                .values(spent_at=self._database.now(connection))
+            )

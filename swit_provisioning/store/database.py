@@ -1,0 +1,114 @@
+"""The state database as its tables see it: reading, writing, a lock for one, and the time."""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Connection, Engine, insert, inspect, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from swit_provisioning.store.errors import (
+    NewerSchemaError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
+from swit_provisioning.store.tables import METADATA, SCHEMA, SCHEMA_VERSION
+
+PATIENCE_SECONDS: Final = 30.0
+"""How long a statement waits for another one's transaction."""
+
+_BUSY: Final = ("database is locked", "lock timeout", "database table is locked")
+
+
+def utc_now() -> datetime:
+    """The time by this machine's clock."""
+    return datetime.now(UTC)
+
+
+class Database(ABC):
+    """One open database. Safe for several threads; nothing in it is kept between calls."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Take an engine that is set up for its kind of database."""
+        self._engine = engine
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes; it is kept once the block has ended without an error."""
+        with explained(), self._engine.begin() as connection:
+            yield connection
+
+    @abstractmethod
+    def alone(self, *, patience_seconds: float) -> AbstractContextManager[None]:
+        """Only one thread of all processes at a time is in such a block; a dead one leaves it.
+
+        Raises:
+            StoreBusyError: another one was in it for longer than `patience_seconds`.
+
+        """
+
+    @abstractmethod
+    def now(self, connection: Connection) -> datetime:
+        """The time that all who share the database agree on."""
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def prepare(self) -> None:
+        """Make the tables where there are none yet.
+
+        Raises:
+            NewerSchemaError: a newer version of this program made them.
+
+        """
+        if self._version() is None:
+            with self.alone(patience_seconds=PATIENCE_SECONDS):
+                if self._version() is None:
+                    self._create()
+        found = self._version() or 0
+        if found > SCHEMA_VERSION:
+            raise NewerSchemaError(found=found, known=SCHEMA_VERSION)
+
+    def _version(self) -> int | None:
+        with self.read() as connection:
+            if not inspect(connection).has_table(SCHEMA.name):
+                return None
+            return connection.execute(select(SCHEMA.c.version)).scalar()
+
+    def _create(self) -> None:
+        with self.write() as connection:
+            METADATA.create_all(connection)
+            connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn what the database says into one clear error, without statement and values."""
+    try:
+        yield
+    except DBAPIError as error:
+        words = str(error.orig).strip()
+        if any(sign in words.lower() for sign in _BUSY):
+            message = (
+                f"The state database is busy ({words}): another process has held it for longer"
+                f" than {PATIENCE_SECONDS:.0f} s. Try again; if it stays so, end that process."
+            )
+            raise StoreBusyError(message) from error
+        message = (
+            f"The state database can't be used: {words}. Look at STATE_DATABASE_URL, at the"
+            " rights on the file and at the space left on its disk."
+        )
+        raise StoreUnavailableError(message) from error
+    except SQLAlchemyError as error:
+        message = f"The state database can't be used: {error}. Look at STATE_DATABASE_URL."
+        raise StoreUnavailableError(message) from error

@@ -1,0 +1,88 @@
+"""What can go wrong with the state, named by what to do about it.
+
+* StoreError
+  - StoreUnavailableError   the database can't be opened, read or written: mend it, then again
+    + StoreBusyError        somebody else has held it for too long: try again
+  - NewerSchemaError        written by a newer version of this program
+  - TokensUnreadableError   the stored tokens were encrypted with another key
+  - OtherOrganizationError  the state belongs to another Swit organisation
+  - LeaseHeldError          another run is writing
+  - LeaseLostError          this run may not write any longer
+"""
+
+from datetime import UTC, datetime
+
+
+class StoreError(Exception):
+    """Base class: catch this one at the edge. No token or password is ever in it."""
+
+
+class StoreUnavailableError(StoreError):
+    """The state database can't be opened, read or written."""
+
+
+class StoreBusyError(StoreUnavailableError):
+    """Somebody else has held the database, or a lock in it, for longer than we wait."""
+
+
+class NewerSchemaError(StoreError):
+    """The state was written by a newer version of this program."""
+
+    def __init__(self, *, found: int, known: int) -> None:
+        """Say which version of the schema was found, and the newest that this program knows."""
+        super().__init__(
+            f"The state database has schema {found}; this version of swit-provisioning knows"
+            f" {known} at most. Install the newer version that wrote it, or let"
+            " STATE_DATABASE_URL name another database."
+        )
+
+
+class TokensUnreadableError(StoreError):
+    """The stored tokens can't be decrypted with the key that is set, or no key is set."""
+
+    def __init__(self, *, key_given: bool) -> None:
+        """Say whether a key is missing or wrong."""
+        problem = (
+            "TOKEN_ENCRYPTION_KEY is not the key they were encrypted with"
+            if key_given
+            else "they are encrypted, and TOKEN_ENCRYPTION_KEY is not set"
+        )
+        super().__init__(
+            f"The stored tokens can't be read: {problem}. Set the key that was used; if it is lost,"
+            " empty the table token and set SWIT_ACCESS_TOKEN and SWIT_REFRESH_TOKEN to a new pair."
+        )
+
+
+class OtherOrganizationError(StoreError):
+    """The state belongs to another Swit organisation; what it remembers must not be mixed."""
+
+    def __init__(self, *, bound_to: str, found: str) -> None:
+        """Name both organisations by their ids."""
+        super().__init__(
+            f"The state database belongs to the Swit organisation {bound_to}, but the token to"
+            f" {found}. Use a token of the organisation meant, or let STATE_DATABASE_URL name"
+            " another database for this one."
+        )
+
+
+class LeaseHeldError(StoreError):
+    """Another run is writing."""
+
+    def __init__(self, *, holder: str, who: str, since: datetime, until: datetime) -> None:
+        """Name the run, who started it, since when it writes, and when its lease ends (UTC)."""
+        super().__init__(
+            f"Another run is writing: {holder}, started by {who}, since {_clock(since)}. Wait"
+            f" until it is through; if it is dead, its lease ends by itself at {_clock(until)}."
+        )
+        self.holder = holder
+        self.who = who
+        self.since = since
+        self.until = until
+
+
+class LeaseLostError(StoreError):
+    """This run may not write any longer: its lease ran out, or another run has it."""
+
+
+def _clock(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,88 @@
+"""Who was who: directory id <-> Swit id, remembered after each applied plan."""
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+)
+
+from swit_provisioning.reconcile.state import Memory
+from swit_provisioning.store.database import Database
+from swit_provisioning.store.tables import METADATA, UtcDateTime
+
+IdentityKind = Literal["user", "group"]
+Binding = tuple[IdentityKind, str, str]
+"""Kind, directory id, Swit id."""
+
+_IDENTITIES: Final = Table(
+    "identity",
+    METADATA,
+    Column("kind", String(16), primary_key=True),
+    Column("directory_id", Text, primary_key=True),
+    Column("swit_id", String(255), nullable=False, index=True),
+    Column("remembered_at", UtcDateTime, nullable=False),
+)
+
+
+class Identities:
+    """One directory entry stands for one Swit object, and the other way round."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def memory(self) -> Memory:
+        """All of it."""
+        with self._database.read() as connection:
+            known = _known(connection)
+        return Memory(users=_of_kind(known, "user"), groups=_of_kind(known, "group"))
+
+    def remember(self, bindings: Iterable[Binding]) -> None:
+        """Keep these, in place of what was known of the same entries and the same objects."""
+        wanted = {(kind, directory_id): swit_id for kind, directory_id, swit_id in bindings}
+        with self._database.write() as connection:
+            known = _known(connection)
+            new = {key: swit_id for key, swit_id in wanted.items() if known.get(key) != swit_id}
+            if not new:
+                return
+            rows = [
+                {"of_kind": kind, "of_directory": directory_id, "of_swit": swit_id}
+                for (kind, directory_id), swit_id in new.items()
+            ]
+            connection.execute(_FORGET, rows)
+            now = self._database.now(connection)
+            connection.execute(_REMEMBER, [{**row, "now": now} for row in rows])
+
+
+_FORGET: Final = delete(_IDENTITIES).where(
+    _IDENTITIES.c.kind == bindparam("of_kind"),
+    or_(
+        _IDENTITIES.c.directory_id == bindparam("of_directory"),
+        _IDENTITIES.c.swit_id == bindparam("of_swit"),
+    ),
+)
+_REMEMBER: Final = insert(_IDENTITIES).values(
+    kind=bindparam("of_kind"),
+    directory_id=bindparam("of_directory"),
+    swit_id=bindparam("of_swit"),
+    remembered_at=bindparam("now"),
+)
+
+
+def _known(connection: Connection) -> dict[tuple[str, str], str]:
+    rows = connection.execute(select(_IDENTITIES))
+    return {(row.kind, row.directory_id): row.swit_id for row in rows}
+
+
+def _of_kind(known: dict[tuple[str, str], str], kind: IdentityKind) -> dict[str, str]:
+    return {directory_id: swit_id for (of, directory_id), swit_id in known.items() if of == kind}

@@ -1,0 +1,126 @@
+"""Plans: each content once, compressed, and a row for each run that made it."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    insert,
+    select,
+)
+
+from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.store.database import Database
+from swit_provisioning.store.tables import METADATA, UtcDateTime, put
+
+# A plan's id covers what is sent. Findings and what the guards count may differ under one id,
+# so the content has a hash of its own.
+_CONTENTS: Final = Table(
+    "plan_content",
+    METADATA,
+    Column("content_hash", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+MADE: Final = Table(
+    "plan_made",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("plan_id", String(64), nullable=False, index=True),
+    Column("content_hash", ForeignKey(_CONTENTS.c.content_hash), nullable=False),
+    Column("run_id", String(64), nullable=False, index=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("verdicts", Text, nullable=False),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredPlan:
+    """A plan as it was made last."""
+
+    plan: Plan
+    plan_id: str
+    created_at: datetime
+    """When it was made last: both sides were then as it says."""
+    verdicts: tuple[Mapping[str, Any], ...]
+    """What the guards said then, one mapping each."""
+
+
+class Plans:
+    """All plans that were made."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def save(self, plan: Plan, *, run_id: str, verdicts: Sequence[Mapping[str, Any]]) -> None:
+        """Note that `run_id` has made this plan now, and what the guards say of it."""
+        text = json.dumps(plan.document(), sort_keys=True, ensure_ascii=False).encode()
+        content_hash = hashlib.sha256(text).hexdigest()
+        content = {"content": zlib.compress(text)}
+        with self._database.write() as connection:
+            if not _is_stored(connection, content_hash):
+                put(connection, _CONTENTS, key={"content_hash": content_hash}, values=content)
+            connection.execute(
+                insert(MADE).values(
+                    plan_id=plan.plan_id,
+                    content_hash=content_hash,
+                    run_id=run_id,
+                    made_at=self._database.now(connection),
+                    verdicts=json.dumps([dict(v) for v in verdicts], ensure_ascii=False),
+                )
+            )
+
+    def get(self, plan_id: str) -> StoredPlan | None:
+        """The plan as it was made last, if it is known."""
+        newest = (
+            select(MADE.c.plan_id, MADE.c.made_at, MADE.c.verdicts, _CONTENTS.c.content)
+            .join(_CONTENTS)
+            .where(MADE.c.plan_id == plan_id)
+            .order_by(MADE.c.id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(newest).one_or_none()
+        if row is None:
+            return None
+        return StoredPlan(
+            plan=Plan.of(json.loads(zlib.decompress(row.content))),
+            plan_id=row.plan_id,
+            created_at=row.made_at,
+            verdicts=tuple(json.loads(row.verdicts)),
+        )
+
+    def made_by(self, run_id: str) -> str | None:
+        """The id of the plan that this run has made, the last one if it made several."""
+        made = select(MADE.c.plan_id).where(MADE.c.run_id == run_id)
+        with self._database.read() as connection:
+            return connection.execute(made.order_by(MADE.c.id.desc()).limit(1)).scalar()
+
+    def latest(self) -> str | None:
+        """The id of the plan that was made last, by any run."""
+        with self._database.read() as connection:
+            made = select(MADE.c.plan_id).order_by(MADE.c.id.desc()).limit(1)
+            return connection.execute(made).scalar()
+
+
+def newest_making(connection: Connection, plan_id: str) -> int | None:
+    """The row of the run that made this plan last."""
+    made = select(MADE.c.id).where(MADE.c.plan_id == plan_id)
+    return connection.execute(made.order_by(MADE.c.id.desc()).limit(1)).scalar()
+
+
+def _is_stored(connection: Connection, content_hash: str) -> bool:
+    found = select(_CONTENTS.c.content_hash).where(_CONTENTS.c.content_hash == content_hash)
+    return connection.execute(found).scalar() is not None

@@ -1,0 +1,59 @@
+"""The state on a database server (PostgreSQL), where several machines share it."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import URL, Connection, DateTime, create_engine, func, select, text
+
+from swit_provisioning.store.database import PATIENCE_SECONDS, Database, explained
+from swit_provisioning.store.errors import StoreUnavailableError
+
+# Any number will do, if all who share the database use the same.
+_LOCK_NUMBER: Final = 737_469_742
+
+
+class PostgresqlServer(Database):
+    """A PostgreSQL database."""
+
+    def __init__(self, url: URL) -> None:
+        """Connect nothing yet.
+
+        Raises:
+            StoreUnavailableError: Python has no driver for this database.
+
+        """
+        try:
+            engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, max_overflow=-1)
+        except ModuleNotFoundError as error:
+            message = (
+                f"STATE_DATABASE_URL names a database of the kind {url.drivername}, for which"
+                f" Python's driver {error.name} is missing. Install it: pip install {error.name}"
+            )
+            raise StoreUnavailableError(message) from error
+        super().__init__(engine)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that does not wait for ever for another one's rows."""
+        with super().write() as connection:
+            _wait_at_most(connection, PATIENCE_SECONDS)
+            yield connection
+
+    @contextlib.contextmanager
+    def alone(self, *, patience_seconds: float) -> Iterator[None]:
+        """As everywhere; the server takes the lock from a connection that is gone."""
+        with explained(), self._engine.begin() as connection:
+            _wait_at_most(connection, patience_seconds)
+            connection.execute(select(func.pg_advisory_xact_lock(_LOCK_NUMBER)))
+            yield
+
+    def now(self, connection: Connection) -> datetime:
+        """The time of the server, now and not when the transaction began."""
+        clock = func.clock_timestamp(type_=DateTime(timezone=True))
+        return connection.execute(select(clock)).scalar_one()
+
+
+def _wait_at_most(connection: Connection, seconds: float) -> None:
+    connection.execute(text(f"SET LOCAL lock_timeout = {int(seconds * 1000)}"))

@@ -1,0 +1,95 @@
+"""The OAuth tokens of the one account that reads and writes Swit: one row, refreshed by one."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Boolean, Column, Integer, RowMapping, String, Table, Text, select
+
+from swit_provisioning.store.database import Database
+from swit_provisioning.store.encryption import Cipher
+from swit_provisioning.store.tables import METADATA, UtcDateTime, put
+
+# A refresh may wait out Swit's slowness; who waits for it must not give up before.
+REFRESH_PATIENCE_SECONDS: Final = 120.0
+
+_TOKENS: Final = Table(
+    "token",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("access_token", Text, nullable=False),
+    Column("refresh_token", Text),
+    Column("encrypted", Boolean, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("scope", String),
+    Column("saved_at", UtcDateTime, nullable=False),
+)
+_ONLY_ROW: Final = {"id": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenRow:
+    """One pair of tokens, in clear; its `repr` shows neither."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    expires_at: datetime | None
+    """When the access token ends (aware), where Swit said so."""
+    scope: str | None
+
+
+class Tokens:
+    """The stored pair."""
+
+    def __init__(self, database: Database, cipher: Cipher) -> None:
+        """Take the open database and how secrets are written down."""
+        self._database = database
+        self._cipher = cipher
+
+    def load(self) -> TokenRow | None:
+        """The stored pair, if there is one.
+
+        Raises:
+            TokensUnreadableError: it was encrypted with another key than the one set.
+
+        """
+        with self._database.read() as connection:
+            row = connection.execute(select(_TOKENS)).mappings().one_or_none()
+        return None if row is None else self._read(row)
+
+    def save(self, tokens: TokenRow) -> None:
+        """Keep a pair in place of the one before; on disk when this returns."""
+        refresh = tokens.refresh_token
+        values = {
+            "access_token": self._cipher.seal(tokens.access_token),
+            "refresh_token": None if refresh is None else self._cipher.seal(refresh),
+            "encrypted": self._cipher.encrypts,
+            "expires_at": tokens.expires_at,
+            "scope": tokens.scope,
+        }
+        with self._database.write() as connection:
+            values["saved_at"] = self._database.now(connection)
+            put(connection, _TOKENS, key=_ONLY_ROW, values=values)
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Only one thread of all processes at a time is in such a block; others wait for it.
+
+        Raises:
+            StoreBusyError: another one was in it for longer than a refresh can take.
+
+        """
+        with self._database.alone(patience_seconds=REFRESH_PATIENCE_SECONDS):
+            yield
+
+    def _read(self, row: RowMapping) -> TokenRow:
+        unseal, encrypted = self._cipher.unseal, row["encrypted"]
+        refresh = row["refresh_token"]
+        return TokenRow(
+            access_token=unseal(row["access_token"], encrypted=encrypted),
+            refresh_token=None if refresh is None else unseal(refresh, encrypted=encrypted),
+            expires_at=row["expires_at"],
+            scope=row["scope"],
+        )

@@ -1,0 +1,106 @@
+from datetime import timedelta
+
+import pytest
+
+from swit_provisioning.store.errors import LeaseLostError
+from swit_provisioning.store.journal import Answer, Application
+from swit_provisioning.store.store import Store
+from swit_provisioning_tests.store.conftest import Clock
+from swit_provisioning_tests.store.made import a_change
+
+TTL = timedelta(seconds=45)
+
+
+def _by(run_id: str = "R1", *, approved: bool = False, plan_id: str = "P1") -> Application:
+    return Application(application_id="R1", plan_id=plan_id, run_id=run_id, approved=approved)
+
+
+def test_an_entry_holds_what_was_meant_and_what_came_of_it(store: Store, clock: Clock) -> None:
+    change = a_change()
+    entry_id = store.journal.intent(change, _by(approved=True))
+    began = clock.time
+    clock.forward(seconds=2)
+    store.journal.outcome(
+        entry_id,
+        Answer(outcome="rejected", message="No.", http_status=400, calls=2, seconds=1.5),
+    )
+    [entry] = store.journal.rows()
+    assert (entry.change_id, entry.action, entry.target) == (
+        change.change_id,
+        change.action,
+        change.target,
+    )
+    assert (entry.before, entry.after) == (change.before, change.after)
+    assert (entry.run_id, entry.plan_id, entry.approved, entry.at) == ("R1", "P1", True, began)
+    assert (entry.outcome, entry.message, entry.http_status) == ("rejected", "No.", 400)
+    assert (entry.calls, entry.seconds, entry.changed) == (2, 1.5, {})
+
+
+def test_a_call_whose_process_died_in_it_has_no_outcome(store: Store) -> None:
+    store.journal.intent(a_change(), _by())
+    assert store.journal.latest("R1")[a_change().change_id].outcome is None
+
+
+def test_the_newest_entry_of_a_change_counts(store: Store) -> None:
+    first = store.journal.intent(a_change(), _by())
+    store.journal.outcome(first, Answer(outcome="failed"))
+    second = store.journal.intent(a_change(), _by("R2"))
+    store.journal.outcome(second, Answer(outcome="applied", made_id="T9"))
+    store.journal.unsent(a_change(2), _by("R2"), Answer(outcome="skipped", left_out=("U7",)))
+    latest = store.journal.latest("R1")
+    assert {entry.target: entry.outcome for entry in latest.values()} == {
+        "someone1@example.com": "applied",
+        "someone2@example.com": "skipped",
+    }
+    assert latest[a_change().change_id].made_id == "T9"
+    assert latest[a_change(2).change_id].left_out == ("U7",)
+    assert store.journal.latest("R2") == {}
+    assert len(store.journal.rows(application_id="R1")) == 3
+    assert len(store.journal.rows(run_id="R2")) == 2
+
+
+def test_another_plan_of_the_same_run_has_nothing_done(store: Store) -> None:
+    """A run that is executed again from its start makes a new plan under the same root."""
+    entry_id = store.journal.intent(a_change(), _by(plan_id="P1"))
+    store.journal.outcome(entry_id, Answer(outcome="applied"))
+    assert store.journal.latest("R1", plan_id="P2") == {}
+    assert len(store.journal.latest("R1", plan_id="P1")) == 1
+
+
+def test_what_ran_without_an_approval_is_counted_by_objects(store: Store, clock: Clock) -> None:
+    def done(number: int, application: Application, **changed: int) -> None:
+        entry_id = store.journal.intent(a_change(number), application)
+        counted = {name.replace("_", "."): count for name, count in changed.items()}
+        store.journal.outcome(entry_id, Answer(outcome="applied", changed=counted))
+
+    done(1, _by(), user_deactivate=1)
+    clock.forward(hours=25)
+    done(2, _by(), user_deactivate=1)
+    done(3, _by())
+    done(4, _by(approved=True), user_deactivate=1)
+    done(6, _by(), membership_remove=30)
+    done(7, _by(), team_delete=1, membership_remove=4)
+    since = clock.time - timedelta(hours=24)
+    counted = {"user.deactivate": 1, "membership.remove": 34, "team.delete": 1}
+    assert store.journal.unapproved_since(since) == counted
+    assert store.journal.unapproved_since(since, but_not="R1") == {}
+
+
+def test_entries_are_found_from_a_time_on(store: Store, clock: Clock) -> None:
+    store.journal.intent(a_change(1), _by())
+    clock.forward(hours=1)
+    store.journal.intent(a_change(2), _by())
+    assert [entry.object_id for entry in store.journal.rows(since=clock.time)] == ["U2"]
+
+
+def test_nothing_is_meant_any_longer_once_the_lease_is_lost(store: Store, clock: Clock) -> None:
+    """The fence holds in the database too, whatever this process thinks the time is."""
+    lease = store.lease.acquire("R1", who="ann", ttl=TTL)
+    store.journal.intent(a_change(1), _by(), lease=lease)
+    clock.forward(seconds=45)
+    with pytest.raises(LeaseLostError, match="was not renewed in time"):
+        store.journal.intent(a_change(2), _by(), lease=lease)
+    store.lease.acquire("R2", who="bob", ttl=TTL)
+    with pytest.raises(LeaseLostError, match=r"the run R2 \(bob\) has it now"):
+        store.journal.intent(a_change(2), _by(), lease=lease)
+    assert len(store.journal.rows()) == 1

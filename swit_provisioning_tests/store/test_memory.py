@@ -1,0 +1,47 @@
+import pytest
+
+from swit_provisioning.store.errors import OtherOrganizationError
+from swit_provisioning.store.store import Store
+
+
+def test_who_is_who_is_remembered_by_kind(store: Store) -> None:
+    store.identities.remember([("user", "e1", "U1"), ("group", "e1", "T1")])
+    memory = store.identities.memory()
+    assert memory.users == {"e1": "U1"}
+    assert memory.groups == {"e1": "T1"}
+
+
+def test_one_object_stands_for_one_entry(store: Store) -> None:
+    """An entry that moved has another DN; the old one must not keep its team as well."""
+    store.identities.remember([("group", "cn=sales", "T1"), ("group", "cn=it", "T2")])
+    store.identities.remember([("group", "cn=sales emea", "T1"), ("group", "cn=it", "T3")])
+    assert store.identities.memory().groups == {"cn=sales emea": "T1", "cn=it": "T3"}
+
+
+def test_two_entries_may_exchange_their_objects(store: Store) -> None:
+    store.identities.remember([("user", "e1", "U1"), ("user", "e2", "U2")])
+    store.identities.remember([("user", "e1", "U2"), ("user", "e2", "U1")])
+    assert store.identities.memory().users == {"e1": "U2", "e2": "U1"}
+
+
+def test_nothing_to_remember_changes_nothing(store: Store) -> None:
+    store.identities.remember([("user", "e1", "U1")])
+    store.identities.remember([])
+    store.identities.remember([("user", "e1", "U1")])
+    assert store.identities.memory().users == {"e1": "U1"}
+
+
+def test_the_last_accepted_read_replaces_the_one_before(store: Store) -> None:
+    assert store.reads.last_accepted() == {}
+    store.reads.accept({"ou=a": {"users": 3, "groups": 1}, "ou=b": {"users": 2, "groups": 0}})
+    store.reads.accept({"ou=a": {"users": 4, "groups": 1}})
+    assert store.reads.last_accepted() == {"ou=a": {"users": 4, "groups": 1}}
+    store.reads.accept({})
+    assert store.reads.last_accepted() == {}
+
+
+def test_the_state_belongs_to_the_first_organisation(store: Store) -> None:
+    store.organization.bind("ORG1")
+    store.organization.bind("ORG1")
+    with pytest.raises(OtherOrganizationError, match=r"ORG1.*ORG2.*STATE_DATABASE_URL"):
+        store.organization.bind("ORG2")

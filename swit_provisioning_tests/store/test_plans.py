@@ -1,0 +1,111 @@
+from dataclasses import replace
+from datetime import timedelta
+
+from swit_provisioning.reconcile.plan import Bases, Binding, Finding
+from swit_provisioning.store.store import Store
+from swit_provisioning_tests.store.conftest import Clock
+from swit_provisioning_tests.store.made import a_plan
+
+LIMIT = "deactivations_within_limit"
+
+
+def test_a_plan_comes_back_whole(store: Store, clock: Clock) -> None:
+    plan = replace(
+        a_plan(1, 2),
+        findings=(Finding(kind="no address", subject="CN=Zoë", message="Give it one."),),
+        bindings=(Binding(kind="user", directory_id="g1", object_id="U1"),),
+        bases=Bases(users=7, directory={"OU=A": {"users": 3, "groups": 1}}),
+    )
+    store.plans.save(plan, run_id="R1", verdicts=[{"name": LIMIT, "passed": True}])
+    stored = store.plans.get(plan.plan_id)
+    assert stored is not None
+    assert stored.plan == plan
+    assert stored.plan_id == plan.plan_id
+    assert stored.created_at == clock.time
+    assert stored.verdicts == ({"name": LIMIT, "passed": True},)
+
+
+def test_an_unknown_plan_is_none(store: Store) -> None:
+    assert store.plans.get("nothing") is None
+    assert store.plans.latest() is None
+    assert store.plans.made_by("R1") is None
+
+
+def test_the_same_plan_made_again_is_as_new_as_its_last_making(store: Store, clock: Clock) -> None:
+    plan = a_plan(1)
+    store.plans.save(plan, run_id="R1", verdicts=[])
+    clock.forward(days=30)
+    store.plans.save(plan, run_id="R2", verdicts=[{"name": LIMIT, "passed": False}])
+    stored = store.plans.get(plan.plan_id)
+    assert stored is not None
+    assert stored.created_at == clock.time
+    assert stored.verdicts == ({"name": LIMIT, "passed": False},)
+    assert store.plans.made_by("R1") == store.plans.made_by("R2") == plan.plan_id
+
+
+def test_what_the_guards_count_is_that_of_the_last_making(store: Store) -> None:
+    """The id covers what is sent, not what it is a share of."""
+    before, after = (replace(a_plan(1), bases=Bases(users=n)) for n in (100, 5))
+    assert before.plan_id == after.plan_id
+    store.plans.save(before, run_id="R1", verdicts=[])
+    store.plans.save(after, run_id="R2", verdicts=[])
+    stored = store.plans.get(after.plan_id)
+    assert stored is not None
+    assert stored.plan.bases.users == 5
+
+
+def test_a_run_that_planned_twice_has_made_the_last_one(store: Store) -> None:
+    for number in (1, 2):
+        store.plans.save(a_plan(number), run_id="R1", verdicts=[])
+    assert store.plans.made_by("R1") == store.plans.latest() == a_plan(2).plan_id
+
+
+def test_an_approval_is_for_one_plan_until_it_is_spent(store: Store, clock: Clock) -> None:
+    store.approvals.add("P1", who="ann", why="the merger", guards=(LIMIT,))
+    approval = store.approvals.of("P1")
+    assert approval is not None
+    assert (approval.who, approval.why, approval.at) == ("ann", "the merger", clock.time)
+    assert approval.guards == (LIMIT,)
+    assert store.approvals.of("P2") is None
+    store.approvals.spend("P1")
+    assert store.approvals.of("P1") is None
+
+
+def test_an_approval_expires(store: Store, clock: Clock) -> None:
+    store.approvals.add("P1", who="ann", why="the merger", guards=())
+    clock.forward(hours=72)
+    assert store.approvals.of("P1", newer_than=timedelta(hours=72)) is not None
+    clock.forward(seconds=1)
+    assert store.approvals.of("P1", newer_than=timedelta(hours=72)) is None
+
+
+def test_a_run_may_send_the_plan_that_it_accepted_last(store: Store) -> None:
+    store.acceptances.accept("R1", plan_id="P1", application_id="R1", approved=False)
+    store.acceptances.accept("R1", plan_id="P2", application_id="R1", approved=True)
+    accepted = store.acceptances.of("R1")
+    assert accepted is not None
+    assert (accepted.plan_id, accepted.approved) == ("P2", True)
+    assert store.acceptances.of("R2") is None
+
+
+def test_a_plan_that_broke_half_way_is_gone_on_with_until_it_is_through(
+    store: Store, clock: Clock
+) -> None:
+    store.acceptances.accept("R1", plan_id="P1", application_id="R1", approved=False)
+    clock.forward(minutes=1)
+    store.acceptances.accept("R2", plan_id="P1", application_id="R1", approved=False)
+    unfinished = store.acceptances.unfinished("P1")
+    assert unfinished is not None
+    assert unfinished.application_id == "R1"
+    store.acceptances.finish("R1")
+    assert store.acceptances.unfinished("P1") is None
+
+
+def test_a_plan_made_anew_is_not_gone_on_with(store: Store) -> None:
+    """Months later the same plan comes back: what its old journal calls done must be done again."""
+    plan = a_plan(1)
+    store.plans.save(plan, run_id="R1", verdicts=[])
+    store.acceptances.accept("R1", plan_id=plan.plan_id, application_id="R1", approved=False)
+    assert store.acceptances.unfinished(plan.plan_id) is not None
+    store.plans.save(plan, run_id="R2", verdicts=[])
+    assert store.acceptances.unfinished(plan.plan_id) is None
