@@ -1,0 +1,127 @@
+"""How each edition of Swit's answers writes users and teams: the one place where they differ.
+
+`old` is the API as described until February 2024, `new` since then, `production` as programs in
+use have met it: naming mixed, fields without a value left out, one user as a list of one.
+"""
+
+from typing import Any, Literal
+
+from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.records import TeamRecord, UserRecord
+
+Edition = Literal["old", "new", "production"]
+EDITIONS: tuple[Edition, ...] = ("old", "new", "production")
+Json = dict[str, Any]
+
+
+class Shapes:
+    """Writes the organisation's records in one edition."""
+
+    def __init__(self, organisation: Organisation, edition: Edition) -> None:
+        """Write this organisation's records as that edition does."""
+        self._organisation = organisation
+        self.edition = edition
+
+    def user(self, user: UserRecord) -> Json:
+        """One user, as every edition writes them."""
+        written = {
+            "user_id": user.id,
+            "user_name": user.name,
+            "email": user.email,
+            "role": user.role,
+            "status": "off",
+            "is_active": user.active,
+            "language": user.language,
+            "timezone": user.timezone,
+            "timezone_auto_flag": 2,
+            "msg": "At the sandbox",
+            "mode": "default",
+            "photo": "",
+            "bg_color": "#00B1B8",
+            "created": user.created,
+            "last_activity": user.created,
+            "team": [
+                {
+                    "team_id": team.id,
+                    "team_name": team.name,
+                    "created": team.created,
+                    "main_dept_yn": "Y" if primary else "N",
+                }
+                for team, primary in self._organisation.memberships.teams_of(user)
+            ],
+        }
+        return {**written, **self._maybe("tel", user.phone_number)}
+
+    def listed_user(self, user: UserRecord) -> Json:
+        """One user in a list."""
+        return {"user": self.user(user)} if self.edition == "old" else self.user(user)
+
+    def single_user(self, user: UserRecord) -> Json:
+        """The `data` of one user's information."""
+        written = self.user(user)
+        return {"user": [written] if self.edition == "production" else written}
+
+    def authorised_user(self, user: UserRecord) -> Json:
+        """The `data` of the authorising account: other field names, and no role."""
+        written = {
+            "id": user.id,
+            "name": user.name,
+            "user_email": user.email,
+            "cmp_id": self._organisation.records.organization_id,
+            "color": "#00B1B8",
+            "language": user.language,
+            "photo": "",
+            "status": int(user.active),
+            "status_msg": "",
+            "timezone": user.timezone,
+        }
+        return {"user": {**written, **self._maybe("tel", user.phone_number)}}
+
+    def organization(self) -> Json:
+        """The `data` of the organisation."""
+        records = self._organisation.records
+        return {
+            "id": records.organization_id,
+            "name": records.name,
+            "subdomain": records.subdomain,
+        }
+
+    def listed_team(self, team: TeamRecord, depth: int) -> Json:
+        """One team in the list, with its members."""
+        members = self._organisation.memberships.members(team)
+        named = self._named(team, team_prefix=self.edition != "old")
+        place = self._place(team, depth)
+        return {**named, **place, "member_cnt": len(members), "users": members}
+
+    def created_team(self, team: TeamRecord) -> Any:  # noqa: ANN401 - as JSON has it
+        """The `data` after a team was created."""
+        return self._written_team(team, team_prefix=self.edition == "production")
+
+    def updated_team(self, team: TeamRecord) -> Any:  # noqa: ANN401 - as JSON has it
+        """The `data` after a team was updated."""
+        return self._written_team(team, team_prefix=False)
+
+    def touched_team(self, team: TeamRecord) -> Any:  # noqa: ANN401 - as JSON has it
+        """The `data` after a deletion or a change of members: a team in `old`, else null."""
+        return self.updated_team(team) if self.edition == "old" else None
+
+    def _written_team(self, team: TeamRecord, *, team_prefix: bool) -> Json:
+        depth = self._organisation.teams.depth(team)
+        if self.edition == "old":
+            return {"data": self.listed_team(team, depth)}
+        return {**self._named(team, team_prefix=team_prefix), **self._place(team, depth)}
+
+    def _named(self, team: TeamRecord, *, team_prefix: bool) -> Json:
+        if team_prefix:
+            return {"team_id": team.id, "team_name": team.name}
+        return {"id": team.id, "name": team.name}
+
+    def _place(self, team: TeamRecord, depth: int) -> Json:
+        above = self._maybe("parent_id", team.parent_id)
+        return {**above, "depth": depth, **self._maybe("reference", team.reference)}
+
+    def _maybe(self, name: str, value: str | None) -> Json:
+        if value:
+            return {name: value}
+        absent: dict[Edition, Json] = {"old": {name: None}, "new": {name: ""}, "production": {}}
+        return absent[self.edition]

@@ -1,0 +1,70 @@
+"""Calls the sandbox over HTTP as any program would, with nothing between: what it says is seen."""
+
+from types import TracebackType
+from typing import Self
+
+import requests
+
+from swit_provisioning.sandbox.server import SandboxServer
+
+TIMEOUT_SECONDS = 10
+USER_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
+
+
+class Caller:
+    """One session with one token."""
+
+    def __init__(self, server: SandboxServer, scope: str | None = None) -> None:
+        issued = server.issue_tokens(scope) if scope else server.issue_tokens()
+        self._server = server
+        self.timeout_seconds: float = TIMEOUT_SECONDS
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {issued['access_token']}"
+
+    def __enter__(self) -> Self:
+        """Keep the connection while the block lasts."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.session.close()
+
+    def get(self, call: str, **query: object) -> requests.Response:
+        url = f"{self._server.url}/v1/api/{call}"
+        sent = {name: str(value) for name, value in query.items()}
+        return self.session.get(url, params=sent, timeout=self.timeout_seconds)
+
+    def post(self, call: str, **body: object) -> requests.Response:
+        url = f"{self._server.url}/v1/api/{call}"
+        return self.session.post(url, json=body, timeout=self.timeout_seconds)
+
+    def patch(self, user_id: str, *operations: dict[str, object]) -> requests.Response:
+        return self.session.patch(
+            f"{self._server.scim_url}/Users/{user_id}",
+            json={"schemas": [USER_SCHEMA], "Operations": list(operations)},
+            timeout=self.timeout_seconds,
+        )
+
+    def find(self, scim_filter: str) -> requests.Response:
+        return self.session.get(
+            f"{self._server.scim_url}/Users",
+            params={"filter": scim_filter},
+            timeout=self.timeout_seconds,
+        )
+
+
+def replace(path: str, value: object) -> dict[str, object]:
+    """One SCIM operation in the form that works."""
+    return {"op": "Replace", "path": path, "value": value}
+
+
+def message(response: requests.Response) -> str:
+    """What an error says; it must say the same status in its code."""
+    body = response.json()
+    assert body["code"] == response.status_code
+    return str(body["message"])

@@ -1,0 +1,39 @@
+"""One running sandbox for all tests of this folder, fresh for each: starting one takes a moment."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.rules import Behaviour
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.sandbox.tokens import WEEK_SECONDS
+from swit_provisioning_tests.sandbox.caller import Caller
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[SandboxServer]:
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: SandboxServer) -> Iterator[SandboxServer]:
+    yield running
+    sandbox = running.sandbox
+    sandbox.organisation.behaviour = Behaviour()
+    sandbox.tokens.revoke_all()
+    sandbox.tokens.expires_in = WEEK_SECONDS
+    sandbox.edition, sandbox.rate_limit, sandbox.latency_seconds = "new", None, 0.0
+    sandbox.reset()
+
+
+@pytest.fixture
+def organisation(server: SandboxServer) -> Organisation:
+    return server.organisation
+
+
+@pytest.fixture
+def caller(server: SandboxServer) -> Iterator[Caller]:
+    with Caller(server) as made:
+        yield made

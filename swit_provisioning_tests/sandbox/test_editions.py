@@ -1,0 +1,191 @@
+"""What every edition answers, held against what is known of Swit's answers."""
+
+from typing import Any
+
+import pytest
+
+from swit_provisioning.sandbox.app import API_CALLS
+from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.scim import SCIM_CALLS
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.sandbox.shapes import EDITIONS, Edition
+from swit_provisioning_tests.sandbox.caller import Caller
+
+USER = {
+    "user_id", "user_name", "email", "role", "status", "is_active", "language", "timezone",
+    "timezone_auto_flag", "msg", "mode", "photo", "bg_color", "created", "last_activity", "team",
+}  # fmt: skip
+TEAM_OF_USER = {"team_id", "team_name", "created", "main_dept_yn"}
+AUTHORISED = {"id", "name", "user_email", "cmp_id"}
+OLD_TEAM = {"id", "name", "parent_id", "depth", "reference", "member_cnt", "users"}
+LISTED_TEAM = {"team_id", "team_name", "depth", "member_cnt", "users"}
+WRITTEN_TEAM = {"id", "name", "parent_id", "depth", "reference"}
+
+
+@pytest.fixture(params=EDITIONS)
+def edition(request: pytest.FixtureRequest, server: SandboxServer) -> Edition:
+    server.sandbox.edition = request.param
+    return server.sandbox.edition
+
+
+@pytest.fixture
+def team(organisation: Organisation) -> str:
+    return organisation.add_team("Sales", reference="CN=Sales")
+
+
+@pytest.fixture
+def user(organisation: Organisation, team: str) -> str:
+    return organisation.add_user("ann@example.com", phone_number="+1", teams=[team])
+
+
+def data(caller: Caller, call: str, **arguments: object) -> Any:  # noqa: ANN401 - as JSON has it
+    send = caller.get if API_CALLS[call].method == "GET" else caller.post
+    answer = send(call, **arguments)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+def test_the_sandbox_answers_every_call_about_users_and_teams() -> None:
+    assert set(API_CALLS) == {
+        "user.info", "organization.info", "organization.user.info", "organization.user.list",
+        "organization.user.create", "organization.user.deactivate", "organization.user.activate",
+        "organization.user.remove", "user.team.list", "team.create", "team.update", "team.delete",
+        "team.sort", "team.user.add", "team.user.remove", "team.user.primary.update",
+    }  # fmt: skip
+    assert set(SCIM_CALLS) == {"scim.user.list", "scim.user.update"}
+
+
+def test_the_authorising_account_has_other_field_names_and_no_role(
+    caller: Caller, edition: Edition
+) -> None:
+    found = data(caller, "user.info")["user"]
+    assert found.keys() >= AUTHORISED, edition
+    assert not found.keys() & {"role", "user_id", "email"}
+
+
+def test_the_organisation_tells_its_name_except_in_the_old_edition(
+    caller: Caller, edition: Edition
+) -> None:
+    if edition == "old":
+        assert caller.get("organization.info").status_code == 404
+    else:
+        assert data(caller, "organization.info").keys() == {"id", "name", "subdomain"}
+
+
+def test_a_user_in_the_list_is_wrapped_in_the_old_edition_only(
+    caller: Caller, edition: Edition, user: str
+) -> None:
+    listed = data(caller, "organization.user.list", cnt=1000)
+    assert listed.keys() == {"total_rows", "users"}
+    found = listed["users"][-1]
+    inner = found["user"] if edition == "old" else found
+    assert inner["user_id"] == user
+    assert inner.keys() == USER | {"tel"}
+    assert all(each.keys() == TEAM_OF_USER for each in inner["team"])
+    assert {each["main_dept_yn"] for each in inner["team"]} == {"Y"}
+
+
+def test_one_user_is_under_user_and_once_a_list_of_one(
+    caller: Caller, edition: Edition, user: str
+) -> None:
+    found = data(caller, "organization.user.info", user_id=user)["user"]
+    assert (found[0] if edition == "production" else found).keys() == USER | {"tel"}
+
+
+def test_a_created_user_is_under_user(caller: Caller, edition: Edition) -> None:
+    sent = {"user_name": "Bob", "user_email": "bob@example.com"}
+    made = data(caller, "organization.user.create", **sent)["user"]
+    assert made.keys() >= USER
+    written: dict[Edition, object] = {"old": None, "new": "", "production": "left out"}
+    assert made.get("tel", "left out") == written[edition]
+
+
+def test_deactivating_and_activating_answer_nothing(
+    caller: Caller, edition: Edition, user: str
+) -> None:
+    for call in ("organization.user.deactivate", "organization.user.activate"):
+        answer = caller.post(call, user_id=user)
+        assert (answer.status_code, answer.content) == (204, b""), edition
+
+
+def test_removing_a_user_answers_data(caller: Caller, edition: Edition, user: str) -> None:
+    assert data(caller, "organization.user.remove", user_id=user) == {}, edition
+
+
+def test_teams_in_the_list_are_named_as_their_edition_does(
+    caller: Caller, edition: Edition, team: str, user: str
+) -> None:
+    root, _, sales = data(caller, "user.team.list")["team"]
+    assert root["depth"] == 0
+    assert not root.get("parent_id")
+    assert sales.keys() >= (OLD_TEAM if edition == "old" else LISTED_TEAM)
+    assert sales["id" if edition == "old" else "team_id"] == team
+    assert (sales["users"], sales["member_cnt"], sales["reference"]) == ([user], 1, "CN=Sales")
+
+
+def test_a_written_team_has_its_editions_shape(caller: Caller, edition: Edition) -> None:
+    root = caller.get("user.team.list").json()["data"]["team"][0]
+    root_id = root.get("team_id") or root["id"]
+    made = data(caller, "team.create", name="A", parent_id=root_id, reference="CN=A")
+    inner = made["data"] if edition == "old" else made
+    team_id = inner.get("team_id") or inner["id"]
+    updated = data(caller, "team.update", id=team_id, name="B")
+    shapes: dict[Edition, tuple[set[str], set[str]]] = {
+        "old": ({"data"}, {"data"}),
+        "new": (WRITTEN_TEAM, WRITTEN_TEAM),
+        "production": (
+            {"team_id", "team_name", "parent_id", "depth", "reference"},
+            WRITTEN_TEAM,
+        ),
+    }
+    assert (made.keys(), updated.keys()) == shapes[edition]
+    if edition == "old":
+        assert made["data"].keys() == updated["data"].keys() == OLD_TEAM
+
+
+@pytest.mark.parametrize("call", ["team.user.add", "team.user.remove", "team.delete"])
+def test_what_touches_a_team_answers_null_or_in_the_old_edition_a_team(
+    caller: Caller, edition: Edition, team: str, user: str, call: str
+) -> None:
+    members = {} if call == "team.delete" else {"user_ids": [user]}
+    found = data(caller, call, id=team, **members)
+    if edition == "old":
+        assert found["data"].keys() == OLD_TEAM
+        assert found["data"]["id"] == team
+    else:
+        assert found is None
+
+
+def test_sorting_answers_200_and_nothing_to_rely_on(
+    caller: Caller, edition: Edition, organisation: Organisation, team: str
+) -> None:
+    root, unassigned = organisation.records.root_id, organisation.records.unassigned_id
+    answer = caller.post("team.sort", parent_id=root, team_ids=[team, unassigned])
+    assert answer.status_code == 200
+    assert (answer.content == b"") == (edition == "old")
+
+
+def test_a_new_primary_team_answers_200_or_204_without_a_body(
+    caller: Caller, edition: Edition, team: str, user: str
+) -> None:
+    answer = caller.post("team.user.primary.update", id=team, user_id=user)
+    assert (answer.status_code, answer.content) == (200 if edition == "old" else 204, b"")
+
+
+def test_the_reference_filter_works_in_the_old_edition_and_is_ignored_after(
+    caller: Caller, edition: Edition, team: str, organisation: Organisation
+) -> None:
+    organisation.add_team("Other", reference="CN=Other")
+    found = data(caller, "user.team.list", reference="CN=Sales")["team"]
+    assert len(found) == (1 if edition == "old" else 4)
+    assert team in {each.get("team_id") or each["id"] for each in found}
+
+
+def test_only_the_old_edition_takes_the_organisation_for_its_root(
+    caller: Caller, edition: Edition, organisation: Organisation
+) -> None:
+    records = organisation.records
+    answer = caller.post("team.create", name="A", parent_id=records.organization_id)
+    assert answer.status_code == (200 if edition == "old" else 404)
+    if edition == "old":
+        assert organisation.teams.listed()[-1].parent_id == records.root_id

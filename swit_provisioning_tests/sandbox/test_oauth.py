@@ -1,0 +1,231 @@
+import base64
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from swit_provisioning.sandbox.rules import Behaviour
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning_tests.sandbox.caller import TIMEOUT_SECONDS, Caller, message
+
+
+def authorize(server: SandboxServer, **given: str) -> requests.Response:
+    query = {
+        "client_id": server.client_id,
+        "redirect_uri": server.redirect_url,
+        "response_type": "code",
+        "scope": "user:read admin:read",
+        "state": "a b&c",
+        **given,
+    }
+    return requests.get(
+        f"{server.url}/oauth/authorize",
+        params={name: value for name, value in query.items() if value},
+        allow_redirects=False,
+        timeout=TIMEOUT_SECONDS,
+    )
+
+
+def token(server: SandboxServer, **given: str) -> requests.Response:
+    form = {"client_id": server.client_id, "client_secret": server.client_secret, **given}
+    return requests.post(f"{server.url}/oauth/token", data=form, timeout=TIMEOUT_SECONDS)
+
+
+def code(server: SandboxServer) -> str:
+    location = authorize(server).headers["Location"]
+    return parse_qs(urlsplit(location).query)["code"][0]
+
+
+def exchange(server: SandboxServer, code: str) -> requests.Response:
+    return token(
+        server, grant_type="authorization_code", code=code, redirect_uri=server.redirect_url
+    )
+
+
+def refresh(server: SandboxServer, refresh_token: str) -> requests.Response:
+    return token(server, grant_type="refresh_token", refresh_token=refresh_token)
+
+
+def payload(access_token: str) -> dict[str, Any]:
+    part = access_token.split(".")[1]
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return found
+
+
+def status(server: SandboxServer, access_token: str, call: str = "user.info") -> int:
+    answer = requests.get(
+        f"{server.url}/v1/api/{call}",
+        headers={"Authorization": f"Bearer {access_token}"},
+        timeout=TIMEOUT_SECONDS,
+    )
+    return answer.status_code
+
+
+def test_a_login_ends_at_the_registered_address_with_a_code_and_the_state(
+    server: SandboxServer,
+) -> None:
+    answer = authorize(server)
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith(f"{server.redirect_url}?")
+    found = parse_qs(urlsplit(answer.headers["Location"]).query)
+    assert found["state"] == ["a b&c"]
+    assert found["code"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"redirect_uri": "http://127.0.0.1:5001/oauth_callback"},
+        {"redirect_uri": ""},
+        {"client_id": "someone"},
+    ],
+)
+def test_nobody_is_sent_to_an_address_that_is_not_registered(
+    server: SandboxServer, wrong: dict[str, str]
+) -> None:
+    answer = authorize(server, **wrong)
+    assert answer.status_code == 400
+    assert message(answer)
+    assert "Location" not in answer.headers
+
+
+def test_other_mistakes_are_told_to_the_registered_address(server: SandboxServer) -> None:
+    scope = authorize(server, scope="everything").headers["Location"]
+    kind = authorize(server, response_type="token").headers["Location"]
+    assert "error=invalid_scope" in scope
+    assert "error=unsupported_response_type" in kind
+
+
+def test_a_code_is_changed_for_tokens_once(server: SandboxServer) -> None:
+    given = code(server)
+    answer = exchange(server, given)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["token_type"] == "Bearer"
+    assert body["expires_in"] == 604_800
+    assert body["scope"] == "admin:read user:read"
+    assert status(server, body["access_token"]) == 200
+    assert exchange(server, given).status_code == 400
+
+
+def test_a_code_is_only_good_for_the_address_it_went_to(server: SandboxServer) -> None:
+    other = server.sandbox.tokens.redirect_urls[1]
+    answer = token(server, grant_type="authorization_code", code=code(server), redirect_uri=other)
+    assert answer.status_code == 400
+
+
+def test_the_access_token_says_who_and_where(server: SandboxServer) -> None:
+    found = payload(exchange(server, code(server)).json()["access_token"])
+    assert found["sub"] == server.organisation.authorised_user_id
+    assert found["cmp_id"] == server.organisation.records.organization_id
+
+
+def test_a_refresh_brings_a_new_pair_and_the_old_token_dies_at_once(
+    server: SandboxServer,
+) -> None:
+    first = server.issue_tokens()
+    second = refresh(server, first["refresh_token"]).json()
+    assert status(server, second["access_token"]) == 200
+    assert second["scope"] == first["scope"]
+    again = refresh(server, first["refresh_token"])
+    assert again.status_code == 400
+    assert message(again)
+    assert refresh(server, second["refresh_token"]).status_code == 200
+
+
+def test_a_refresh_token_that_stays_comes_with_no_new_one(server: SandboxServer) -> None:
+    server.organisation.behaviour = Behaviour(refreshing="stays")
+    first = server.issue_tokens()
+    assert "refresh_token" not in refresh(server, first["refresh_token"]).json()
+    assert refresh(server, first["refresh_token"]).status_code == 200
+
+
+def test_an_expired_access_token_is_refused_until_it_is_refreshed(server: SandboxServer) -> None:
+    server.sandbox.tokens.expires_in = 0
+    expired = server.issue_tokens()
+    assert expired["expires_in"] == 0
+    assert status(server, expired["access_token"]) == 401
+    server.sandbox.tokens.expires_in = 604_800
+    fresh = refresh(server, expired["refresh_token"]).json()
+    assert status(server, fresh["access_token"]) == 200
+    server.sandbox.tokens.expire_access_tokens()
+    assert status(server, fresh["access_token"]) == 401
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"client_secret": "wrong", "grant_type": "refresh_token", "refresh_token": "x"}, 401),
+        ({"client_id": "wrong", "grant_type": "refresh_token", "refresh_token": "x"}, 401),
+        ({"grant_type": "password"}, 400),
+        ({}, 400),
+        ({"grant_type": "refresh_token"}, 400),
+        ({"grant_type": "refresh_token", "refresh_token": "unknown"}, 400),
+        ({"grant_type": "authorization_code", "code": "x"}, 400),
+    ],
+)
+def test_a_wrong_token_request_is_refused_with_a_message(
+    server: SandboxServer, given: dict[str, str], expected: int
+) -> None:
+    answer = token(server, **given)
+    assert answer.status_code == expected
+    assert message(answer)
+
+
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer nonsense", "Basic abc"])
+def test_without_a_valid_token_nothing_is_answered(
+    server: SandboxServer, header: str | None
+) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    url = f"{server.url}/v1/api/user.team.list"
+    answer = requests.get(url, headers=headers, timeout=TIMEOUT_SECONDS)
+    assert answer.status_code == 401
+    assert message(answer)
+
+
+def test_a_token_for_reading_writes_nothing(server: SandboxServer) -> None:
+    root = server.organisation.records.root_id
+    before = server.organisation.snapshot()
+    with Caller(server, "user:read admin:read") as reader:
+        assert reader.get("organization.user.list", cnt=1).status_code == 200
+        assert reader.get("user.team.list").status_code == 200
+        answer = reader.post("team.create", name="A", parent_id=root)
+        assert answer.status_code == 403
+        assert "admin:write" in message(answer)
+        assert reader.patch(server.organisation.authorised_user_id).status_code == 403
+    assert server.organisation.snapshot() == before
+
+
+def test_a_token_without_user_read_reads_nobody(server: SandboxServer) -> None:
+    with Caller(server, "admin:write") as writer:
+        assert writer.get("organization.user.list", cnt=1).status_code == 403
+
+
+def test_an_apps_token_belongs_to_the_organisation_and_makes_no_users(
+    server: SandboxServer,
+) -> None:
+    scope = "app:install user:read admin:write"
+    found = payload(server.issue_tokens(scope)["access_token"])
+    assert found["sub"] == server.organisation.records.organization_id
+    sent = {"user_name": "A", "user_email": "a@example.com"}
+    with Caller(server, scope) as bot:
+        assert bot.get("organization.user.list", cnt=1).status_code == 200
+        assert bot.post("organization.user.create", **sent).status_code == 403
+        assert bot.post("team.sort", parent_id="x", team_ids=[]).status_code == 403
+
+
+def test_the_token_of_an_account_that_is_gone_is_refused(server: SandboxServer) -> None:
+    issued = server.issue_tokens()
+    server.organisation.users.remove(server.organisation.authorised_user_id)
+    assert status(server, issued["access_token"]) == 401
+
+
+def test_no_secret_is_kept_in_the_log(server: SandboxServer) -> None:
+    issued = exchange(server, code(server)).json()
+    refresh(server, issued["refresh_token"])
+    kept = json.dumps(server.sandbox.state()["calls"])
+    assert "oauth.token" in kept
+    for secret in (server.client_secret, issued["refresh_token"], issued["access_token"]):
+        assert secret not in kept
