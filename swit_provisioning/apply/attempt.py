@@ -1,0 +1,44 @@
+"""One change on its way: the lease is looked at before each call, and calls are counted."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+from swit_provisioning.apply.lease import HeldLease
+from swit_provisioning.apply.record import Record
+from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.swit.client import SwitClient
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class Attempt:
+    """What sending one change takes."""
+
+    change: Change
+    client: SwitClient
+    record: Record
+    lease: HeldLease
+    again: bool
+    """Whether an earlier call for it may have reached Swit, its answer lost."""
+    leavers: Collection[str]
+    """Users whom the plan deactivates or removes: their memberships don't count by themselves."""
+    wait: Callable[[float], None]
+    """Sleeps for so many seconds."""
+    calls: int = 0
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the client, if this run may still write. Raises `LeaseLostError`."""
+        self.lease.check()
+        self.calls += 1
+        return function(*args, **kwargs)
+
+    def swit_id(self, object_id: str) -> str:
+        """Swit's id of an object whose making was found to be done before the attempt."""
+        found = self.record.swit_id(object_id)
+        if found is None:
+            message = f"{object_id} was not made"
+            raise LookupError(message)
+        return found

@@ -1,0 +1,137 @@
+"""The lease while it is held: renewed in the background, looked at before each call."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from swit_provisioning.reconcile.plan import Step
+from swit_provisioning.store.errors import LeaseLostError, StoreError
+from swit_provisioning.store.lease import LeaseGrant, lost
+from swit_provisioning.store.store import Store
+
+LEASE_TTL: Final = timedelta(seconds=45)
+"""How long a dead run keeps others from writing."""
+
+_RENEWALS_IN_A_TTL: Final = 4
+# What is left of the lease when a call begins; others wait until the whole of it is over.
+_MARGIN_SHARE: Final = 1 / 9
+
+log = logging.getLogger(__name__)
+
+
+def awake_seconds() -> float:
+    """Seconds that also pass while the machine sleeps, as the lease does."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+class Progress(Protocol):
+    """Is told how far a step has come."""
+
+    def advance(self, step: Step, done: int, planned: int) -> None:
+        """`done` of `planned` changes of this step have an outcome."""
+
+
+class HeldLease:
+    """The right to write, as long as `check` doesn't raise. Close it, or use it as a context."""
+
+    def __init__(
+        self,
+        store: Store,
+        grant: LeaseGrant,
+        *,
+        asked_at: float,
+        clock: Callable[[], float] = awake_seconds,
+    ) -> None:
+        """Keep renewing `grant`, which was asked for at `asked_at` (seconds of `clock`)."""
+        self._store = store
+        self._clock = clock
+        self._renewed_at = asked_at
+        self._lost: LeaseLostError | None = None
+        self._over = threading.Event()
+        self.grant: Final = grant
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def acquire(
+        cls,
+        store: Store,
+        *,
+        holder: str,
+        who: str,
+        ttl: timedelta = LEASE_TTL,
+        clock: Callable[[], float] = awake_seconds,
+    ) -> Self:
+        """Take the lease for the run `holder`, started by `who`.
+
+        Raises:
+            LeaseHeldError: another run holds it; the message says which, and until when.
+
+        """
+        asked_at = clock()
+        grant = store.lease.acquire(holder, who=who, ttl=ttl)
+        return cls(store, grant, asked_at=asked_at, clock=clock)
+
+    @property
+    def taken_over_from(self) -> str | None:
+        """The dead run that had let the lease run out, if there was one."""
+        return self.grant.taken_over_from
+
+    def check(self) -> None:
+        """Make sure that this run may still write; call it before each call to Swit.
+
+        Raises:
+            LeaseLostError: it may not, whatever it is in the middle of.
+
+        """
+        if self._lost is not None:
+            raise self._lost
+        ttl = self.grant.ttl.total_seconds()
+        age = self._clock() - self._renewed_at
+        if age > ttl * (1 - _MARGIN_SHARE):
+            why = f"it was last renewed {age:.0f} s ago"
+            raise LeaseLostError(lost(self.grant.holder, why))
+
+    def renew(self) -> None:
+        """Renew it now; the background does so by itself."""
+        asked_at = self._clock()
+        try:
+            self._store.lease.renew(self.grant)
+        except LeaseLostError as error:
+            self._lost = error
+        except StoreError as error:
+            log.warning("The lease could not be renewed: %s", error)
+        else:
+            self._renewed_at = asked_at
+
+    def close(self) -> None:
+        """Stop renewing and give it back, so that the next run need not wait."""
+        self._over.set()
+        self._thread.join()
+        try:
+            self._store.lease.release(self.grant)
+        except StoreError as error:
+            log.warning("The lease could not be given back, it ends by itself: %s", error)
+
+    def __enter__(self) -> Self:
+        """Use it as a context: it is given back at its end."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give it back."""
+        self.close()
+
+    def _keep(self) -> None:
+        interval = self.grant.ttl.total_seconds() / _RENEWALS_IN_A_TTL
+        while self._lost is None and not self._over.wait(interval):
+            self.renew()

@@ -1,0 +1,47 @@
+"""What came of a change: the five words for it, and the frame that the UI shows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import pandas as pd
+
+from swit_provisioning.reconcile.frames import OUTCOMES
+from swit_provisioning.reconcile.plan import Change
+
+OutcomeKind = Literal["applied", "already so", "rejected", "failed", "skipped"]
+"""`rejected`: Swit refused it; `failed`: only time can mend it; `skipped`: what it needs is not."""
+
+DONE: Final[frozenset[str]] = frozenset({"applied", "already so"})
+"""What others that need the change may build on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of one change, as far as the journal knows."""
+
+    change: Change
+    outcome: OutcomeKind
+    message: str | None
+    """Swit's words, or ours, where it was not simply done."""
+    http_status: int | None
+    """The status of the answer that decided it, where that was an error."""
+    calls: int
+    """API calls of the last try, repetitions by the client not counted."""
+
+
+def outcomes_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
+    """One row for each change, in the order given (schema `OUTCOMES`)."""
+    return OUTCOMES.frame(
+        {
+            "change_id": o.change.change_id,
+            "step": o.change.step,
+            "action": o.change.action,
+            "target": o.change.target,
+            "outcome": o.outcome,
+            "message": o.message,
+            "http_status": o.http_status,
+            "calls": o.calls,
+        }
+        for o in outcomes
+    )

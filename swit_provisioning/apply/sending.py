@@ -1,0 +1,79 @@
+"""One change, one outcome: which call an action is, and what each way of failing means."""
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from swit_provisioning.apply.attempt import Attempt
+from swit_provisioning.apply.creations import create_team, create_user
+from swit_provisioning.apply.memberships import add_members, remove_members
+from swit_provisioning.apply.teams import TeamsNow, delete_team, sort_teams, update_team
+from swit_provisioning.apply.users import (
+    activate_user,
+    deactivate_user,
+    remove_user,
+    update_primary_team,
+    update_user,
+)
+from swit_provisioning.reconcile.policy import Action
+from swit_provisioning.store.errors import StoreError
+from swit_provisioning.store.journal import Answer
+from swit_provisioning.swit.errors import SwitError, SwitNotFoundError, SwitRejectedError
+
+log = logging.getLogger(__name__)
+
+_SENDERS: Final[Mapping[Action, Callable[[Attempt], Answer]]] = {
+    "user.create": create_user,
+    "user.update": update_user,
+    "user.deactivate": deactivate_user,
+    "user.remove": remove_user,
+    "user.activate": activate_user,
+    "team.create": create_team,
+    "team.update": update_team,
+    "membership.add": add_members,
+    "membership.remove": remove_members,
+    "primary.update": update_primary_team,
+}
+_SENDERS_THAT_LOOK: Final[Mapping[Action, Callable[[Attempt, TeamsNow], Answer]]] = {
+    "team.delete": delete_team,
+    "team.sort": sort_teams,
+}
+# What is not there needs no taking away.
+_MAY_BE_GONE: Final = frozenset(
+    {"user.deactivate", "user.remove", "team.delete", "membership.remove"}
+)
+
+
+def send(attempt: Attempt, now: TeamsNow) -> Answer:
+    """Send a change; whatever goes wrong with it alone is its answer.
+
+    Raises:
+        StoreError: nothing can be noted any longer, or the lease is lost: stop.
+
+    """
+    action = attempt.change.action
+    try:
+        if action in _SENDERS_THAT_LOOK:
+            return _SENDERS_THAT_LOOK[action](attempt, now)
+        return _SENDERS[action](attempt)
+    except SwitNotFoundError as error:
+        outcome = "already so" if action in _MAY_BE_GONE else "rejected"
+        return Answer(outcome=outcome, message=error.message, http_status=error.status)
+    except SwitRejectedError as error:
+        return Answer(outcome="rejected", message=error.message, http_status=error.status)
+    except SwitError as error:
+        return Answer(outcome="failed", message=str(error), http_status=error.status)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one change must not cost the others
+        return _our_fault(attempt, error)
+
+
+def _our_fault(attempt: Attempt, error: Exception) -> Answer:
+    # The error's own words may hold anything, so only its kind and place are told.
+    place = "".join(traceback.format_tb(error.__traceback__))
+    kind = type(error).__name__
+    log.error("%s failed with %s:\n%s", attempt.change.action, kind, place)
+    message = f"a fault of this program ({kind}), not of Swit: please report it, with the log"
+    return Answer(outcome="failed", message=message)

@@ -1,0 +1,140 @@
+"""A sandbox over real HTTP, the real client, a state of its own, and a lease that is held."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from swit_provisioning.apply.executor import Applier
+from swit_provisioning.apply.lease import HeldLease
+from swit_provisioning.apply.outcomes import Outcome
+from swit_provisioning.reconcile.plan import STEPS, Plan, Step
+from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.records import TeamRecord
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.store.store import Store
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.pace import FixedPace
+
+
+class OneToken:
+    """A token that nobody can refresh."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def access_token(self) -> str:
+        return self._token
+
+    def refreshed(self, refused: str) -> str:
+        return refused
+
+
+class Steps:
+    """Remembers how far each step was said to have come."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Step, int, int]] = []
+
+    def advance(self, step: Step, done: int, planned: int) -> None:
+        self.told.append((step, done, planned))
+
+
+class Stage:
+    """Everything that an applier needs, and what the sandbox looks like after it."""
+
+    def __init__(
+        self, server: SandboxServer, client: SwitClient, store: Store, lease: HeldLease
+    ) -> None:
+        self.server, self.client, self.store, self.lease = server, client, store, lease
+        self.progress = Steps()
+        self.waits: list[float] = []
+        self.concurrency = 4
+
+    @property
+    def organisation(self) -> Organisation:
+        return self.server.organisation
+
+    @property
+    def root_id(self) -> str:
+        return self.organisation.records.root_id
+
+    def applier(
+        self, plan: Plan, *, run_id: str = "R1", application_id: str = "R1", approved: bool = False
+    ) -> Applier:
+        return Applier(
+            plan=plan,
+            application_id=application_id,
+            run_id=run_id,
+            approved=approved,
+            client=self.client,
+            store=self.store,
+            lease=self.lease,
+            concurrency=self.concurrency,
+            progress=self.progress,
+            wait=self.waits.append,
+        )
+
+    def apply(self, plan: Plan, *, run_id: str = "R1") -> list[Outcome]:
+        """Carry out the whole plan, step by step; the outcome of every change."""
+        applier = self.applier(plan, run_id=run_id)
+        for step in STEPS:
+            applier.send(step)
+        return applier.outcomes(STEPS)
+
+    def kinds(self, plan: Plan) -> list[str]:
+        """Carry out the whole plan; what came of each change, in the plan's order."""
+        return [outcome.outcome for outcome in self.apply(plan)]
+
+    def asked(self, pattern: str = "*") -> list[str]:
+        """The calls that came in, by name."""
+        return [entry.call for entry in self.server.log.of(pattern)]
+
+    def team(self, name: str) -> TeamRecord:
+        found = self.organisation.teams.by_name(name)
+        assert found is not None, f"there is no team {name}"
+        return found
+
+    def children(self, parent_id: str) -> list[str]:
+        """Names of the child teams, in the order shown, Swit's own left out."""
+        teams = self.organisation.teams.listed(parent_id=parent_id, direct_children_only=True)
+        return [team.name for team in teams if team.name != "Unassigned"]
+
+    def members(self, name: str) -> set[str]:
+        """Addresses of a team's members."""
+        records = self.organisation.records
+        return {records.users[user_id].email for user_id in self.team(name).users}
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[SandboxServer]:
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{tmp_path / 'state.sqlite'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def lease(store: Store) -> Iterator[HeldLease]:
+    with HeldLease.acquire(store, holder="R1", who="ann@pc") as held:
+        yield held
+
+
+@pytest.fixture
+def stage(_server: SandboxServer, store: Store, lease: HeldLease) -> Iterator[Stage]:
+    _server.sandbox.reset()
+    _server.sandbox.latency_seconds = 0.0
+    never: Callable[[float], None] = lambda _: None  # noqa: E731 - shorter than a function
+    with SwitClient(
+        base_url=_server.url,
+        scim_base_url=_server.scim_url,
+        tokens=OneToken(_server.issue_tokens()["access_token"]),
+        pace=FixedPace(100_000),
+        timeout_seconds=10,
+        sleep=never,
+    ) as client:
+        yield Stage(_server, client, store, lease)

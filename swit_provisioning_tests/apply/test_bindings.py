@@ -1,0 +1,44 @@
+from swit_provisioning.apply.bindings import bindings_to_remember
+from swit_provisioning.apply.outcomes import outcomes_frame
+from swit_provisioning.reconcile.plan import Binding
+from swit_provisioning_tests.apply.changes import (
+    create_team,
+    create_user,
+    new_team,
+    new_user,
+    plan_of,
+)
+from swit_provisioning_tests.apply.conftest import Stage
+
+
+def test_what_was_made_is_remembered_by_swits_id_and_what_was_not_is_left_out(
+    stage: Stage,
+) -> None:
+    plan = plan_of(
+        create_user("ann@example.com"),
+        create_user("eve@example.com", "<Eve>"),
+        create_team("Sales", stage.root_id),
+        bindings=[
+            Binding(kind="user", directory_id="e1", object_id="U1"),
+            Binding(kind="user", directory_id="e2", object_id=new_user("ann@example.com")),
+            Binding(kind="user", directory_id="e3", object_id=new_user("eve@example.com")),
+            Binding(kind="group", directory_id="g1", object_id=new_team("Sales")),
+        ],
+    )
+    stage.apply(plan)
+    ann = stage.organisation.users.by_email("ann@example.com")
+    assert ann is not None
+    assert bindings_to_remember(plan, stage.store, "R1") == [
+        ("user", "e1", "U1"),
+        ("user", "e2", ann.id),
+        ("group", "g1", stage.team("Sales").id),
+    ]
+
+
+def test_outcomes_are_a_frame_with_a_row_for_each_change(stage: Stage) -> None:
+    plan = plan_of(create_user("ann@example.com"), create_user("eve@example.com", "<Eve>"))
+    frame = outcomes_frame(stage.apply(plan))
+    assert frame["outcome"].tolist() == ["applied", "rejected"]
+    assert frame["http_status"].isna().tolist() == [True, False]
+    assert frame["calls"].tolist() == [1, 1]
+    assert outcomes_frame([]).empty

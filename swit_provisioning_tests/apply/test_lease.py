@@ -1,0 +1,130 @@
+"""Who has lost the lease sends nothing more, however far it is."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from swit_provisioning.apply.lease import HeldLease
+from swit_provisioning.store.errors import LeaseHeldError, LeaseLostError, StoreBusyError
+from swit_provisioning.store.lease import LeaseGrant
+from swit_provisioning.store.store import Store
+from swit_provisioning_tests.apply.changes import deactivate_user, plan_of
+from swit_provisioning_tests.apply.conftest import Stage
+
+LONG = timedelta(hours=1)
+
+
+def test_another_run_is_told_who_writes(store: Store, lease: HeldLease) -> None:
+    del lease
+    with pytest.raises(LeaseHeldError, match="R1, started by ann@pc"):
+        HeldLease.acquire(store, holder="R2", who="bob@pc")
+
+
+def test_a_lease_given_back_is_free_at_once(store: Store) -> None:
+    with HeldLease.acquire(store, holder="R1", who="ann") as held:
+        held.check()
+    with HeldLease.acquire(store, holder="R2", who="bob") as held:
+        assert held.taken_over_from is None
+
+
+def test_it_is_renewed_while_the_run_is_alive(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed = threading.Event()
+    real = store.lease.renew
+
+    def seen(grant: LeaseGrant) -> None:
+        real(grant)
+        renewed.set()
+
+    monkeypatch.setattr(store.lease, "renew", seen)
+    ttl = timedelta(milliseconds=200)
+    with HeldLease.acquire(store, holder="R1", who="ann", ttl=ttl):
+        assert renewed.wait(timeout=10)
+
+
+def test_what_was_not_renewed_in_time_is_lost(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    def busy(_: LeaseGrant) -> None:
+        message = "busy"
+        raise StoreBusyError(message)
+
+    with HeldLease.acquire(store, holder="R1", who="ann", ttl=LONG, clock=lambda: now) as held:
+        now = 3000
+        held.renew()
+        monkeypatch.setattr(store.lease, "renew", busy)
+        now = 3000 + 3100
+        held.renew()
+        held.check()
+        now = 3000 + 3300
+        with pytest.raises(LeaseLostError, match="last renewed 3300 s ago"):
+            held.check()
+
+
+def test_what_another_run_has_taken_is_lost_for_good(tmp_path: Path) -> None:
+    time = datetime(2026, 3, 1, tzinfo=UTC)
+    with (
+        Store.open(f"sqlite:///{tmp_path / 's.sqlite'}", clock=lambda: time) as store,
+        HeldLease.acquire(store, holder="R1", who="ann", ttl=LONG) as dead,
+    ):
+        time += LONG
+        with HeldLease.acquire(store, holder="R2", who="bob", ttl=LONG) as other:
+            assert other.taken_over_from == "R1"
+            dead.renew()
+        with pytest.raises(LeaseLostError, match=r"the run R2 \(bob\) has it now"):
+            dead.check()
+
+
+def _lost_after(stage: Stage, calls: int) -> Callable[[], None]:
+    real, counted = stage.lease.check, 0
+
+    def check() -> None:
+        nonlocal counted
+        counted += 1
+        if counted > calls:
+            message = "lost"
+            raise LeaseLostError(message)
+        real()
+
+    return check
+
+
+def test_once_it_is_lost_nothing_more_is_sent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [stage.organisation.add_user(f"u{number}@example.com") for number in range(20)]
+    plan = plan_of(*(deactivate_user(user) for user in people))
+    monkeypatch.setattr(stage.lease, "check", _lost_after(stage, 6))
+    with pytest.raises(LeaseLostError):
+        stage.applier(plan).send("deactivate_users")
+    assert len(stage.asked()) <= 3
+    monkeypatch.undo()
+    assert stage.kinds(plan) == ["applied"] * 20
+
+
+def test_it_is_looked_at_between_the_calls_of_one_change(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call may hang for minutes; what follows it must not be sent then."""
+    ann = stage.organisation.add_user("ann@example.com")
+    monkeypatch.setattr(stage.lease, "check", _lost_after(stage, 1))
+    with pytest.raises(LeaseLostError):
+        stage.applier(plan_of(deactivate_user(ann))).send("deactivate_users")
+    assert stage.asked() == []
+
+
+def test_the_database_refuses_the_intent_of_a_run_that_lost_it(stage: Stage) -> None:
+    """Whatever the clock of this process says: another run has it."""
+    stage.store.lease.release(stage.lease.grant)
+    stage.store.lease.acquire("R2", who="bob@pc", ttl=LONG)
+    ann = stage.organisation.add_user("ann@example.com")
+    with pytest.raises(LeaseLostError, match=r"the run R2 \(bob@pc\) has it now"):
+        stage.applier(plan_of(deactivate_user(ann))).send("deactivate_users")
+    assert stage.asked() == []
+    assert stage.store.journal.rows() == []

@@ -1,0 +1,140 @@
+"""What is sent, in which order, and what is noted of it."""
+
+from swit_provisioning_tests.apply.changes import (
+    activate_user,
+    add_members,
+    create_team,
+    create_user,
+    deactivate_user,
+    delete_team,
+    new_team,
+    new_user,
+    plan_of,
+    reference,
+    remove_members,
+    remove_user,
+    sort_teams,
+    update_primary,
+    update_team,
+    update_user,
+)
+from swit_provisioning_tests.apply.conftest import Stage
+
+
+def test_every_action_does_what_it_says(stage: Stage) -> None:
+    org = stage.organisation
+    ann, bob, eve, joe = (org.add_user(f"{n}@example.com") for n in ("ann", "bob", "eve", "joe"))
+    org.users.deactivate(eve)
+    old = org.add_team("Old")
+    sales = org.add_team("Salse", user_ids=[bob])
+    plan = plan_of(
+        create_user("new@example.com", "New One"),
+        update_user(ann, name="Ann Lee", phone_number="+49 2"),
+        deactivate_user(bob),
+        remove_user(joe),
+        activate_user(eve),
+        delete_team(old),
+        create_team("IT", stage.root_id),
+        create_team("Dev", new_team("IT")),
+        update_team(sales, name="Sales", reference=reference("Sales")),
+        sort_teams(stage.root_id, new_team("IT"), sales),
+        add_members(new_team("IT"), ann, new_user("new@example.com")),
+        add_members(sales, new_user("new@example.com")),
+        remove_members(sales, bob),
+        update_primary(new_user("new@example.com"), sales),
+    )
+    assert stage.kinds(plan) == ["applied"] * 14
+    made = org.users.by_email("new@example.com")
+    assert made is not None
+    assert (made.name, made.phone_number, made.timezone) == ("New One", "+49 1", "Europe/Berlin")
+    assert org.users.find(ann).name == "Ann Lee"
+    assert not org.users.find(bob).active
+    assert org.users.by_email("joe@example.com") is None
+    assert org.users.find(eve).active
+    assert stage.children(stage.root_id) == ["IT", "Sales"]
+    assert stage.children(stage.team("IT").id) == ["Dev"]
+    assert stage.team("Dev").reference == reference("Dev")
+    assert stage.members("IT") == {"ann@example.com", "new@example.com"}
+    assert stage.members("Sales") == {"new@example.com"}
+    assert made.primary == sales
+
+
+def test_an_ordinary_plan_costs_a_call_for_each_change_and_a_look_before_sorting(
+    stage: Stage,
+) -> None:
+    plan = plan_of(
+        create_user("ann@example.com"),
+        create_team("B", stage.root_id),
+        create_team("A", stage.root_id),
+        sort_teams(stage.root_id, new_team("A"), new_team("B")),
+        add_members(new_team("A"), new_user("ann@example.com")),
+    )
+    stage.apply(plan)
+    assert stage.asked() == [
+        "organization.user.create",
+        "team.create",
+        "team.create",
+        "user.team.list",
+        "team.sort",
+        "team.user.add",
+    ]
+
+
+def test_users_go_side_by_side(stage: Stage) -> None:
+    stage.server.sandbox.latency_seconds = 0.05
+    stage.apply(plan_of(*(create_user(f"u{number}@example.com") for number in range(8))))
+    assert 2 <= stage.server.log.most_in_flight <= stage.concurrency
+
+
+def test_teams_go_one_after_the_other_in_the_plans_order(stage: Stage) -> None:
+    """Swit appends in the order of arrival: side by side the next plan would have to sort."""
+    stage.server.sandbox.latency_seconds = 0.01
+    names = [f"T{number}" for number in range(8)]
+    stage.apply(plan_of(*(create_team(name, stage.root_id) for name in names)))
+    assert stage.server.log.most_in_flight == 1
+    assert stage.children(stage.root_id) == names
+
+
+def test_the_journal_says_who_did_what_for_which_plan(stage: Stage) -> None:
+    plan = plan_of(create_team("IT", stage.root_id))
+    stage.applier(plan, run_id="R2", approved=True).send("create_teams")
+    [entry] = stage.store.journal.rows()
+    assert (entry.application_id, entry.run_id, entry.plan_id) == ("R1", "R2", plan.plan_id)
+    assert (entry.action, entry.target, entry.step) == ("team.create", "IT", "create_teams")
+    assert entry.after == plan.changes[0].after
+    assert (entry.outcome, entry.made_id, entry.calls) == ("applied", stage.team("IT").id, 1)
+    assert entry.approved
+    assert entry.seconds is not None
+
+
+def test_what_counts_against_the_limits_is_noted_by_objects(stage: Stage) -> None:
+    org = stage.organisation
+    ann, bob, eve = (org.add_user(f"{name}@example.com") for name in ("ann", "bob", "eve"))
+    big = org.add_team("Big", user_ids=[ann, bob, eve])
+    gone = org.add_team("Gone", user_ids=[ann, bob, eve])
+    left = org.add_team("Left")
+    plan = plan_of(
+        deactivate_user(eve),
+        delete_team(gone, members=[ann, bob, eve]),
+        update_team(left, name="(removed) Left"),
+        remove_members(big, ann, eve),
+    )
+    stage.apply(plan)
+    start = stage.store.journal.rows()[0].at
+    assert stage.store.journal.unapproved_since(start) == {
+        "user.deactivate": 1,
+        "team.delete": 1,
+        "team.mark": 1,
+        "membership.remove": 3,
+    }
+
+
+def test_progress_is_told_change_by_change(stage: Stage) -> None:
+    plan = plan_of(create_team("A", stage.root_id), create_team("B", stage.root_id))
+    stage.apply(plan)
+    assert stage.progress.told == [("create_teams", 1, 2), ("create_teams", 2, 2)]
+
+
+def test_a_step_without_work_asks_nothing(stage: Stage) -> None:
+    assert stage.applier(plan_of()).settle(("delete_teams", "sort_teams")) == []
+    assert stage.asked() == []
