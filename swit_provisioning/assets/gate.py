@@ -1,0 +1,171 @@
+"""The gate: which plan this run may send. It raises, because a failed check alone stops nobody."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import dagster as dg
+import pandas as pd
+
+from swit_provisioning.apply.bindings import bindings_to_remember
+from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure
+from swit_provisioning.assets.guarding import (
+    check_result,
+    guard_specs,
+    judged,
+    refuse_env_references,
+    root_run_id,
+)
+from swit_provisioning.directory.errors import DirectoryError
+from swit_provisioning.directory.interface import Directory
+from swit_provisioning.reconcile.guards import GUARDS, NEVER_LIFTED
+from swit_provisioning.reconcile.plan import Plan, changes_frame
+from swit_provisioning.reconcile.planner import reconcile
+from swit_provisioning.reconcile.staleness import what_moved
+from swit_provisioning.resources.frames import schema_of, table_schema
+from swit_provisioning.resources.writing import Writer, who_am_i
+from swit_provisioning.settings import Settings
+from swit_provisioning.store.errors import LeaseHeldError, OtherOrganizationError
+from swit_provisioning.store.plans import StoredPlan
+from swit_provisioning.store.store import Store
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.errors import SwitError
+from swit_provisioning.swit.reading import read_organization
+
+DECIDED: Final = frozenset({"applied", "already so", "rejected"})
+
+
+class Accept(dg.Config):
+    """Which plan to send. Empty: the one that this run has made."""
+
+    plan_id: str = ""
+    approve: str = ""
+    """Why this one plan may pass its limits; recorded with who and when."""
+
+
+@dg.asset(
+    deps=["change_plan"],
+    group_name=APPLY_GROUP,
+    kinds={"python"},
+    owners=OWNERS,
+    tags={"personal_data": "true"},
+    metadata={"dagster/column_schema": table_schema(schema_of("accepted_plan"))},
+    output_required=False,
+    pool=WRITERS_POOL,
+    check_specs=guard_specs("accepted_plan"),
+)
+def accepted_plan(
+    context: dg.AssetExecutionContext,
+    config: Accept,
+    settings: dg.ResourceParam[Settings],
+    store: dg.ResourceParam[Store],
+    directory: dg.ResourceParam[Directory],
+    swit: dg.ResourceParam[SwitClient],
+    writer: dg.ResourceParam[Writer],
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[pd.DataFrame]]:
+    """The plan that this run may send: its own, or the one named and, where needed, approved."""
+    refuse_env_references(context.run.run_config)
+    root = root_run_id(context.run)
+    stored = _stored_plan(store, config, root)
+    plan = stored.plan
+    _take_lease(writer)
+    # What broke half way goes on under its first name: the journal knows what is done.
+    begun = store.acceptances.unfinished(plan.plan_id)
+    application_id = begun.application_id if begun else context.run.run_id
+    if config.plan_id:
+        _refuse_old(stored, settings)
+        _refuse_stale(plan, settings, store, directory, swit, application_id)
+    if config.approve.strip():
+        guards = tuple(name for name in GUARDS if name not in NEVER_LIFTED)
+        store.approvals.add(plan.plan_id, who=who_am_i(), why=config.approve.strip(), guards=guards)
+    verdicts = judged(plan, settings, store, application_id=application_id)
+    yield from (check_result(verdict, "accepted_plan") for verdict in verdicts)
+    stopped = [verdict.message for verdict in verdicts if verdict.stops]
+    if stopped:
+        message = "Nothing was written. " + " ".join(stopped)
+        raise dg.Failure(message, metadata={"status": "blocked"}, allow_retries=False)
+    approved = any(verdict.lifted for verdict in verdicts)
+    store.acceptances.accept(
+        root, plan_id=plan.plan_id, application_id=application_id, approved=approved
+    )
+    if not plan.changes:
+        conclude(store, plan, application_id)
+        context.log.info("Nothing to do: Swit is as the directory says.")
+        return
+    frame = changes_frame(plan.changes)
+    frame.attrs["facts"] = {"plan_id": plan.plan_id}
+    yield dg.MaterializeResult(
+        asset_key="accepted_plan",
+        value=frame,
+        metadata={"plan_id": plan.plan_id, "approved": approved, **plan.counts()},
+        data_version=dg.DataVersion(plan.plan_id),
+    )
+
+
+def conclude(store: Store, plan: Plan, application_id: str) -> None:
+    """Remember who is who and what was read, spend the approval: the plan is through."""
+    store.identities.remember(bindings_to_remember(plan, store, application_id))
+    store.reads.accept(plan.bases.directory)
+    store.acceptances.finish(application_id)
+    store.approvals.spend(plan.plan_id)
+
+
+def _stored_plan(store: Store, config: Accept, root: str) -> StoredPlan:
+    plan_id = config.plan_id.strip() or store.plans.made_by(root)
+    stored = store.plans.get(plan_id) if plan_id else None
+    if stored is None:
+        message = (
+            f"There is no plan {plan_id}. `swit-provisioning plan` makes one and prints its id."
+            if plan_id
+            else "This run has made no plan. Launch the job `sync`, or `apply` with a plan_id."
+        )
+        raise dg.Failure(message, metadata={"status": "unknown plan"}, allow_retries=False)
+    return stored
+
+
+def _take_lease(writer: Writer) -> None:
+    try:
+        writer.lease()
+    except LeaseHeldError as error:
+        raise as_failure(error, doing="Nothing was written", status="busy") from error
+
+
+def _refuse_old(stored: StoredPlan, settings: Settings) -> None:
+    age = datetime.now(UTC) - stored.created_at
+    if age > timedelta(hours=settings.plan_max_age_hours):
+        message = (
+            f"Nothing was written. Plan {stored.plan_id} is {age.total_seconds() / 3600:.0f} hours "
+            f"old, PLAN_MAX_AGE_HOURS is {settings.plan_max_age_hours:g}. Make a new one: "
+            "swit-provisioning plan"
+        )
+        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
+
+
+def _refuse_stale(
+    plan: Plan,
+    settings: Settings,
+    store: Store,
+    directory: Directory,
+    swit: SwitClient,
+    application_id: str,
+) -> None:
+    """Read both sides again; a plan made now must still hold what this one would do."""
+    try:
+        now = read_organization(swit, expected=settings.swit_organization)
+        store.organization.bind(now.facts.organization_id)
+        fresh = reconcile(directory.read(), now, settings.policy(), store.identities.memory())
+    except (DirectoryError, SwitError, OtherOrganizationError) as error:
+        raise as_failure(error, doing="Nothing was written") from error
+    done = frozenset(
+        change_id
+        for change_id, entry in store.journal.latest(application_id, plan_id=plan.plan_id).items()
+        if entry.outcome in DECIDED
+    )
+    moved = what_moved(plan, fresh, done)
+    if moved:
+        message = (
+            f"Nothing was written. Plan {plan.plan_id} is stale: {'; '.join(moved[:20])}"
+            f"{'' if len(moved) <= 20 else f' and {len(moved) - 20} more'}. "  # noqa: PLR2004
+            "Make a new one: swit-provisioning plan"
+        )
+        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)

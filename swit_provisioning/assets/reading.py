@@ -1,0 +1,68 @@
+"""What each side says today, each read whole in one step. Nothing here changes anything."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+
+from swit_provisioning.assets.common import DIRECTORY_GROUP, SWIT_GROUP, as_failure, frame_out
+from swit_provisioning.directory.errors import DirectoryError
+from swit_provisioning.directory.interface import Directory
+from swit_provisioning.settings import Settings
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.errors import SwitError
+from swit_provisioning.swit.reading import read_organization
+
+
+@dg.multi_asset(
+    outs={
+        name: frame_out(name, group=DIRECTORY_GROUP, kinds={"ldap", "parquet"})
+        for name in ("idp_users", "idp_groups", "idp_memberships")
+    }
+)
+def read_directory(
+    context: dg.AssetExecutionContext, directory: dg.ResourceParam[Directory]
+) -> Iterator[dg.Output[pd.DataFrame]]:
+    """Read users, groups and memberships in one go, from one server: all of it or nothing."""
+    try:
+        state = directory.read()
+    except DirectoryError as error:
+        raise as_failure(error, doing="The directory was not read") from error
+    for warning in state.facts.warnings:
+        context.log.warning(warning)
+    facts = state.facts.document()
+    for name, frame in (
+        ("idp_users", state.users),
+        ("idp_groups", state.groups),
+        ("idp_memberships", state.memberships),
+    ):
+        frame.attrs["facts"] = facts
+        yield dg.Output(frame, name, metadata={"source": state.facts.source})
+
+
+@dg.multi_asset(
+    outs={
+        name: frame_out(name, group=SWIT_GROUP, kinds={"swit", "parquet"})
+        for name in ("swit_users", "swit_teams", "swit_memberships")
+    }
+)
+def read_swit(
+    context: dg.AssetExecutionContext,
+    swit: dg.ResourceParam[SwitClient],
+    settings: dg.ResourceParam[Settings],
+) -> Iterator[dg.Output[pd.DataFrame]]:
+    """Read accounts, teams and memberships in one go: all of it or nothing."""
+    try:
+        state = read_organization(swit, expected=settings.swit_organization)
+    except SwitError as error:
+        raise as_failure(error, doing="Swit was not read") from error
+    for warning in state.facts.warnings:
+        context.log.warning(warning)
+    facts = state.facts.document()
+    for name, frame in (
+        ("swit_users", state.users),
+        ("swit_teams", state.teams),
+        ("swit_memberships", state.memberships),
+    ):
+        frame.attrs["facts"] = facts
+        yield dg.Output(frame, name, metadata={"organization": state.facts.organization_name})

@@ -1,0 +1,1 @@
+"""What must hold: the guards before anything is written, and what to look at after it."""

@@ -1,0 +1,25 @@
+"""The guards as blocking asset checks on the plan: one failed, and nothing is written."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from swit_provisioning.assets.guarding import check_result, guard_specs, judged, root_run_id
+from swit_provisioning.settings import Settings
+from swit_provisioning.store.store import Store
+
+
+@dg.multi_asset_check(specs=guard_specs("change_plan"))
+def plan_is_safe(
+    context: dg.AssetCheckExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    store: dg.ResourceParam[Store],
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge the plan that this run has made, on exactly what would be sent."""
+    plan_id = store.plans.made_by(root_run_id(context.run)) or store.plans.latest()
+    stored = store.plans.get(plan_id) if plan_id else None
+    if stored is None:
+        message = "There is no plan to judge. Launch the job `plan`."
+        raise dg.Failure(message, allow_retries=False)
+    for verdict in judged(stored.plan, settings, store):
+        yield check_result(verdict, "change_plan")

@@ -1,0 +1,60 @@
+"""The code location that Dagster loads. Wiring only: it decides nothing."""
+
+import dagster as dg
+
+from swit_provisioning.assets.applied import (
+    applied_memberships,
+    applied_sort,
+    applied_teams,
+    applied_users,
+)
+from swit_provisioning.assets.difference import compute_difference
+from swit_provisioning.assets.gate import accepted_plan
+from swit_provisioning.assets.reading import read_directory, read_swit
+from swit_provisioning.checks.guards import plan_is_safe
+from swit_provisioning.checks.outcomes import outcome_checks
+from swit_provisioning.jobs import JOBS
+from swit_provisioning.resources.connections import (
+    DirectoryResource,
+    SettingsResource,
+    StoreResource,
+    SwitResource,
+)
+from swit_provisioning.resources.console import SILENT
+from swit_provisioning.resources.frames import ParquetFramesResource
+from swit_provisioning.resources.progress import ProgressResource
+from swit_provisioning.resources.writing import WriterResource
+from swit_provisioning.schedules import daily_sync
+from swit_provisioning.settings import ScheduleSettings
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Everything. It loads with no settings at all; a run then says what is missing."""
+    return dg.Definitions(
+        assets=[
+            read_directory,
+            read_swit,
+            compute_difference,
+            accepted_plan,
+            applied_users,
+            applied_teams,
+            applied_sort,
+            applied_memberships,
+        ],
+        asset_checks=[plan_is_safe, *outcome_checks],
+        jobs=JOBS,
+        loggers={"silent": SILENT},
+        schedules=daily_sync(ScheduleSettings.load()),
+        # One process, so that one pace holds for all steps of a run.
+        executor=dg.in_process_executor,
+        resources={
+            "settings": SettingsResource(),
+            "store": StoreResource(),
+            "directory": DirectoryResource(),
+            "swit": SwitResource(),
+            "writer": WriterResource(),
+            "progress": ProgressResource(),
+            "io_manager": ParquetFramesResource(),
+        },
+    )

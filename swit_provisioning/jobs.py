@@ -1,0 +1,49 @@
+"""`plan` reads and decides, `apply` sends one stored plan, `sync` does all of it in one run."""
+
+from typing import Final
+
+import dagster as dg
+
+from swit_provisioning.assets.applied import WRITERS
+from swit_provisioning.resources.console import logger_config
+
+WRITES_TAG: Final = {"swit_provisioning/writes": "swit"}
+
+_PLANNING = dg.AssetSelection.groups("directory", "swit", "difference")
+_APPLYING = dg.AssetSelection.assets("accepted_plan", *WRITERS)
+
+
+class ApplyConfig(dg.Config):
+    """Which stored plan to apply, and why it may pass its limits."""
+
+    plan_id: str
+    """Printed by `swit-provisioning plan`, and shown on the asset `change_plan`."""
+    approve: str = ""
+    """Only where a guard stopped the plan: the reason, recorded with who and when."""
+
+
+@dg.config_mapping
+def apply_config(config: ApplyConfig) -> dict[str, object]:
+    """Two fields in the launchpad become the gate's configuration."""
+    return {"ops": {"accepted_plan": {"config": config.model_dump()}}, **logger_config()}
+
+
+plan = dg.define_asset_job(
+    "plan",
+    _PLANNING,
+    description="Read both sides, compute what differs, judge it. Writes nothing.",
+)
+apply = dg.define_asset_job(
+    "apply",
+    _APPLYING,
+    config=apply_config,
+    run_tags=WRITES_TAG,
+    description="Apply exactly one stored plan, if both sides are still as it says.",
+)
+sync = dg.define_asset_job(
+    "sync",
+    _PLANNING | _APPLYING,
+    run_tags=WRITES_TAG,
+    description="Read, compare, judge, apply: what the schedule starts.",
+)
+JOBS: Final = (plan, apply, sync)

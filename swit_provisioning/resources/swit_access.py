@@ -1,0 +1,140 @@
+"""How to reach Swit: the real one with stored tokens, or the sandbox with a login of its own."""
+
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+
+from swit_provisioning.sandbox.server import SANDBOX_PORT, SandboxServer
+from swit_provisioning.sandbox.tokens import (
+    DEFAULT_SCOPE,
+    SANDBOX_CLIENT_ID,
+    SANDBOX_CLIENT_SECRET,
+    SANDBOX_REDIRECT_URLS,
+)
+from swit_provisioning.settings import Settings
+from swit_provisioning.store.store import Store
+from swit_provisioning.store.tokens import TokenRow
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.oauth import (
+    OAuthClient,
+    StoredTokens,
+    TokenPair,
+    TokenSource,
+)
+from swit_provisioning.swit.pace import parse_pace
+
+
+@contextmanager
+def swit_connection(settings: Settings, store: Store) -> Iterator[SwitClient]:
+    """A client for the organisation that the settings name, closed at the end."""
+    if settings.is_running_locally and settings.swit_base_url is None:
+        with _sandbox_url() as url:
+            oauth = OAuthClient(
+                url, SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, SANDBOX_REDIRECT_URLS[0]
+            )
+            with _client(settings, url, f"{url}/scim/v2", SandboxLogin(oauth)) as client:
+                yield client
+        return
+    tokens = StoredTokens(oauth_client(settings), TokensInStore(store), _first_pair(settings))
+    with _client(settings, settings.base_url, settings.scim_base_url, tokens) as client:
+        yield client
+
+
+def oauth_client(settings: Settings) -> OAuthClient:
+    """The app that is registered with Swit."""
+    secret = settings.swit_client_secret
+    return OAuthClient(
+        settings.base_url,
+        settings.swit_client_id or "",
+        secret.get_secret_value() if secret else "",
+        settings.swit_redirect_url,
+    )
+
+
+def _client(
+    settings: Settings, base_url: str, scim_base_url: str, tokens: TokenSource
+) -> SwitClient:
+    return SwitClient(
+        base_url=base_url,
+        scim_base_url=scim_base_url,
+        tokens=tokens,
+        pace=parse_pace(settings.swit_requests_per_second),
+        connections=settings.swit_max_concurrency,
+    )
+
+
+def _first_pair(settings: Settings) -> TokenPair | None:
+    access, refresh = settings.swit_access_token, settings.swit_refresh_token
+    if access is None and refresh is None:
+        return None
+    return TokenPair(
+        access_token=access.get_secret_value() if access else "",
+        refresh_token=refresh.get_secret_value() if refresh else None,
+        expires_at=None,
+        scope=None,
+    )
+
+
+class TokensInStore:
+    """The state database as the client's token store."""
+
+    def __init__(self, store: Store) -> None:
+        """Take the open database."""
+        self._store = store
+
+    def load(self) -> TokenPair | None:
+        """The stored pair, if there is one."""
+        row = self._store.tokens.load()
+        return None if row is None else TokenPair(**vars(row))
+
+    def save(self, pair: TokenPair) -> None:
+        """Keep a pair, before it is used."""
+        self._store.tokens.save(TokenRow(**vars(pair)))
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """One refresher among all threads and processes."""
+        return self._store.tokens.exclusive()
+
+
+class SandboxLogin:
+    """Logs in to the sandbox by itself: it approves everybody."""
+
+    def __init__(self, oauth: OAuthClient) -> None:
+        """Take the client registered with the sandbox."""
+        self._oauth = oauth
+        self._pair: TokenPair | None = None
+
+    def access_token(self) -> str:
+        """A token, after a login at the first call."""
+        if self._pair is None:
+            self._pair = self._login()
+        return self._pair.access_token
+
+    def refreshed(self, refused: str) -> str:
+        """Another token: the sandbox was started anew, or the token ran out."""
+        del refused
+        self._pair = self._login()
+        return self._pair.access_token
+
+    def _login(self) -> TokenPair:
+        url = self._oauth.authorize_url(state=secrets.token_urlsafe(8), scope=DEFAULT_SCOPE)
+        answer = requests.get(url, allow_redirects=False, timeout=10)
+        code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+        return self._oauth.exchange(code)
+
+
+@contextmanager
+def _sandbox_url() -> Iterator[str]:
+    """The sandbox that runs on this machine, else one that lives as long as this run."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        running = probe.connect_ex(("127.0.0.1", SANDBOX_PORT)) == 0
+    if running:
+        yield f"http://127.0.0.1:{SANDBOX_PORT}"
+        return
+    with SandboxServer() as server:
+        yield server.url

@@ -1,0 +1,545 @@
+"""Every environment variable, read in one place, and the values the rooms are built from.
+
+Each field is one variable, in lower case; its description is what the documentation shows. A value
+that cannot be used raises `SettingsError`, which names every problem at once and shows no secret.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from swit_provisioning.directory.config import (
+    AttributeMapping,
+    LdapConfig,
+    parse_bases,
+    parse_filter,
+    parse_group_attributes,
+    parse_servers,
+    parse_user_attributes,
+)
+from swit_provisioning.reconcile.dn import dn_key
+from swit_provisioning.reconcile.guards import Limit, Limits
+from swit_provisioning.reconcile.policy import ACTIONS, Action, Policy, ReferenceAttribute
+from swit_provisioning.swit.pace import parse_pace
+
+SECRETS = (
+    "ldap_password",
+    "swit_client_secret",
+    "swit_access_token",
+    "swit_refresh_token",
+    "token_encryption_key",
+    "state_database_url",
+)
+_DESTRUCTIVE: frozenset[Action] = frozenset(
+    {"user.deactivate", "user.remove", "team.delete", "membership.remove"}
+)
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+
+
+class SettingsError(Exception):
+    """Settings are missing or cannot be used; the message has one line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Take one sentence a problem, each beginning with the variable's name."""
+        self.problems = problems
+        lines = "\n".join(f"- {problem}" for problem in problems)
+        super().__init__(f"{len(problems)} setting(s) to mend:\n{lines}")
+
+
+def _split(value: object) -> object:
+    """`a,b` as a tuple; `;` separates where one of them holds a comma."""
+    if not isinstance(value, str):
+        return value
+    separator = ";" if ";" in value else ","
+    return tuple(part.strip() for part in value.split(separator) if part.strip())
+
+
+def _limit(value: object) -> object:
+    return Limit.parse(value) if isinstance(value, str) else value
+
+
+def _blank_is_unset(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _actions(value: tuple[str, ...]) -> tuple[str, ...]:
+    known = {*ACTIONS, "user.*", "team.*", "membership.*", "all"}
+    wrong = [name for name in value if name not in known]
+    if wrong:
+        message = f"{', '.join(wrong)} is no action; use any of {', '.join(sorted(known))}"
+        raise ValueError(message)
+    return value
+
+
+def _clock(value: str | None) -> str | None:
+    if value is not None and not _CLOCK.fullmatch(value):
+        message = f"{value!r} is no time of day; write HH:MM, for example 02:30"
+        raise ValueError(message)
+    return value
+
+
+def _timezone(value: str | None) -> str | None:
+    if value is not None:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            message = f"{value!r} is no time zone; for example Asia/Seoul or UTC"
+            raise ValueError(message) from error
+    return value
+
+
+def _pace(value: str) -> str:
+    parse_pace(value)
+    return value
+
+
+def _filter(value: str | None) -> str | None:
+    return None if value is None else parse_filter(value)
+
+
+def _address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        message = f"{value!r} is no address; for example https://openapi.swit.io"
+        raise ValueError(message)
+    return value.rstrip("/")
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+LimitSetting = Annotated[Limit, NoDecode, BeforeValidator(_limit)]
+Text = Annotated[str | None, BeforeValidator(_blank_is_unset)]
+Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
+Address = Annotated[str, AfterValidator(_address)]
+
+
+_CONFIG = SettingsConfigDict(
+    env_file=".env",
+    env_file_encoding="utf-8",
+    extra="ignore",
+    frozen=True,
+    hide_input_in_errors=True,
+    env_ignore_empty=True,
+    arbitrary_types_allowed=True,
+)
+
+
+class ScheduleSettings(BaseSettings):
+    """When runs start by themselves: all that the code location needs to load."""
+
+    model_config = _CONFIG
+
+    schedule_time: Annotated[Text, AfterValidator(_clock)] = Field(
+        default=None, description="`HH:MM`: the daily run; unset: none"
+    )
+    schedule_timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+        default="UTC", description="`Asia/Seoul`"
+    )
+    schedule_action: Literal["sync", "plan"] = Field(
+        default="sync", description="`sync`, or `plan`: writes nothing, says what it would do"
+    )
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment, `.env`, and the files that `..._FILE` variables name.
+
+        Raises:
+            SettingsError: with every problem at once.
+
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError(
+                [_sentence(item) for item in error.errors(include_input=False)]
+            ) from None
+
+
+class Settings(ScheduleSettings):
+    """All settings. Make one with `Settings.load()`: it turns every problem into one message."""
+
+    is_running_locally: bool = Field(
+        default=False,
+        description="`True`: test mode. The directory is `IDP_FILE` or the bundled sample, Swit is "
+        "the bundled sandbox unless `SWIT_BASE_URL` names another; at an address that is not on "
+        "this machine nothing is deactivated, removed or deleted",
+    )
+    idp_file: Path | None = Field(
+        default=None, description="read the directory from a file: `.json` or `.ldif`"
+    )
+    ldap_server_domain: Text = Field(
+        default=None,
+        description="host names or `ldap://`, `ldaps://` addresses, separated by `,`, tried in "
+        "order",
+    )
+    ldap_server_port: int = Field(default=636, ge=1, le=65535, description="the server's port")
+    ldap_user: Text = Field(default=None, description="the account that reads (DN, or AD's UPN)")
+    ldap_password: Secret = Field(default=None, description="its password")
+    ldap_search_base: Text = Field(default=None, description="`DC=example,DC=com`")
+    ldap_user_ous: str = Field(
+        default="",
+        description="OUs under the base that hold users: names, relative or full DNs, separated "
+        "by `,` (by `;` where one holds a comma); empty: the base itself",
+    )
+    ldap_group_ous: str = Field(default="", description="the same for groups")
+    ldap_tls: Literal["ldaps", "starttls", "none"] | None = Field(
+        default=None,
+        description="`ldaps`, `starttls` or `none`; unset: `ldaps` on port 636, else `starttls`",
+    )
+    ldap_ca_file: Path | None = Field(
+        default=None, description="PEM file of your own CA; unset: the system's"
+    )
+    ldap_user_filter: Annotated[Text, AfterValidator(_filter)] = Field(
+        default=None, description="LDAP filter for users; unset: people, on any kind of directory"
+    )
+    ldap_group_filter: Annotated[Text, AfterValidator(_filter)] = Field(
+        default=None, description="LDAP filter for groups; unset: groups, on any kind of directory"
+    )
+    ldap_user_attributes: str = Field(
+        default="",
+        description="which attribute is what: `name=displayName,email=mail,phone_number=mobile,"
+        "language=preferredLanguage,primary_group=...`",
+    )
+    ldap_group_attributes: str = Field(
+        default="", description="the same for groups: `name=displayName,order=...`"
+    )
+    ldap_reference_attribute: ReferenceAttribute = Field(
+        default="distinguishedName",
+        description="the key that a Swit team's reference carries: `distinguishedName`, "
+        "`entryUUID` or `objectGUID`",
+    )
+    ldap_page_size: int = Field(default=1000, ge=1, le=10000, description="entries a page")
+    ldap_timeout_seconds: int = Field(
+        default=60, ge=1, description="how long the server may be silent"
+    )
+    swit_client_id: Text = Field(default=None, description="the OAuth client")
+    swit_client_secret: Secret = Field(default=None, description="its secret")
+    swit_redirect_url: Address = Field(
+        default="http://127.0.0.1:5000/oauth_callback",
+        description="the redirect address registered with Swit",
+    )
+    swit_base_url: Annotated[Text, AfterValidator(lambda v: v and _address(v))] = Field(
+        default=None, description="unset: `https://openapi.swit.io`"
+    )
+    swit_scim_base_url: Annotated[Text, AfterValidator(lambda v: v and _address(v))] = Field(
+        default=None,
+        description="unset: `https://saml.swit.io/scim/v2`, or `SWIT_BASE_URL` + `/scim/v2` where "
+        "that is set",
+    )
+    swit_organization: Text = Field(
+        default=None,
+        description="id or subdomain: a run that finds another organisation stops",
+    )
+    swit_access_token: Secret = Field(default=None, description="a first token")
+    swit_refresh_token: Secret = Field(
+        default=None, description="what renews it; once stored, the stored pair is newer and wins"
+    )
+    swit_requests_per_second: Annotated[str, AfterValidator(_pace)] = Field(
+        default="auto",
+        description="a number; `auto`: find the pace (5 to 20); `auto:N`: to N at most",
+    )
+    swit_max_concurrency: int = Field(default=8, ge=1, le=64, description="calls in flight")
+    default_user_language: Literal["en", "ko"] = Field(
+        default="en", description="for new users: `en` or `ko`"
+    )
+    default_user_timezone: Annotated[Text, AfterValidator(_timezone)] = Field(
+        default=None, description="for new users: `Asia/Seoul`"
+    )
+    teams_to_exclude: Names = Field(
+        default=(),
+        description="group names out of scope: a group whose DN holds such a CN, or that is so "
+        "called; a team it already has is left alone",
+    )
+    swit_teams_to_keep: Names = Field(
+        default=(), description="Swit teams never changed: names, `*` patterns or ids"
+    )
+    users_to_exclude: Names = Field(
+        default=(), description="e-mail patterns never changed: `*@vendor.example`"
+    )
+    protected_roles: Names = Field(
+        default=("master", "admin", "guest"), description="roles never deactivated"
+    )
+    unmanaged_users: Literal["deactivate", "keep"] = Field(
+        default="deactivate",
+        description="a Swit user whom no read has ever seen in the directory: `deactivate`, `keep`",
+    )
+    user_removal: Literal["deactivate", "remove", "keep"] = Field(
+        default="deactivate",
+        description="`deactivate`, `remove` (a hard delete: needs an approval each time), `keep`",
+    )
+    team_removal: Literal["delete", "mark", "keep"] = Field(
+        default="delete",
+        description="for teams whose group has left: `delete`, `mark` (rename to `(removed) ...`), "
+        "`keep`",
+    )
+    unmanaged_teams: Literal["keep", "adopt", "delete"] = Field(
+        default="keep",
+        description="teams without a reference: `keep`, `adopt` (where the name is one group's), "
+        "`delete` (as the reference program)",
+    )
+    clear_empty_phone: bool = Field(
+        default=False, description="whether an empty phone number clears Swit's"
+    )
+    disabled_actions: Annotated[Names, AfterValidator(_actions)] = Field(
+        default=(),
+        description="actions planned and shown, but not sent: `user.create`..., `user.*`, `all`",
+    )
+    max_deactivations: LimitSetting = Field(
+        default=Limit.parse("10%"),
+        description="of the active users in scope. Each limit: a share, a number, both (`5%,50`: "
+        "the lower wins) or `none`",
+    )
+    max_team_deletions: LimitSetting = Field(
+        default=Limit.parse("10%"), description="of the managed teams"
+    )
+    max_membership_removals: LimitSetting = Field(
+        default=Limit.parse("10%"), description="of all memberships"
+    )
+    max_membership_removals_per_team: LimitSetting = Field(
+        default=Limit.parse("50%"), description="of one team's members (teams of 10 and more)"
+    )
+    max_user_creations: LimitSetting = Field(
+        default=Limit.parse("none"), description="new users in one run"
+    )
+    max_team_creations: LimitSetting = Field(
+        default=Limit.parse("none"), description="new teams in one run"
+    )
+    max_updates: LimitSetting = Field(
+        default=Limit.parse("none"), description="users and teams changed in one run"
+    )
+    max_directory_shrink: LimitSetting = Field(
+        default=Limit.parse("20%"),
+        description="against the last accepted read: users and groups, each base",
+    )
+    plan_max_age_hours: float = Field(
+        default=72, gt=0, description="an older plan, or its approval, is refused"
+    )
+    state_database_url: Secret = Field(
+        default=None,
+        description="where the state rests, as SQLAlchemy writes it; unset: SQLite under "
+        "`DAGSTER_HOME`",
+    )
+    token_encryption_key: Secret = Field(
+        default=None, description="a Fernet key; encrypts stored tokens"
+    )
+    frames_base_path: Text = Field(
+        default=None, description="where frames rest; unset: `frames` under `DAGSTER_HOME`"
+    )
+    dagster_home: Path = Field(default=Path(".dagster_home"), description="Dagster's own folder")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment, `.env`, and the files that `..._FILE` variables name.
+
+        Raises:
+            SettingsError: with every problem at once.
+
+        """
+        from_files, problems = _secrets_from_files(os.environ)
+        try:
+            settings = cls.model_validate(from_files)
+        except ValidationError as error:
+            problems += [_sentence(item) for item in error.errors(include_input=False)]
+            raise SettingsError(problems) from None
+        if not problems:
+            problems = settings.contradictions()
+        if problems:
+            raise SettingsError(problems)
+        return settings
+
+    def contradictions(self) -> list[str]:
+        """What only several variables together can get wrong."""
+        problems = []
+        for name, parse in (
+            ("LDAP_SERVER_DOMAIN", lambda: self.ldap_server_domain and self._servers()),
+            ("LDAP_SEARCH_BASE", lambda: self.ldap_search_base and dn_key(self.ldap_search_base)),
+            ("LDAP_USER_OUS", lambda: self._bases(self.ldap_user_ous)),
+            ("LDAP_GROUP_OUS", lambda: self._bases(self.ldap_group_ous)),
+            ("LDAP_USER_ATTRIBUTES, LDAP_GROUP_ATTRIBUTES", self.attribute_mapping),
+        ):
+            try:
+                parse()
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+        if self.idp_file and self.idp_file.suffix.lower() not in {".json", ".ldif"}:
+            problems.append(f"IDP_FILE: {self.idp_file} ends neither in .json nor in .ldif")
+        return problems
+
+    def missing(
+        self, *sides: Literal["directory", "swit"], token_stored: bool = False
+    ) -> list[str]:
+        """The variables without which a side cannot be read, a sentence each."""
+        if self.is_running_locally:
+            return []
+        wanted: dict[str, object] = {}
+        if "directory" in sides and self.idp_file is None:
+            wanted |= {
+                "LDAP_SERVER_DOMAIN": self.ldap_server_domain,
+                "LDAP_USER": self.ldap_user,
+                "LDAP_PASSWORD": self.ldap_password,
+                "LDAP_SEARCH_BASE": self.ldap_search_base,
+            }
+        if "swit" in sides:
+            wanted |= {
+                "SWIT_CLIENT_ID": self.swit_client_id,
+                "SWIT_CLIENT_SECRET": self.swit_client_secret,
+            }
+            if not token_stored:
+                login = "SWIT_REFRESH_TOKEN (or a stored login: swit-provisioning login)"
+                wanted[login] = self.swit_refresh_token or self.swit_access_token
+        return [f"{name} is not set" for name, value in wanted.items() if not value]
+
+    def require(self, *sides: Literal["directory", "swit"], token_stored: bool = False) -> None:
+        """Raise `SettingsError` with every variable that is missing for these sides."""
+        problems = self.missing(*sides, token_stored=token_stored)
+        if problems:
+            hint = (
+                "or set IS_RUNNING_LOCALLY=True to try it on the sandbox and the sample directory"
+            )
+            raise SettingsError([*problems[:-1], f"{problems[-1]} ({hint})"])
+
+    @property
+    def swit_is_on_this_machine(self) -> bool:
+        """Whether Swit's address is a loopback address (the sandbox)."""
+        if self.swit_base_url is None:
+            return self.is_running_locally
+        host = urlsplit(self.swit_base_url).hostname or ""
+        return host in {"localhost", "::1"} or host.startswith("127.")
+
+    @property
+    def base_url(self) -> str:
+        """Swit's API, without a path. In test mode the caller sets the sandbox's instead."""
+        return self.swit_base_url or "https://openapi.swit.io"
+
+    @property
+    def scim_base_url(self) -> str:
+        """Swit's SCIM interface."""
+        if self.swit_scim_base_url:
+            return self.swit_scim_base_url
+        return (
+            f"{self.swit_base_url}/scim/v2"
+            if self.swit_base_url
+            else "https://saml.swit.io/scim/v2"
+        )
+
+    @property
+    def home(self) -> Path:
+        """`DAGSTER_HOME`, absolute."""
+        return self.dagster_home.expanduser().absolute()
+
+    @property
+    def database_url(self) -> str:
+        """Where the state rests (may hold a password: never show it)."""
+        if self.state_database_url:
+            return self.state_database_url.get_secret_value()
+        # Of its own, so that trying it out never binds the state to the sandbox's organisation.
+        bundled = self.is_running_locally and self.swit_base_url is None
+        name = "sandbox.sqlite" if bundled else "swit_provisioning.sqlite"
+        return f"sqlite:///{self.home / 'state' / name}"
+
+    @property
+    def frames_path(self) -> str:
+        """Where frames rest: a folder, or an object store's address."""
+        return self.frames_base_path or str(self.home / "frames")
+
+    def policy(self) -> Policy:
+        """The rules that shape a plan."""
+        disabled = _expand(self.disabled_actions)
+        if self.is_running_locally and not self.swit_is_on_this_machine:
+            disabled |= _DESTRUCTIVE
+        return Policy(
+            reference_attribute=self.ldap_reference_attribute,
+            teams_to_exclude=self.teams_to_exclude,
+            teams_to_keep=self.swit_teams_to_keep,
+            users_to_exclude=self.users_to_exclude,
+            protected_roles=self.protected_roles,
+            unmanaged_users=self.unmanaged_users,
+            user_removal=self.user_removal,
+            team_removal=self.team_removal,
+            unmanaged_teams=self.unmanaged_teams,
+            clear_empty_phone=self.clear_empty_phone,
+            disabled_actions=disabled,
+            default_user_language=self.default_user_language,
+            default_user_timezone=self.default_user_timezone,
+        )
+
+    def limits(self) -> Limits:
+        """How much one plan may change without an approval."""
+        return Limits(
+            max_deactivations=self.max_deactivations,
+            max_team_deletions=self.max_team_deletions,
+            max_membership_removals=self.max_membership_removals,
+            max_membership_removals_per_team=self.max_membership_removals_per_team,
+            max_user_creations=self.max_user_creations,
+            max_team_creations=self.max_team_creations,
+            max_updates=self.max_updates,
+            max_directory_shrink=self.max_directory_shrink,
+        )
+
+    def attribute_mapping(self) -> AttributeMapping:
+        """Which directory attribute is what."""
+        users = parse_user_attributes(self.ldap_user_attributes)
+        return parse_group_attributes(self.ldap_group_attributes, users)
+
+    def ldap(self) -> LdapConfig:
+        """The LDAP server; call `require("directory")` before."""
+        password = self.ldap_password.get_secret_value() if self.ldap_password else ""
+        return LdapConfig(
+            servers=self._servers(),
+            user=self.ldap_user or "",
+            password=password,
+            ca_file=str(self.ldap_ca_file) if self.ldap_ca_file else None,
+            search_base=self.ldap_search_base or "",
+            user_bases=self._bases(self.ldap_user_ous),
+            group_bases=self._bases(self.ldap_group_ous),
+            user_filter=self.ldap_user_filter,
+            group_filter=self.ldap_group_filter,
+            page_size=self.ldap_page_size,
+            timeout_seconds=self.ldap_timeout_seconds,
+        )
+
+    def _servers(self) -> Any:  # noqa: ANN401 - tuple[ServerAddress, ...], named in LdapConfig
+        return parse_servers(
+            self.ldap_server_domain or "", port=self.ldap_server_port, tls=self.ldap_tls
+        )
+
+    def _bases(self, text: str) -> tuple[str, ...]:
+        return parse_bases(text, self.ldap_search_base) if self.ldap_search_base else ()
+
+
+def _expand(names: tuple[str, ...]) -> frozenset[Action]:
+    """`user.*` and `all` as the actions they stand for."""
+    return frozenset(
+        action
+        for action in ACTIONS
+        if any(name in {"all", action, f"{action.split('.')[0]}.*"} for name in names)
+    )
+
+
+def _secrets_from_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The values of `..._FILE` variables, and what is wrong with them."""
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    for name in SECRETS:
+        path = environ.get(f"{name.upper()}_FILE")
+        if not path:
+            continue
+        if environ.get(name.upper()):
+            problems.append(f"{name.upper()} and {name.upper()}_FILE are both set; keep one")
+            continue
+        try:
+            values[name] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{name.upper()}_FILE: cannot read {path}: {error}")
+    return values, problems
+
+
+def _sentence(item: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in item["loc"]).upper()
+    return f"{name}: {str(item['msg']).removeprefix('Value error, ')}"

@@ -1,0 +1,172 @@
+"""Settings: read in one place, all problems at once, no secret in any message."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from swit_provisioning.settings import SECRETS, Settings, SettingsError
+
+LIVE = {
+    "LDAP_SERVER_DOMAIN": "dc1.example.com",
+    "LDAP_USER": "CN=reader,DC=example,DC=com",
+    "LDAP_PASSWORD": "hunter2",
+    "LDAP_SEARCH_BASE": "OU=HQ,DC=example,DC=com",
+    "SWIT_CLIENT_ID": "client",
+    "SWIT_CLIENT_SECRET": "s3cret",
+    "SWIT_REFRESH_TOKEN": "refresh",
+}
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+def problems(*sides: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load().require(*sides)  # type: ignore[arg-type]  # both literal in each test
+    return caught.value.problems
+
+
+def test_nothing_set_is_readable_and_names_every_missing_variable_at_once() -> None:
+    named = " ".join(problems("directory", "swit"))
+    for name in LIVE:
+        assert name in named
+
+
+def test_a_machine_that_reads_only_the_directory_needs_no_swit_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_all(monkeypatch, **{k: v for k, v in LIVE.items() if k.startswith("LDAP")})
+    Settings.load().require("directory")
+    assert "SWIT_CLIENT_ID is not set" in problems("swit")
+
+
+def test_a_stored_login_makes_the_first_token_unnecessary(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, **{k: v for k, v in LIVE.items() if k != "SWIT_REFRESH_TOKEN"})
+    Settings.load().require("directory", "swit", token_stored=True)
+    assert "SWIT_REFRESH_TOKEN" in problems("swit")[0]
+
+
+def test_test_mode_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IS_RUNNING_LOCALLY", "True")
+    Settings.load().require("directory", "swit")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("LDAP_TLS", "ssl", "ldaps"),
+        ("LDAP_PAGE_SIZE", "0", "greater than or equal to 1"),
+        ("LDAP_USER_FILTER", "(mail=*", "("),
+        ("MAX_DEACTIVATIONS", "lots", "10%"),
+        ("SCHEDULE_TIME", "25:00", "HH:MM"),
+        ("SCHEDULE_TIMEZONE", "Mars/Base", "Asia/Seoul"),
+        ("SWIT_BASE_URL", "openapi.swit.io", "https://"),
+        ("SWIT_REQUESTS_PER_SECOND", "fast", "auto"),
+        ("DISABLED_ACTIONS", "user.deactivat", "user.deactivate"),
+        ("IDP_FILE", "people.csv", ".ldif"),
+        ("TEAM_REMOVAL", "drop", "delete"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_its_problem_and_a_way_out(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    (problem,) = caught.value.problems
+    assert problem.startswith(name)
+    assert says in problem
+
+
+def test_all_unusable_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, LDAP_TLS="ssl", SCHEDULE_TIME="noon", MAX_UPDATES="-1")
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    assert {p.split(":")[0] for p in caught.value.problems} == {
+        "LDAP_TLS",
+        "SCHEDULE_TIME",
+        "MAX_UPDATES",
+    }
+
+
+def test_a_secret_comes_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hunter2\n", encoding="utf-8")
+    monkeypatch.setenv("LDAP_PASSWORD_FILE", str(tmp_path / "password"))
+    password = Settings.load().ldap_password
+    assert password is not None
+    assert password.get_secret_value() == "hunter2"
+
+
+def test_a_secret_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_all(monkeypatch, LDAP_PASSWORD="hunter2", LDAP_PASSWORD_FILE=str(tmp_path / "password"))
+    with pytest.raises(SettingsError, match="both set") as caught:
+        Settings.load()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_no_secret_is_in_a_repr_or_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    marked = {name.upper(): f"marked-{name}" for name in SECRETS}
+    set_all(monkeypatch, **(marked | {"TOKEN_ENCRYPTION_KEY": Fernet.generate_key().decode()}))
+    shown = repr(Settings.load())
+    monkeypatch.setenv("LDAP_TLS", "ssl")
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    for value in marked.values():
+        assert value not in shown
+        assert value not in str(caught.value)
+
+
+def test_dotenv_is_read_with_the_reference_programs_quotes(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "TEAMS_TO_EXCLUDE=\"Admin Division\"\nSCHEDULE_TIME='00:00'\n"
+        "OPERATION_AUTH_KEY=1234\nLDAP_USER_OUS=Employees,Partners\n",
+        encoding="utf-8",
+    )
+    settings = Settings.load()
+    assert settings.teams_to_exclude == ("Admin Division",)
+    assert settings.schedule_time == "00:00"
+
+
+def test_names_that_hold_a_comma_are_separated_by_semicolons(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TEAMS_TO_EXCLUDE", "Sales, EMEA; Board")
+    assert Settings.load().teams_to_exclude == ("Sales, EMEA", "Board")
+
+
+def test_disabled_actions_stand_for_all_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISABLED_ACTIONS", "user.*,team.delete")
+    disabled = Settings.load().policy().disabled_actions
+    assert disabled == {
+        "user.create",
+        "user.update",
+        "user.deactivate",
+        "user.remove",
+        "user.activate",
+        "team.delete",
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "harmless"),
+    [("https://openapi.swit.io", True), ("http://127.0.0.1:5600", False), (None, False)],
+)
+def test_test_mode_takes_nothing_away_at_an_address_that_is_not_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, url: str | None, *, harmless: bool
+) -> None:
+    monkeypatch.setenv("IS_RUNNING_LOCALLY", "True")
+    if url:
+        monkeypatch.setenv("SWIT_BASE_URL", url)
+    disabled = Settings.load().policy().disabled_actions
+    taking = {"user.deactivate", "user.remove", "team.delete", "membership.remove"}
+    assert disabled == (taking if harmless else set())
+
+
+def test_the_sandbox_has_a_state_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying it out must not bind the state to the sandbox's organisation."""
+    live = Settings.load().database_url
+    monkeypatch.setenv("IS_RUNNING_LOCALLY", "True")
+    assert Settings.load().database_url != live
