@@ -1,0 +1,132 @@
+"""`check`: read both sides, say what is there and what would be left alone. Writes nothing."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.tree import Tree
+
+from swit_provisioning.cli.tables import findings_table, guards_table, header
+from swit_provisioning.directory.errors import DirectoryError
+from swit_provisioning.reconcile.guards import judge
+from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.reconcile.planner import reconcile
+from swit_provisioning.reconcile.state import DirectoryState, SwitState
+from swit_provisioning.resources.connections import open_directory, open_store
+from swit_provisioning.resources.swit_access import swit_connection
+from swit_provisioning.settings import Settings, SettingsError
+from swit_provisioning.store.store import Store
+from swit_provisioning.swit.errors import SwitError
+from swit_provisioning.swit.reading import read_organization
+
+
+def check_both_sides(settings: Settings) -> int:
+    """Look at each side for itself, so that one's trouble does not hide the other's. 1: trouble."""
+    console = Console()
+    errors = Console(stderr=True)
+    with open_store(settings) as store:
+        directory, directory_error = _directory(settings)
+        swit, swit_error = _swit(settings, store)
+        header(
+            console,
+            settings,
+            organization=swit.facts.organization_name if swit else "not read",
+            directory=directory.facts.source if directory else "not read",
+        )
+        if directory:
+            _say_directory(console, directory)
+        if swit:
+            _say_swit(console, swit)
+        if directory and swit:
+            plan = reconcile(directory, swit, settings.policy(), store.identities.memory())
+            _say_plan(console, plan, swit, settings, store)
+    for error in (directory_error, swit_error):
+        if error is not None:
+            errors.print(str(error), style="red", markup=False, highlight=False)
+    wrong_settings = any(isinstance(e, SettingsError) for e in (directory_error, swit_error))
+    return 2 if wrong_settings else int(directory_error is not None or swit_error is not None)
+
+
+def _directory(settings: Settings) -> tuple[DirectoryState | None, Exception | None]:
+    try:
+        settings.require("directory")
+        return open_directory(settings).read(), None
+    except (SettingsError, DirectoryError) as error:
+        return None, error
+
+
+def _swit(settings: Settings, store: Store) -> tuple[SwitState | None, Exception | None]:
+    try:
+        settings.require("swit", token_stored=store.tokens.load() is not None)
+        with swit_connection(settings, store) as client:
+            return read_organization(client, expected=settings.swit_organization), None
+    except (SettingsError, SwitError) as error:
+        return None, error
+
+
+def _say_directory(console: Console, directory: DirectoryState) -> None:
+    for base in directory.facts.bases:
+        console.print(
+            f"Directory {base.base}: {base.users} users, {base.groups} groups", markup=False
+        )
+    for warning in directory.facts.warnings:
+        console.print(f"Warning: {warning}", style="yellow", markup=False)
+
+
+def _say_swit(console: Console, swit: SwitState) -> None:
+    active = int(swit.users["active"].sum())
+    console.print(
+        f"Swit: {len(swit.users)} users ({active} active), {len(swit.teams)} teams", markup=False
+    )
+    me = swit.users[swit.users["user_id"] == swit.facts.authorised_user_id]
+    if not me.empty:
+        console.print(f"Authorised: {me.iloc[0]['email']} (never touched)", markup=False)
+    for warning in swit.facts.warnings:
+        console.print(f"Warning: {warning}", style="yellow", markup=False)
+
+
+def _say_plan(
+    console: Console, plan: Plan, swit: SwitState, settings: Settings, store: Store
+) -> None:
+    counts = ", ".join(f"{n} {action}" for action, n in plan.counts().items())
+    console.print(f"A plan made now: {counts or 'nothing to do'}", markup=False)
+    console.print(_tree(plan, swit))
+    findings_table(console, plan)
+    verdicts = judge(
+        plan, settings.limits(), last_read=store.reads.last_accepted(), recent={}, approval=None
+    )
+    guards_table(console, [verdict.document() for verdict in verdicts])
+
+
+def _tree(plan: Plan, swit: SwitState) -> Tree:
+    """The team tree as it will be: kept, new, renamed and moved teams in one picture."""
+    name = dict(zip(swit.teams["team_id"], swit.teams["name"], strict=True))
+    parent = {
+        team: above if isinstance(above, str) else None
+        for team, above in zip(swit.teams["team_id"], swit.teams["parent_id"], strict=True)
+    }
+    mark: dict[str, str] = {}
+    for change in plan.changes:
+        if change.action == "team.create":
+            mark[change.object_id] = "[green]new[/green]"
+        elif change.action == "team.update":
+            mark[change.object_id] = "[yellow]changed[/yellow]"
+        elif change.action == "team.delete":
+            name.pop(change.object_id, None)
+        if change.action in {"team.create", "team.update"}:
+            name[change.object_id] = change.after.get("name", name.get(change.object_id, ""))
+            parent[change.object_id] = change.after.get("parent_id", parent.get(change.object_id))
+    return _branches(name, parent, mark)
+
+
+def _branches(name: dict[str, str], parent: dict[str, str | None], mark: dict[str, str]) -> Tree:
+    below: dict[str | None, list[str]] = {}
+    for team in name:
+        below.setdefault(parent[team], []).append(team)
+    roots = below.get(None, [])
+    tree = Tree(escape(name[roots[0]]) if roots else "no teams")
+    todo = [(tree, child) for child in below.get(roots[0], [])] if roots else []
+    while todo:
+        branch, team = todo.pop(0)
+        label = f"{escape(name[team])} {mark.get(team, '')}".strip()
+        made = branch.add(label)
+        todo += [(made, child) for child in below.get(team, [])]
+    return tree

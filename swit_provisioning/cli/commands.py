@@ -1,0 +1,173 @@
+"""`plan`, `show`, `apply`, `sync`: each runs a job, then says what came of it."""
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from swit_provisioning.cli.documents import (
+    estimated_pace,
+    outcome_counts,
+    plan_document,
+    run_document,
+)
+from swit_provisioning.cli.errors import EXIT_CODES
+from swit_provisioning.cli.home import prepare_home
+from swit_provisioning.cli.progress import progress_bar
+from swit_provisioning.cli.runs import FinishedRun, run_job
+from swit_provisioning.cli.tables import (
+    changes_table,
+    findings_table,
+    guards_table,
+    header,
+    outcomes_table,
+    plan_summary,
+    stops,
+)
+from swit_provisioning.reconcile.estimate import estimate
+from swit_provisioning.resources.connections import open_store
+from swit_provisioning.settings import Settings
+from swit_provisioning.store.journal import JournalEntry
+from swit_provisioning.store.plans import StoredPlan
+
+
+def plan(settings: Settings, *, as_json: bool) -> int:
+    """Run the job `plan` and print what it made. 3: a guard would stop it."""
+    run = _run(settings, "plan")
+    with open_store(settings) as store:
+        plan_id = store.plans.made_by(run.run_id)
+        stored = store.plans.get(plan_id) if plan_id else None
+    if stored is None:
+        return _end(
+            run, run.status, as_json=as_json, document=run_document(run, run.status, None, ())
+        )
+    _print_plan(settings, stored, as_json=as_json)
+    stopped = any(stops(verdict) for verdict in stored.verdicts)
+    return EXIT_CODES["blocked"] if stopped else EXIT_CODES[run.status]
+
+
+def show(settings: Settings, plan_id: str, *, as_json: bool) -> int:
+    """Print a stored plan. 2: there is none of this id."""
+    with open_store(settings) as store:
+        stored = store.plans.get(plan_id)
+    if stored is None:
+        Console(stderr=True).print(
+            f"There is no plan {plan_id}. `swit-provisioning plan` makes one and prints its id.",
+            style="red",
+            markup=False,
+        )
+        return EXIT_CODES["unknown plan"]
+    _print_plan(settings, stored, as_json=as_json)
+    return 0
+
+
+def apply(settings: Settings, plan_id: str, *, approve: str, as_json: bool) -> int:
+    """Run the job `apply` for one stored plan."""
+    run = _run(settings, "apply", {"plan_id": plan_id, "approve": approve})
+    return _report(settings, run, plan_id, as_json=as_json)
+
+
+def sync(settings: Settings, *, as_json: bool) -> int:
+    """Run the job `sync`."""
+    run = _run(settings, "sync")
+    return _report(settings, run, None, as_json=as_json)
+
+
+def _run(settings: Settings, job: Any, config: dict[str, Any] | None = None) -> FinishedRun:  # noqa: ANN401 - a JobName
+    """Check the settings, make Dagster's home, run the job."""
+    prepare_home(settings)
+    if settings.missing("directory", "swit"):
+        with open_store(settings) as store:
+            stored = store.tokens.load() is not None
+        settings.require("directory", "swit", token_stored=stored)
+    with progress_bar(Console(stderr=True)):
+        return run_job(job, config=config)
+
+
+def _report(settings: Settings, run: FinishedRun, plan_id: str | None, *, as_json: bool) -> int:
+    """Say what an `apply` or `sync` did, and end with its exit code."""
+    stored, entries = _what_happened(settings, run, plan_id)
+    status = _status(run, stored, entries)
+    document = run_document(run, status, stored, entries)
+    if not as_json and stored is not None:
+        console = Console()
+        _header(console, settings, stored)
+        plan_summary(console, stored.plan, *_estimate(settings, stored))
+        if status != "nothing to do":
+            changes_table(console, stored.plan.changes, "Changes")
+        outcomes_table(console, entries)
+        findings_table(console, stored.plan)
+        if status == "blocked":
+            guards_table(console, [verdict for verdict in stored.verdicts if stops(verdict)])
+    return _end(run, status, as_json=as_json, document=document)
+
+
+def _what_happened(
+    settings: Settings, run: FinishedRun, plan_id: str | None
+) -> tuple[StoredPlan | None, list[JournalEntry]]:
+    with open_store(settings) as store:
+        acceptance = store.acceptances.of(run.run_id)
+        found = plan_id or store.plans.made_by(run.run_id)
+        stored = store.plans.get(found) if found else None
+        entries = (
+            store.journal.latest(acceptance.application_id, plan_id=acceptance.plan_id)
+            if acceptance
+            else {}
+        )
+    return stored, list(entries.values())
+
+
+def _status(run: FinishedRun, stored: StoredPlan | None, entries: list[JournalEntry]) -> str:
+    if not run.success:
+        return run.status
+    if stored is not None and not stored.plan.changes:
+        return "nothing to do"
+    undone = outcome_counts(entries).keys() - {"applied", "already so"}
+    return "partly applied" if undone else "applied"
+
+
+def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, Any]) -> int:
+    """The last lines, or the JSON document; the exit code."""
+    if as_json:
+        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
+        sys.stdout.write("\n")
+    else:
+        console = Console(stderr=status not in {"applied", "nothing to do", "partly applied"})
+        outcomes = ", ".join(f"{n} {kind}" for kind, n in document["outcomes"].items())
+        line = f"{status.capitalize()}: {outcomes or 'no change was sent'}"
+        console.print(f"{line} · {run.calls} API calls · {run.seconds:.1f} s", highlight=False)
+        console.print(f"Run {run.run_id} (in the Dagster UI)", highlight=False, soft_wrap=True)
+        if run.message and status != "blocked":
+            console.print(run.message, style="red", markup=False, highlight=False)
+    return EXIT_CODES[status]
+
+
+def _print_plan(settings: Settings, stored: StoredPlan, *, as_json: bool) -> None:
+    if as_json:
+        pace = estimated_pace(settings.swit_requests_per_second)
+        json.dump(plan_document(stored, pace), sys.stdout, ensure_ascii=False, indent=2)
+        sys.stdout.write("\n")
+        return
+    console = Console()
+    _header(console, settings, stored)
+    plan_summary(console, stored.plan, *_estimate(settings, stored))
+    changes_table(console, stored.plan.changes, "Changes")
+    changes_table(console, stored.plan.disabled, "Not sent (DISABLED_ACTIONS)")
+    findings_table(console, stored.plan)
+    guards_table(console, stored.verdicts)
+    if stored.plan.changes:
+        console.print(f"To apply it: swit-provisioning apply {stored.plan_id}", highlight=False)
+
+
+def _header(console: Console, settings: Settings, stored: StoredPlan) -> None:
+    header(
+        console,
+        settings,
+        organization=stored.plan.organization_name,
+        directory=stored.plan.directory,
+    )
+
+
+def _estimate(settings: Settings, stored: StoredPlan) -> tuple[int, float]:
+    return estimate(stored.plan, estimated_pace(settings.swit_requests_per_second))

@@ -1,0 +1,121 @@
+"""`demo`: the story on the sandbox: a first sync, a day of changes, a mass departure stopped."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.rule import Rule
+
+from swit_provisioning.cli import commands
+from swit_provisioning.cli.errors import EXIT_CODES
+from swit_provisioning.sandbox.sample import sample_directory_path
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.settings import Settings
+
+Directory = dict[str, list[dict[str, Any]]]
+LEAVING_SHARE: Final = 0.4
+
+
+def tell_the_story(*, ui: bool) -> int:
+    """Run the three days, each as the command `sync`; 0 if each ended as it should."""
+    console = Console()
+    home = Settings.load().home / "demo"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    people = home / "directory.json"
+    with SandboxServer() as server:
+        _point_at(server, people, home)
+        console.print(f"The sandbox organisation: {server.url} (open it to see its state)")
+        ended = [
+            _day(console, "Day 1: an empty organisation, the first sync", people, _everybody()),
+            _day(console, "Day 2: one joins, one leaves, a group is renamed", people, _next_day()),
+            _day(console, "Day 3: 40 % have left, says the directory", people, _mass_departure()),
+        ]
+        expected = [EXIT_CODES["applied"], EXIT_CODES["applied"], EXIT_CODES["blocked"]]
+        console.print(Rule())
+        if ended != expected:
+            console.print(f"The demo did not end as it should: {ended} instead of {expected}.")
+            return 1
+        console.print("Nobody was harmed: the third day was stopped before the first write.")
+        if ui:
+            return _leave_ui_running(console)
+    console.print("See it in the Dagster UI: make dev")
+    return 0
+
+
+def _point_at(server: SandboxServer, people: Path, home: Path) -> None:
+    """Set the settings of this process, and so of the UI's, to the demo's own."""
+    tokens = server.issue_tokens()
+    os.environ |= {
+        "IS_RUNNING_LOCALLY": "True",
+        "DAGSTER_HOME": str(home),
+        "IDP_FILE": str(people),
+        "SWIT_BASE_URL": server.url,
+        "SWIT_SCIM_BASE_URL": server.scim_url,
+        "SWIT_CLIENT_ID": server.client_id,
+        "SWIT_CLIENT_SECRET": server.client_secret,
+        "SWIT_ACCESS_TOKEN": str(tokens["access_token"]),
+        "SWIT_REFRESH_TOKEN": str(tokens["refresh_token"]),
+        "SWIT_REQUESTS_PER_SECOND": "50",
+    }
+
+
+def _day(console: Console, title: str, people: Path, directory: Directory) -> int:
+    """Write the directory of that day and sync."""
+    console.print(Rule(title, align="left"))
+    people.write_text(json.dumps(directory, ensure_ascii=False, indent=1), encoding="utf-8")
+    return commands.sync(Settings.load(), as_json=False)
+
+
+def _everybody() -> Directory:
+    directory: Directory = json.loads(sample_directory_path().read_text(encoding="utf-8"))
+    return directory
+
+
+def _next_day() -> Directory:
+    """One joins a group, one leaves, and a group is called otherwise."""
+    directory = _everybody()
+    users, groups = directory["users"], directory["groups"]
+    gone = users.pop()["distinguishedName"]
+    new = "CN=Robin Newcomer,OU=Users,DC=example,DC=com"
+    users.append(
+        {
+            "distinguishedName": new,
+            "mail": "robin.newcomer@example.com",
+            "displayName": "Robin Newcomer",
+            "mobile": None,
+        }
+    )
+    for group in groups:
+        group["member"] = [member for member in group["member"] if member != gone]
+    groups[-1]["displayName"] = f"{groups[-1]['displayName']} Worldwide"
+    groups[-1]["member"].append(new)
+    return directory
+
+
+def _mass_departure() -> Directory:
+    """What a directory says when an OU was moved, or a filter is wrong."""
+    directory = _next_day()
+    stay = int(len(directory["users"]) * (1 - LEAVING_SHARE))
+    gone = {user["distinguishedName"] for user in directory["users"][stay:]}
+    directory["users"] = directory["users"][:stay]
+    for group in directory["groups"]:
+        group["member"] = [member for member in group["member"] if member not in gone]
+    return directory
+
+
+def _leave_ui_running(console: Console) -> int:
+    """Start `dagster dev` on what the demo left, until it is interrupted."""
+    console.print("The Dagster UI: http://127.0.0.1:3000 (Ctrl+C ends it and the sandbox)")
+    with as_file(files("swit_provisioning") / "workspace.yaml") as workspace:
+        command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-p", "3000"]
+        try:
+            return subprocess.run(command, check=False).returncode  # noqa: S603 - our own words
+        except KeyboardInterrupt:
+            return 0

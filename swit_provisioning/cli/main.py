@@ -1,0 +1,126 @@
+"""`swit-provisioning COMMAND`: every command, its options and its exit code."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+from rich.console import Console
+
+from swit_provisioning import __version__
+from swit_provisioning.cli import commands
+from swit_provisioning.cli.check import check_both_sides
+from swit_provisioning.cli.demo import tell_the_story
+from swit_provisioning.cli.login import log_in
+from swit_provisioning.directory.errors import DirectoryError
+from swit_provisioning.sandbox.server import SANDBOX_PORT, SandboxStartError
+from swit_provisioning.sandbox.server import run as run_sandbox
+from swit_provisioning.settings import Settings, SettingsError
+from swit_provisioning.store.errors import StoreError
+from swit_provisioning.swit.errors import SwitError
+
+_json = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
+)
+
+
+def _exits(command: Callable[..., int]) -> Callable[..., None]:
+    """Turn what a command returns, or a known error, into an exit code and one clear message."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - click's own
+        try:
+            code = command(*args, **options)
+        except SettingsError as error:
+            code = _say(error, 2)
+        except (DirectoryError, SwitError, StoreError, SandboxStartError) as error:
+            code = _say(error, 1)
+        sys.exit(code)
+
+    return run
+
+
+def _say(error: Exception, code: int) -> int:
+    Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+    return code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="swit-provisioning")
+def main() -> None:
+    """Make a Swit organisation follow a company's directory."""
+
+
+@main.command()
+@click.option("--ui", is_flag=True, help="Leave the Dagster UI running afterwards.")
+@_exits
+def demo(*, ui: bool) -> int:
+    """Tell the whole story on the sandbox and the sample directory."""
+    return tell_the_story(ui=ui)
+
+
+@main.command()
+@_exits
+def login() -> int:
+    """Store a login: open an address in any browser, paste back the one it ended on."""
+    return log_in(Settings.load(), ask=lambda: click.prompt("The address it ended on", err=True))
+
+
+@main.command()
+@_exits
+def check() -> int:
+    """Read both sides and say what is there. Writes nothing."""
+    return check_both_sides(Settings.load())
+
+
+@main.command()
+@_json
+@_exits
+def plan(*, as_json: bool) -> int:
+    """Make, store and print a plan. Writes nothing to Swit."""
+    return commands.plan(Settings.load(), as_json=as_json)
+
+
+@main.command()
+@click.argument("plan_id")
+@_json
+@_exits
+def show(plan_id: str, *, as_json: bool) -> int:
+    """Print a stored plan."""
+    return commands.show(Settings.load(), plan_id, as_json=as_json)
+
+
+@main.command()
+@click.argument("plan_id")
+@click.option("--approve", metavar="REASON", default="", help="Let this one plan past its limits.")
+@_json
+@_exits
+def apply(plan_id: str, *, approve: str, as_json: bool) -> int:
+    """Apply exactly that plan, or refuse it as stale."""
+    return commands.apply(Settings.load(), plan_id, approve=approve, as_json=as_json)
+
+
+@main.command()
+@_json
+@_exits
+def sync(*, as_json: bool) -> int:
+    """Plan, guards, apply: what the schedule does every night."""
+    return commands.sync(Settings.load(), as_json=as_json)
+
+
+@main.command()
+@click.option("--port", default=SANDBOX_PORT, show_default=True, help="On 127.0.0.1.")
+@click.option(
+    "--edition",
+    type=click.Choice(["old", "new", "production"]),
+    default="new",
+    show_default=True,
+    help="Whose shapes the answers have.",
+)
+@_exits
+def sandbox(*, port: int, edition: Any) -> int:  # noqa: ANN401 - one of the choices above
+    """Run the stand-in Swit organisation, alone, until it is interrupted."""
+    Console(stderr=True).print(f"Sandbox: http://127.0.0.1:{port} (its state is shown there)")
+    run_sandbox("127.0.0.1", port, edition)
+    return 0

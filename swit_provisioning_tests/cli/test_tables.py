@@ -1,0 +1,136 @@
+"""What a person sees on the terminal."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from swit_provisioning.cli.progress import progress_bar
+from swit_provisioning.cli.tables import (
+    MOST_ROWS,
+    changes_table,
+    findings_table,
+    guards_table,
+    header,
+    what,
+)
+from swit_provisioning.reconcile.plan import Change, Finding, Plan, Step
+from swit_provisioning.reconcile.policy import Action
+from swit_provisioning.resources.progress import CURRENT_PROGRESS
+from swit_provisioning.settings import Settings
+
+
+def console(*, terminal: bool = False) -> Console:
+    style: dict[str, Any] = {"force_terminal": True, "color_system": "standard"} if terminal else {}
+    return Console(file=io.StringIO(), width=120, **style)
+
+
+def shown(on: Console) -> str:
+    file = on.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def change(
+    action: Action = "team.update",
+    step: Step = "update_teams",
+    *,
+    target: str = "Sales",
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> Change:
+    return Change(
+        change_id=f"{action}:{target}",
+        step=step,
+        action=action,
+        target=target,
+        object_id="t1",
+        before=before or {},
+        after=after or {},
+        reason="because",
+    )
+
+
+@pytest.mark.parametrize(
+    ("done", "says"),
+    [
+        (
+            change(before={"name": "Sales"}, after={"name": "Sales EMEA"}),
+            "name: Sales → Sales EMEA",
+        ),
+        (
+            change(
+                before={"parent_id": "t7", "parent": "Old"},
+                after={"parent_id": "t8", "parent": "New"},
+            ),
+            "parent: Old → New",
+        ),
+        (change("team.create", after={"parent_id": "t7", "parent": "House"}), "under House"),
+        (change("team.delete", before={"members": ["u1", "u2"]}), "2 members"),
+        (change("team.sort", after={"team_ids": ["a", "b", "c"]}), "3 child teams"),
+        (
+            change("membership.add", after={"emails": [f"{n}@x" for n in range(7)]}),
+            "0@x, 1@x, 2@x, 3@x, 4@x and 2 more",
+        ),
+        (change("membership.remove", before={"emails": ["a@x"]}), "a@x"),
+        (change("user.create", after={"name": "Ann", "phone_number": None}), "Ann"),
+        (change("primary.update", after={"team_id": "t1", "team": "Sales"}), "primary team: Sales"),
+        (change("user.update", before={"name": "A"}, after={"name": "B"}), "name: A → B"),
+    ],
+)
+def test_each_change_is_told_in_a_few_words(done: Change, says: str) -> None:
+    assert what(done) == says
+
+
+def test_markup_in_a_name_is_shown_as_it_is() -> None:
+    on = console()
+    changes_table(on, [change(target="[red]Board[/red]", after={"name": "[/]"})], "Changes")
+    findings = (Finding(kind="k", subject="[bold]", message="[/bold]"),)
+    findings_table(on, Plan(changes=(), findings=findings))
+    assert "[red]Board[/red]" in shown(on)
+    assert "[bold]" in shown(on)
+
+
+def test_a_long_plan_is_cut_and_says_so() -> None:
+    on = console()
+    changes_table(on, [change(target=f"T{n}") for n in range(MOST_ROWS + 5)], "Changes")
+    assert "... and 5 more: --json shows all" in shown(on)
+
+
+def test_colours_are_for_terminals_only() -> None:
+    plain, coloured = console(), console(terminal=True)
+    verdict = {"name": "g", "passed": False, "blocking": True, "message": "too many"}
+    for on in (plain, coloured):
+        guards_table(on, [verdict])
+    assert "STOPPED g: too many" in shown(plain)
+    assert "\x1b[31m" in shown(coloured)
+    assert "\x1b" not in shown(plain)
+
+
+def test_the_first_line_says_organisation_directory_and_mode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on = console()
+    header(on, Settings.load(), organization="Acme [x]", directory="dc1")
+    monkeypatch.setenv("IS_RUNNING_LOCALLY", "True")
+    header(on, Settings.load(), organization="Acme", directory="dc1")
+    live, local = shown(on).splitlines()
+    assert live == "Organisation: Acme [x] · Directory: dc1 · live"
+    assert local.endswith("TEST MODE")
+
+
+def test_a_bar_shows_how_far_each_step_has_come() -> None:
+    on = console(terminal=True)
+    with progress_bar(on):
+        CURRENT_PROGRESS.get().advance("create_users", 3, 20)
+        CURRENT_PROGRESS.get().advance("create_users", 20, 20)
+    assert "create users" in shown(on)
+    assert "20/20" in shown(on)
+
+
+def test_no_bar_where_nobody_looks() -> None:
+    on = console()
+    with progress_bar(on):
+        CURRENT_PROGRESS.get().advance("create_users", 3, 20)
+    assert shown(on).strip() == ""
