@@ -1,0 +1,123 @@
+"""The screenshots of the documentation: each page set up so that a reader sees the point of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
+
+from swit_provisioning_tests.browser.lineage import Lineage
+from swit_provisioning_tests.browser.screens import RunPage, icon_button, metadata_value
+from swit_provisioning_tests.browser.waiting import until
+
+_FOLDER = Path(__file__).parents[2] / "docs" / "images"
+_SHARPNESS = 1.5
+"""Pixels of the picture for one of the page."""
+_MARGIN = 8
+
+
+class Pictures:
+    """Takes them and leaves them in docs/images/."""
+
+    def __init__(self, browser: Browser, base: str) -> None:
+        """Take them from the UI at `base`."""
+        self._browser = browser
+        self._base = base
+
+    def lineage(self, *, assets: int) -> None:
+        """The whole graph, from top to bottom, each asset with no more than its state."""
+        with self._page(1440, 1000) as page:
+            lineage = Lineage(page, self._base)
+            lineage.show_less("Sync status tags", "Latest event", "Automation", "Partitions")
+            lineage.draw_downwards()
+            lineage.open_groups(assets=assets)
+            groups = page.locator("foreignObject.group").all()
+            zoom = [icon_button(page, "zoom_in"), icon_button(page, "zoom_out")]
+            for part in (*zoom, page.locator("#zoom-slider-container")):
+                part.evaluate("part => { part.style.visibility = 'hidden' }")
+            _settle(page)
+            _save(page, "lineage", _around(groups))
+
+    def user_diff(self) -> None:
+        """The preview of who would be created, changed and deactivated."""
+        with self._page(1800, 1600) as page:
+            page.goto(f"{self._base}/assets/user_diff")
+            filter_keys = page.get_by_placeholder("Filter metadata keys")
+            filter_keys.fill("preview")
+            filter_keys.blur()
+            preview = metadata_value(page, "preview")
+            expect(preview).to_be_visible()
+            page.get_by_text("Columns", exact=True).click()
+            page.get_by_text("Status", exact=True).first.click()
+            _settle(page)
+            end = preview.bounding_box()
+            assert end is not None
+            width, height = end["x"] + end["width"], end["y"] + end["height"]
+            _save(
+                page,
+                "user-diff",
+                {"x": 0, "y": 0, "width": width + _MARGIN, "height": height + _MARGIN},
+            )
+
+    def guards(self, guard: str) -> None:
+        """All guards of the plan, and what one of them says."""
+        with self._page(1280, 900) as page:
+            page.goto(f"{self._base}/assets/change_plan?view=checks")
+            page.get_by_title(guard, exact=True).click()
+            expect(page.get_by_text("Evaluation result")).to_be_visible()
+            _settle(page)
+            _save(page, "guards", {"x": 0, "y": 0, "width": 1280, "height": 650})
+
+    def re_execution(self, run_id: str) -> None:
+        """A red run and its green re-execution, with the steps that were left to do."""
+        with self._page(1180, 800) as page:
+            RunPage.open(page, self._base, run_id).ended()
+            icon_button(page, "expand_arrows").first.click()
+            icon_button(page, "gantt_flat").click()
+            _settle(page)
+            _save(page, "reexecution", {"x": 0, "y": 0, "width": 1180, "height": 500})
+
+    @contextmanager
+    def _page(self, width: int, height: int) -> Iterator[Page]:
+        """A page of that size, with the navigation folded away."""
+        context = self._browser.new_context(
+            viewport={"width": width, "height": height},
+            device_scale_factor=_SHARPNESS,
+            locale="en-GB",
+            timezone_id="UTC",
+        )
+        page = context.new_page()
+        page.goto(f"{self._base}/runs")
+        page.get_by_role("button", name="Hide navigation").click()
+        yield page
+        context.close()
+
+
+def _settle(page: Page) -> None:
+    """Wait until nothing moves any more: two looks in a row are the same."""
+    page.mouse.move(0, 0)
+    looks = [b""]
+
+    def still() -> bool | None:
+        looks.append(page.screenshot())
+        return True if looks[-1] == looks[-2] else None
+
+    until(still, seconds=20, what=lambda: "the page did not come to rest")
+
+
+def _save(page: Page, name: str, clip: FloatRect) -> None:
+    page.screenshot(path=_FOLDER / f"{name}.png", clip=clip)
+
+
+def _around(parts: list[Locator]) -> FloatRect:
+    """The rectangle that holds them all, and a margin."""
+    boxes = [box for box in (part.bounding_box() for part in parts) if box is not None]
+    left, top = min(box["x"] for box in boxes), min(box["y"] for box in boxes)
+    right = max(box["x"] + box["width"] for box in boxes)
+    bottom = max(box["y"] + box["height"] for box in boxes)
+    return {
+        "x": left - _MARGIN,
+        "y": top - _MARGIN,
+        "width": right - left + 2 * _MARGIN,
+        "height": bottom - top + 2 * _MARGIN,
+    }

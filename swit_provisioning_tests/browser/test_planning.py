@@ -1,0 +1,80 @@
+"""`plan` in the UI, what its assets show there, and how that plan is applied."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from swit_provisioning.reconcile.guards import GUARDS
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning_tests.browser.dagster_dev import DagsterDev
+from swit_provisioning_tests.browser.people_file import PeopleFile
+from swit_provisioning_tests.browser.pictures import Pictures
+from swit_provisioning_tests.browser.screens import Launchpad, metadata_value
+
+NEWCOMER = "Ines Novak"
+
+
+@pytest.fixture(scope="module")
+def newcomer(people: PeopleFile) -> str:
+    """The address of somebody who has no account yet."""
+    return people.hire(NEWCOMER, into="Facilities")
+
+
+@pytest.fixture(scope="module")
+def planned(browser: Browser, dagster: DagsterDev, newcomer: str) -> tuple[str, str]:
+    """A run of `plan`, launched in the UI: its id, and how the UI says that it ended."""
+    del newcomer
+    page = browser.new_page()
+    run = Launchpad(page, dagster.url, "plan").launch()
+    ended = run.ended()
+    page.close()
+    return run.run_id, ended
+
+
+def test_a_plan_is_launched_in_the_ui_and_ends_green(
+    planned: tuple[str, str], dagster: DagsterDev
+) -> None:
+    run_id, ended = planned
+    run = dagster.run(run_id)
+    assert (ended, run.job, run.status) == ("Success", "plan", "SUCCESS")
+
+
+@pytest.mark.usefixtures("planned")
+def test_user_diff_shows_who_would_get_an_account(
+    page: Page, dagster: DagsterDev, newcomer: str, pictures: Pictures | None
+) -> None:
+    page.goto(f"{dagster.url}/assets/user_diff")
+    preview = metadata_value(page, "preview")
+    row = preview.get_by_role("row").filter(has_text=newcomer)
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("user.create")
+    expect(row).to_contain_text(NEWCOMER)
+    if pictures:
+        pictures.user_diff()
+
+
+@pytest.mark.usefixtures("planned")
+def test_change_plan_shows_its_nine_guards_all_passed(
+    page: Page, dagster: DagsterDev, pictures: Pictures | None
+) -> None:
+    page.goto(f"{dagster.url}/assets/change_plan?view=checks")
+    for guard in GUARDS:
+        expect(page.get_by_title(guard, exact=True)).to_be_visible()
+    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(9)
+    if pictures:
+        pictures.guards("deactivations_within_limit")
+
+
+@pytest.mark.usefixtures("planned")
+def test_the_launchpad_of_apply_asks_for_a_plan_id_and_applies_that_plan(
+    page: Page, dagster: DagsterDev, swit: SandboxServer, newcomer: str
+) -> None:
+    page.goto(f"{dagster.url}/assets/change_plan")
+    plan_id = metadata_value(page, "plan_id").inner_text().strip()
+    launchpad = Launchpad(page, dagster.url, "apply")
+    expect(page.get_by_text('Missing required config entry "plan_id"')).to_be_visible()
+    expect(launchpad.launch_button).to_be_disabled()
+    launchpad.write(f"plan_id: {plan_id}\n")
+    expect(launchpad.launch_button).to_be_enabled()
+    run = launchpad.launch()
+    assert run.ended() == "Success"
+    assert newcomer in {user["email"] for user in swit.organisation.snapshot()["users"]}

@@ -1,0 +1,21 @@
+"""Real servers, started once for all tests that need them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from swit_provisioning_tests.integration import company
+from swit_provisioning_tests.integration.authority import certificate
+from swit_provisioning_tests.integration.slapd import Slapd
+
+
+@pytest.fixture(scope="session")
+def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    """The made-up company on an OpenLDAP server with an authority of its own.
+
+    Tests only read it; one that adds something takes it away again.
+    """
+    folder = tmp_path_factory.mktemp("slapd")
+    with Slapd(folder, certificate(folder), ldif=company.people_ldif()) as server:
+        server.add_groups(company.group_members())
+        yield server

@@ -1,0 +1,72 @@
+"""Re-execution from failure: only what is undone, and never another run's plan."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.sandbox.faults import Fault
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning_tests.integration.stage import Stage, stage
+
+
+@pytest.fixture
+def on_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
+    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
+        yield made
+
+
+def re_execute_from_failure(run_id: str) -> tuple[bool, list[str]]:
+    """What the button in the UI does; whether it went well, and the steps that ran."""
+    with instance() as dagster:
+        options = dg.ReexecutionOptions.from_failure(run_id, dagster)
+        with dg.execute_job(
+            reconstructable_job("sync"), instance=dagster, reexecution_options=options
+        ) as result:
+            started = [e.step_key for e in result.all_events if e.is_step_start]
+            return result.success, [str(key) for key in started]
+
+
+def break_team(on_stage: Stage, name: str) -> None:
+    on_stage.server.faults.add(
+        Fault(
+            kind="status",
+            status=503,
+            times=None,
+            call="team.create",
+            where=lambda sent: sent["name"] == name,
+        )
+    )
+
+
+def test_a_re_execution_runs_what_failed_and_nothing_before_it(on_stage: Stage) -> None:
+    break_team(on_stage, "Planners")
+    failed = on_stage.json("sync", code=1)
+    assert failed["status"] == "failed"
+    assert "Planners" in failed["message"]
+    assert failed["outcomes"]["applied"] == 30
+    on_stage.server.faults.clear()
+    on_stage.server.log.clear()
+    success, steps = re_execute_from_failure(failed["run_id"])
+    assert success
+    assert steps[0] == "applied_teams.settle_teams"
+    assert not [step for step in steps if "read_" in step or "users" in step]
+    assert on_stage.writes.count("team.create") == 1
+    assert "organization.user.create" not in on_stage.writes
+    assert on_stage.json("sync")["status"] == "nothing to do"
+
+
+def test_a_re_execution_never_applies_another_runs_plan(on_stage: Stage) -> None:
+    """By default a step finds the latest frame, so the plan of whoever planned last."""
+    break_team(on_stage, "Planners")
+    failed = on_stage.json("sync", code=1)
+    on_stage.server.faults.clear()
+    leaver = on_stage.directory["users"].pop(0)
+    other = on_stage.json("plan")
+    assert other["plan_id"] != failed["plan_id"]
+    assert other["counts"]["user.deactivate"] == 1
+    success, _ = re_execute_from_failure(failed["run_id"])
+    assert success
+    assert on_stage.users()[leaver["mail"]]["active"]

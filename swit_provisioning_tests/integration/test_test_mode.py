@@ -1,0 +1,53 @@
+"""Test mode: one variable, and everything is on this machine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from swit_provisioning.cli.main import main
+
+
+def test_test_mode_needs_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IS_RUNNING_LOCALLY", "True")
+    monkeypatch.setenv("SWIT_REQUESTS_PER_SECOND", "1000")
+    result = CliRunner().invoke(main, ["check"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0].endswith("TEST MODE")
+    assert "40 users, 14 groups" in result.stdout
+
+
+def test_the_demo_ends_as_it_should(tmp_path: Path) -> None:
+    """In a process of its own, as a stranger starts it: three days, the third one stopped."""
+    program = [sys.executable, "-m", "swit_provisioning.cli", "demo"]
+    done = subprocess.run(  # noqa: S603 - our own words
+        program, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "TEST MODE" in done.stdout
+    assert "16 of 40 users" in done.stdout
+    assert "the third day was stopped before the first write" in done.stdout
+    assert "dagster -" not in done.stderr
+
+
+def test_the_sandbox_runs_alone(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "swit_provisioning.cli", "sandbox", "--port", "5699"]
+    with subprocess.Popen(program, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as alone:  # noqa: S603 - our own words
+        assert alone.stderr is not None
+        line = alone.stderr.readline()
+        try:
+            assert "http://127.0.0.1:5699" in line
+            with requests.Session() as session:
+                retries = requests.adapters.HTTPAdapter(
+                    max_retries=requests.adapters.Retry(total=20, backoff_factor=0.1)
+                )
+                session.mount("http://", retries)
+                page = session.get("http://127.0.0.1:5699/", timeout=10)
+            assert page.status_code == 200
+            assert "nothing here is real" in page.text
+        finally:
+            alone.terminate()
+            alone.wait(20)

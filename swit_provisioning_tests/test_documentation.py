@@ -1,0 +1,70 @@
+"""The documentation says what the program does: settings, assets, checks, commands."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from swit_provisioning.cli.main import main
+from swit_provisioning.reconcile.guards import GUARDS
+from swit_provisioning.settings import SECRETS, Settings
+
+ROOT = Path(__file__).parent.parent
+HEAD = """# Settings
+
+Environment variables, or lines of a file `.env` where the program is started. What is in the
+environment goes before `.env`. Every problem is named at once, and no secret is shown.
+
+Secrets (`{secrets}`) can also be given as files: `LDAP_PASSWORD_FILE=/run/secrets/ldap`.
+`HTTPS_PROXY` and `REQUESTS_CA_BUNDLE` work as usual.
+
+| variable | default | meaning |
+|---|---|---|
+"""
+
+
+def default_of(name: str) -> str:
+    value = Settings.model_fields[name].default
+    if value in {None, "", ()} or value is PydanticUndefined:
+        return "-"
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
+    return f"`{value}`"
+
+
+def settings_page() -> str:
+    secrets = "`, `".join(name.upper() for name in SECRETS)
+    rows = [
+        f"| `{name.upper()}` | {default_of(name)} | {field.description} |"
+        for name, field in sorted(Settings.model_fields.items())
+    ]
+    return HEAD.format(secrets=secrets) + "\n".join(rows) + "\n"
+
+
+def test_the_settings_page_lists_every_variable_as_the_program_reads_it() -> None:
+    """Run with UPDATE_DOCS=1 to write the page anew."""
+    page = ROOT / "docs" / "settings.md"
+    if os.environ.get("UPDATE_DOCS"):
+        page.write_text(settings_page(), encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == settings_page()
+
+
+def test_the_readme_names_every_command_and_every_guard() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in (*main.commands, *GUARDS):
+        assert f"`{name}" in readme, name
+
+
+def test_the_example_env_holds_only_variables_that_are_read() -> None:
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    named = {line.partition("=")[0].lower() for line in lines if re.match(r"[A-Z_]+=", line)}
+    assert named <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=str)
+def test_every_link_in_the_documentation_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
