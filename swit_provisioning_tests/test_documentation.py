@@ -68,3 +68,8 @@ def test_every_link_in_the_documentation_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_the_workspace_here_is_the_packages_own() -> None:
+    own = ROOT / "swit_provisioning" / "workspace.yaml"
+    assert (ROOT / "workspace.yaml").read_text(encoding="utf-8") == own.read_text(encoding="utf-8")

@@ -31,12 +31,12 @@ _BROWSER_ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def people(tmp_path_factory: pytest.TempPathFactory) -> PeopleFile:
     return PeopleFile(tmp_path_factory.mktemp("directory") / "directory.json")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def swit(people: PeopleFile) -> Iterator[SandboxServer]:
     """Most of the people have an account already, two under an old name; two others have left."""
     organisation = Organisation()
@@ -52,7 +52,7 @@ def swit(people: PeopleFile) -> Iterator[SandboxServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def environment(
     swit: SandboxServer, people: PeopleFile, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, str]:
@@ -76,7 +76,7 @@ def environment(
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def dagster(
     environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DagsterDev]:
@@ -84,8 +84,9 @@ def dagster(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """The browser; ended with this package, as Playwright's event loop would disturb Dagster's."""
     found = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if found is None:
         pytest.fail(
@@ -123,7 +124,7 @@ def page(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> It
     context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pictures(browser: Browser, dagster: DagsterDev) -> Pictures | None:
     """Who takes the screenshots of the documentation, where `SCREENSHOTS=1` asks for them."""
     wanted = os.environ.get("SCREENSHOTS") == "1"
