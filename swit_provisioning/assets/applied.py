@@ -152,9 +152,8 @@ def _settling_op(
         numbers = _numbers(outcomes)
         failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
         if failed:
-            context.log_event(
-                dg.AssetObservation(asset, metadata={**numbers, "outcomes": preview(frame)})
-            )
+            shown = preview(_failed_first(frame), OUTCOMES.shown)
+            context.log_event(dg.AssetObservation(asset, metadata={**numbers, "outcomes": shown}))
             raise _failure(failed, len(outcomes), numbers)
         if last:
             conclude(store, applier.plan, applier.application_id)
@@ -163,12 +162,17 @@ def _settling_op(
     return settle
 
 
+def _failed_first(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """What a person must see stands where the preview shows it."""
+    return outcomes.sort_values("outcome", key=lambda kind: kind != "failed", kind="stable")
+
+
 def _failure(failed: list[Outcome], planned: int, numbers: dict[str, int]) -> dg.Failure:
     first = failed[0]
+    said = (first.message or "no answer").rstrip(".")
     message = (
         f"{len(failed)} of {planned} changes failed; the first: {first.change.action} "
-        f"{first.change.target}: {first.message}. Re-execute from failure: what is done is not "
-        "sent again."
+        f"{first.change.target}: {said}. Re-execute from failure: what is done is not sent again."
     )
     metadata: dict[str, dg.RawMetadataValue] = {**numbers, "status": "failed"}
     return dg.Failure(message, metadata=metadata, allow_retries=False)

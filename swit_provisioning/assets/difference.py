@@ -103,7 +103,7 @@ def _plan_output(plan: Plan) -> dg.Output[pd.DataFrame]:
             "plan_id": plan.plan_id,
             "summary": _summary(plan.counts()),
             "apply": dg.MetadataValue.md(f"`swit-provisioning apply {plan.plan_id}`"),
-            "findings": preview(findings),
+            **({"findings": preview(findings)} if plan.findings else {}),
             "number of findings": len(plan.findings),
             "not sent (disabled)": len(plan.disabled),
             **plan.counts(),

@@ -67,7 +67,7 @@ def check_result(verdict: Verdict, asset: str) -> dg.AssetCheckResult:
         check_name=verdict.name,
         passed=not verdict.stops,
         description=verdict.message,
-        metadata={"message": verdict.message, "approved": verdict.lifted},
+        metadata={"approved": verdict.lifted},
     )
 
 

@@ -1,6 +1,6 @@
 """What a person sees: a summary first, then a table by action. Colours only on a terminal."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from rich.console import Console
@@ -9,15 +9,12 @@ from rich.table import Table
 
 from swit_provisioning.cli.documents import Verdicts
 from swit_provisioning.reconcile.plan import Change, Plan
-from swit_provisioning.reconcile.policy import Action
+from swit_provisioning.reconcile.words import what
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.journal import JournalEntry
 
 MOST_ROWS: Final = 200
 """Rows of one table: more is for `--json` and the Dagster UI."""
-
-MOST_PEOPLE: Final = 5
-"""People named in one cell."""
 
 _COLOURS: Final = {
     "user.create": "green",
@@ -54,57 +51,19 @@ def changes_table(console: Console, changes: Iterable[Change], title: str) -> No
     if not rows:
         return
     table = Table(title=title, title_justify="left", show_lines=False)
-    for column in ("action", "target", "what", "why"):
+    for column in ("action", "target", "what", "reason"):
         table.add_column(column, overflow="fold")
     for change in rows[:MOST_ROWS]:
         colour = _COLOURS.get(change.action, "yellow")
         table.add_row(
             f"[{colour}]{change.action}[/{colour}]",
             escape(change.target),
-            escape(what(change)),
+            escape(what(change.action, change.before, change.after)),
             escape(change.reason),
         )
     console.print(table)
     if len(rows) > MOST_ROWS:
         console.print(f"... and {len(rows) - MOST_ROWS} more: --json shows all")
-
-
-def what(change: Change) -> str:
-    """Before and after in a few words."""
-    after, before = change.after, change.before
-    say: dict[Action, Callable[[], str]] = {
-        "user.create": lambda: _listed(after.get("name"), after.get("phone_number")),
-        "user.deactivate": lambda: "the account stays, inactive",
-        "user.remove": lambda: "the account is gone for good",
-        "user.activate": lambda: "active again",
-        "team.create": lambda: f"under {after.get('parent', after['parent_id'])}",
-        "team.delete": lambda: f"{len(before.get('members', []))} members",
-        "team.sort": lambda: f"{len(after['team_ids'])} child teams",
-        "membership.add": lambda: _people(after["emails"]),
-        "membership.remove": lambda: _people(before["emails"]),
-        "primary.update": lambda: f"primary team: {after.get('team', after['team_id'])}",
-    }
-    return say.get(change.action, lambda: _differences(change))()
-
-
-def _people(emails: Sequence[str]) -> str:
-    shown = ", ".join(emails[:MOST_PEOPLE])
-    more = len(emails) - MOST_PEOPLE
-    return shown if more <= 0 else f"{shown} and {more} more"
-
-
-def _differences(change: Change) -> str:
-    """`name: A → B`; a parent by its name rather than its id."""
-    hidden = {"parent_id"} if "parent" in change.after else set()
-    return ", ".join(
-        f"{key}: {change.before.get(key) or '-'} → {value or '-'}"
-        for key, value in change.after.items()
-        if key not in hidden
-    )
-
-
-def _listed(*values: object) -> str:
-    return ", ".join(str(value) for value in values if value)
 
 
 def guards_table(console: Console, verdicts: Verdicts) -> None:

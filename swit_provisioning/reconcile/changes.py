@@ -1,4 +1,4 @@
-"""How a change is written down: its name within the plan, and readable words for what differs."""
+"""How a change is written down: its name within the plan, and what it holds."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -47,6 +47,7 @@ def single_change(
     )
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """`name: 'A' -> 'B'; phone_number: '1' -> '2'`, for people."""
-    return "; ".join(f"{key}: {before.get(key)!r} -> {after[key]!r}" for key in after)
+def another(names: Iterable[str]) -> str:
+    """The reason for an update of so named values: `the directory has another name, parent`."""
+    told = (name.removesuffix("_id").replace("_", " ") for name in names)
+    return f"the directory has another {', '.join(told)}"

@@ -54,7 +54,10 @@ class FrameSchema:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     shown: tuple[str, ...] = ()
-    """What a person needs to see of a row; nothing said: all of it."""
+    """What a person needs to see of a row; nothing said: all of it.
+
+    `what` stands for `before` and `after` in words (`plan.in_words`).
+    """
 
     @property
     def names(self) -> list[str]:
@@ -243,6 +246,7 @@ SWIT_USERS = FrameSchema(
     name="swit_users",
     description="Accounts in the Swit organisation, active and inactive.",
     key=("user_id",),
+    shown=("email", "name", "phone_number", "role", "active"),
     columns=(
         _c("user_id", "string", "Swit's id."),
         _c("email", "string", "Address as Swit writes it."),
@@ -259,6 +263,7 @@ SWIT_TEAMS = FrameSchema(
     name="swit_teams",
     description="Teams in Swit, in the order shown, the root (the organisation itself) among them.",
     key=("team_id",),
+    shown=("name", "parent_id", "reference", "member_count"),
     columns=(
         _c("team_id", "string", "Swit's id."),
         _c("name", "string", "Unique in the organisation, compared without case."),
@@ -303,7 +308,7 @@ def _changes(name: str, description: str) -> FrameSchema:
         description=description,
         key=("change_id",),
         columns=_CHANGE_COLUMNS,
-        shown=("action", "target", "before", "after", "reason"),
+        shown=("action", "target", "what", "reason"),
     )
 
 

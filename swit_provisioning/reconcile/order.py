@@ -27,14 +27,14 @@ def plan_sorts(groups: Mapping[str, Group], owners: Owners, tree: Tree) -> Itera
         wanted = sorted(ours, key=rank.__getitem__)
         if parent in untouched or ours == wanted:
             continue
-        others = [team for team in children if team not in rank]
+        after = wanted + [team for team in children if team not in rank]
         yield single_change(
             step="sort_teams",
             action="team.sort",
             object_id=parent,
             target=tree.name[parent],
-            before={"team_ids": children},
-            after={"team_ids": wanted + others},
+            before={"team_ids": children, "teams": [tree.name[team] for team in children]},
+            after={"team_ids": after, "teams": [tree.name[team] for team in after]},
             reason="its teams are not in the directory's order",
             depends_on=[f"team.create:{parent}"] if parent not in owners.teams else (),
         )

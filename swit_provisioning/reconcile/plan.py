@@ -11,6 +11,7 @@ import pandas as pd
 
 from swit_provisioning.reconcile.frames import CHANGE_PLAN, FrameSchema
 from swit_provisioning.reconcile.policy import Action
+from swit_provisioning.reconcile.words import what
 
 Step = Literal[
     "create_users",
@@ -47,7 +48,7 @@ class Change:
     - team.create: after `name, parent_id, reference` and, beside, `parent` (its name)
     - team.update: those of `name, parent_id` (`parent` beside), `reference` that differ
     - team.delete: before `name, parent_id, reference, members` (ids)
-    - team.sort: `team_ids`, the children in order (object id: the parent)
+    - team.sort: `team_ids`, the children in order, and, beside, `teams` (object id: the parent)
     - membership.add, membership.remove: `user_ids` and, beside, `emails` in the same order;
       additions under after, removals under before
     - primary.update: `team_id` and, beside, `team` (its name)
@@ -241,3 +242,10 @@ def changes_frame(changes: Iterable[Change], schema: FrameSchema = CHANGE_PLAN) 
         {**change.document(), "before": text(change.before), "after": text(change.after)}
         for change in changes
     )
+
+
+def in_words(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add `what`, a few words for `before` and `after`, to a frame that `changes_frame` made."""
+    rows = zip(frame["action"], frame["before"], frame["after"], strict=True)
+    words = [what(action, json.loads(before), json.loads(after)) for action, before, after in rows]
+    return frame.assign(what=words)

@@ -149,7 +149,7 @@ def _change(
     elif now is None:
         reason = "in several teams, none of them the primary one"
     else:
-        reason = f"{names[now]!r} will be none of the teams that groups put them in"
+        reason = f'"{names[now]}" will be none of the teams that groups put them in'
     needs = [f"team.create:{wanted}"] if wanted.startswith(NEW_TEAM) else []
     if user.startswith(NEW_USER):
         needs.append(f"user.create:{user}")

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from swit_provisioning.reconcile.plan import NEW_TEAM, NEW_USER, Change, Plan
+from swit_provisioning.reconcile.words import what
 
 _Key = tuple[str, str]
 
-_FOR_PEOPLE = frozenset({"parent", "team", "emails"})
+_FOR_PEOPLE = frozenset({"parent", "team", "teams", "emails"})
 """Names beside ids: they may change without the change being another one."""
 
 
@@ -41,6 +42,10 @@ def what_moved(stored: Plan, fresh: Plan, done: frozenset[str]) -> list[str]:
             found = planned.get((change.action, view.now(change.object_id)), [])
             moved += view.problem(change, found)
     return moved
+
+
+def _what(change: Change) -> str:
+    return what(change.action, change.before, change.after)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +86,12 @@ class _View:
         after = self._values(change.after)
         if any(self._values(c.after) == after and self._same_before(change, c) for c in found):
             return
-        what = f"{change.action} of {change.target} ({change.reason})"
+        planned = f"{change.action} of {change.target} ({_what(change)})"
         if not found:
-            yield f"{what} is no longer called for."
+            yield f"{planned} is no longer called for."
             return
-        differs = ", ".join(c.reason for c in found)
-        yield f"{what} would be another change now: {differs}."
+        differs = "; ".join(_what(c) for c in found)
+        yield f"{planned} would be another change now: {differs}."
 
     def _same_before(self, stored: Change, fresh: Change) -> bool:
         if stored.action == "primary.update" and stored.object_id in self.joined:

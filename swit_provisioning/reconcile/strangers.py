@@ -23,6 +23,6 @@ def unknown_members(directory: DirectoryState, groups: Mapping[str, Group]) -> I
         yield Finding(
             kind="unknown member",
             subject=groups[str(key)].dn,
-            message=f"{len(written)} of its members are no user or group in scope and mean"
-            f" nothing: {shown}{more}. Add their OU to the settings, or take them out.",
+            message=f"no user or group in scope, so nothing comes of it: {shown}{more}."
+            " Add the OU to the settings, or take it out of the group.",
         )

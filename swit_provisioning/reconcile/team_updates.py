@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
+from swit_provisioning.reconcile.changes import another
 from swit_provisioning.reconcile.plan import Step
 from swit_provisioning.reconcile.team_calls import TeamCalls
 from swit_provisioning.reconcile.text import MOVING, free_name, name_key
@@ -47,7 +48,7 @@ class UpdateOrder:
 
     def send(self, update: Pending) -> None:
         """Send all that is still wanted of this team."""
-        reason = update.reason or self._words(update)
+        reason = update.reason or another(update.wanted)
         old_name = self._tree.name[update.team_id]
         self._calls.update(update.team_id, update.wanted, step=self._step, reason=reason)
         del self._updates[update.team_id]
@@ -60,7 +61,7 @@ class UpdateOrder:
     def step_aside(self, holder: str, name: str, taken_later: set[str]) -> None:
         """Make the holder of a name take its own new name alone, else `(moving) ...`."""
         update = self._updates.get(holder)
-        reason = f"another team needs its name {name!r}"
+        reason = f'another team needs its name "{name}"'
         old_name = self._tree.name[holder]
         if update is not None and "name" in update.wanted and self._has_name(update):
             keys = [key for key in ("name", "reference") if key in update.wanted]
@@ -179,18 +180,3 @@ class UpdateOrder:
             MOVING + name,
             lambda key: key in taken_later or self._tree.holder(key) is not None,
         )
-
-    def _words(self, update: Pending) -> str:
-        """`name: 'A' -> 'B'; parent: 'X' -> 'Y'; reference`, for people."""
-        tree, wanted = self._tree, update.wanted
-        parts = []
-        if "name" in wanted:
-            parts.append(f"name: {tree.name[update.team_id]!r} -> {wanted['name']!r}")
-        if "parent_id" in wanted:
-            above = tree.parent[update.team_id]
-            old = tree.name[above] if above is not None else ""
-            parts.append(f"parent: {old!r} -> {tree.name[wanted['parent_id']]!r}")
-        if "reference" in wanted:
-            old = tree.reference[update.team_id] or ""
-            parts.append(f"reference: {old!r} -> {wanted['reference']!r}")
-        return "; ".join(parts)

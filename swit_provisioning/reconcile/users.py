@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from swit_provisioning.reconcile.changes import differences, single_change
+from swit_provisioning.reconcile.changes import another, single_change
 from swit_provisioning.reconcile.people import NONE, People, written_address
 from swit_provisioning.reconcile.plan import NEW_USER, Change, Finding
 from swit_provisioning.reconcile.policy import Action, Policy
@@ -144,7 +144,7 @@ def _update(
         target=people.accounts.email[account],
         before=before,
         after=after,
-        reason=differences(before, after) + why,
+        reason=another(after) + why,
     )
 
 

@@ -15,6 +15,7 @@ from swit_provisioning.reconcile.frames import (
     SCHEMAS,
     FrameSchema,
 )
+from swit_provisioning.reconcile.plan import in_words
 from swit_provisioning.settings import Settings
 
 PREVIEW_ROWS: Final = 50
@@ -108,9 +109,10 @@ class ParquetFrames(dg.UPathIOManager):
     ) -> dict[str, dg.MetadataValue]:
         """Row count and a preview of at most 50 rows, of the columns that a person needs."""
         shown = self._schema(context).shown
+        rows = obj.head(PREVIEW_ROWS)
         return {
             "dagster/row_count": dg.MetadataValue.int(len(obj)),
-            "preview": preview(obj, shown or None),
+            "preview": preview(in_words(rows) if "what" in shown else rows, shown or None),
         }
 
     @staticmethod

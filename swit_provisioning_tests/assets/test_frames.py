@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 from upath import UPath
 
-from swit_provisioning.reconcile.frames import IDP_USERS, SWIT_MEMBERSHIPS, FrameError
+from swit_provisioning.reconcile.changes import single_change
+from swit_provisioning.reconcile.frames import (
+    IDP_USERS,
+    SWIT_MEMBERSHIPS,
+    USER_DIFF,
+    FrameError,
+)
+from swit_provisioning.reconcile.plan import changes_frame
 from swit_provisioning.resources.frames import PREVIEW_ROWS, ParquetFrames, preview
 
 
@@ -81,3 +88,34 @@ def test_the_preview_shows_at_most_50_rows_and_lists_as_text() -> None:
     assert len(table.records) == PREVIEW_ROWS == 50
     assert table.records[0].data["emails"] == "a@x, b@x"
     assert table.records[0].data["language"] is None
+
+
+def test_the_preview_of_a_diff_says_in_words_what_would_change(tmp_path: Path) -> None:
+    change = single_change(
+        step="update_users",
+        action="user.update",
+        object_id="u1",
+        target="ann@x",
+        reason="the directory has another name",
+        before={"name": "Ann"},
+        after={"name": "Ann Lee"},
+    )
+
+    @dg.asset
+    def user_diff() -> pd.DataFrame:
+        return changes_frame([change], USER_DIFF)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        resources = {"io_manager": ParquetFrames(UPath(tmp_path))}
+        run = dg.materialize([user_diff], instance=instance, resources=resources)
+    (event,) = run.asset_materializations_for_node("user_diff")
+    table = event.metadata["preview"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [record.data for record in table.records] == [
+        {
+            "action": "user.update",
+            "target": "ann@x",
+            "what": "name: Ann → Ann Lee",
+            "reason": "the directory has another name",
+        }
+    ]

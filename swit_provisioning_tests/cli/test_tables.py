@@ -13,7 +13,6 @@ from swit_provisioning.cli.tables import (
     findings_table,
     guards_table,
     header,
-    what,
 )
 from swit_provisioning.reconcile.plan import Change, Finding, Plan, Step
 from swit_provisioning.reconcile.policy import Action
@@ -50,37 +49,6 @@ def change(
         after=after or {},
         reason="because",
     )
-
-
-@pytest.mark.parametrize(
-    ("done", "says"),
-    [
-        (
-            change(before={"name": "Sales"}, after={"name": "Sales EMEA"}),
-            "name: Sales → Sales EMEA",
-        ),
-        (
-            change(
-                before={"parent_id": "t7", "parent": "Old"},
-                after={"parent_id": "t8", "parent": "New"},
-            ),
-            "parent: Old → New",
-        ),
-        (change("team.create", after={"parent_id": "t7", "parent": "House"}), "under House"),
-        (change("team.delete", before={"members": ["u1", "u2"]}), "2 members"),
-        (change("team.sort", after={"team_ids": ["a", "b", "c"]}), "3 child teams"),
-        (
-            change("membership.add", after={"emails": [f"{n}@x" for n in range(7)]}),
-            "0@x, 1@x, 2@x, 3@x, 4@x and 2 more",
-        ),
-        (change("membership.remove", before={"emails": ["a@x"]}), "a@x"),
-        (change("user.create", after={"name": "Ann", "phone_number": None}), "Ann"),
-        (change("primary.update", after={"team_id": "t1", "team": "Sales"}), "primary team: Sales"),
-        (change("user.update", before={"name": "A"}, after={"name": "B"}), "name: A → B"),
-    ],
-)
-def test_each_change_is_told_in_a_few_words(done: Change, says: str) -> None:
-    assert what(done) == says
 
 
 def test_markup_in_a_name_is_shown_as_it_is() -> None:

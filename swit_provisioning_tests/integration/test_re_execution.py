@@ -29,6 +29,19 @@ def re_execute_from_failure(run_id: str) -> tuple[bool, list[str]]:
             return result.success, [str(key) for key in started]
 
 
+def observed(run_id: str, asset: str) -> list[dict[str, object]]:
+    """The outcomes that a failed step left beside its asset, as the UI shows them."""
+    with instance() as dagster:
+        events = dagster.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_OBSERVATION)
+    (table,) = (
+        event.asset_observation.metadata["outcomes"]
+        for event in events
+        if event.asset_observation and event.asset_observation.asset_key == dg.AssetKey(asset)
+    )
+    assert isinstance(table, dg.TableMetadataValue)
+    return [dict(record.data) for record in table.records]
+
+
 def break_team(on_stage: Stage, name: str) -> None:
     on_stage.server.faults.add(
         Fault(
@@ -46,7 +59,11 @@ def test_a_re_execution_runs_what_failed_and_nothing_before_it(on_stage: Stage) 
     failed = on_stage.json("sync", code=1)
     assert failed["status"] == "failed"
     assert "Planners" in failed["message"]
+    assert ".." not in failed["message"]
     assert failed["outcomes"]["applied"] == 30
+    first, second, *_ = observed(failed["run_id"], "applied_teams")
+    assert (first["target"], first["outcome"], first["http_status"]) == ("Planners", "failed", 503)
+    assert second["outcome"] != "failed"
     on_stage.server.faults.clear()
     on_stage.server.log.clear()
     success, steps = re_execute_from_failure(failed["run_id"])

@@ -1,0 +1,48 @@
+"""A change in a few words."""
+
+from typing import Any
+
+import pytest
+
+from swit_provisioning.reconcile.policy import Action
+from swit_provisioning.reconcile.words import what
+
+Values = dict[str, Any]
+NONE: Values = {}
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after", "says"),
+    [
+        ("team.update", {"name": "Sales"}, {"name": "Sales EMEA"}, "name: Sales → Sales EMEA"),
+        (
+            "team.update",
+            {"parent_id": "t7", "parent": "Old"},
+            {"parent_id": "t8", "parent": "New"},
+            "parent: Old → New",
+        ),
+        ("team.update", {"reference": None}, {"reference": "cn=a"}, "reference: - → cn=a"),
+        ("team.create", NONE, {"parent_id": "t7", "parent": "House"}, "under House"),
+        ("team.delete", {"members": ["u1", "u2"]}, NONE, "2 members"),
+        ("team.delete", {"members": ["u1"]}, NONE, "1 member"),
+        ("team.delete", {"members": []}, NONE, "no members"),
+        ("team.sort", NONE, {"team_ids": ["a", "b"], "teams": ["Sales", "IT"]}, "Sales, IT"),
+        (
+            "membership.add",
+            NONE,
+            {"emails": [f"{n}@x" for n in range(7)]},
+            "0@x, 1@x, 2@x, 3@x, 4@x and 2 more",
+        ),
+        ("membership.remove", {"emails": ["a@x"]}, NONE, "a@x"),
+        ("user.create", NONE, {"name": "Ann", "phone_number": None}, "Ann"),
+        ("user.update", {"name": "A"}, {"name": "B"}, "name: A → B"),
+        ("user.activate", {"active": False}, {"active": True}, "active again"),
+        ("user.deactivate", {"active": True}, {"active": False}, "the account stays, inactive"),
+        ("user.remove", {"active": True}, NONE, "the account is gone for good"),
+        ("primary.update", NONE, {"team_id": "t1", "team": "Sales"}, "primary team: Sales"),
+    ],
+)
+def test_each_change_is_told_in_a_few_words(
+    action: Action, before: Values, after: Values, says: str
+) -> None:
+    assert what(action, before, after) == says
