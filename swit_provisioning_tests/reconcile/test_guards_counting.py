@@ -227,13 +227,13 @@ RUNS: dict[str, tuple[GuardName, str, Run, int]] = {
     "new users": (
         "creations_within_limit",
         "user.create",
-        lambda made: ([change("user.create", "new:user:a")], {"users": 40 + made}),
+        lambda made: ([change("user.create", "new:user:a")], {"users": 49 + made}),
         4,
     ),
     "new teams": (
         "creations_within_limit",
         "team.create",
-        lambda made: ([change("team.create", "new:team:a")], {"teams": 40 + made}),
+        lambda made: ([change("team.create", "new:team:a")], {"teams": 49 + made}),
         4,
     ),
     **{

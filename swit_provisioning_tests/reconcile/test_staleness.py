@@ -1,0 +1,257 @@
+"""When a stored plan no longer holds: a plan made now lacks one of its changes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swit_provisioning.reconcile.plan import Binding, Change, Plan
+from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.staleness import what_moved
+from swit_provisioning_tests.reconcile.made_plans import change
+
+NOTHING_DONE: frozenset[str] = frozenset()
+ANN = "new:user:ann@x"
+SALES = "new:team:cn=sales,dc=x"
+
+
+def plan(*changes: Change, bindings: tuple[Binding, ...] = ()) -> Plan:
+    return Plan(
+        changes=changes,
+        bindings=bindings,
+        policy=Policy().document(),
+        organization_id="O1",
+        directory_identity="dc=x",
+    )
+
+
+def team(directory_id: str, object_id: str) -> Binding:
+    return Binding(kind="group", directory_id=directory_id, object_id=object_id)
+
+
+def user(directory_id: str, object_id: str) -> Binding:
+    return Binding(kind="user", directory_id=directory_id, object_id=object_id)
+
+
+def members(*users: str) -> dict[str, list[str]]:
+    return {"user_ids": list(users), "emails": [f"{user}@x" for user in users]}
+
+
+def joins(team_id: str, *users: str) -> Change:
+    return change("membership.add", team_id, after=members(*users))
+
+
+def leaves(team_id: str, *users: str) -> Change:
+    return change("membership.remove", team_id, before=members(*users))
+
+
+def renamed(team_id: str, old: str, new: str) -> Change:
+    return change("team.update", team_id, before={"name": old}, after={"name": new})
+
+
+RENAMED = renamed("T1", "Sales", "Trade")
+
+
+def test_a_plan_that_would_be_made_again_holds() -> None:
+    changes = (RENAMED, joins("T1", "U1"), change("user.deactivate", "U2"))
+    assert what_moved(plan(*changes), plan(*changes), NOTHING_DONE) == []
+
+
+def test_what_a_new_plan_would_do_beside_makes_none_stale() -> None:
+    fresh = plan(RENAMED, change("user.deactivate", "U2"))
+    assert what_moved(plan(RENAMED), fresh, NOTHING_DONE) == []
+
+
+def test_a_change_that_is_not_called_for_any_more_is_named() -> None:
+    assert what_moved(plan(RENAMED), plan(), NOTHING_DONE) == [
+        "team.update of T1 (name: Sales → Trade) is no longer called for."
+    ]
+
+
+def test_the_same_change_to_another_object_does_not_stand_for_it() -> None:
+    fresh = plan(renamed("T2", "Sales", "Trade"))
+    assert len(what_moved(plan(RENAMED), fresh, NOTHING_DONE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("Sales", "Shop", id="another name is wanted: the directory moved"),
+        pytest.param("Selling", "Trade", id="it has another name now: Swit moved"),
+    ],
+)
+def test_a_change_with_another_before_or_after_says_what_it_would_be_now(
+    old: str, new: str
+) -> None:
+    assert what_moved(plan(RENAMED), plan(renamed("T1", old, new)), NOTHING_DONE) == [
+        f"team.update of T1 (name: Sales → Trade) would be another change now: name: {old} → {new}."
+    ]
+
+
+def test_each_change_that_moved_has_a_sentence() -> None:
+    stored = plan(RENAMED, change("user.deactivate", "U1"), joins("T1", "U2"))
+    assert len(what_moved(stored, plan(joins("T1", "U2")), NOTHING_DONE)) == 2
+
+
+def test_what_was_done_need_not_be_called_for_any_more() -> None:
+    stored = plan(RENAMED, change("user.deactivate", "U1"))
+    moved = what_moved(stored, plan(), frozenset({RENAMED.change_id}))
+    assert [sentence.split(" ", 1)[0] for sentence in moved] == ["user.deactivate"]
+
+
+def test_one_of_two_changes_to_a_team_may_stand_for_either() -> None:
+    """A team that steps aside is renamed twice; both must be there, in whatever order."""
+    first, second = renamed("T1", "A", "(moving) A"), renamed("T1", "(moving) A", "B")
+    second = replace(second, change_id="team.update:T1:2")
+    assert what_moved(plan(first, second), plan(second, first), NOTHING_DONE) == []
+    assert len(what_moved(plan(first, second), plan(second), NOTHING_DONE)) == 1
+
+
+def test_a_plan_for_another_organisation_is_stale() -> None:
+    fresh = replace(plan(RENAMED), organization_id="O2")
+    assert what_moved(plan(RENAMED), fresh, NOTHING_DONE) == [
+        "The plan is for the organisation O1, not for O2."
+    ]
+
+
+def test_settings_that_changed_are_named_as_in_the_environment() -> None:
+    policy = Policy(team_removal="mark", users_to_exclude=("*@vendor.example",)).document()
+    fresh = replace(plan(RENAMED), policy=policy)
+    assert what_moved(plan(RENAMED), fresh, NOTHING_DONE) == [
+        "Settings that shape a plan have changed: TEAM_REMOVAL, USERS_TO_EXCLUDE."
+    ]
+
+
+def test_a_setting_that_only_one_of_the_two_knows_has_changed() -> None:
+    known = plan().policy
+    older = {name: value for name, value in known.items() if name != "unmanaged_users"}
+    expected = ["Settings that shape a plan have changed: UNMANAGED_USERS."]
+    assert what_moved(replace(plan(), policy=older), plan(), NOTHING_DONE) == expected
+    assert what_moved(plan(), replace(plan(), policy=older), NOTHING_DONE) == expected
+
+
+def test_names_beside_ids_may_change() -> None:
+    """The parent was renamed, an address too: the change is to the same objects."""
+
+    def moves(parent: str) -> Change:
+        return change("team.update", "T1", after={"parent_id": "T5", "parent": parent})
+
+    def adds(email: str) -> Change:
+        return change("membership.add", "T1", after={"user_ids": ["U1"], "emails": [email]})
+
+    def sorts(name: str) -> Change:
+        return change("team.sort", "T0", after={"team_ids": ["T5"], "teams": [name]})
+
+    def primary(name: str) -> Change:
+        return change("primary.update", "U1", after={"team_id": "T5", "team": name})
+
+    stored = plan(moves("Old"), adds("ann@x"), sorts("Old"), primary("Old"))
+    fresh = plan(moves("New"), adds("ann.b@x"), sorts("New"), primary("New"))
+    assert what_moved(stored, fresh, NOTHING_DONE) == []
+
+
+def test_members_may_come_in_another_order_children_to_be_sorted_may_not() -> None:
+    assert (
+        what_moved(plan(joins("T1", "U1", "U2")), plan(joins("T1", "U2", "U1")), NOTHING_DONE) == []
+    )
+    one, other = (
+        plan(change("team.sort", "T0", after={"team_ids": order}))
+        for order in (["T1", "T2"], ["T2", "T1"])
+    )
+    assert len(what_moved(one, other, NOTHING_DONE)) == 1
+
+
+def test_one_more_member_is_another_change() -> None:
+    fresh = plan(joins("T1", "U1", "U2"))
+    assert len(what_moved(plan(joins("T1", "U1")), fresh, NOTHING_DONE)) == 1
+
+
+NEW_IDS: dict[str, tuple[Change, Change]] = {
+    "members of a team that was made": (joins(SALES, "U1"), joins("T7", "U1")),
+    "a user who was made joins": (joins("T1", ANN, "U1"), joins("T1", "U1", "U7")),
+    "a team moves below one that was made": (
+        change("team.update", "T1", before={"parent_id": "T0"}, after={"parent_id": SALES}),
+        change("team.update", "T1", before={"parent_id": "T0"}, after={"parent_id": "T7"}),
+    ),
+    "the children of a team that was made": (
+        change(
+            "team.sort", SALES, before={"team_ids": ["T2", "T1"]}, after={"team_ids": ["T1", "T2"]}
+        ),
+        change(
+            "team.sort", "T7", before={"team_ids": ["T2", "T1"]}, after={"team_ids": ["T1", "T2"]}
+        ),
+    ),
+    "a team that was made among others": (
+        change("team.sort", "T0", after={"team_ids": [SALES, "T1"]}),
+        change("team.sort", "T0", after={"team_ids": ["T7", "T1"]}),
+    ),
+    "the primary team of a user who was made": (
+        change("primary.update", ANN, before={"team_id": None}, after={"team_id": SALES}),
+        change("primary.update", "U7", before={"team_id": "T1"}, after={"team_id": "T7"}),
+    ),
+}
+
+
+@pytest.mark.parametrize(("stored", "fresh"), NEW_IDS.values(), ids=NEW_IDS)
+def test_what_the_plan_made_is_known_by_its_new_id(stored: Change, fresh: Change) -> None:
+    made = [change("user.create", ANN), change("team.create", SALES)]
+    mine = joins("T1", ANN)  # so that the user's first team is the primary one by now
+    before = plan(
+        *made, replace(mine, change_id="sent"), stored, bindings=(user("u", ANN), team("g", SALES))
+    )
+    now = plan(fresh, bindings=(user("u", "U7"), team("g", "T7")))
+    done = frozenset({*(c.change_id for c in made), "sent"})
+    assert what_moved(before, now, done) == []
+    elsewhere = replace(now, bindings=(user("u", "U8"), team("g", "T8")))
+    assert len(what_moved(before, elsewhere, done)) == 1
+
+
+def test_a_user_and_a_group_with_one_directory_id_are_two() -> None:
+    stored = plan(joins(SALES, ANN), bindings=(user("same", ANN), team("same", SALES)))
+    fresh = plan(joins("T7", "U7"), bindings=(user("same", "U7"), team("same", "T7")))
+    assert what_moved(stored, fresh, NOTHING_DONE) == []
+
+
+@pytest.mark.parametrize(
+    ("stored", "fresh"),
+    [
+        (leaves("T1", "U1", "U2"), leaves("T1", "U2")),
+        (
+            change("team.delete", "T1", before={"name": "A", "members": ["U1", "U2"]}),
+            change("team.delete", "T1", before={"name": "A", "members": ["U2"]}),
+        ),
+    ],
+)
+def test_users_that_this_plan_removed_are_missed_nowhere(stored: Change, fresh: Change) -> None:
+    removed = change("user.remove", "U1")
+    both = plan(removed, stored)
+    assert what_moved(both, plan(fresh), frozenset({removed.change_id})) == []
+    assert len(what_moved(both, plan(removed, fresh), NOTHING_DONE)) == 1
+
+
+def primary(before: str | None, after: str) -> Change:
+    values: tuple[Mapping[str, Any], ...] = ({"team_id": before}, {"team_id": after})
+    return change("primary.update", "U1", before=values[0], after=values[1])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        joins("T1", "U1"),
+        leaves("T1", "U1"),
+        change("team.delete", "T1", before={"members": ["U1"]}),
+    ],
+    ids=["joined", "left", "deleted"],
+)
+def test_the_primary_team_of_whom_this_plan_moved_may_be_another_by_now(sent: Change) -> None:
+    """Swit itself gives and takes primary teams with memberships."""
+    stored, fresh = plan(sent, primary("T1", "T2")), plan(primary(None, "T2"))
+    assert what_moved(stored, fresh, frozenset({sent.change_id})) == []
+    assert len(what_moved(stored, plan(sent, *fresh.changes), NOTHING_DONE)) == 1
+
+
+def test_another_primary_team_is_wanted_by_now_even_so() -> None:
+    sent = joins("T1", "U1")
+    stored, fresh = plan(sent, primary("T1", "T2")), plan(primary("T1", "T3"))
+    assert len(what_moved(stored, fresh, frozenset({sent.change_id}))) == 1
