@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from swit_provisioning.cli.console import errors, output
 from swit_provisioning.cli.tables import findings_table, guards_table, header
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.reconcile.guards import judge
@@ -20,8 +21,8 @@ from swit_provisioning.swit.reading import read_organization
 
 def check_both_sides(settings: Settings) -> int:
     """Look at each side for itself, so that one's trouble does not hide the other's. 1: trouble."""
-    console = Console()
-    errors = Console(stderr=True)
+    console = output()
+    trouble = errors()
     with open_store(settings) as store:
         directory, directory_error = _directory(settings)
         swit, swit_error = _swit(settings, store)
@@ -40,7 +41,7 @@ def check_both_sides(settings: Settings) -> int:
             _say_plan(console, plan, swit, settings, store)
     for error in (directory_error, swit_error):
         if error is not None:
-            errors.print(str(error), style="red", markup=False, highlight=False)
+            trouble.print(str(error), style="red", markup=False, highlight=False)
     wrong_settings = any(isinstance(e, SettingsError) for e in (directory_error, swit_error))
     return 2 if wrong_settings else int(directory_error is not None or swit_error is not None)
 

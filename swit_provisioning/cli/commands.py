@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from swit_provisioning.cli.console import errors, output
 from swit_provisioning.cli.documents import (
     estimated_pace,
     outcome_counts,
@@ -52,7 +53,7 @@ def show(settings: Settings, plan_id: str, *, as_json: bool) -> int:
     with open_store(settings) as store:
         stored = store.plans.get(plan_id)
     if stored is None:
-        Console(stderr=True).print(
+        errors().print(
             f"There is no plan {plan_id}. `swit-provisioning plan` makes one and prints its id.",
             style="red",
             markup=False,
@@ -81,7 +82,7 @@ def _run(settings: Settings, job: Any, config: dict[str, Any] | None = None) -> 
         with open_store(settings) as store:
             stored = store.tokens.load() is not None
         settings.require("directory", "swit", token_stored=stored)
-    with progress_bar(Console(stderr=True)):
+    with progress_bar(errors()):
         return run_job(job, config=config)
 
 
@@ -91,7 +92,7 @@ def _report(settings: Settings, run: FinishedRun, plan_id: str | None, *, as_jso
     status = _status(run, stored, entries)
     document = run_document(run, status, stored, entries)
     if not as_json and stored is not None:
-        console = Console()
+        console = output()
         _header(console, settings, stored)
         plan_summary(console, stored.plan, *_estimate(settings, stored))
         if status != "nothing to do":
@@ -133,7 +134,8 @@ def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, An
         json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
         sys.stdout.write("\n")
     else:
-        console = Console(stderr=status not in {"applied", "nothing to do", "partly applied"})
+        well = status in {"applied", "nothing to do", "partly applied"}
+        console = output() if well else errors()
         outcomes = ", ".join(f"{n} {kind}" for kind, n in document["outcomes"].items())
         line = f"{status.capitalize()}: {outcomes or 'no change was sent'}"
         console.print(f"{line} · {run.calls} API calls · {run.seconds:.1f} s", highlight=False)
@@ -149,7 +151,7 @@ def _print_plan(settings: Settings, stored: StoredPlan, *, as_json: bool) -> Non
         json.dump(plan_document(stored, pace), sys.stdout, ensure_ascii=False, indent=2)
         sys.stdout.write("\n")
         return
-    console = Console()
+    console = output()
     _header(console, settings, stored)
     plan_summary(console, stored.plan, *_estimate(settings, stored))
     changes_table(console, stored.plan.changes, "Changes")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.rule import Rule
 
 from swit_provisioning.cli import commands
+from swit_provisioning.cli.console import output
 from swit_provisioning.cli.errors import EXIT_CODES
 from swit_provisioning.sandbox.sample import sample_directory_path
 from swit_provisioning.sandbox.server import SandboxServer
@@ -24,7 +25,7 @@ LEAVING_SHARE: Final = 0.4
 
 def tell_the_story(*, ui: bool) -> int:
     """Run the three days, each as the command `sync`; 0 if each ended as it should."""
-    console = Console()
+    console = output()
     home = Settings.load().home / "demo"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)

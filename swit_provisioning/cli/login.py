@@ -4,8 +4,7 @@ import secrets
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
-from rich.console import Console
-
+from swit_provisioning.cli.console import errors
 from swit_provisioning.resources.connections import open_store
 from swit_provisioning.resources.swit_access import (
     TokensInStore,
@@ -24,7 +23,7 @@ def log_in(settings: Settings, *, ask: Callable[[], str]) -> int:
 
     """
     settings.require("swit", token_stored=True)
-    console = Console(stderr=True)
+    console = errors()
     state = secrets.token_urlsafe(16)
     oauth = oauth_client(settings)
     console.print("Open this address as an administrator of the organisation:")

@@ -6,11 +6,11 @@ from functools import wraps
 from typing import Any
 
 import click
-from rich.console import Console
 
 from swit_provisioning import __version__
 from swit_provisioning.cli import commands
 from swit_provisioning.cli.check import check_both_sides
+from swit_provisioning.cli.console import errors
 from swit_provisioning.cli.demo import tell_the_story
 from swit_provisioning.cli.login import log_in
 from swit_provisioning.directory.errors import DirectoryError
@@ -42,7 +42,7 @@ def _exits(command: Callable[..., int]) -> Callable[..., None]:
 
 
 def _say(error: Exception, code: int) -> int:
-    Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+    errors().print(str(error), style="red", markup=False, highlight=False)
     return code
 
 
@@ -121,6 +121,6 @@ def sync(*, as_json: bool) -> int:
 @_exits
 def sandbox(*, port: int, edition: Any) -> int:  # noqa: ANN401 - one of the choices above
     """Run the stand-in Swit organisation, alone, until it is interrupted."""
-    Console(stderr=True).print(f"Sandbox: http://127.0.0.1:{port} (its state is shown there)")
+    errors().print(f"Sandbox: http://127.0.0.1:{port} (its state is shown there)")
     run_sandbox("127.0.0.1", port, edition)
     return 0

@@ -1,6 +1,7 @@
 """What a person sees: a summary first, then a table by action. Colours only on a terminal."""
 
 from collections.abc import Iterable, Mapping
+from math import ceil
 from typing import Any, Final
 
 from rich.console import Console
@@ -105,6 +106,8 @@ def outcomes_table(console: Console, entries: Iterable[JournalEntry]) -> None:
 
 
 def _duration(seconds: float) -> str:
+    if seconds <= 1:
+        return "a second at most"
     if seconds < 90:  # noqa: PLR2004 - below that, seconds read better
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes"
+        return f"{ceil(seconds)} seconds"
+    return f"{ceil(seconds / 60)} minutes"

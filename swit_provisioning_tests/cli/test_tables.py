@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from swit_provisioning.cli.console import errors, output
 from swit_provisioning.cli.progress import progress_bar
 from swit_provisioning.cli.tables import (
     MOST_ROWS,
@@ -13,6 +14,7 @@ from swit_provisioning.cli.tables import (
     findings_table,
     guards_table,
     header,
+    plan_summary,
 )
 from swit_provisioning.reconcile.plan import Change, Finding, Plan, Step
 from swit_provisioning.reconcile.policy import Action
@@ -102,3 +104,25 @@ def test_no_bar_where_nobody_looks() -> None:
     with progress_bar(on):
         CURRENT_PROGRESS.get().advance("create_users", 3, 20)
     assert shown(on).strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [
+        (0.4, "a second at most"),
+        (1.2, "2 seconds"),
+        (90, "2 minutes"),
+        (600, "10 minutes"),
+    ],
+)
+def test_a_plan_says_how_long_it_takes(seconds: float, says: str) -> None:
+    on = console()
+    plan_summary(on, Plan(changes=(change(after={"name": "A"}),)), 7, seconds)
+    assert f"About 7 API calls, {says}." in shown(on)
+
+
+def test_in_a_pipe_there_is_room_for_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert (output().width, errors().width) == (160, 160)
+    monkeypatch.setenv("COLUMNS", "70")
+    assert output().width == 70
