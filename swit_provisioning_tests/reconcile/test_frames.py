@@ -1,0 +1,203 @@
+"""Frames keep what their schemas promise, and say in words where one does not."""
+
+from io import BytesIO
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pandas.testing import assert_frame_equal
+
+from swit_provisioning.reconcile.frames import (
+    IDP_GROUPS,
+    IDP_USERS,
+    OUTCOMES,
+    SCHEMAS,
+    SWIT_TEAMS,
+    SWIT_USERS,
+    Column,
+    ColumnType,
+    FrameError,
+    FrameSchema,
+)
+
+ALL = [*SCHEMAS.values(), OUTCOMES]
+EACH = pytest.mark.parametrize("schema", ALL, ids=lambda schema: schema.name)
+VALUES: dict[ColumnType, tuple[Any, Any]] = {
+    "string": ("one", "두 번째"),
+    "int": (1, 2**60 + 1),
+    "float": (1.5, -2.0),
+    "bool": (True, False),
+    "strings": (["a", "b"], []),
+}
+DTYPES = {"string": "str", "int": "Int64", "float": "Float64", "bool": "bool", "strings": "object"}
+
+
+def rows_of(schema: FrameSchema) -> list[dict[str, Any]]:
+    """Two rows with all values, a third without those that may be missing."""
+    first, second = ({c.name: VALUES[c.type][n] for c in schema.columns} for n in (0, 1))
+    third = {
+        c.name: f"three {c.name}" if c.type == "string" else VALUES[c.type][0]
+        for c in schema.columns
+        if not c.nullable
+    }
+    return [first, second, third]
+
+
+def columns_where(*, nullable: bool) -> list[Any]:
+    return [
+        pytest.param(schema, column, id=f"{schema.name}.{column.name}")
+        for schema in ALL
+        for column in schema.columns
+        if column.nullable is nullable
+    ]
+
+
+@EACH
+def test_each_column_and_the_frame_itself_are_explained(schema: FrameSchema) -> None:
+    assert schema.description.endswith(".")
+    for column in schema.columns:
+        assert column.description.strip()
+        field = schema.arrow().field(column.name)
+        assert field.metadata[b"description"].decode() == column.description
+
+
+@EACH
+def test_what_makes_a_row_unique_is_never_missing(schema: FrameSchema) -> None:
+    assert schema.key
+    assert len(schema.names) == len(set(schema.names))
+    required = {column.name for column in schema.columns if not column.nullable}
+    assert set(schema.key) <= required
+
+
+@EACH
+def test_a_frame_has_the_types_that_its_columns_promise(schema: FrameSchema) -> None:
+    frame = schema.frame(rows_of(schema))
+    assert list(frame.columns) == schema.names
+    assert {name: str(kind) for name, kind in frame.dtypes.items()} == {
+        column.name: DTYPES[column.type] for column in schema.columns
+    }
+
+
+@EACH
+def test_an_empty_frame_has_the_same_columns_and_types(schema: FrameSchema) -> None:
+    empty, full = schema.empty(), schema.frame(rows_of(schema))
+    assert empty.empty
+    assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+
+
+@EACH
+@pytest.mark.parametrize("rows", ["some", "none"])
+def test_a_frame_written_to_parquet_and_read_again_is_the_same(
+    schema: FrameSchema, rows: str
+) -> None:
+    facts = {"source": "file", "bases": [{"base": "ou=é", "users": 2}]}
+    frame = schema.frame(rows_of(schema) if rows == "some" else [], facts)
+    stored = BytesIO()
+    pq.write_table(schema.to_arrow(frame), stored)
+    table = pq.read_table(stored)
+    assert table.schema.names == schema.names
+    assert [f.type for f in table.schema] == [f.type for f in schema.arrow()]
+    again = schema.from_arrow(table)
+    assert_frame_equal(again, frame)
+    assert again.attrs["facts"] == facts
+
+
+def test_numbers_beside_missing_ones_are_kept_to_the_last_digit() -> None:
+    frame = SWIT_TEAMS.frame(
+        {"team_id": f"T{n}", "name": "A", "position": n, "member_count": count}
+        for n, count in enumerate((7, None))
+    )
+    again = SWIT_TEAMS.from_arrow(SWIT_TEAMS.to_arrow(frame))
+    assert str(again["member_count"].dtype) == "Int64"
+    assert again["member_count"].tolist() == [7, pd.NA]
+
+
+def test_a_table_that_nobody_gave_facts_has_none() -> None:
+    table = SWIT_USERS.to_arrow(SWIT_USERS.empty()).replace_schema_metadata(None)
+    assert SWIT_USERS.from_arrow(table).attrs["facts"] == {}
+
+
+@EACH
+def test_columns_that_are_missing_are_all_named(schema: FrameSchema) -> None:
+    first, last = schema.names[0], schema.names[-1]
+    frame = schema.frame(rows_of(schema)).drop(columns=[first, last])
+    with pytest.raises(FrameError) as refused:
+        schema.conform(frame)
+    assert str(refused.value) == f"frame {schema.name}: columns missing: {first}, {last}"
+
+
+@pytest.mark.parametrize(("schema", "column"), columns_where(nullable=False))
+def test_a_value_that_must_be_there_is_missed_by_column_and_row(
+    schema: FrameSchema, column: Column
+) -> None:
+    rows = rows_of(schema)
+    rows[1][column.name] = None
+    with pytest.raises(FrameError, match=rf"^frame {schema.name}: {column.name} is missing") as no:
+        schema.frame(rows)
+    assert "row 1" in str(no.value)
+
+
+@pytest.mark.parametrize(("schema", "column"), columns_where(nullable=True))
+def test_a_value_that_may_be_missing_is_missing_and_not_a_text(
+    schema: FrameSchema, column: Column
+) -> None:
+    rows = rows_of(schema)
+    rows[1][column.name] = None
+    frame = schema.frame(rows)
+    assert frame[column.name].isna().tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("schema", "column", "value", "message"),
+    [
+        (SWIT_USERS, "role", "admin", "frame swit_users: role is not int: "),
+        (SWIT_USERS, "role", 1.5, "frame swit_users: role is not int: "),
+        (SWIT_TEAMS, "position", ["1"], "frame swit_teams: position is not int: "),
+        (IDP_GROUPS, "order", "first", "frame idp_groups: order is not float: "),
+        (IDP_USERS, "emails", 5, "frame idp_users: emails is not strings: "),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_by_column(
+    schema: FrameSchema, column: str, value: object, message: str
+) -> None:
+    rows = rows_of(schema)
+    rows[1][column] = value
+    with pytest.raises(FrameError) as refused:
+        schema.frame(rows)
+    assert str(refused.value).startswith(message)
+
+
+@EACH
+def test_two_rows_with_one_key_are_refused_and_the_key_is_named(schema: FrameSchema) -> None:
+    rows = rows_of(schema)
+    for name in schema.key:
+        rows[2][name] = rows[0][name]
+    with pytest.raises(FrameError, match=f"^frame {schema.name}: two rows with the key") as no:
+        schema.frame(rows)
+    assert all(repr(rows[0][name]) in str(no.value) for name in schema.key)
+
+
+def test_of_a_key_of_two_columns_one_may_be_the_same() -> None:
+    schema = SCHEMAS["swit_memberships"]
+    rows = [{"team_id": "T1", "user_id": user} for user in ("U1", "U2")]
+    assert len(schema.frame(rows)) == 2
+
+
+def test_a_frame_is_made_plain_and_the_one_that_was_given_stays_as_it_is() -> None:
+    frame = SWIT_USERS.frame(rows_of(SWIT_USERS)[:2], {"total_rows": 2})
+    mixed = frame.iloc[::-1].assign(more=1)
+    kept = mixed.copy()
+    made = SWIT_USERS.conform(mixed)
+    assert list(made.columns) == SWIT_USERS.names
+    assert made.index.tolist() == [0, 1]
+    assert made["user_id"].tolist() == frame["user_id"].tolist()[::-1]
+    assert made.attrs["facts"] == {"total_rows": 2}
+    assert_frame_equal(mixed, kept)
+
+
+def test_a_file_with_a_column_too_few_is_refused_when_it_is_read() -> None:
+    table = pa.table({"user_id": ["U1"], "email": ["ann@x"]})
+    with pytest.raises(FrameError, match="frame swit_users: columns missing: name, "):
+        SWIT_USERS.from_arrow(table)
