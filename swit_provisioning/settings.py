@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from swit_provisioning.directory.config import (
     AttributeMapping,
+    KindSetting,
     LdapConfig,
     parse_bases,
     parse_filter,
@@ -195,11 +196,18 @@ class Settings(ScheduleSettings):
     ldap_ca_file: Path | None = Field(
         default=None, description="PEM file of your own CA; unset: the system's"
     )
+    ldap_kind: KindSetting = Field(
+        default="auto",
+        description="what kind of server it is: `active_directory`, `openldap`, `389ds`, `other`; "
+        "`auto`: its root entry tells",
+    )
     ldap_user_filter: Annotated[Text, AfterValidator(_filter)] = Field(
-        default=None, description="LDAP filter for users; unset: people, on any kind of directory"
+        default=None,
+        description="LDAP filter for users; unset: people, as this kind of server keeps them",
     )
     ldap_group_filter: Annotated[Text, AfterValidator(_filter)] = Field(
-        default=None, description="LDAP filter for groups; unset: groups, on any kind of directory"
+        default=None,
+        description="LDAP filter for groups; unset: groups, as this kind of server keeps them",
     )
     ldap_user_attributes: str = Field(
         default="",
@@ -498,8 +506,10 @@ class Settings(ScheduleSettings):
             search_base=self.ldap_search_base or "",
             user_bases=self._bases(self.ldap_user_ous),
             group_bases=self._bases(self.ldap_group_ous),
+            kind=self.ldap_kind,
             user_filter=self.ldap_user_filter,
             group_filter=self.ldap_group_filter,
+            reference_attribute=self.ldap_reference_attribute,
             page_size=self.ldap_page_size,
             timeout_seconds=self.ldap_timeout_seconds,
         )

@@ -58,6 +58,7 @@ def test_test_mode_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "value", "says"),
     [
         ("LDAP_TLS", "ssl", "ldaps"),
+        ("LDAP_KIND", "AD", "active_directory"),
         ("LDAP_PAGE_SIZE", "0", "greater than or equal to 1"),
         ("LDAP_USER_FILTER", "(mail=*", "("),
         ("MAX_DEACTIVATIONS", "lots", "10%"),

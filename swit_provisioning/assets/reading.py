@@ -37,7 +37,7 @@ def read_directory(
         ("idp_memberships", state.memberships),
     ):
         frame.attrs["facts"] = facts
-        yield dg.Output(frame, name, metadata={"source": state.facts.source})
+        yield dg.Output(frame, name, metadata={"source": state.facts.title})
 
 
 @dg.multi_asset(

@@ -30,7 +30,7 @@ def check_both_sides(settings: Settings) -> int:
             console,
             settings,
             organization=swit.facts.organization_name if swit else "not read",
-            directory=directory.facts.source if directory else "not read",
+            directory=directory.facts.title if directory else "not read",
         )
         if directory:
             _say_directory(console, directory)

@@ -4,13 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 from swit_provisioning.directory.entries import Entry, Terms
 
-ACCOUNT_ATTRIBUTES = (
-    "userAccountControl",
-    "accountExpires",
-    "pwdAccountLockedTime",
-    "nsAccountLock",
-)
-
 _ACCOUNT_DISABLED = 0x2
 _WINDOWS_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _NEVER = {0, 0x7FFFFFFFFFFFFFFF}

@@ -30,6 +30,8 @@ class Source:
     bases: tuple[str, ...]
     hint: str
     """What to look at when nobody was found."""
+    server_kind: str | None = None
+    """For people: `Active Directory`; nothing for a file."""
     warnings: tuple[str, ...] = ()
     """Remarks about the way there; those about entries follow them."""
 
@@ -147,4 +149,5 @@ def _facts(source: Source, users: list[Row], teams: list[Row], terms: Terms) -> 
         search_base=source.search_base,
         bases=tuple(BaseCount(base=b, users=people[b], groups=groups[b]) for b in source.bases),
         warnings=(*source.warnings, *terms.notes.lines()),
+        server_kind=source.server_kind,
     )

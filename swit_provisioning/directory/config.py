@@ -10,9 +10,12 @@ from swit_provisioning.directory.attributes import (
 )
 from swit_provisioning.directory.bases import parse_bases
 from swit_provisioning.directory.filters import parse_filter
+from swit_provisioning.directory.kinds import KindSetting
+from swit_provisioning.reconcile.policy import ReferenceAttribute
 
 __all__ = [
     "AttributeMapping",
+    "KindSetting",
     "LdapConfig",
     "ServerAddress",
     "parse_bases",
@@ -44,8 +47,12 @@ class LdapConfig:
     group_bases: tuple[str, ...]
     ca_file: str | None = None
     """PEM file of the authority that signed the servers' certificates; else the system's."""
+    kind: KindSetting = "auto"
     user_filter: str | None = None
     group_filter: str | None = None
+    """Where nothing is said, the kind of server decides."""
+    reference_attribute: ReferenceAttribute = "distinguishedName"
+    """What teams will carry as their key: refused where the server has no such attribute."""
     page_size: int = 1000
     timeout_seconds: int = 60
     """How long a server may be silent. A connection has to be there after 10 seconds at most."""

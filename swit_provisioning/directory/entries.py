@@ -11,8 +11,8 @@ from swit_provisioning.reconcile.dn import InvalidDN, dn_key
 
 Value = str | bytes
 
-# Asked of every entry: what it is, and what stays the same when it is renamed.
-IDENTITY_ATTRIBUTES = ("objectClass", "entryUUID", "objectGUID")
+# What stays the same when an entry is renamed or moved; the first that is there counts.
+IDENTITY_ATTRIBUTES = ("entryUUID", "objectGUID", "nsUniqueId")
 _GUID_BYTES = 16
 
 
@@ -41,7 +41,11 @@ class Entry:
 
     def classes(self) -> frozenset[str]:
         """The object classes in lower case."""
-        return frozenset(_as_text(value).lower() for value in self.values("objectClass"))
+        return self.words("objectClass")
+
+    def words(self, name: str) -> frozenset[str]:
+        """The values of an attribute whose case means nothing, in lower case."""
+        return frozenset(_as_text(value).lower() for value in self.values(name))
 
     def __str__(self) -> str:
         """What it is called in messages."""
@@ -102,14 +106,10 @@ class Terms:
 
 
 def directory_id(entry: Entry, key: str) -> str:
-    """What names the entry for good: its entryUUID or objectGUID as text, else its key."""
-    readers: tuple[tuple[str, Callable[[Value], str]], ...] = (
-        ("entryUUID", _uuid_text),
-        ("objectGUID", _guid_text),
-    )
-    for name, read in readers:
+    """What names the entry for good: an id that the server made, as text, else its key."""
+    for name in IDENTITY_ATTRIBUTES:
         for value in entry.values(name):
-            text = read(value)
+            text = _ID_READERS[name](value)
             if text:
                 return text
     return key
@@ -118,6 +118,7 @@ def directory_id(entry: Entry, key: str) -> str:
 def _uuid_text(value: Value) -> str:
     text = _as_text(value).strip()
     try:
+        # 389 Directory Server writes nsUniqueId with other hyphens: 66446001-1dd211b2-...
         return str(uuid.UUID(text))
     except ValueError:
         return text
@@ -137,3 +138,10 @@ def _guid_text(value: Value) -> str:
 
 def _as_text(value: Value) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+_ID_READERS: Mapping[str, Callable[[Value], str]] = {
+    "entryUUID": _uuid_text,
+    "objectGUID": _guid_text,
+    "nsUniqueId": _uuid_text,
+}

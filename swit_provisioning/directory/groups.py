@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 
 from swit_provisioning.directory.attributes import AttributeMapping
-from swit_provisioning.directory.entries import IDENTITY_ATTRIBUTES, Entry, Terms, directory_id
+from swit_provisioning.directory.entries import Entry, Terms, directory_id
+from swit_provisioning.directory.kinds import Kind
 from swit_provisioning.directory.people import Logins, Row
 from swit_provisioning.reconcile.dn import dn_key
 
@@ -13,10 +14,10 @@ from swit_provisioning.reconcile.dn import dn_key
 _OPTIONAL_UID = re.compile(r"#'[01]*'B\s*\Z")
 
 
-def group_attributes(mapping: AttributeMapping) -> list[str]:
+def group_attributes(mapping: AttributeMapping, kind: Kind) -> list[str]:
     """The attributes to ask a server for."""
     members = ("member", "uniqueMember", "memberUid", "memberOf")
-    return [*IDENTITY_ATTRIBUTES, *members, *mapping.of_groups()]
+    return [*kind.group_attributes, *members, *mapping.of_groups()]
 
 
 def group_row(entry: Entry, *, key: str, base: str, terms: Terms) -> Row:

@@ -56,6 +56,19 @@ def search(connection: ldap3.Connection, query: Query, *, server: object) -> Ite
     return _Search(connection, query, f"{server}: reading {query.base!r}").entries()
 
 
+def root_entry(
+    connection: ldap3.Connection, attributes: tuple[str, ...], *, server: object
+) -> Entry | None:
+    """What the server says about itself; nothing where it doesn't show that to this account.
+
+    Raises:
+        DirectoryError: the server failed, which is something else than that it may not be seen.
+
+    """
+    query = Query(base="", filter="(objectClass=*)", attributes=attributes, page_size=1)
+    return _Search(connection, query, f"{server}: reading its root entry (LDAP_KIND=auto)").root()
+
+
 class _Search:
     def __init__(self, connection: ldap3.Connection, query: Query, doing: str) -> None:
         self._connection = connection
@@ -86,6 +99,14 @@ class _Search:
             if not cookie:
                 return
             seen.add(cookie)
+
+    def root(self) -> Entry | None:
+        query = self._query
+        try:
+            found = self._request(query.base, query.filter, ldap3.BASE, query.attributes)
+        except DirectoryConfigError:  # hidden from this account, or from everybody
+            return None
+        return self._entry(found[0]) if found else None
 
     def _request(
         self,

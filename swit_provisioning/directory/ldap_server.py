@@ -24,10 +24,17 @@ from swit_provisioning.directory.errors import (
     DirectoryUnavailableError,
     DirectoryUntrustedError,
 )
-from swit_provisioning.directory.filters import GROUP_FILTER, USER_FILTER, is_person
+from swit_provisioning.directory.filters import is_person
 from swit_provisioning.directory.groups import group_attributes
 from swit_provisioning.directory.interface import utc_now
-from swit_provisioning.directory.ldap_search import Query, search
+from swit_provisioning.directory.kinds import (
+    KINDS,
+    ROOT_ATTRIBUTES,
+    Kind,
+    recognised,
+    refuse_reference,
+)
+from swit_provisioning.directory.ldap_search import Query, root_entry, search
 from swit_provisioning.directory.ldap_session import logged_in
 from swit_provisioning.directory.people import people_attributes
 from swit_provisioning.reconcile.dn import dn_key
@@ -120,9 +127,10 @@ class LdapDirectory:
                 " in clear text, and nobody proved that it is this server"
             )
         with logged_in(config, server) as connection:
+            kind = self._kind(connection, server)
             return assemble(
-                self._people(connection, server),
-                self._groups(connection, server),
+                self._people(connection, server, kind),
+                self._groups(connection, server, kind),
                 source=Source(
                     name=str(server),
                     kind="ldap",
@@ -131,29 +139,44 @@ class LdapDirectory:
                     hint="Look at LDAP_USER_OUS, LDAP_USER_FILTER, LDAP_USER_ATTRIBUTES"
                     " (email=...) and at what LDAP_USER may see.",
                     warnings=tuple(warnings),
+                    server_kind=kind.title,
                 ),
                 terms=Terms(mapping=self._mapping, now=self._clock(), listed=False),
             )
 
-    def _people(self, connection: ldap3.Connection, server: ServerAddress) -> Iterator[Found]:
+    def _kind(self, connection: ldap3.Connection, server: ServerAddress) -> Kind:
+        """The kind that `LDAP_KIND` names, else the one that the server's root entry tells."""
+        if self._config.kind == "auto":
+            root = root_entry(connection, ROOT_ATTRIBUTES, server=server)
+            kind = KINDS["other"] if root is None else recognised(root)
+        else:
+            kind = KINDS[self._config.kind]
+        refuse_reference(kind, self._config.reference_attribute, server)
+        return kind
+
+    def _people(
+        self, connection: ldap3.Connection, server: ServerAddress, kind: Kind
+    ) -> Iterator[Found]:
         own_filter = self._config.user_filter is not None
         for base in self._config.user_bases:
             query = Query(
                 base=base,
-                filter=self._config.user_filter or USER_FILTER,
-                attributes=tuple(people_attributes(self._mapping)),
+                filter=self._config.user_filter or kind.user_filter,
+                attributes=tuple(people_attributes(self._mapping, kind)),
                 page_size=self._config.page_size,
             )
             for entry in search(connection, query, server=server):
                 if is_person(entry.classes(), own_filter=own_filter):
                     yield dn_key(base), entry
 
-    def _groups(self, connection: ldap3.Connection, server: ServerAddress) -> Iterator[Found]:
+    def _groups(
+        self, connection: ldap3.Connection, server: ServerAddress, kind: Kind
+    ) -> Iterator[Found]:
         for base in self._config.group_bases:
             query = Query(
                 base=base,
-                filter=self._config.group_filter or GROUP_FILTER,
-                attributes=tuple(group_attributes(self._mapping)),
+                filter=self._config.group_filter or kind.group_filter,
+                attributes=tuple(group_attributes(self._mapping, kind)),
                 page_size=self._config.page_size,
             )
             for entry in search(connection, query, server=server):

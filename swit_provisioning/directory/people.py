@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from swit_provisioning.directory.accounts import ACCOUNT_ATTRIBUTES, is_enabled
+from swit_provisioning.directory.accounts import is_enabled
 from swit_provisioning.directory.attributes import AttributeMapping
-from swit_provisioning.directory.entries import IDENTITY_ATTRIBUTES, Entry, Terms, directory_id
+from swit_provisioning.directory.entries import Entry, Terms, directory_id
+from swit_provisioning.directory.kinds import Kind
 
 Row = dict[str, Any]
 
 
-def people_attributes(mapping: AttributeMapping) -> list[str]:
+def people_attributes(mapping: AttributeMapping, kind: Kind) -> list[str]:
     """The attributes to ask a server for; `uid` is what a posixGroup calls its members by."""
-    return [*IDENTITY_ATTRIBUTES, "uid", *ACCOUNT_ATTRIBUTES, *mapping.of_users()]
+    return [*kind.user_attributes, "uid", *mapping.of_users()]
 
 
 def user_row(entry: Entry, *, key: str, base: str, terms: Terms) -> Row:

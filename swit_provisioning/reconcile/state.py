@@ -36,6 +36,13 @@ class DirectoryFacts:
     """Normal-form DN; `None` for a file: there any DN counts as below it."""
     bases: tuple[BaseCount, ...]
     warnings: tuple[str, ...] = ()
+    server_kind: str | None = None
+    """For people: `Active Directory`, `OpenLDAP`; nothing for a file."""
+
+    @property
+    def title(self) -> str:
+        """Source and kind of server: `ldaps://dc1.example.com · Active Directory`."""
+        return f"{self.source} · {self.server_kind}" if self.server_kind else self.source
 
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -51,6 +58,8 @@ class DirectoryFacts:
             search_base=document["search_base"],
             bases=tuple(BaseCount(**base) for base in document["bases"]),
             warnings=tuple(document["warnings"]),
+            # Frames of earlier versions don't say it, and a run may be re-executed.
+            server_kind=document.get("server_kind"),
         )
 
 

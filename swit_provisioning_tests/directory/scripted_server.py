@@ -22,6 +22,8 @@ class Asked:
     """One search request."""
 
     base: str
+    filter: bytes
+    """As it came, without its outer tag and length."""
     attributes: tuple[str, ...]
     cookie: bytes
     paged: bool
@@ -106,12 +108,20 @@ def garbage() -> Reply:
 
 
 class ScriptedServer:
-    """Listens on a port of its own while it is entered; any account may log in."""
+    """Listens on a port of its own while it is entered; any account may log in.
+
+    Its root entry (rootDSE) is answered with `root`, and counts as no search.
+    """
 
     def __init__(
-        self, answer: Callable[[Asked], Iterable[Reply]], *, bind: tuple[int, str] = (0, "")
+        self,
+        answer: Callable[[Asked], Iterable[Reply]],
+        *,
+        bind: tuple[int, str] = (0, ""),
+        root: Iterable[Reply] = (),
     ) -> None:
         self.answer = answer
+        self.root = [*root] or [done()]
         self.bind = bind
         self.searches: list[Asked] = []
         self.logins: list[tuple[str, str]] = []
@@ -178,8 +188,10 @@ class _Handler(socketserver.StreamRequestHandler):
     ) -> bool:
         script = self.server.script
         asked = _asked(content, controls, len(script.searches) + 1)
-        script.searches.append(asked)
-        for reply in script.answer(asked):
+        replies = script.root if asked.base == "" else script.answer(asked)
+        if asked.base:
+            script.searches.append(asked)
+        for reply in replies:
             if isinstance(reply, Silence):
                 script.closing.wait()
             if not isinstance(reply, tuple):
@@ -212,6 +224,7 @@ def _asked(content: bytes, controls: list[tuple[int, bytes]], count: int) -> Ask
                 *_, (_, cookie) = parts(page)
     return Asked(
         base=fields[0].decode(),
+        filter=fields[6],
         attributes=tuple(value.decode() for _, value in parts(fields[7])),
         cookie=cookie,
         paged=paged,

@@ -76,6 +76,14 @@ def test_both_kinds_of_id_are_read_as_text(made: uuid.UUID) -> None:
     assert directory_id(entry(objectGUID=("{" + text.upper() + "}",)), "k") == text
 
 
+def test_the_id_of_389_directory_server_is_read_where_there_is_no_other() -> None:
+    written = b"66446001-1dd211b2-ad6a8bf6-da1cdb3d"
+    usual = "66446001-1dd2-11b2-ad6a-8bf6da1cdb3d"
+    assert directory_id(entry(nsUniqueId=(written,)), "k") == usual
+    better = str(uuid.UUID(int=7))
+    assert directory_id(entry(nsUniqueId=(written,), entryUUID=(better,)), "k") == better
+
+
 @pytest.mark.parametrize(
     "attributes", [{}, {"objectGUID": (b"short",)}, {"entryUUID": (b" ",)}, {"objectGUID": ()}]
 )

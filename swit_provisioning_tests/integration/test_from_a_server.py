@@ -53,6 +53,8 @@ def test_a_server_over_starttls_gives_the_same_organisation_as_the_file(
             "LDAP_CA_FILE": slapd.config().ca_file or "",
         }.items():
             monkeypatch.setenv(name, value)
+        check = on_stage.run("check").stdout
+        assert f"Directory: ldap://localhost:{slapd.port} (StartTLS) · OpenLDAP" in check
         assert on_stage.json("sync")["status"] == "applied"
         assert picture(on_stage) == from_file
         on_stage.server.log.clear()

@@ -77,7 +77,8 @@ def test_what_was_read_and_where_is_stated(slapd: Slapd) -> None:
     state = read(slapd.config(user_bases=bases, group_bases=(company.GROUPS,)))
     facts = state.facts
     assert facts.source == f"ldap://127.0.0.1:{slapd.port} (StartTLS)"
-    assert facts.kind == "ldap"
+    assert (facts.kind, facts.server_kind) == ("ldap", "OpenLDAP")
+    assert facts.title == f"{facts.source} · OpenLDAP"
     assert facts.search_base == SUFFIX
     assert [(b.base, b.users, b.groups) for b in facts.bases] == [
         ("ou=employees,dc=example,dc=test", 175, 0),
