@@ -28,24 +28,13 @@ def is_enabled(entry: Entry, terms: Terms) -> bool:
 
 
 def _disabled(entry: Entry, terms: Terms) -> bool:
-    flags = _number(entry, "userAccountControl", terms)
+    flags = terms.number(entry, "userAccountControl")
     return flags is not None and bool(flags & _ACCOUNT_DISABLED)
 
 
 def _expired(entry: Entry, terms: Terms) -> bool:
     """`accountExpires` counts tenths of microseconds since 1601."""
-    ticks = _number(entry, "accountExpires", terms)
+    ticks = terms.number(entry, "accountExpires")
     if ticks is None or ticks in _NEVER or not 0 < ticks // 10 <= _LAST_MICROSECOND:
         return False
     return _WINDOWS_EPOCH + timedelta(microseconds=ticks // 10) <= terms.now
-
-
-def _number(entry: Entry, name: str, terms: Terms) -> int | None:
-    text = terms.first(entry, name)
-    if text is None:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        terms.notes.add("Not a number, left out", f"{name} of {entry}")
-        return None

@@ -10,6 +10,7 @@ from swit_provisioning.directory.errors import DirectoryConfigError, DirectoryIn
 from swit_provisioning.directory.groups import group_row, membership_rows
 from swit_provisioning.directory.notes import listed
 from swit_provisioning.directory.people import Logins, Row, user_row
+from swit_provisioning.directory.primary_groups import PrimaryGroups
 from swit_provisioning.reconcile.dn import InvalidDN, dn_key
 from swit_provisioning.reconcile.frames import IDP_GROUPS, IDP_MEMBERSHIPS, IDP_USERS
 from swit_provisioning.reconcile.state import BaseCount, DirectoryFacts, DirectoryState
@@ -52,14 +53,18 @@ def assemble(
     distinct = _Distinct(terms)
     users: list[Row] = []
     logins = Logins()
+    primaries = PrimaryGroups()
     for key, base, entry in distinct.of(people):
         users.append(user_row(entry, key=key, base=base, terms=terms))
         logins.add(entry, key=key, terms=terms)
+        primaries.add(entry, key=key, terms=terms)
     teams: list[Row] = []
     members: dict[str, list[dict[str, str]]] = {}
     for key, base, entry in distinct.of(groups):
         teams.append(group_row(entry, key=key, base=base, terms=terms))
-        members[key] = list(membership_rows(entry, key=key, logins=logins, terms=terms))
+        members[key] = list(
+            membership_rows(entry, key=key, logins=logins, primaries=primaries, terms=terms)
+        )
     distinct.raise_problems(source.name)
     users, teams = _placed(users, terms), _placed(teams, terms)
     _refuse_nobody(users, source, terms)

@@ -85,6 +85,17 @@ class Terms:
         """The usable values of the first attribute that has any."""
         return next((found for name in names if (found := self.texts(entry, name))), [])
 
+    def number(self, entry: Entry, name: str) -> int | None:
+        """The first usable value as a whole number, if it is one."""
+        text = self.first(entry, name)
+        if text is None:
+            return None
+        try:
+            return int(text)
+        except ValueError:
+            self.notes.add("Not a number, left out", f"{name} of {entry}")
+            return None
+
     def reference_key(self, dn: str, entry: Entry) -> str:
         """The key of an entry that another one names; text that is no DN matches nobody."""
         try:

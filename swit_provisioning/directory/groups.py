@@ -8,6 +8,7 @@ from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.entries import Entry, Terms, directory_id
 from swit_provisioning.directory.kinds import Kind
 from swit_provisioning.directory.people import Logins, Row
+from swit_provisioning.directory.primary_groups import PrimaryGroups
 from swit_provisioning.reconcile.dn import dn_key
 
 # `uniqueMember` may carry a bit string behind the DN: Name and Optional UID, RFC 4517 3.3.21.
@@ -34,14 +35,17 @@ def group_row(entry: Entry, *, key: str, base: str, terms: Terms) -> Row:
 
 
 def membership_rows(
-    entry: Entry, *, key: str, logins: Logins, terms: Terms
+    entry: Entry, *, key: str, logins: Logins, primaries: PrimaryGroups, terms: Terms
 ) -> Iterator[dict[str, str]]:
     """The rows of `idp_memberships` that one group gives, each member once.
 
+    Those whose primary group it is are members, too, though the group doesn't list them.
     In the order in which a file lists them; for a server by key.
     """
     found: dict[str, str] = {}
     for member, dn in _members(entry, logins, terms):
+        found.setdefault(member, dn)
+    for member, dn in primaries.members(entry):
         found.setdefault(member, dn)
     pairs = found.items() if terms.listed else sorted(found.items())
     for member, dn in pairs:

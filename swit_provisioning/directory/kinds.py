@@ -40,6 +40,8 @@ class Kind:
     """What stays the same when an entry is renamed or moved; the first that is there counts."""
     account_attributes: tuple[str, ...]
     """What says that an account is disabled or expired."""
+    state_attribute: str | None = None
+    """The one of these that every account has: where it is missing, it may not be read."""
     has_primary_groups: bool
     """Whether a user's primary group is an attribute of the user, and not listed by the group."""
 
@@ -67,6 +69,7 @@ _KINDS = (
         group_filter="(objectClass=group)",
         identity_attributes=("objectGUID",),
         account_attributes=("userAccountControl", "accountExpires"),
+        state_attribute="userAccountControl",
         has_primary_groups=True,
     ),
     Kind(

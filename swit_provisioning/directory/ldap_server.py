@@ -36,6 +36,7 @@ from swit_provisioning.directory.kinds import (
 )
 from swit_provisioning.directory.ldap_search import Query, root_entry, search
 from swit_provisioning.directory.ldap_session import logged_in
+from swit_provisioning.directory.notes import Notes
 from swit_provisioning.directory.people import people_attributes
 from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.state import DirectoryState
@@ -128,8 +129,9 @@ class LdapDirectory:
             )
         with logged_in(config, server) as connection:
             kind = self._kind(connection, server)
+            terms = Terms(mapping=self._mapping, now=self._clock(), listed=False)
             return assemble(
-                self._people(connection, server, kind),
+                self._people(connection, server, kind, terms.notes),
                 self._groups(connection, server, kind),
                 source=Source(
                     name=str(server),
@@ -141,7 +143,7 @@ class LdapDirectory:
                     warnings=tuple(warnings),
                     server_kind=kind.title,
                 ),
-                terms=Terms(mapping=self._mapping, now=self._clock(), listed=False),
+                terms=terms,
             )
 
     def _kind(self, connection: ldap3.Connection, server: ServerAddress) -> Kind:
@@ -155,7 +157,7 @@ class LdapDirectory:
         return kind
 
     def _people(
-        self, connection: ldap3.Connection, server: ServerAddress, kind: Kind
+        self, connection: ldap3.Connection, server: ServerAddress, kind: Kind, notes: Notes
     ) -> Iterator[Found]:
         own_filter = self._config.user_filter is not None
         for base in self._config.user_bases:
@@ -167,6 +169,12 @@ class LdapDirectory:
             )
             for entry in search(connection, query, server=server):
                 if is_person(entry.classes(), own_filter=own_filter):
+                    if kind.state_attribute and not entry.has(kind.state_attribute):
+                        notes.add(
+                            f"{kind.state_attribute} can't be read, so whether they are disabled"
+                            " isn't known; give LDAP_USER the right to",
+                            str(entry),
+                        )
                     yield dn_key(base), entry
 
     def _groups(

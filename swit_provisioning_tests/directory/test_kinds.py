@@ -193,3 +193,11 @@ def test_facts_of_an_earlier_version_say_nothing_about_the_kind() -> None:
     del document["server_kind"]
     assert DirectoryFacts.of(document) == facts
     assert replace(facts, server_kind="OpenLDAP").title == "x · OpenLDAP"
+
+
+@pytest.mark.parametrize(("root", "told"), [(ACTIVE_DIRECTORY, True), (OPENLDAP, False)])
+def test_a_domain_that_hides_who_is_disabled_is_a_warning(root: Root, *, told: bool) -> None:
+    """An ordinary account of a domain often may not read userAccountControl."""
+    with ScriptedServer(answer, root=says(root)) as server:
+        warnings = read(server).facts.warnings
+    assert any("userAccountControl can't be read" in warning for warning in warnings) is told
