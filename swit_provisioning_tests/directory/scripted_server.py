@@ -1,20 +1,26 @@
-"""A small LDAP server that answers each search as a test says, faults and all.
-
-It speaks the wire format with its own dozen lines, so that what reads it is checked by something
-that doesn't share its code.
-"""
+"""A small LDAP server that answers each search as a test says, faults and all."""
 
 import re
+import socket
 import socketserver
+import ssl
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from swit_provisioning.directory.addresses import ServerAddress
-
-PAGED = b"1.2.840.113556.1.4.319"
-BIND, UNBIND, SEARCH, EXTENDED = 0x60, 0x42, 0x63, 0x77
+from swit_provisioning.directory.addresses import ServerAddress, Tls
+from swit_provisioning_tests.directory.wire import (
+    BIND,
+    EXTENDED,
+    PAGED_RESULTS,
+    SEARCH,
+    START_TLS,
+    number,
+    parts,
+    text,
+    tlv,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,18 +28,25 @@ class Asked:
     """One search request."""
 
     base: str
+    scope: int
+    """0: the entry itself, 1: its children, 2: all below and itself."""
+    size_limit: int
     filter: bytes
     """As it came, without its outer tag and length."""
+    filter_tag: int
     attributes: tuple[str, ...]
     cookie: bytes
     paged: bool
+    page_size: int
     number: int
     """1 for the first search since the server was started."""
+    connection: int
+    """1 for the first connection since the server was started."""
 
     @property
     def range_from(self) -> int | None:
         """Where a request for more values of an attribute begins."""
-        found = re.fullmatch(r"\w+;range=(\d+)-\*", self.attributes[0])
+        found = re.fullmatch(r"\w+;range=(\d+)-\*", self.attributes[0] if self.attributes else "")
         return int(found[1]) if found else None
 
 
@@ -49,37 +62,6 @@ Reply = tuple[bytes, bytes] | Close | Silence
 """An operation and, behind it, controls; or the end."""
 
 
-def tlv(tag: int, *parts: bytes) -> bytes:
-    content = b"".join(parts)
-    size = len(content)
-    if size < 0x80:
-        return bytes((tag, size)) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(length))) + length + content
-
-
-def text(value: str | bytes, tag: int = 0x04) -> bytes:
-    return tlv(tag, value.encode() if isinstance(value, str) else value)
-
-
-def number(value: int, tag: int = 0x02) -> bytes:
-    return tlv(tag, value.to_bytes(value.bit_length() // 8 + 1, "big"))
-
-
-def parts(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tags and contents of what stands side by side in `data`."""
-    position = 0
-    while position < len(data):
-        tag, size = data[position], data[position + 1]
-        position += 2
-        if size > 0x7F:
-            more = size & 0x7F
-            size = int.from_bytes(data[position : position + more], "big")
-            position += more
-        yield tag, data[position : position + size]
-        position += size
-
-
 def entry(dn: str, attributes: Mapping[str, Sequence[str | bytes]]) -> Reply:
     """An entry; a name may carry options: `member;range=0-1499`."""
     pairs = [
@@ -93,13 +75,21 @@ def reference(*urls: str) -> Reply:
     return tlv(0x73, *map(text, urls)), b""
 
 
-def done(code: int = 0, *, cookie: bytes | None = b"", message: str = "", found: str = "") -> Reply:
+def done(
+    code: int = 0,
+    *,
+    cookie: bytes | None = b"",
+    message: str = "",
+    found: str = "",
+    referrals: Sequence[str] = (),
+) -> Reply:
     """The end of an answer; `cookie=None` leaves the paging control out."""
     controls = b""
     if cookie is not None:
         value = tlv(0x30, number(0), text(cookie))
-        controls = tlv(0xA0, tlv(0x30, text(PAGED), text(value)))
-    return tlv(0x65, number(code, 0x0A), text(found), text(message)), controls
+        controls = tlv(0xA0, tlv(0x30, text(PAGED_RESULTS), text(value)))
+    elsewhere = tlv(0xA3, *map(text, referrals)) if referrals else b""
+    return tlv(0x65, number(code, 0x0A), text(found), text(message), elsewhere), controls
 
 
 def garbage() -> Reply:
@@ -119,12 +109,27 @@ class ScriptedServer:
         *,
         bind: tuple[int, str] = (0, ""),
         root: Iterable[Reply] = (),
+        tls: ssl.SSLContext | None = None,
+        mode: Tls = "none",
     ) -> None:
+        """Say what it answers.
+
+        Args:
+            answer: makes the replies to each search.
+            bind: the result of every login.
+            root: its root entry; nothing that anybody would know it by where nothing is said.
+            tls: its certificate; without one StartTLS is refused.
+            mode: how clients are told to come; `ldaps` needs `tls`.
+
+        """
         self.answer = answer
-        self.root = [*root] or [done()]
         self.bind = bind
+        self.root = [*root] or [done()]
+        self.tls = tls
+        self.mode = mode
         self.searches: list[Asked] = []
         self.logins: list[tuple[str, str]] = []
+        self.connections = 0
         self.started_tls = 0
         self.closing = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -135,7 +140,12 @@ class ScriptedServer:
 
     @property
     def address(self) -> ServerAddress:
-        return ServerAddress(host="127.0.0.1", port=self._server.server_address[1], tls="none")
+        return ServerAddress(host="127.0.0.1", port=self._server.server_address[1], tls=self.mode)
+
+    def login(self, name: str, password: str) -> tuple[int, str]:
+        """Result code and text for a login."""
+        self.logins.append((name, password))
+        return self.bind
 
     def __enter__(self) -> Self:
         """Start listening."""
@@ -157,41 +167,64 @@ class _Server(socketserver.ThreadingTCPServer):
 
 class _Handler(socketserver.StreamRequestHandler):
     server: _Server
+    request: socket.socket
     disable_nagle_algorithm = True
 
     def handle(self) -> None:
+        script = self.server.script
+        script.connections += 1
+        self.number = script.connections
         try:
+            if script.mode == "ldaps":
+                self._encrypt()
             while message := self._message():
                 if not self._served(message):
                     return
-        except OSError:
+        except (OSError, ValueError):  # the client went away, also in the middle of a handshake
             return
+
+    def finish(self) -> None:
+        """Close; what is wrapped in TLS isn't the socket that the server knows of."""
+        super().finish()
+        self.request.close()
+
+    def _encrypt(self) -> None:
+        assert self.server.script.tls is not None
+        self.request = self.server.script.tls.wrap_socket(self.request, server_side=True)
+        self.setup()
 
     def _served(self, message: bytes) -> bool:
         (_, message_id), (operation, content), *controls = parts(message)
-        script = self.server.script
         if operation == BIND:
             _, (_, name), (_, password) = parts(content)
-            script.logins.append((name.decode(), password.decode()))
-            code, said = script.bind
+            code, said = self.server.script.login(name.decode(), password.decode())
             self._send(message_id, (tlv(0x61, number(code, 0x0A), text(""), text(said)), b""))
             return True
         if operation == EXTENDED:
-            script.started_tls += 1
-            refusal = tlv(0x78, number(2, 0x0A), text(""), text("unsupported"))
-            self._send(message_id, (refusal, b""))
+            self._extended(message_id, content)
             return True
         return operation == SEARCH and self._answered(message_id, content, controls)
+
+    def _extended(self, message_id: bytes, content: bytes) -> None:
+        """StartTLS, where there is a certificate; nothing else is offered."""
+        script = self.server.script
+        (_, name), *_ = parts(content)
+        wanted = name.decode() == START_TLS
+        script.started_tls += wanted
+        offered = wanted and script.tls is not None
+        code, said = (0, "") if offered else (2, "unsupported")
+        self._send(message_id, (tlv(0x78, number(code, 0x0A), text(""), text(said)), b""))
+        if offered:
+            self._encrypt()
 
     def _answered(
         self, message_id: bytes, content: bytes, controls: list[tuple[int, bytes]]
     ) -> bool:
         script = self.server.script
-        asked = _asked(content, controls, len(script.searches) + 1)
-        replies = script.root if asked.base == "" else script.answer(asked)
+        asked = _asked(content, controls, len(script.searches) + 1, self.number)
         if asked.base:
             script.searches.append(asked)
-        for reply in replies:
+        for reply in script.answer(asked) if asked.base else script.root:
             if isinstance(reply, Silence):
                 script.closing.wait()
             if not isinstance(reply, tuple):
@@ -212,21 +245,28 @@ class _Handler(socketserver.StreamRequestHandler):
         return self.rfile.read(size)
 
 
-def _asked(content: bytes, controls: list[tuple[int, bytes]], count: int) -> Asked:
-    fields = [value for _, value in parts(content)]
-    cookie, paged = b"", False
+def _asked(content: bytes, controls: list[tuple[int, bytes]], count: int, connection: int) -> Asked:
+    fields = list(parts(content))
+    base, scope, _, size_limit, _, _, condition, attributes = fields
+    cookie, paged, page_size = b"", False, 0
     for _, listed in controls:
         for _, control in parts(listed):
             (_, kind), *_, (_, value) = parts(control)
-            if kind == PAGED:
+            if kind.decode() == PAGED_RESULTS:
                 paged = True
                 (_, page) = next(parts(value))
-                *_, (_, cookie) = parts(page)
+                (_, size), (_, cookie) = parts(page)
+                page_size = int.from_bytes(size, "big")
     return Asked(
-        base=fields[0].decode(),
-        filter=fields[6],
-        attributes=tuple(value.decode() for _, value in parts(fields[7])),
+        base=base[1].decode(),
+        scope=scope[1][0],
+        size_limit=int.from_bytes(size_limit[1], "big"),
+        filter=condition[1],
+        filter_tag=condition[0],
+        attributes=tuple(value.decode() for _, value in parts(attributes[1])),
         cookie=cookie,
         paged=paged,
+        page_size=page_size,
         number=count,
+        connection=connection,
     )
