@@ -8,6 +8,7 @@ import pandas as pd
 
 from swit_provisioning.assets.common import DIFFERENCE_GROUP, frame_out
 from swit_provisioning.assets.guarding import judged, root_run_id
+from swit_provisioning.reconcile.findings import findings_frame
 from swit_provisioning.reconcile.frames import FrameSchema
 from swit_provisioning.reconcile.plan import Change, Plan, changes_frame
 from swit_provisioning.reconcile.planner import reconcile
@@ -18,7 +19,7 @@ from swit_provisioning.reconcile.state import (
     SwitFacts,
     SwitState,
 )
-from swit_provisioning.resources.frames import preview, schema_of
+from swit_provisioning.resources.frames import PREVIEW_ROWS, preview, schema_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.store import Store
 
@@ -35,6 +36,13 @@ _READS_OF: Final = {
     "team_diff": {"idp_groups", "idp_memberships", "swit_teams", "swit_memberships", "user_diff"},
     "sort_diff": {"idp_groups", "swit_teams", "team_diff"},
     "membership_diff": {"idp_memberships", "swit_memberships", "user_diff", "team_diff"},
+    "directory_findings": {
+        "idp_users",
+        "idp_groups",
+        "idp_memberships",
+        "idp_findings",
+        "swit_users",
+    },
     "change_plan": set(DIFFS),
 }
 
@@ -55,6 +63,7 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     idp_users: pd.DataFrame,
     idp_groups: pd.DataFrame,
     idp_memberships: pd.DataFrame,
+    idp_findings: pd.DataFrame,
     swit_users: pd.DataFrame,
     swit_teams: pd.DataFrame,
     swit_memberships: pd.DataFrame,
@@ -64,6 +73,7 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
         users=idp_users,
         groups=idp_groups,
         memberships=idp_memberships,
+        findings=idp_findings,
         facts=DirectoryFacts.of(idp_users.attrs["facts"]),
     )
     swit = SwitState(
@@ -80,6 +90,7 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     )
     for name, actions in DIFFS.items():
         yield _output(name, [c for c in plan.changes if c.action in actions])
+    yield _findings_output(plan)
     yield _plan_output(plan)
 
 
@@ -91,11 +102,17 @@ def _output(name: str, changes: list[Change]) -> dg.Output[pd.DataFrame]:
     return dg.Output(frame, name, metadata={"summary": _summary(numbers), **numbers})
 
 
+def _findings_output(plan: Plan) -> dg.Output[pd.DataFrame]:
+    frame = findings_frame(plan.findings)
+    counts = {str(kind): int(n) for kind, n in frame["kind"].value_counts(sort=False).items()}
+    summary = _summary(counts) if counts else "nothing to mend"
+    return dg.Output(frame, "directory_findings", metadata={"summary": summary, **counts})
+
+
 def _plan_output(plan: Plan) -> dg.Output[pd.DataFrame]:
     frame = changes_frame(plan.changes)
-    findings = pd.DataFrame(
-        [finding.document() for finding in plan.findings], columns=["kind", "subject", "message"]
-    )
+    shown = [finding.document() for finding in plan.findings[:PREVIEW_ROWS]]
+    findings = pd.DataFrame(shown, columns=["kind", "subject", "attribute", "message", "side"])
     return dg.Output(
         frame,
         "change_plan",

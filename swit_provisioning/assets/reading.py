@@ -17,24 +17,27 @@ from swit_provisioning.swit.reading import read_organization
 @dg.multi_asset(
     outs={
         name: frame_out(name, group=DIRECTORY_GROUP, kinds={"ldap", "parquet"})
-        for name in ("idp_users", "idp_groups", "idp_memberships")
+        for name in ("idp_users", "idp_groups", "idp_memberships", "idp_findings")
     }
 )
 def read_directory(
     context: dg.AssetExecutionContext, directory: dg.ResourceParam[Directory]
 ) -> Iterator[dg.Output[pd.DataFrame]]:
-    """Read users, groups and memberships in one go, from one server: all of it or nothing."""
+    """Read users, groups, memberships in one go, from one server: all of it or nothing."""
     try:
         state = directory.read()
     except DirectoryError as error:
         raise as_failure(error, doing="The directory was not read") from error
     for warning in state.facts.warnings:
         context.log.warning(warning)
+    if len(state.findings):
+        context.log.warning("%d values could not be read: see idp_findings", len(state.findings))
     facts = state.facts.document()
     for name, frame in (
         ("idp_users", state.users),
         ("idp_groups", state.groups),
         ("idp_memberships", state.memberships),
+        ("idp_findings", state.findings),
     ):
         frame.attrs["facts"] = facts
         yield dg.Output(frame, name, metadata={"source": state.facts.title})

@@ -90,7 +90,7 @@ def _say_plan(
     counts = ", ".join(f"{n} {action}" for action, n in plan.counts().items())
     console.print(f"A plan made now: {counts or 'nothing to do'}", markup=False)
     console.print(_tree(plan, swit))
-    findings_table(console, plan)
+    findings_table(console, plan.findings, all_of_them="--csv FILE has all of the directory")
     verdicts = judge(
         plan, settings.limits(), last_read=store.reads.last_accepted(), recent={}, approval=None
     )

@@ -98,7 +98,7 @@ def _report(settings: Settings, run: FinishedRun, plan_id: str | None, *, as_jso
         if status != "nothing to do":
             changes_table(console, stored.plan.changes, "Changes")
         outcomes_table(console, entries)
-        findings_table(console, stored.plan)
+        findings_table(console, stored.plan.findings, all_of_them="--json shows all")
         if status == "blocked":
             guards_table(console, [verdict for verdict in stored.verdicts if stops(verdict)])
     return _end(run, status, as_json=as_json, document=document)
@@ -156,7 +156,7 @@ def _print_plan(settings: Settings, stored: StoredPlan, *, as_json: bool) -> Non
     plan_summary(console, stored.plan, *_estimate(settings, stored))
     changes_table(console, stored.plan.changes, "Changes")
     changes_table(console, stored.plan.disabled, "Not sent (DISABLED_ACTIONS)")
-    findings_table(console, stored.plan)
+    findings_table(console, stored.plan.findings, all_of_them="--json shows all")
     guards_table(console, stored.verdicts)
     if stored.plan.changes:
         console.print(f"To apply it: swit-provisioning apply {stored.plan_id}", highlight=False)

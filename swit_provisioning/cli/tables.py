@@ -9,13 +9,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from swit_provisioning.cli.documents import Verdicts
-from swit_provisioning.reconcile.plan import Change, Plan
+from swit_provisioning.reconcile.plan import Change, Finding, Plan
 from swit_provisioning.reconcile.words import what
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.journal import JournalEntry
 
 MOST_ROWS: Final = 200
 """Rows of one table: more is for `--json` and the Dagster UI."""
+
+MOST_OF_A_KIND: Final = 20
+"""Findings of one kind in a table, so that many of one don't hide the few of another."""
 
 _COLOURS: Final = {
     "user.create": "green",
@@ -79,16 +82,27 @@ def stops(verdict: Mapping[str, Any]) -> bool:
     return bool(verdict["blocking"] and not verdict["passed"])
 
 
-def findings_table(console: Console, plan: Plan) -> None:
-    """What a person should know, beside the changes."""
-    if not plan.findings:
+def findings_table(console: Console, findings: Iterable[Finding], *, all_of_them: str) -> None:
+    """What a person should know, by kind, counted; `all_of_them` says where the rest stands."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.kind, []).append(finding)
+    if not kinds:
         return
-    table = Table(title="Findings", title_justify="left")
-    for column in ("kind", "who or what", "what to do"):
-        table.add_column(column, overflow="fold")
-    for finding in plan.findings[:MOST_ROWS]:
-        table.add_row(escape(finding.kind), escape(finding.subject), escape(finding.message))
-    console.print(table)
+    counts = ", ".join(f"{len(found)} {kind}" for kind, found in kinds.items())
+    console.print(f"Findings: {counts}", markup=False, highlight=False)
+    for kind, found in kinds.items():
+        where = "in the directory" if found[0].side == "directory" else "in Swit or the settings"
+        console.print(f"{kind} ({len(found)}), to be mended {where}:", markup=False)
+        table = Table()
+        for column in ("who or what", "attribute", "what to do"):
+            table.add_column(column, overflow="fold")
+        for finding in found[:MOST_OF_A_KIND]:
+            cells = (finding.subject, finding.attribute, finding.message)
+            table.add_row(*map(escape, cells))
+        console.print(table)
+        if len(found) > MOST_OF_A_KIND:
+            console.print(f"... and {len(found) - MOST_OF_A_KIND} more: {all_of_them}")
 
 
 def outcomes_table(console: Console, entries: Iterable[JournalEntry]) -> None:

@@ -34,7 +34,7 @@ class Source:
     server_kind: str | None = None
     """For people: `Active Directory`; nothing for a file."""
     warnings: tuple[str, ...] = ()
-    """Remarks about the way there; those about entries follow them."""
+    """Remarks about the way there; those about entries are findings."""
 
 
 def assemble(
@@ -59,12 +59,14 @@ def assemble(
         logins.add(entry, key=key, terms=terms)
         primaries.add(entry, key=key, terms=terms)
     teams: list[Row] = []
+    listing: set[str] = set()
     members: dict[str, list[dict[str, str]]] = {}
     for key, base, entry in distinct.of(groups):
         teams.append(group_row(entry, key=key, base=base, terms=terms))
         members[key] = list(
             membership_rows(entry, key=key, logins=logins, primaries=primaries, terms=terms)
         )
+        listing.update(name for name in ("member", "uniqueMember") if entry.has(name))
     distinct.raise_problems(source.name)
     users, teams = _placed(users, terms), _placed(teams, terms)
     _refuse_nobody(users, source, terms)
@@ -72,7 +74,8 @@ def assemble(
         users=IDP_USERS.frame(users),
         groups=IDP_GROUPS.frame(teams),
         memberships=IDP_MEMBERSHIPS.frame(row for team in teams for row in members[team["key"]]),
-        facts=_facts(source, users, teams, terms),
+        findings=terms.notes.frame(),
+        facts=_facts(source, users, teams, terms, ", ".join(sorted(listing))),
     )
 
 
@@ -145,7 +148,9 @@ def _refuse_nobody(users: list[Row], source: Source, terms: Terms) -> None:
     raise DirectoryIncompleteError(message)
 
 
-def _facts(source: Source, users: list[Row], teams: list[Row], terms: Terms) -> DirectoryFacts:
+def _facts(
+    source: Source, users: list[Row], teams: list[Row], terms: Terms, member: str
+) -> DirectoryFacts:
     people = Counter(row["base"] for row in users if _usable(row))
     groups = Counter(row["base"] for row in teams)
     return DirectoryFacts(
@@ -153,6 +158,7 @@ def _facts(source: Source, users: list[Row], teams: list[Row], terms: Terms) -> 
         kind=source.kind,
         search_base=source.search_base,
         bases=tuple(BaseCount(base=b, users=people[b], groups=groups[b]) for b in source.bases),
-        warnings=(*source.warnings, *terms.notes.lines()),
+        attributes={**terms.mapping.for_people(), "member": member},
+        warnings=(*source.warnings, *terms.notes.warnings()),
         server_kind=source.server_kind,
     )

@@ -43,6 +43,15 @@ class AttributeMapping:
         """The attributes to ask of groups."""
         return _asked(*self.group_name, self.order)
 
+    def for_people(self) -> dict[str, str]:
+        """What findings call each field: all attributes that are looked at for it."""
+        values = {
+            **vars(self),
+            "name": ", ".join(self.name),
+            "group_name": ", ".join(self.group_name),
+        }
+        return {field: name for field, name in values.items() if name}
+
 
 def parse_user_attributes(text: str, onto: AttributeMapping | None = None) -> AttributeMapping:
     """Read `LDAP_USER_ATTRIBUTES`, such as `name=displayName,email=mail`.

@@ -93,16 +93,20 @@ class Terms:
         try:
             return int(text)
         except ValueError:
-            self.notes.add("Not a number, left out", f"{name} of {entry}")
+            self.not_a_number(entry, name, text)
             return None
 
-    def reference_key(self, dn: str, entry: Entry) -> str:
-        """The key of an entry that another one names; text that is no DN matches nobody."""
+    def reference_key(self, dn: str, entry: Entry, name: str) -> str:
+        """The key of an entry that the attribute `name` of another one says; no DN: nobody's."""
         try:
             return dn_key(dn)
         except InvalidDN:
-            self.notes.add(
-                "Not a distinguished name, so it stands for nobody", f"{dn!r} in {entry}"
+            self.left_out(
+                "not a DN",
+                entry,
+                name,
+                f"The value {dn!r} is no distinguished name, so it stands for nobody. Write the"
+                " DN of a user or group, or take it out.",
             )
             return dn.casefold()
 
@@ -111,9 +115,23 @@ class Terms:
             text = value.decode() if isinstance(value, bytes) else value
             text.encode()  # a file can hold half a surrogate pair, which nothing can send
         except UnicodeError:
-            self.notes.add("Not readable as text (UTF-8), left out", f"{name} of {entry}")
+            self.left_out(
+                "not text",
+                entry,
+                name,
+                "A value can't be read as text (UTF-8) and is left out. Write it anew.",
+            )
             return ""
         return text.strip()
+
+    def left_out(self, kind: str, entry: Entry, name: str, reason: str) -> None:
+        """Note a value of an entry's attribute that could not be read."""
+        self.notes.add(kind, dn=entry.dn, attribute=name, reason=reason)
+
+    def not_a_number(self, entry: Entry, name: str, text: str) -> None:
+        """Note a value that should have been one."""
+        reason = f"The value {text!r} is no number and is left out. Correct it."
+        self.left_out("not a number", entry, name, reason)
 
 
 def directory_id(entry: Entry, key: str) -> str:

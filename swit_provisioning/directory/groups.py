@@ -55,15 +55,19 @@ def membership_rows(
 def _members(entry: Entry, logins: Logins, terms: Terms) -> Iterator[tuple[str, str]]:
     """Pairs of key and DN, from whichever of the three attributes the group uses."""
     for dn in terms.texts(entry, "member"):
-        yield terms.reference_key(dn, entry), dn
+        yield terms.reference_key(dn, entry, "member"), dn
     for text in terms.texts(entry, "uniqueMember"):
         dn = _OPTIONAL_UID.sub("", text)
-        yield terms.reference_key(dn, entry), dn
+        yield terms.reference_key(dn, entry, "uniqueMember"), dn
     for uid in terms.texts(entry, "memberUid"):
         person = logins.find(uid)
         if person is None:
-            terms.notes.add(
-                "A login that isn't exactly one user's", f"memberUid {uid!r} of {entry}"
+            terms.left_out(
+                "unknown login",
+                entry,
+                "memberUid",
+                f"The login {uid!r} is not that of exactly one user, so nothing comes of it. Give"
+                " one user this `uid`, or take it out of the group.",
             )
             yield dn_key("uid=" + re.sub(r'([\\,+"<>;=# ])', r"\\\1", uid)), uid
         else:
@@ -74,13 +78,14 @@ def _parents(entry: Entry, terms: Terms) -> list[str] | None:
     """The keys in `memberOf`; nothing at all where the group has no such attribute."""
     if not entry.has("memberOf"):
         return None
-    keys = (terms.reference_key(dn, entry) for dn in terms.texts(entry, "memberOf"))
+    keys = (terms.reference_key(dn, entry, "memberOf") for dn in terms.texts(entry, "memberOf"))
     return list(dict.fromkeys(keys))
 
 
 def _order(entry: Entry, terms: Terms) -> float | None:
-    text = terms.first(entry, terms.mapping.order)
-    if text is None:
+    name = terms.mapping.order
+    text = terms.first(entry, name)
+    if name is None or text is None:
         return None
     try:
         number = float(text)
@@ -88,5 +93,5 @@ def _order(entry: Entry, terms: Terms) -> float | None:
         number = math.nan
     if math.isfinite(number):
         return number
-    terms.notes.add("Not a number, left out", f"{terms.mapping.order} of {entry}")
+    terms.not_a_number(entry, name, text)
     return None

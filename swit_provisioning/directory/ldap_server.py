@@ -170,10 +170,9 @@ class LdapDirectory:
             for entry in search(connection, query, server=server):
                 if is_person(entry.classes(), own_filter=own_filter):
                     if kind.state_attribute and not entry.has(kind.state_attribute):
-                        notes.add(
+                        notes.warn(
                             f"{kind.state_attribute} can't be read, so whether they are disabled"
-                            " isn't known; give LDAP_USER the right to",
-                            str(entry),
+                            " isn't known; give LDAP_USER the right to"
                         )
                     yield dn_key(base), entry
 

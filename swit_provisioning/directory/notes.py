@@ -1,39 +1,44 @@
-"""What a read came across that a person should know, gathered and counted by kind."""
+"""What a read came across that could not be read, each value of it named."""
 
+from collections import Counter
 from collections.abc import Iterable
 
-_SHOWN = 5
+import pandas as pd
+
+from swit_provisioning.reconcile.frames import IDP_FINDINGS
 
 
 class Notes:
-    """Collects remarks such as "is no number: order of X"; says each kind once, with examples."""
+    """Collects findings such as "not a number: order of CN=Sales", each one once."""
 
     def __init__(self) -> None:
         """Start with none."""
-        self._examples: dict[str, list[str]] = {}
-        self._counts: dict[str, int] = {}
+        self._rows: dict[tuple[str, str, str, str], None] = {}
+        self._warnings: Counter[str] = Counter()
 
-    def add(self, kind: str, example: str) -> None:
-        """Note one case of `kind`, a sentence that ends before the colon and the examples."""
-        self._counts[kind] = self._counts.get(kind, 0) + 1
-        examples = self._examples.setdefault(kind, [])
-        if len(examples) < _SHOWN and example not in examples:
-            examples.append(example)
+    def add(self, kind: str, *, dn: str, attribute: str, reason: str) -> None:
+        """Note one value of an entry that is left out, and why."""
+        self._rows[kind, dn, attribute, reason] = None
 
-    def lines(self) -> tuple[str, ...]:
-        """One line for each kind, in the order in which they turned up."""
-        return tuple(
-            f"{kind} ({count}): {listed(self._examples[kind], count)}"
-            for kind, count in self._counts.items()
-        )
+    def warn(self, what: str) -> None:
+        """Count one more entry of which `what` is true, and no fault of that entry."""
+        self._warnings[what] += 1
+
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence for each `what`, with the number of entries."""
+        return tuple(f"{what} (entries: {count})" for what, count in self._warnings.items())
+
+    def frame(self) -> pd.DataFrame:
+        """The frame `idp_findings`, in the order in which they turned up."""
+        names = IDP_FINDINGS.names
+        return IDP_FINDINGS.frame(dict(zip(names, row, strict=True)) for row in self._rows)
 
 
-def listed(examples: Iterable[str], count: int | None = None, *, most: int = _SHOWN) -> str:
+def listed(examples: Iterable[str], *, most: int = 5) -> str:
     """Join examples with `; `, at most so many, and say how many more there are.
 
-    `listed(["a", "b"], 5)` is `a; b; and 3 more`.
+    `listed(["a", "b", "c"], most=2)` is `a; b; and 1 more`.
     """
     known = list(examples)
-    shown = known[:most]
-    more = (len(known) if count is None else count) - len(shown)
-    return "; ".join([*shown, f"and {more} more"] if more > 0 else shown)
+    more = len(known) - most
+    return "; ".join([*known[:most], f"and {more} more"] if more > 0 else known)

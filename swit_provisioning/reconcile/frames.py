@@ -334,12 +334,35 @@ OUTCOMES = FrameSchema(
     ),
 )
 
+_FINDING_COLUMNS = (
+    _c("kind", "string", "What is wrong, a short fixed phrase: `no address`, `ring`..."),
+    _c("dn", "string", "The entry to look at, its DN as the directory writes it."),
+    _c("attribute", "string", "The attribute to look at; empty where it is none."),
+    _c("reason", "string", "What is wrong, what comes of it, and how to mend it."),
+)
+IDP_FINDINGS = FrameSchema(
+    name="idp_findings",
+    description="Values in the directory that could not be read and are left out, each named.",
+    key=("kind", "dn", "attribute", "reason"),
+    columns=_FINDING_COLUMNS,
+)
+DIRECTORY_FINDINGS = FrameSchema(
+    name="directory_findings",
+    description="Every bad record of the directory, for the people who run it: what each stands"
+    " for in Swit is left alone. What is to be mended in Swit or in the settings (an admin who"
+    " left, an account whose address changed) stands on `change_plan`, with these.",
+    key=("kind", "dn", "attribute", "reason"),
+    columns=_FINDING_COLUMNS,
+)
+
 SCHEMAS: Mapping[str, FrameSchema] = {
     schema.name: schema
     for schema in (
         IDP_USERS,
         IDP_GROUPS,
         IDP_MEMBERSHIPS,
+        IDP_FINDINGS,
+        DIRECTORY_FINDINGS,
         SWIT_USERS,
         SWIT_TEAMS,
         SWIT_MEMBERSHIPS,

@@ -1,7 +1,6 @@
 """The groups of the directory: which are in scope, in which order, under which parents."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import pandas as pd
 
 from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.dn import InvalidDN, rdn_values
-from swit_provisioning.reconcile.plan import NEW_TEAM, Finding
+from swit_provisioning.reconcile.plan import NEW_TEAM
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.references import reference_key
 from swit_provisioning.reconcile.state import DirectoryState
@@ -46,7 +45,6 @@ class Groups:
 
     in_scope: Mapping[str, Group]
     excluded: tuple[Group, ...]
-    findings: tuple[Finding, ...]
 
 
 def read_groups(directory: DirectoryState, policy: Policy) -> Groups:
@@ -66,8 +64,7 @@ def read_groups(directory: DirectoryState, policy: Policy) -> Groups:
         parents = row["parents"] or listed_by.get(key, ())
         near = sorted({parent for parent in parents if parent in rank}, key=rank.__getitem__)
         in_scope[key] = _group(row, tuple(near), rank[key], policy)
-    findings = tuple(_findings(in_scope))
-    return Groups(in_scope=in_scope, excluded=tuple(excluded), findings=findings)
+    return Groups(in_scope=in_scope, excluded=tuple(excluded))
 
 
 def _ordered(groups: pd.DataFrame) -> list[dict[str, Any]]:
@@ -132,22 +129,3 @@ def _listed_by(memberships: pd.DataFrame, rows: Mapping[str, Any]) -> dict[str, 
     for group, member in zip(nested["group"], nested["member"], strict=True):
         listed.setdefault(member, []).append(group)
     return listed
-
-
-def _findings(groups: Mapping[str, Group]) -> Iterator[Finding]:
-    ids = Counter(group.directory_id for group in groups.values())
-    for group in groups.values():
-        if not group.names:
-            yield Finding(
-                kind="group without a name",
-                subject=group.dn,
-                message="The group has no usable name; no team is made for it, and a team that it"
-                " has keeps its name. Give it a name.",
-            )
-        if ids[group.directory_id] > 1:
-            yield Finding(
-                kind="two groups with one id",
-                subject=group.dn,
-                message=f"Another group has the id {group.directory_id} too; neither is known"
-                " again by it after a rename. Ask who runs the directory.",
-            )

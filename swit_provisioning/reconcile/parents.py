@@ -91,8 +91,9 @@ def _depths(chosen: Mapping[str, str | None]) -> dict[str, int]:
 
 def _ring(group: Group, parent: Group) -> Finding:
     return Finding(
-        kind="ring",
+        kind="parent passed over",
         subject=group.dn,
+        side="swit",
         message=f"Its team can't be below that of {parent.dn}, which is below its own; that"
-        " parent is passed over. Take one of the two out of the other in the directory.",
+        " parent is passed over. Move the teams in Swit, or mend the ring in the directory.",
     )

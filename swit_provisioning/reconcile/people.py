@@ -1,7 +1,8 @@
 """Whose account is whose: entries of the directory matched with Swit's accounts.
 
 An entry has the account with its address, else the one it is remembered to have had. Whatever
-is not plain (an address claimed twice, an entry without one) is a finding and left alone.
+is not plain (an address claimed twice, an entry without one) is left alone; what shows only against
+Swit's accounts is a finding here, what shows in the entries alone is one in `user_records`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ Verdict = Literal[
     "excluded",
     "address changed",
     "two with one address",
+    "two accounts with one address",
     "two accounts",
     "no address",
 ]
@@ -84,7 +86,8 @@ def match_people(
             chosen == NONE,
             known > 1,
             out,
-            shared | (owned > 1),
+            shared,
+            owned > 1,
             owned == 1,
             np.array(remembered, dtype=np.int64) != NONE,
         ],
@@ -93,6 +96,7 @@ def match_people(
             "two accounts",
             "excluded",
             "two with one address",
+            "two accounts with one address",
             "matched",
             "address changed",
         ],
@@ -228,12 +232,10 @@ def _left_alone_by_rule(
 
 
 _MESSAGES: Mapping[str, str] = {
-    "no address": "The entry has no usable e-mail address; the account it last had is left"
-    " alone. Give the entry an address, or disable it.",
     "two accounts": "The entry's addresses belong to two Swit accounts or more; all of them are"
     " left alone. Take the addresses out that are not this person's.",
-    "two with one address": "Another entry or a second Swit account has one of this entry's"
-    " addresses; all of them are left alone. Leave each address to one entry and one account.",
+    "two accounts with one address": "Two Swit accounts or more have this entry's address; all of"
+    " them are left alone. Leave the address to one account in Swit's console.",
 }
 
 
@@ -242,13 +244,19 @@ def _with_findings(people: People, remembered: list[int]) -> People:
     findings = list(people.findings)
     for place, kind in enumerate(people.verdict):
         if kind in _MESSAGES:
-            findings.append(Finding(kind=kind, subject=entries.dn[place], message=_MESSAGES[kind]))
+            findings.append(
+                Finding(
+                    kind=kind,
+                    subject=entries.dn[place],
+                    side="directory" if kind == "two accounts" else "swit",
+                    message=_MESSAGES[kind],
+                )
+            )
         elif kind == "address changed":
             other = holder.get(remembered[place])
             written = written_address(entries.emails[place], people.address[place])
             other_dn = entries.dn[other] if other is not None else None
             findings.append(_changed(entries.dn[place], written, other_dn))
-    findings += _unusable(entries)
     return People(**{**vars(people), "findings": tuple(findings)})
 
 
@@ -259,24 +267,12 @@ def _changed(dn: str, written: str, other: str | None) -> Finding:
             f" account is left alone. Give the account the address {written} in Swit's"
             " console, and the other entry gets an account of its own."
         )
-        return Finding(kind="account claimed by two", subject=dn, message=message)
+        return Finding(kind="account claimed by two", subject=dn, message=message, side="swit")
     message = (
         f"The entry's address is {written} now; its account has another one and is left"
         " alone. Change the address of the account in Swit's console: no API call does that."
     )
-    return Finding(kind="address changed", subject=dn, message=message)
-
-
-def _unusable(entries: Entries) -> Iterator[Finding]:
-    for dn, emails in zip(entries.dn, entries.emails, strict=True):
-        bad = [text.strip() for text in emails if not usable_address(address_key(text))]
-        if any(bad):
-            yield Finding(
-                kind="unusable address",
-                subject=dn,
-                message=f"{', '.join(sorted(filter(None, bad)))} can't be an e-mail address and"
-                " is not looked at; correct it in the directory.",
-            )
+    return Finding(kind="address changed", subject=dn, message=message, side="swit")
 
 
 def _admins_that_left(
@@ -292,6 +288,7 @@ def _admins_that_left(
             yield Finding(
                 kind="admin not in the directory",
                 subject=accounts.email[place],
+                side="swit",
                 message=f"The account is active ({role_name(role)}), but isn't in the directory;"
                 " it is protected. Take its rights away in Swit's console if the person has left.",
             )

@@ -95,11 +95,21 @@ class Finding:
     subject: str
     """Who or what: a DN, an address, a team's name."""
     message: str
-    """One sentence: what is wrong and what to do."""
+    """What is wrong, what comes of it, what to do."""
+    attribute: str = ""
+    """The directory's attribute to look at, where there is one."""
+    side: Literal["directory", "swit"] = "directory"
+    """Where it is mended; the settings of this program count as Swit's side."""
 
     def document(self) -> dict[str, str]:
         """As plain JSON values."""
-        return {"kind": self.kind, "subject": self.subject, "message": self.message}
+        return {
+            "kind": self.kind,
+            "subject": self.subject,
+            "message": self.message,
+            "attribute": self.attribute,
+            "side": self.side,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,17 +9,22 @@ from dataclasses import replace
 
 from swit_provisioning.reconcile import bases as counted
 from swit_provisioning.reconcile.columns import read_accounts, read_entries
+from swit_provisioning.reconcile.findings import directory_findings, in_order
 from swit_provisioning.reconcile.groups import Group, read_groups
 from swit_provisioning.reconcile.members import Members
 from swit_provisioning.reconcile.order import plan_sorts
+from swit_provisioning.reconcile.organisation_records import organisation_findings
 from swit_provisioning.reconcile.parents import choose_parents
 from swit_provisioning.reconcile.people import match_people
 from swit_provisioning.reconcile.plan import STEPS, Binding, Plan
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.standing import Standing
 from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
-from swit_provisioning.reconcile.strangers import unknown_members
-from swit_provisioning.reconcile.team_names import settle_with_names, without_a_name
+from swit_provisioning.reconcile.team_names import (
+    numbered_names,
+    settle_with_names,
+    without_a_name,
+)
 from swit_provisioning.reconcile.team_steps import plan_team_calls
 from swit_provisioning.reconcile.teams import Owners, find_owners
 from swit_provisioning.reconcile.users import plan_users
@@ -35,6 +40,9 @@ def reconcile(directory: DirectoryState, swit: SwitState, policy: Policy, memory
         changes=(),
         bases=bases,
         policy=policy.document(),
+        findings=in_order(
+            (*directory_findings(directory, policy), *organisation_findings(swit)), directory.facts
+        ),
         organization_id=swit.facts.organization_id,
         organization_name=swit.facts.organization_name,
         directory=directory.facts.source,
@@ -77,21 +85,21 @@ def _planned(
     ]
     place = {step: number for number, step in enumerate(STEPS)}
     changes.sort(key=lambda change: place[change.step])
-    findings = {
+    findings = (
+        *plan.findings,
         *people.findings,
         *users.findings,
-        *scope.findings,
         *standing.findings,
         *without_a_name(groups, standing),
+        *numbered_names(groups, owners, names),
         *parents.findings,
-        *unknown_members(directory, groups),
-    }
+    )
     lost = counted.removals_by_team(changes)
     never = counted.never_deactivated(accounts, me, policy)
     return replace(
         plan,
         changes=tuple(changes),
-        findings=tuple(sorted(findings, key=lambda f: (f.kind, f.subject, f.message))),
+        findings=in_order(findings, directory.facts),
         bindings=_bindings(members, owners, standing, groups),
         bases=replace(
             plan.bases,

@@ -103,6 +103,7 @@ def _findings(spared: set[str], teams: Mapping[str, Team]) -> Iterator[Finding]:
         yield Finding(
             kind="team kept",
             subject=teams[team].name,
+            side="swit",
             message="The team would be deleted, but one that stays is below it. Move or delete"
             " the team below it in Swit.",
         )

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 import pandas as pd
 
 from swit_provisioning.reconcile.frames import (
+    IDP_FINDINGS,
     IDP_GROUPS,
     IDP_MEMBERSHIPS,
     IDP_USERS,
@@ -35,6 +36,8 @@ class DirectoryFacts:
     search_base: str | None
     """Normal-form DN; `None` for a file: there any DN counts as below it."""
     bases: tuple[BaseCount, ...]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What the directory calls `email`, `name`, `group_name`, `member`...: for findings."""
     warnings: tuple[str, ...] = ()
     server_kind: str | None = None
     """For people: `Active Directory`, `OpenLDAP`; nothing for a file."""
@@ -57,6 +60,7 @@ class DirectoryFacts:
             kind=document["kind"],
             search_base=document["search_base"],
             bases=tuple(BaseCount(**base) for base in document["bases"]),
+            attributes=document.get("attributes", {}),
             warnings=tuple(document["warnings"]),
             # Frames of earlier versions don't say it, and a run may be re-executed.
             server_kind=document.get("server_kind"),
@@ -87,12 +91,15 @@ class SwitFacts:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DirectoryState:
-    """The directory as read: frames `idp_users`, `idp_groups`, `idp_memberships`."""
+    """The directory as read: frames `idp_users`, `idp_groups`, `idp_memberships`, and what could
+    not be read: `idp_findings`.
+    """  # noqa: D205 - one sentence
 
     users: pd.DataFrame
     groups: pd.DataFrame
     memberships: pd.DataFrame
     facts: DirectoryFacts
+    findings: pd.DataFrame = field(default_factory=IDP_FINDINGS.empty)
 
     @classmethod
     def checked(cls, **parts: Any) -> Self:  # noqa: ANN401 - the fields above
@@ -101,6 +108,7 @@ class DirectoryState:
             users=IDP_USERS.conform(parts["users"]),
             groups=IDP_GROUPS.conform(parts["groups"]),
             memberships=IDP_MEMBERSHIPS.conform(parts["memberships"]),
+            findings=IDP_FINDINGS.conform(parts["findings"]),
             facts=parts["facts"],
         )
 

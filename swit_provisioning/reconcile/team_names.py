@@ -93,6 +93,22 @@ def without_a_name(groups: Mapping[str, Group], standing: Standing) -> Iterator[
             )
 
 
+def numbered_names(
+    groups: Mapping[str, Group], owners: Owners, names: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Groups whose team is not called as they are, because another team is."""
+    for key, group in groups.items():
+        name = names.get(owners.team_of.get(key, group.new_team))
+        if name is not None and name_key(name) not in map(name_key, group.names):
+            yield Finding(
+                kind="name taken",
+                subject=group.dn,
+                side="swit",
+                message=f"Its team is called {name}: another team, or SWIT_TEAMS_TO_KEEP, has the"
+                " name already. Rename that team in Swit, or the group.",
+            )
+
+
 def _never_given_away(owners: Owners, standing: Standing, policy: Policy) -> set[str]:
     """Names of teams that keep theirs, of Swit's own, and all in `SWIT_TEAMS_TO_KEEP`."""
     stays = (standing.fixed | owners.own) - standing.marked

@@ -99,6 +99,19 @@ def choose_name(values: Iterable[str], present: str | None) -> str | None:
     return clean[0] if clean else None
 
 
+def changed_name(written: str, clean: str) -> str | None:
+    """What becomes of a name that can't stay as it is written; `None`: it can, or nothing stays.
+
+    White space and composed characters (NFC) are no change that anybody sees.
+    """
+    return clean if clean and clean != one_space(written) else None
+
+
+def others(first: str, count: int) -> str:
+    """One of `count` others, and how many more there are: for a sentence."""
+    return f"{first} and {count - 1} more" if count > 1 else first
+
+
 def choose_phone(values: Collection[str], present: str | None) -> str | None:
     """Of several numbers the one that Swit has, else the first when sorted.
 

@@ -34,7 +34,7 @@ def plan_users(people: People, policy: Policy, memory: Memory) -> UserPlan:
     findings: list[Finding] = []
     created = sorted(_creations(people, policy, findings), key=lambda change: change.object_id)
     handed_on = _handed_on(people, memory)
-    updated = list(_updates(people, policy, findings, handed_on))
+    updated = list(_updates(people, policy, handed_on))
     changes = [
         change
         for change in (*created, *updated, *_departures(people, policy, memory))
@@ -62,11 +62,8 @@ def _creations(people: People, policy: Policy, findings: list[Finding]) -> Itera
             continue
         name = choose_name(entries.names[place], None)
         if name is None:
-            findings.append(_no_name(entries.dn[place], "no account is made for it"))
             continue
         phone = choose_phone(entries.phone_numbers[place], None)
-        if phone is None:
-            findings.append(_no_phone(people, place))
         address = people.address[place]
         written = written_address(entries.emails[place], address)
         yield single_change(
@@ -96,6 +93,7 @@ def _language(people: People, place: int, policy: Policy, findings: list[Finding
             Finding(
                 kind="language",
                 subject=people.entries.dn[place],
+                side="swit",
                 message=f"Swit makes accounts in en and ko only, not in {said}; the new account"
                 f" gets {policy.default_user_language}. The person can change it in Swit.",
             )
@@ -103,9 +101,7 @@ def _language(people: People, place: int, policy: Policy, findings: list[Finding
     return policy.default_user_language
 
 
-def _updates(
-    people: People, policy: Policy, findings: list[Finding], handed_on: set[int]
-) -> Iterator[Change]:
+def _updates(people: People, policy: Policy, handed_on: set[int]) -> Iterator[Change]:
     """Those whose name or phone number differs, and those to activate."""
     entries, accounts, alone = people.entries, people.accounts, people.left_alone
     for place, account in enumerate(people.account):
@@ -115,14 +111,12 @@ def _updates(
         wanted_name = choose_name(entries.names[place], name)
         wanted_phone = choose_phone(entries.phone_numbers[place], phone)
         after = {}
-        if wanted_name is None:
-            findings.append(_no_name(entries.dn[place], "its account keeps its name"))
-        elif wanted_name != name:
+        # None: a finding about the record; what it stands for stays as it is.
+        if wanted_name is not None and wanted_name != name:
             after["name"] = wanted_name
-        if wanted_phone is None:
-            findings.append(_no_phone(people, place))
-        elif (wanted_phone or policy.clear_empty_phone) and digits(wanted_phone) != digits(phone):
-            after["phone_number"] = wanted_phone
+        says = wanted_phone is not None and (wanted_phone or policy.clear_empty_phone)
+        if says and digits(wanted_phone) != digits(phone):
+            after["phone_number"] = wanted_phone or ""
         why = _HANDED_ON if account in handed_on else ""
         if after:
             before = {"name": name, "phone_number": phone}
@@ -196,20 +190,3 @@ def _handed_on(people: People, memory: Memory) -> set[int]:
         and (before := holders.get(people.accounts.user_id[account]))
         and people.entries.directory_id[place] not in before
     }
-
-
-def _no_name(dn: str, what: str) -> Finding:
-    return Finding(
-        kind="no name",
-        subject=dn,
-        message=f"The entry has no usable name; {what}. Give it a display name.",
-    )
-
-
-def _no_phone(people: People, place: int) -> Finding:
-    written = ", ".join(sorted(people.entries.phone_numbers[place]))
-    return Finding(
-        kind="phone number",
-        subject=people.entries.dn[place],
-        message=f"{written} is no phone number and is not looked at; correct it in the directory.",
-    )

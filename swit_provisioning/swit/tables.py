@@ -23,7 +23,6 @@ def swit_state(
     claimed = _claimed(users, teams)
     user_ids, team_ids = {u.user_id for u in users}, {t.team_id for t in teams}
     members = {(team, user) for team, user in claimed if team in team_ids and user in user_ids}
-    warnings = (*_nameless(users), *_unknown(claimed - members), *_miscounted(teams, members))
     return SwitState.checked(
         users=SWIT_USERS.frame(_user_row(user, team_ids) for user in users),
         teams=SWIT_TEAMS.frame(_team_row(t, n, root) for n, t in enumerate(teams)),
@@ -35,7 +34,7 @@ def swit_state(
             organization_name=organization.name or root.name,
             authorised_user_id=me.user_id,
             total_rows=len(users),
-            warnings=warnings,
+            warnings=tuple(_unknown(claimed - members)),
         ),
     )
 
@@ -73,32 +72,10 @@ def _team_row(team: Team, position: int, root: Team) -> dict[str, object]:
     }
 
 
-def _nameless(users: Iterable[User]) -> Iterable[str]:
-    ids = [user.user_id for user in users if not user.email]
-    if ids:
-        yield f"accounts without an address in Swit: {len(ids)} (ids {some(ids)})"
-
-
 def _unknown(pairs: Iterable[Membership]) -> Iterable[str]:
     teams = sorted({team for team, _ in pairs})
     if teams:
         yield (
             "memberships that name a user or a team that Swit does not list are left out;"
             f" teams: {len(teams)} (ids {some(teams)})"
-        )
-
-
-def _miscounted(teams: Iterable[Team], members: Iterable[Membership]) -> Iterable[str]:
-    read = {team.team_id: 0 for team in teams}
-    for team_id, _ in members:
-        read[team_id] += 1
-    wrong = [
-        f"{team.name} has {team.member_count}, {read[team.team_id]} read"
-        for team in teams
-        if team.member_count is not None and team.member_count != read[team.team_id]
-    ]
-    if wrong:
-        yield (
-            f"teams where Swit counts other members than it lists: {len(wrong)} ({some(wrong)});"
-            " it may count people of teams below, or have left some out"
         )

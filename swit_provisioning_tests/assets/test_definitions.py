@@ -16,9 +16,16 @@ from swit_provisioning.reconcile.policy import ACTIONS
 from swit_provisioning.settings import SettingsError
 
 GROUPS = {
-    "directory": {"idp_users", "idp_groups", "idp_memberships"},
+    "directory": {"idp_users", "idp_groups", "idp_memberships", "idp_findings"},
     "swit": {"swit_users", "swit_teams", "swit_memberships"},
-    "difference": {"user_diff", "team_diff", "sort_diff", "membership_diff", "change_plan"},
+    "difference": {
+        "user_diff",
+        "team_diff",
+        "sort_diff",
+        "membership_diff",
+        "directory_findings",
+        "change_plan",
+    },
     "apply": {
         "accepted_plan",
         "applied_users",

@@ -7,9 +7,16 @@ from swit_provisioning_tests.browser.lineage import Lineage
 from swit_provisioning_tests.browser.pictures import Pictures
 
 ASSETS_OF: Final = {
-    "directory": {"idp_users", "idp_groups", "idp_memberships"},
+    "directory": {"idp_users", "idp_groups", "idp_memberships", "idp_findings"},
     "swit": {"swit_users", "swit_teams", "swit_memberships"},
-    "difference": {"user_diff", "team_diff", "sort_diff", "membership_diff", "change_plan"},
+    "difference": {
+        "user_diff",
+        "team_diff",
+        "sort_diff",
+        "membership_diff",
+        "directory_findings",
+        "change_plan",
+    },
     "apply": {
         "accepted_plan",
         "applied_users",

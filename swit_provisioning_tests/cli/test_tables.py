@@ -57,7 +57,7 @@ def test_markup_in_a_name_is_shown_as_it_is() -> None:
     on = console()
     changes_table(on, [change(target="[red]Board[/red]", after={"name": "[/]"})], "Changes")
     findings = (Finding(kind="k", subject="[bold]", message="[/bold]"),)
-    findings_table(on, Plan(changes=(), findings=findings))
+    findings_table(on, findings, all_of_them="")
     assert "[red]Board[/red]" in shown(on)
     assert "[bold]" in shown(on)
 
@@ -66,6 +66,28 @@ def test_a_long_plan_is_cut_and_says_so() -> None:
     on = console()
     changes_table(on, [change(target=f"T{n}") for n in range(MOST_ROWS + 5)], "Changes")
     assert "... and 5 more: --json shows all" in shown(on)
+
+
+def test_findings_are_counted_by_kind_and_many_of_one_do_not_hide_the_few_of_another() -> None:
+    on = console()
+    many = [
+        Finding(kind="ring", subject=f"CN={n}", attribute="member", message="m") for n in range(23)
+    ]
+    left = Finding(kind="team kept", subject="Sales", message="Move it.", side="swit")
+    findings_table(on, [*many, left], all_of_them="--json shows all")
+    text = shown(on)
+    assert "Findings: 23 ring, 1 team kept" in text
+    assert "ring (23), to be mended in the directory:" in text
+    assert "team kept (1), to be mended in Swit or the settings:" in text
+    assert ("CN=19" in text, "CN=20" in text) == (True, False)
+    assert "... and 3 more: --json shows all" in text
+    assert "Sales" in text
+
+
+def test_nothing_is_said_where_there_are_no_findings() -> None:
+    on = console()
+    findings_table(on, [], all_of_them="")
+    assert shown(on) == ""
 
 
 def test_colours_are_for_terminals_only() -> None:

@@ -62,10 +62,17 @@ def test_disabled_and_expired_accounts_are_not_enabled(
     assert is_enabled(account, terms()) is enabled
 
 
-def test_a_flag_that_is_no_number_is_a_warning() -> None:
+def test_a_flag_that_is_no_number_is_a_finding() -> None:
     known = terms()
     is_enabled(entry(userAccountControl=(b"x",)), known)
-    assert known.notes.lines() == ("Not a number, left out (1): userAccountControl of 'cn=a'",)
+    assert known.notes.frame().to_dict("records") == [
+        {
+            "kind": "not a number",
+            "dn": "cn=a",
+            "attribute": "userAccountControl",
+            "reason": "The value 'x' is no number and is left out. Correct it.",
+        }
+    ]
 
 
 @given(st.uuids())
@@ -99,10 +106,11 @@ def test_a_servers_values_are_sorted_because_it_promises_no_order() -> None:
     assert terms(from_file=True).texts(mail, "mail") == ["b@x.test", "a@x.test"]
 
 
-def test_bytes_that_are_no_text_are_left_out_with_a_warning() -> None:
+def test_bytes_that_are_no_text_are_left_out_as_a_finding() -> None:
     known = terms()
     assert known.texts(entry(displayName=(b"\xff\xfe", b"Zo\xc3\xab")), "displayName") == ["Zoë"]
-    assert "displayName of 'cn=a'" in known.notes.lines()[0]
+    (row,) = known.notes.frame().to_dict("records")
+    assert (row["kind"], row["dn"], row["attribute"]) == ("not text", "cn=a", "displayName")
 
 
 def test_values_with_a_language_tag_count_where_there_are_no_others() -> None:
@@ -121,13 +129,14 @@ def test_what_is_in_a_group_or_an_ou_is_no_person_whoever_wrote_the_filter() -> 
     assert is_person(frozenset())
 
 
-def test_remarks_of_one_kind_are_one_line_with_some_examples() -> None:
+def test_every_value_that_was_left_out_is_named_each_once() -> None:
     notes = Notes()
-    for number in range(7):
-        notes.add("No number", f"order of {number}")
-    notes.add("Other", "x")
-    first, second = notes.lines()
-    assert first.startswith("No number (7): order of 0; ")
-    assert first.endswith("; order of 4; and 2 more")
-    assert second == "Other (1): x"
+    for number in [*range(7), 6]:
+        notes.add("not a number", dn=f"cn={number}", attribute="order", reason="why")
+    assert list(notes.frame()["dn"]) == [f"cn={number}" for number in range(7)]
+    assert len(Notes().frame()) == 0
+
+
+def test_a_list_in_a_message_is_cut_and_says_so() -> None:
+    assert listed(["a", "b"]) == "a; b"
     assert listed(["a", "b", "c"], most=2) == "a; b; and 1 more"

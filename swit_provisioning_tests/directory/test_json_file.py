@@ -87,6 +87,11 @@ def test_no_member_of_and_an_empty_one_are_two_things(path: Path) -> None:
     assert list(state.groups["parents"]) == [None, [], ["cn=company,ou=groups,dc=x"]]
 
 
+def named(state: DirectoryState) -> list[tuple[str, str, str]]:
+    rows = state.findings[["kind", "dn", "attribute"]].to_numpy().tolist()
+    return [(kind, dn, attribute) for kind, dn, attribute in rows]
+
+
 def test_values_are_trimmed_empty_ones_dropped_and_doubles_once(path: Path) -> None:
     mail = [" b@x.test ", "", None, "a@x.test", "b@x.test"]
     ada = {
@@ -110,11 +115,11 @@ def test_names_of_any_script_come_through_unchanged(path: Path) -> None:
     assert [row[0] for row in read(path, {"users": users, "groups": []}).users["names"]] == names
 
 
-def test_half_a_surrogate_pair_is_left_out_with_a_warning(path: Path) -> None:
+def test_half_a_surrogate_pair_is_left_out_as_a_finding(path: Path) -> None:
     text = json.dumps({"users": [{**ADA, "mobile": "HALF"}], "groups": []})
     state = read(path, text.replace("HALF", r"\ud83d"))
     assert state.users.iloc[0]["phone_numbers"] == []
-    assert any("mobile" in warning for warning in state.facts.warnings)
+    assert named(state) == [("not text", "CN=Ada,OU=People,DC=x", "mobile")]
 
 
 def test_a_mapping_says_which_attributes_count(path: Path) -> None:
@@ -129,14 +134,18 @@ def test_a_mapping_says_which_attributes_count(path: Path) -> None:
     assert (user["language"], user["primary_group"]) == ("de", "Team")
     assert state.groups["order"].tolist()[0] == 2.5
     assert state.groups["order"].isna().tolist() == [False, True]
-    assert any("rank" in warning for warning in state.facts.warnings)
+    assert named(state) == [("not a number", COMPANY["distinguishedName"], "rank")]
+    assert state.facts.attributes["email"] == "upn"
+    assert state.facts.attributes["name"] == "nick"
 
 
-def test_a_member_that_is_no_name_is_a_warning_and_stops_nobody(path: Path) -> None:
+def test_a_member_that_is_no_name_is_a_finding_and_stops_nobody(path: Path) -> None:
     team = {**TEAM, "member": ["ada", "CN=Ada,OU=People,DC=x"]}
     state = read(path, {"users": [ADA], "groups": [team]})
     assert list(state.memberships["member"]) == ["ada", "cn=ada,ou=people,dc=x"]
-    assert any("'ada'" in warning for warning in state.facts.warnings)
+    assert named(state) == [("not a DN", TEAM["distinguishedName"], "member")]
+    assert "'ada'" in state.findings.iloc[0]["reason"]
+    assert state.facts.attributes["member"] == "member"
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,11 @@ def test_members_are_found_whichever_attribute_lists_them(path: Path) -> None:
         ["cn=unix,ou=groups,dc=x", ben],
         ["cn=unix,ou=groups,dc=x", "uid=nobody"],
     ]
-    assert any("'nobody'" in warning for warning in state.facts.warnings)
+    assert state.findings[["kind", "dn", "attribute"]].to_numpy().tolist() == [
+        ["unknown login", "cn=unix,ou=Groups,dc=x", "memberUid"]
+    ]
+    assert "'nobody'" in state.findings.iloc[0]["reason"]
+    assert state.facts.attributes["member"] == "member, uniqueMember"
 
 
 def test_a_login_of_two_people_stands_for_neither(path: Path) -> None:

@@ -88,12 +88,12 @@ def test_who_is_listed_as_well_is_a_member_once(tmp_path: Path) -> None:
     ) == [("cn=team,dc=x", "cn=ADA, dc=X")]
 
 
-def test_a_primary_group_that_is_no_number_is_a_warning(tmp_path: Path) -> None:
+def test_a_primary_group_that_is_no_number_is_a_finding(tmp_path: Path) -> None:
     path = tmp_path / "export.ldif"
     path.write_text(user("ada", sid(*DOMAIN, 1104), "everybody"), encoding="utf-8")
-    assert LdifDirectory(path).read().facts.warnings == (
-        "Not a number, left out (1): primaryGroupID of record 1 'CN=ada,DC=x'",
-    )
+    (row,) = LdifDirectory(path).read().findings.to_dict("records")
+    assert (row["kind"], row["dn"]) == ("not a number", "CN=ada,DC=x")
+    assert row["attribute"] == "primaryGroupID"
 
 
 def test_the_group_of_a_unix_login_makes_no_member(tmp_path: Path) -> None:

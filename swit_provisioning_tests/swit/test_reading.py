@@ -11,6 +11,7 @@ import requests
 import responses
 
 from swit_provisioning.reconcile.frames import SWIT_MEMBERSHIPS, SWIT_TEAMS, SWIT_USERS
+from swit_provisioning.reconcile.organisation_records import organisation_findings
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import (
     SwitIncompleteReadError,
@@ -395,19 +396,22 @@ def test_members_and_teams_that_are_not_listed_are_left_out_with_a_warning(
     )
 
 
-def test_another_count_of_members_is_a_warning(swit: Swit, client: SwitClient) -> None:
-    """Whether it counts inactive people, or those of child teams, nobody knows."""
+def test_what_does_not_fit_together_is_read_all_the_same(swit: Swit, client: SwitClient) -> None:
+    """Another count of members, an account without an address: findings, not broken reads."""
     swit.teams[1] |= {"users": ["u2", "u3"], "member_cnt": 5}
-    swit.teams[2] |= {"users": ["u2"], "member_cnt": 1}
-    (warning,) = read_organization(client).facts.warnings
-    assert "than it lists: 1 (Team 1 has 5, 2 read)" in warning
-
-
-def test_an_account_without_an_address_is_a_warning(swit: Swit, client: SwitClient) -> None:
     swit.users[3]["email"] = None
     state = read_organization(client)
-    assert state.facts.warnings == ("accounts without an address in Swit: 1 (ids u4)",)
-    assert len(state.users) == 5
+    assert state.facts.warnings == ()
+    found = {(f.kind, f.subject): f for f in organisation_findings(state)}
+    assert set(found) == {("member count", "Team 1"), ("account without an address", "User 4 (u4)")}
+    assert {finding.side for finding in found.values()} == {"swit"}
+    assert "counts 5 members of this team and lists 2" in found["member count", "Team 1"].message
+
+
+def test_the_count_that_swit_gives_need_not_be_there(swit: Swit, client: SwitClient) -> None:
+    swit.teams[1] |= {"users": ["u2", "u3"]}
+    swit.teams[2] |= {"users": ["u2"], "member_cnt": 1}
+    assert list(organisation_findings(read_organization(client))) == []
 
 
 def test_a_call_that_is_refused_is_not_taken_for_an_old_edition(

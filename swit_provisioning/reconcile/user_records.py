@@ -1,0 +1,96 @@
+"""What is wrong with users' entries, whatever Swit holds."""
+
+from collections.abc import Iterator, Mapping
+
+from swit_provisioning.reconcile.columns import Entries
+from swit_provisioning.reconcile.people import excludes, usable_addresses, written_address
+from swit_provisioning.reconcile.plan import Finding
+from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.text import (
+    address_key,
+    changed_name,
+    choose_name,
+    choose_phone,
+    clean_name,
+    others,
+    usable_address,
+)
+
+
+def bad_users(entries: Entries, policy: Policy) -> Iterator[Finding]:
+    """Findings about addresses, names and phone numbers of all users that are in scope."""
+    is_out = excludes(policy)
+    addresses = [sorted(set(usable_addresses(emails))) for emails in entries.emails]
+    shared = _shared(addresses)
+    for place, own in enumerate(addresses):
+        if own and all(map(is_out, own)):
+            continue
+        yield from _addresses(entries, place, own, shared)
+        yield from _name(entries.dn[place], entries.names[place])
+        if choose_phone(entries.phone_numbers[place], None) is None:
+            written = ", ".join(sorted(entries.phone_numbers[place]))
+            yield Finding(
+                kind="phone number",
+                subject=entries.dn[place],
+                message=f"The value {written!r} is no phone number and is not looked at. Correct"
+                " it in the directory.",
+            )
+
+
+def _shared(addresses: list[list[str]]) -> dict[str, list[int]]:
+    """Address -> places of the entries that have it, of those that two have or more."""
+    holders: dict[str, list[int]] = {}
+    for place, own in enumerate(addresses):
+        for address in own:
+            holders.setdefault(address, []).append(place)
+    return {address: places for address, places in holders.items() if len(places) > 1}
+
+
+def _addresses(
+    entries: Entries, place: int, own: list[str], shared: Mapping[str, list[int]]
+) -> Iterator[Finding]:
+    dn, emails = entries.dn[place], entries.emails[place]
+    if not own:
+        yield Finding(
+            kind="no address",
+            subject=dn,
+            message="The entry has no usable e-mail address; the account it last had is left"
+            " alone. Give the entry an address, or disable it.",
+        )
+    for text in sorted({text.strip() for text in emails} - {""}):
+        if not usable_address(address_key(text)):
+            yield Finding(
+                kind="unusable address",
+                subject=dn,
+                message=f"The value {text!r} can't be an e-mail address and is not looked at."
+                " Correct it in the directory.",
+            )
+    for address in own:
+        if address in shared:
+            holders = shared[address]
+            other = next(holder for holder in holders if holder != place)
+            also = others(entries.dn[other], len(holders) - 1)
+            yield Finding(
+                kind="two with one address",
+                subject=dn,
+                message=f"The address {written_address(emails, address)} is also that of {also};"
+                " all of them, and the account, are left alone. Leave each address to one entry.",
+            )
+
+
+def _name(dn: str, names: list[str]) -> Iterator[Finding]:
+    if choose_name(names, None) is None:
+        yield Finding(
+            kind="no name",
+            subject=dn,
+            message="The entry has no usable name; no account is made for it, and an account"
+            " that it has keeps its name. Give it a display name.",
+        )
+    for name in names:
+        if clean := changed_name(name, clean_name(name)):
+            yield Finding(
+                kind="name changed",
+                subject=dn,
+                message=f"The name {name!r} holds characters that Swit doesn't take; it becomes"
+                f" {clean!r}. Write it without @ # < > § ▒ {{ }} ; *",
+            )

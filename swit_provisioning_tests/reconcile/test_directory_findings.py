@@ -1,0 +1,168 @@
+"""Every bad record of a directory is named at once, and it needs nothing of Swit."""
+
+from dataclasses import replace
+
+from hypothesis import given
+
+from swit_provisioning.reconcile.findings import directory_findings, findings_frame
+from swit_provisioning.reconcile.frames import IDP_FINDINGS
+from swit_provisioning.reconcile.plan import Finding
+from swit_provisioning.reconcile.planner import reconcile
+from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.rings import parents_in_rings
+from swit_provisioning.reconcile.state import DirectoryState, Memory
+from swit_provisioning_tests.reconcile.made_up import directories, organisations, policies
+from swit_provisioning_tests.reconcile.specification.directory import (
+    Directory,
+    Entry,
+    GroupEntry,
+)
+from swit_provisioning_tests.reconcile.specification.organisation import Organisation
+from swit_provisioning_tests.reconcile.specification.states import directory_state, swit_state
+from swit_provisioning_tests.reconcile.test_specification import examples
+
+ATTRIBUTES = {
+    "email": "mail",
+    "name": "displayName, cn",
+    "phone_number": "mobile",
+    "group_name": "displayName, cn",
+    "member": "member",
+}
+SOMEBODY = Entry(dn="CN=some,DC=x", emails=("some@x",))
+
+
+def read(*records: Entry | GroupEntry) -> DirectoryState:
+    users = tuple(record for record in records if isinstance(record, Entry))
+    groups = tuple(record for record in records if isinstance(record, GroupEntry))
+    state = directory_state(Directory(users=(SOMEBODY, *users), groups=groups))
+    return replace(state, facts=replace(state.facts, attributes=ATTRIBUTES))
+
+
+def named(state: DirectoryState, policy: Policy | None = None) -> list[tuple[str, str, str]]:
+    found = directory_findings(state, policy or Policy())
+    assert {finding.side for finding in found} <= {"directory"}
+    return [(finding.kind, finding.subject, finding.attribute) for finding in found]
+
+
+def user(name: str, *emails: str) -> Entry:
+    return Entry(dn=f"CN={name},DC=x", emails=emails or (f"{name}@x",))
+
+
+def group(name: str, *members: str, parents: tuple[str, ...] | None = None) -> GroupEntry:
+    return GroupEntry(
+        dn=f"CN={name},DC=x",
+        names=(name,),
+        members=tuple(f"CN={member},DC=x" for member in members),
+        parents=tuple(f"CN={parent},DC=x" for parent in parents) if parents else None,
+    )
+
+
+def test_every_bad_record_is_named_at_once_with_its_dn_and_attribute() -> None:
+    state = read(
+        user("ann", "ann@x"),
+        user("ann2", "ANN@x", "nonsense"),
+        user("bob", " "),
+        replace(user("eve"), names=("*", " "), phones=("n/a",)),
+        replace(user("zoe"), names=(" ",)),
+        group("a", "ann", "gone", "gone2"),
+        group("b", parents=("a", "c")),
+        group("c", parents=("b",)),
+        replace(group("d"), names=("",)),
+        replace(group("e"), names=("E*",)),
+        replace(group("f"), names=("C",)),
+    )
+    assert named(state) == [
+        ("group name changed", "CN=e,DC=x", "displayName, cn"),
+        ("group without a name", "CN=d,DC=x", "displayName, cn"),
+        ("name changed", "CN=eve,DC=x", "displayName, cn"),
+        ("no address", "CN=bob,DC=x", "mail"),
+        ("no name", "CN=zoe,DC=x", "displayName, cn"),
+        ("phone number", "CN=eve,DC=x", "mobile"),
+        ("ring", "CN=b,DC=x", "memberOf"),
+        ("ring", "CN=c,DC=x", "memberOf"),
+        ("several parents", "CN=b,DC=x", "memberOf"),
+        ("two groups with one name", "CN=c,DC=x", "displayName, cn"),
+        ("two groups with one name", "CN=f,DC=x", "displayName, cn"),
+        ("two with one address", "CN=ann,DC=x", "mail"),
+        ("two with one address", "CN=ann2,DC=x", "mail"),
+        ("unknown member", "CN=a,DC=x", "member"),
+        ("unknown member", "CN=a,DC=x", "member"),
+        ("unusable address", "CN=ann2,DC=x", "mail"),
+    ]
+
+
+def test_none_of_many_is_an_example_only() -> None:
+    people = [user(f"u{number}", "same@x") for number in range(300)]
+    strangers = [f"gone{number}" for number in range(300)]
+    found = named(read(*people, group("a", *strangers)))
+    assert [kind for kind, _, _ in found].count("two with one address") == 300
+    assert [kind for kind, _, _ in found].count("unknown member") == 300
+
+
+def test_a_plain_directory_has_none() -> None:
+    state = read(user("ann"), group("a", "ann", "b"), group("b", parents=("a",)))
+    assert named(state) == []
+
+
+def test_disabled_entries_excluded_users_and_excluded_groups_are_nobodys_concern() -> None:
+    state = read(
+        replace(user("off", ""), enabled=False),
+        replace(user("guest", "g@vendor"), names=("",)),
+        replace(group("out", "gone"), names=("Out*",)),
+    )
+    policy = Policy(users_to_exclude=("*@vendor",), teams_to_exclude=("out",))
+    assert named(state, policy) == []
+    assert len(named(state)) == 3
+
+
+def test_what_the_reader_could_not_read_is_among_them_and_not_named_twice() -> None:
+    row = {"kind": "not a DN", "dn": "CN=a,DC=x", "attribute": "member", "reason": "It is none."}
+    state = replace(
+        read(replace(group("a"), members=("nonsense",))), findings=IDP_FINDINGS.frame([row])
+    )
+    assert named(state) == [("not a DN", "CN=a,DC=x", "member")]
+
+
+def test_a_group_that_is_a_member_of_itself_is_a_ring_and_so_are_many_in_a_row() -> None:
+    long = {f"g{n}": [f"g{(n + 1) % 5000}"] for n in range(5000)}
+    assert len(parents_in_rings(long)) == 5000
+    assert parents_in_rings({"a": ["a"], "b": ["a"], "c": []}) == {"a": ["a"]}
+    two = {"a": ["b"], "b": ["a", "c"], "c": ["d"], "d": ["c"], "e": ["a"]}
+    assert parents_in_rings(two) == {"a": ["b"], "b": ["a"], "c": ["d"], "d": ["c"]}
+    assert ("ring", "CN=a,DC=x", "member") in named(read(group("a", "a")))
+
+
+def test_the_frame_holds_those_that_are_mended_in_the_directory() -> None:
+    ours = Finding(kind="no address", subject="CN=x", attribute="mail", message="Why.")
+    theirs = Finding(kind="team kept", subject="Sales", message="Move it.", side="swit")
+    assert findings_frame([ours, theirs]).to_dict("records") == [
+        {"kind": "no address", "dn": "CN=x", "attribute": "mail", "reason": "Why."}
+    ]
+
+
+@examples(100)
+@given(directories(), organisations(), policies())
+def test_a_plan_holds_them_all_whatever_swit_says(
+    directory: Directory, organisation: Organisation, policy: Policy
+) -> None:
+    state = directory_state(directory)
+    plan = reconcile(state, swit_state(organisation), policy, Memory())
+    assert set(directory_findings(state, policy)) <= set(plan.findings)
+    assert len(set(plan.findings)) == len(plan.findings)
+
+
+def test_they_are_told_where_swit_was_not_read_whole_too() -> None:
+    state, swit = read(user("bob", "")), swit_state(Organisation())
+    broken = replace(swit, facts=replace(swit.facts, total_rows=99))
+    plan = reconcile(state, broken, Policy(), Memory())
+    assert plan.changes == ()
+    assert [finding.kind for finding in plan.findings] == ["no address"]
+
+
+@examples(30)
+@given(directories(), organisations())
+def test_findings_never_change_the_id_of_a_plan(
+    directory: Directory, organisation: Organisation
+) -> None:
+    plan = reconcile(directory_state(directory), swit_state(organisation), Policy(), Memory())
+    assert replace(plan, findings=()).plan_id == plan.plan_id
