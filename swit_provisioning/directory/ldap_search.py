@@ -1,13 +1,13 @@
 """One search, page by page: it ends without an error only if every entry and value has come."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import ldap3
-from ldap3.core.exceptions import LDAPCommunicationError, LDAPException
+from ldap3.core.results import RESULT_CODES
 
 from swit_provisioning.directory.entries import Entry
 from swit_provisioning.directory.errors import (
@@ -15,14 +15,24 @@ from swit_provisioning.directory.errors import (
     DirectoryIncompleteError,
     DirectoryUnavailableError,
 )
+from swit_provisioning.directory.ldap_exchange import (
+    BadRequestError,
+    Exchange,
+    LostConnectionError,
+    Request,
+)
+from swit_provisioning.directory.ldap_page import Page, read_page
 from swit_provisioning.directory.ldap_results import SUCCESS, failure
+from swit_provisioning.directory.ldap_wire import Answer, DisconnectedError, Result, WireError
 from swit_provisioning.reconcile.dn import InvalidDN, dn_key
 
-_PAGED_RESULTS = "1.2.840.113556.1.4.319"
 _RANGE = re.compile(r"range=(\d+)-(\d+|\*)")
 # Parts of every Active Directory that the root's search points to. No people and no groups are in
 # them; every other reference means that something is kept elsewhere, so the answer isn't whole.
 _WITHOUT_PEOPLE = ("cn=configuration,", "dc=domaindnszones,", "dc=forestdnszones,")
+
+# A page may be empty, where nothing in it may be seen; so many say that something is wrong.
+_MOST_EMPTY_PAGES = 10_000
 
 Values = tuple[bytes, ...]
 
@@ -71,42 +81,52 @@ def root_entry(
 
 class _Search:
     def __init__(self, connection: ldap3.Connection, query: Query, doing: str) -> None:
-        self._connection = connection
+        self._exchange = Exchange(connection)
         self._query = query
         self._doing = doing
         self._asked = {name.lower() for name in query.attributes}
         self._got = 0
+        self._ahead: Answer | None = None
+        """The answer to a page asked for ahead, if it had to be taken out of the way."""
 
     def entries(self) -> Iterator[Entry]:
-        cookie: bytes | None = None
-        seen: set[bytes] = set()
+        query = self._query
+        request = self._request(query.base, query.filter, ldap3.SUBTREE, query.attributes)
+        empty: set[bytes] = set()
+        self._ask(request, (query.page_size, b""))
         while True:
-            page = self._request(
-                self._query.base,
-                self._query.filter,
-                ldap3.SUBTREE,
-                self._query.attributes,
-                paged_size=self._query.page_size,
-                paged_criticality=True,
-                paged_cookie=cookie,
-            )
-            # Before the entries: asking for the rest of a group's members makes a new result.
-            cookie = self._next_cookie()
-            if cookie and not page and cookie in seen:
+            answer = self._received()
+            cookie = self._checked(answer).cookie
+            if cookie is None:
+                self._fail("the server didn't say whether there are more pages")
+            if cookie and not answer and (cookie in empty or len(empty) > _MOST_EMPTY_PAGES):
                 self._fail("the server sends empty pages without end")
-            for raw in page:
-                yield self._entry(raw)
+            if not answer:
+                empty.add(cookie)
+            if cookie:
+                # Before the entries are looked at: the server works meanwhile.
+                self._ask(request, (query.page_size, cookie))
+            for dn, pairs in self._taken_apart(answer).raw():
+                yield self._entry(dn, pairs)
             if not cookie:
                 return
-            seen.add(cookie)
 
     def root(self) -> Entry | None:
         query = self._query
         try:
-            found = self._request(query.base, query.filter, ldap3.BASE, query.attributes)
+            page = self._one_entry(query.base, query.attributes)
         except DirectoryConfigError:  # hidden from this account, or from everybody
             return None
-        return self._entry(found[0]) if found else None
+        return next((self._entry(dn, pairs) for dn, pairs in page.raw()), None)
+
+    def _one_entry(self, dn: str, attributes: tuple[str, ...]) -> Page:
+        """Ask for one entry, also in the middle of a search."""
+        if self._exchange.awaited is not None:
+            self._ahead = self._answer()
+        self._ask(self._request(dn, "(objectClass=*)", ldap3.BASE, attributes))
+        answer = self._answer()
+        self._checked(answer)
+        return self._taken_apart(answer)
 
     def _request(
         self,
@@ -114,60 +134,79 @@ class _Search:
         filter_: str,
         scope: Literal["BASE", "SUBTREE"],
         attributes: tuple[str, ...],
-        **paging: Any,  # noqa: ANN401 - ldap3's
-    ) -> list[Mapping[str, Any]]:
-        """Send one request and take its answer, if that is one."""
+    ) -> Request:
         try:
-            self._connection.search(
-                base, filter_, scope, ldap3.DEREF_NEVER, list(attributes), **paging
-            )
-            result, response = self._connection.result, self._connection.response or []
-        except LDAPCommunicationError as error:
-            message = f"{self._doing}: the connection was lost after {self._got} entries ({error})"
-            raise DirectoryUnavailableError(message) from error
-        except LDAPException as error:
+            return Request.search(base, filter_, scope, attributes)
+        except BadRequestError as error:
             message = f"{self._doing}: the request can't be made ({error}); look at the filter"
             raise DirectoryConfigError(message) from error
-        except (ValueError, LookupError, TypeError) as error:
+
+    def _ask(self, request: Request, page: tuple[int, bytes] | None = None) -> None:
+        try:
+            self._exchange.ask(request, page)
+        except LostConnectionError as error:
+            raise self._lost(error) from error
+
+    def _received(self) -> Answer:
+        """Take the next page's answer, or that which was taken out of the way."""
+        answer = self._answer() if self._ahead is None else self._ahead
+        self._ahead = None
+        self._got += len(answer)
+        return answer
+
+    def _answer(self) -> Answer:
+        try:
+            return self._exchange.receive()
+        except (LostConnectionError, DisconnectedError, WireError) as error:
+            part = self._exchange.awaited
+            self._got += len(part or ())
+            if isinstance(error, WireError):
+                self._fail(f"the answer is not LDAP ({error})")
+            if part is not None:
+                self._taken_apart(part)  # where that is wrong, it says more than the end does
+            raise self._lost(error) from error
+
+    def _lost(self, error: Exception) -> DirectoryUnavailableError:
+        message = f"{self._doing}: the connection was lost after {self._got} entries ({error})"
+        return DirectoryUnavailableError(message)
+
+    def _checked(self, answer: Answer) -> Result:
+        """Make sure that the answer is one, and whole."""
+        result = answer.result
+        if result.code != SUCCESS:
+            raise failure(_as_ldap3_has_it(result), doing=self._doing, got=self._got)
+        for url in answer.references:
+            self._refuse_reference(url)
+        return result
+
+    def _taken_apart(self, answer: Answer) -> Page:
+        try:
+            return read_page(answer)
+        except WireError as error:
             self._fail(f"the answer is not LDAP ({error})")
-        found = [one for one in response if one["type"] == "searchResEntry"]
-        self._got += len(found) if scope == ldap3.SUBTREE else 0
-        if result["result"] != SUCCESS:
-            raise failure(result, doing=self._doing, got=self._got)
-        for one in response:
-            if one["type"] == "searchResRef":
-                self._refuse_reference(one["uri"])
-        return found
 
-    def _next_cookie(self) -> bytes:
-        control = (self._connection.result.get("controls") or {}).get(_PAGED_RESULTS)
-        if control is None:
-            self._fail("the server didn't say whether there are more pages")
-        return bytes(control["value"]["cookie"])
-
-    def _refuse_reference(self, urls: list[str]) -> None:
-        if not all(_holds_no_people(url) for url in urls):
+    def _refuse_reference(self, url: str) -> None:
+        if not _holds_no_people(url):
             self._fail(
-                f"a part of it is kept elsewhere ({urls[0]}). References aren't followed, because"
+                f"a part of it is kept elsewhere ({url}). References aren't followed, because"
                 " that would send the password there: choose bases in LDAP_USER_OUS and"
                 " LDAP_GROUP_OUS that this server keeps whole"
             )
 
-    def _entry(self, raw: Mapping[str, Any]) -> Entry:
-        dn = bytes(raw["raw_dn"]).decode(errors="surrogateescape")
+    def _entry(self, raw_dn: bytes, pairs: list[tuple[bytes, list[bytes]]]) -> Entry:
+        dn = raw_dn.decode(errors="surrogateescape")
         attributes: dict[str, Values] = {}
         ranges: dict[str, tuple[str, Values]] = {}
-        for name, values in raw["raw_attributes"].items():
-            kind, *options = name.lower().split(";")
-            limits = [option for option in options if option.startswith("range=")]
-            plain = ";".join([kind, *(option for option in options if option not in limits)])
+        for raw_name, values in pairs:
+            name = raw_name.decode(errors="replace").lower()
+            plain, limits = _without_range(name)
             if limits:
-                ranges[plain] = (limits[0], tuple(values or ()))
+                ranges[plain] = (limits, tuple(values))
             else:
-                attributes[plain] = tuple(values or ())
+                attributes[plain] = (*attributes.get(plain, ()), *values)
         # Beside `member;range=0-1499` Active Directory sends an empty `member`.
-        for name, (limits_text, values) in ranges.items():
-            attributes[name] = self._completed(dn, name, limits_text, values)
+        for name, (limits, first) in ranges.items():
+            attributes[name] = self._completed(dn, name, limits, first)
         return Entry(dn=dn, attributes=attributes)
 
     def _completed(self, dn: str, name: str, limits: str, first: Values) -> Values:
@@ -188,13 +227,13 @@ class _Search:
             limits, more = self._next_range(dn, name, len(values))
 
     def _next_range(self, dn: str, name: str, begin: int) -> tuple[str, Values]:
-        wanted = f"{name};range={begin}-*"
-        found = self._request(dn, "(objectClass=*)", ldap3.BASE, (wanted,))
+        page = self._one_entry(dn, (f"{name};range={begin}-*",))
         sent = [
-            (text.lower().partition(";")[2], tuple(values or ()))
-            for entry in found
-            for text, values in entry["raw_attributes"].items()
-            if text.lower().startswith(f"{name};range=")
+            (limits, tuple(values))
+            for _, pairs in page.raw()
+            for raw_name, values in pairs
+            for plain, limits in [_without_range(raw_name.decode(errors="replace").lower())]
+            if plain == name and limits
         ]
         if len(sent) != 1:
             self._fail(f"{name} of {dn!r} stopped after {begin} values")
@@ -209,6 +248,23 @@ class _Search:
     def _fail(self, problem: str) -> NoReturn:
         message = f"{self._doing}: {problem} (after {self._got} entries). Nothing of it is used."
         raise DirectoryIncompleteError(message)
+
+
+def _without_range(name: str) -> tuple[str, str]:
+    """An attribute's name with its other options, and the limits of the part of it that came."""
+    kind, *options = name.split(";")
+    limits = [option for option in options if option.startswith("range=")]
+    plain = ";".join([kind, *(option for option in options if option not in limits)])
+    return plain, limits[0] if limits else ""
+
+
+def _as_ldap3_has_it(result: Result) -> dict[str, object]:
+    return {
+        "result": result.code,
+        "description": RESULT_CODES.get(result.code, ""),
+        "message": result.message,
+        "dn": result.matched_dn,
+    }
 
 
 def _holds_no_people(url: str) -> bool:

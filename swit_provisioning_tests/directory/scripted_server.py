@@ -58,8 +58,15 @@ class Silence:
     """Instead of a message: the server says nothing more."""
 
 
-Reply = tuple[bytes, bytes] | Close | Silence
-"""An operation and, behind it, controls; or the end."""
+@dataclass(frozen=True)
+class Sent:
+    """Instead of a message: these bytes as they are."""
+
+    data: bytes
+
+
+Reply = tuple[bytes, bytes] | Sent | Close | Silence
+"""An operation and, behind it, controls; bytes; or the end."""
 
 
 def entry(dn: str, attributes: Mapping[str, Sequence[str | bytes]]) -> Reply:
@@ -227,6 +234,9 @@ class _Handler(socketserver.StreamRequestHandler):
         for reply in script.answer(asked) if asked.base else script.root:
             if isinstance(reply, Silence):
                 script.closing.wait()
+            if isinstance(reply, Sent):
+                self.wfile.write(reply.data)
+                continue
             if not isinstance(reply, tuple):
                 return False
             self._send(message_id, reply)

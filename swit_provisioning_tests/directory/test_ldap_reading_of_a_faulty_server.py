@@ -4,7 +4,9 @@ Each of these faults has emptied somebody's organisation once: a short answer wa
 "everyone left".
 """
 
+import ssl
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,12 +24,15 @@ from swit_provisioning_tests.directory.scripted_server import (
     Close,
     Reply,
     ScriptedServer,
+    Sent,
     Silence,
     done,
     entry,
     garbage,
     reference,
 )
+from swit_provisioning_tests.directory.wire import tlv
+from swit_provisioning_tests.integration.authority import certificate
 
 PEOPLE = "ou=people,dc=x"
 GROUPS = "ou=groups,dc=x"
@@ -129,6 +134,55 @@ def test_a_silent_server_is_passed_over_after_the_timeout() -> None:
     assert any("timed out" in warning for warning in state.facts.warnings)
 
 
+@pytest.mark.parametrize("begun", [b"\x30", b"\x30\x82", b"\x30\x82\x10\x00\x02\x01"])
+def test_a_server_that_falls_silent_within_a_message_is_passed_over(
+    begun: bytes, tmp_path: Path
+) -> None:
+    """Over TLS, where a timeout that is set on the socket beneath goes unheard."""
+    made = certificate(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(made.certificate, made.key)
+    with (
+        ScriptedServer(lambda _: [ADA, Sent(begun), Silence()], tls=tls, mode="ldaps") as silent,
+        ScriptedServer(two_pages) as other,
+    ):
+        settings = config(silent.address, other.address, timeout_seconds=1)
+        settings = LdapConfig(**{**vars(settings), "ca_file": str(made.authority)})
+        state = LdapDirectory(settings).read()
+    assert len(state.users) == 2
+    assert "after 1 entries (timed out: nothing came for 1 seconds)" in state.facts.warnings[0]
+
+
+def test_an_entry_that_is_cut_off_is_a_lost_connection() -> None:
+    message = refused([Sent(b"\x30\x84\x00\x00\x10\x00\x02"), Close()], DirectoryUnavailableError)
+    assert "the connection was lost after 1 entries" in message
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"HTTP/1.1 400 Bad Request",
+        b"\x30\x80\x02\x01\x05",
+        b"\x30\x84\xff\xff\xff\xff",
+        b"\x30\x05\x02\x03\x7f\xff\xff",
+        b"\x30\x07\x02\x02\x7f\xff\x65\x01\x00",
+        b"\x30\x05\x02\x01\x00\x64\x00",
+    ],
+)
+def test_garbage_between_entries_is_an_error(sent: bytes) -> None:
+    """The client says so at once: it doesn't wait for the end of what makes no sense."""
+    message = refused([BEN, Sent(sent), Silence()], DirectoryIncompleteError)
+    assert "after 2 entries" in message
+    assert "not LDAP" in message
+
+
+def test_a_notice_of_disconnection_is_a_lost_connection_that_says_why() -> None:
+    text = b"\x0a\x01\x34\x04\x00\x04\x0agoing down"
+    notice = tlv(0x30, b"\x02\x01\x00", tlv(0x78, text))
+    message = refused([BEN, Sent(notice), Close()], DirectoryUnavailableError)
+    assert "lost after 2 entries (the server ends the connection: 52 going down)" in message
+
+
 def test_a_server_that_ignores_paging_is_not_believed() -> None:
     message = refused([BEN, done(cookie=None)], DirectoryIncompleteError)
     assert "more pages" in message
@@ -142,7 +196,13 @@ def test_paging_that_never_ends_is_an_error() -> None:
 
 
 def test_an_answer_that_is_no_ldap_is_an_error() -> None:
-    assert "after 1 entries" in refused([garbage()], DirectoryIncompleteError)
+    message = refused([garbage(), done()], DirectoryIncompleteError)
+    assert "not LDAP" in message
+    assert "after 2 entries" in message
+
+
+def test_an_answer_that_is_no_ldap_is_no_lost_connection() -> None:
+    assert "not LDAP" in refused([garbage(), Close()], DirectoryIncompleteError)
 
 
 def test_a_part_that_another_server_keeps_makes_the_read_fail() -> None:
