@@ -56,7 +56,7 @@ _DEFAULT_ADVICE = "Nothing of what was read is used; ask who runs the server."
 # Active Directory tells in the text of result 49 why it refused.
 _AD_REFUSALS = {
     "data 525": "there is no such account",
-    "data 52e": "the password is wrong",
+    "data 52e": "no such account, or the password is wrong",
     "data 530": "the account may not log in at this time",
     "data 531": "the account may not log in from here",
     "data 532": "the password has expired",

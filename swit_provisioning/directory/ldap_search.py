@@ -44,7 +44,8 @@ class Query:
     base: str
     filter: str
     attributes: tuple[str, ...]
-    """Asked for by name; whatever else a server sends is ignored."""
+    """Asked for by name; whatever else a server sends is ignored. `member;range=0-999` asks for
+    all values too, the first thousand to begin with."""
     page_size: int
 
 
@@ -84,7 +85,7 @@ class _Search:
         self._exchange = Exchange(connection)
         self._query = query
         self._doing = doing
-        self._asked = {name.lower() for name in query.attributes}
+        self._asked = {name.lower().partition(";range=")[0] for name in query.attributes}
         self._got = 0
         self._ahead: Answer | None = None
         """The answer to a page asked for ahead, if it had to be taken out of the way."""

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from swit_provisioning_tests.integration import company
+from swit_provisioning_tests.integration import company, domain
 from swit_provisioning_tests.integration.authority import certificate
+from swit_provisioning_tests.integration.samba import SambaDomain
 from swit_provisioning_tests.integration.slapd import Slapd
 
 
@@ -18,4 +19,13 @@ def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
     folder = tmp_path_factory.mktemp("slapd")
     with Slapd(folder, certificate(folder), ldif=company.people_ldif()) as server:
         server.add_groups(company.group_members())
+        yield server
+
+
+@pytest.fixture(scope="session")
+def active_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SambaDomain]:
+    """A company in a real Active Directory domain; tests that add something do it elsewhere."""
+    with SambaDomain(tmp_path_factory.mktemp("domain")) as server:
+        with server.changes() as changes:
+            domain.fill(changes)
         yield server

@@ -15,6 +15,7 @@ import ldap3
 
 from swit_provisioning.directory.config import LdapConfig, ServerAddress
 from swit_provisioning_tests.integration.authority import Certificate
+from swit_provisioning_tests.integration.changes import Changes
 
 SUFFIX = "dc=example,dc=test"
 ADMIN = f"cn=admin,{SUFFIX}"
@@ -62,6 +63,7 @@ overlay memberof
 memberof-group-oc groupOfNames
 memberof-member-ad member
 memberof-memberof-ad memberOf
+memberof-refint true
 """
 
 _ACCOUNTS = f"""\
@@ -153,6 +155,12 @@ class Slapd:
             page_size=page_size,
             timeout_seconds=10,
         )
+
+    @contextmanager
+    def changes(self) -> Iterator[Changes]:
+        """Change the directory as its administrator; groups follow who is renamed."""
+        with self._administrator() as connection:
+            yield Changes(connection)
 
     def add(self, dn: str, classes: Sequence[str], attributes: Mapping[str, object]) -> None:
         """Add an entry as the administrator, so that overlays see it."""
