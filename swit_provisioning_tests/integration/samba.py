@@ -110,7 +110,7 @@ class SambaDomain:
         done = subprocess.run(  # noqa: S603 - nothing in it comes from outside
             [tool, "domain", "provision", "--use-rfc2307", "--option=interfaces=lo",
              "--option=ldb:nosync=true",
-             # Else it writes attributes of files that only a machine's own root may, no container's.
+             # Else it writes attributes of files that a container's root may not.
              "--option=acl_xattr:security_acl_name=user.NTACL",
              "--option=bind interfaces only=yes",
              *(f"--{name}={value}" for name, value in options.items())],
