@@ -1,6 +1,6 @@
 """What the small server holds in these tests, as Active Directory would hold it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import NAMESPACE_DNS, uuid5
 
 from swit_provisioning.directory.config import LdapConfig, ServerAddress
@@ -67,7 +67,7 @@ def read(
     return LdapDirectory(how, sleep=waits.append).read()
 
 
-def settings(server: ServerAddress) -> Mapping[str, str]:
+def settings(server: ServerAddress) -> dict[str, str]:
     """The same as the variables that a person sets."""
     return {
         "LDAP_SERVER_DOMAIN": server.host,

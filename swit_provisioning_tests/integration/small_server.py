@@ -72,6 +72,16 @@ class SmallServer(ScriptedServer):
 
         """
         super().__init__(self._spoiled, root=_ROOT, tls=_context(certificate), mode=mode)
+        self.entries: dict[str, tuple[str, Attributes]] = {}
+        self.hold(entries)
+        self.limits = limits or Limits()
+        self.fault = fault
+        self.accounts = accounts
+        self.elsewhere = elsewhere
+        self._waiting: dict[tuple[int, bytes], list[Reply]] = {}
+
+    def hold(self, entries: Entries) -> None:
+        """Hold these from now on, and nothing else."""
         self.entries = {
             dn.casefold(): (
                 dn,
@@ -79,11 +89,6 @@ class SmallServer(ScriptedServer):
             )
             for dn, attributes in entries.items()
         }
-        self.limits = limits or Limits()
-        self.fault = fault
-        self.accounts = accounts
-        self.elsewhere = elsewhere
-        self._waiting: dict[tuple[int, bytes], list[Reply]] = {}
 
     def login(self, name: str, password: str) -> tuple[int, str]:
         """Active Directory says in the text why it refuses."""

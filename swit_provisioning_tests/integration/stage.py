@@ -60,18 +60,23 @@ def stage(monkeypatch: pytest.MonkeyPatch, folder: Path, server: SandboxServer) 
     """Start the sandbox and point the settings at it."""
     folder.mkdir(exist_ok=True)
     with server:
-        tokens = server.issue_tokens()
-        for name, value in {
-            "DAGSTER_HOME": str(folder / "home"),
-            "IDP_FILE": str(folder / "directory.json"),
-            "TEAMS_TO_EXCLUDE": "Back Office",
-            "SWIT_BASE_URL": server.url,
-            "SWIT_SCIM_BASE_URL": server.scim_url,
-            "SWIT_CLIENT_ID": server.client_id,
-            "SWIT_CLIENT_SECRET": server.client_secret,
-            "SWIT_ACCESS_TOKEN": tokens["access_token"],
-            "SWIT_REFRESH_TOKEN": tokens["refresh_token"],
-            "SWIT_REQUESTS_PER_SECOND": "1000",
-        }.items():
+        for name, value in settings(folder, server).items():
             monkeypatch.setenv(name, value)
         yield Stage(server, folder / "directory.json")
+
+
+def settings(folder: Path, server: SandboxServer) -> dict[str, str]:
+    """The variables that name the sandbox, a directory file and a home in this folder."""
+    tokens = server.issue_tokens()
+    return {
+        "DAGSTER_HOME": str(folder / "home"),
+        "IDP_FILE": str(folder / "directory.json"),
+        "TEAMS_TO_EXCLUDE": "Back Office",
+        "SWIT_BASE_URL": server.url,
+        "SWIT_SCIM_BASE_URL": server.scim_url,
+        "SWIT_CLIENT_ID": server.client_id,
+        "SWIT_CLIENT_SECRET": server.client_secret,
+        "SWIT_ACCESS_TOKEN": tokens["access_token"],
+        "SWIT_REFRESH_TOKEN": tokens["refresh_token"],
+        "SWIT_REQUESTS_PER_SECOND": "1000",
+    }

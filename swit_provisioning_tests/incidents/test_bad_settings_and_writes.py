@@ -1,0 +1,106 @@
+"""Public incidents in which settings, limits or writes went wrong, and what they are like here.
+
+Number 13, a limit that was raised for one day, is `test_a_plan_over_its_limits_is_applied_with_an_
+approval_of_that_plan` among the tests of the main job.
+"""
+
+import pytest
+
+from swit_provisioning.sandbox.faults import Fault
+from swit_provisioning_tests.directories import PEOPLE as NAMES
+from swit_provisioning_tests.directories import address
+from swit_provisioning_tests.incidents.night import Night
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("LDAP_PASSWORD", "not this one", ("the password is wrong", "LDAP_PASSWORD")),
+        ("LDAP_USER_OUS", "Staf", ("OU=Staf,DC=example,DC=org", "what exists is", "LDAP_USER_OUS")),
+        ("LDAP_USER_OUS", "Units", ("there is not one user", "LDAP_USER_OUS")),
+        ("LDAP_SEARCH_BASE", "DC=exmaple,DC=org", ("LDAP_SEARCH_BASE",)),
+        ("LDAP_USER_ATTRIBUTES", "email=otherMailbox", ("otherMailbox", "the address")),
+    ],
+)
+def test_04_a_wrong_setting_deactivates_nobody(
+    night: Night, monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: tuple[str, ...]
+) -> None:
+    """Zulip #13130, #11878: connection or setting was wrong, and everybody was deactivated."""
+    monkeypatch.setenv(name, value)
+    night.is_stopped(*words)
+
+
+def test_04_limits_are_judged_before_the_first_write(night: Night) -> None:
+    """Nothing is wrong with this read, but three of twenty are more than the limit."""
+    del night.directory["users"][:3]
+    night.is_stopped("3 of 20 active users", "MAX_DEACTIVATIONS=10%", "--approve", code=3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words", "code"),
+    [
+        ("(department=Sales)", ("there is not one user", "LDAP_USER_FILTER"), 1),
+        ("(mail=a*)", ("19 of 20 users", "MAX_DIRECTORY_SHRINK"), 3),
+        ("(&(mail=*)", ("LDAP_USER_FILTER", "can't be used"), 2),
+    ],
+)
+def test_10_a_filter_that_was_edited_wrongly_removes_nobody(
+    night: Night, monkeypatch: pytest.MonkeyPatch, wrong: str, words: tuple[str, ...], code: int
+) -> None:
+    """Authentik #19295: a filter was edited wrongly, and all users were gone."""
+    monkeypatch.setenv("LDAP_USER_FILTER", wrong)
+    night.is_stopped(*words, code=code)
+
+
+def test_11_memberships_removed_in_bulk_are_stopped(night: Night) -> None:
+    """Kubernetes/org #4365: members and teams were limited, memberships weren't."""
+    for name in ("Builders", "Probes"):
+        night.groups[name]["member"] = []
+    night.is_stopped("8 of 22 memberships", "MAX_MEMBERSHIP_REMOVALS", code=3)
+
+
+def test_12_a_team_that_somebody_made_by_hand_stays(night: Night) -> None:
+    """Ssosync #88, #105, #179: groups that people had made by hand were deleted."""
+    someone = night.stage.users()[address(NAMES[0])]["id"]
+    team = night.organisation.add_team("Choir", user_ids=[someone])
+    night.is_quiet()
+    assert night.stage.teams()["Choir"]["id"] == team
+    assert night.stage.teams()["Choir"]["user_ids"] == [someone]
+
+
+def test_16_addresses_are_the_same_in_any_case(night: Night) -> None:
+    """The reference program: a second account is made, and the first deactivated."""
+    for user in night.directory["users"]:
+        user["mail"] = user["mail"].upper()
+    night.is_quiet()
+
+
+def test_17_a_telephone_number_with_spaces_is_sent_once(night: Night) -> None:
+    """The reference program: it is sent again every night."""
+    night.is_quiet()
+    assert night.stage.users()[address(NAMES[1])]["phone_number"]
+
+
+def test_18_one_refused_call_stops_nobody_else(night: Night) -> None:
+    """The reference program: the run ends there, and who is back is never activated."""
+    ids = {email: user["id"] for email, user in night.stage.users().items()}
+    refused, back = address(NAMES[2]), address(NAMES[3])
+    for email in (refused, back):
+        night.organisation.users.deactivate(ids[email])
+    night.stage.server.faults.add(
+        Fault(
+            kind="status",
+            status=400,
+            message="not this one",
+            call="organization.user.activate",
+            where=lambda sent: ids[refused] in str(sent),
+        )
+    )
+    ended, said = night.sync()
+    assert ended == 4, said
+    assert "not this one" in said
+    assert night.stage.users()[back]["active"]
+    assert not night.stage.users()[refused]["active"]
+    ended, said = night.sync()
+    assert ended == 0, said
+    assert night.stage.users()[refused]["active"]
