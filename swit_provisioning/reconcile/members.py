@@ -4,11 +4,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from swit_provisioning.reconcile.columns import Mask, Numbers
 from swit_provisioning.reconcile.groups import Group
-from swit_provisioning.reconcile.memberships import Pairs, compare, mask, places, plan_memberships
+from swit_provisioning.reconcile.memberships import (
+    Pairs,
+    compare,
+    index_of,
+    mask,
+    places,
+    plan_memberships,
+)
 from swit_provisioning.reconcile.people import People
 from swit_provisioning.reconcile.plan import Change
 from swit_provisioning.reconcile.policy import Policy
@@ -55,14 +61,14 @@ class Members:
         emails += [(email, user) for user, email in users.made.items()]
         emails.sort()
         self._emails, self._ids = [email for email, _ in emails], [user for _, user in emails]
-        self._index = pd.Index(self._ids, dtype=object)
+        self._index = index_of(self._ids)
         have = [user for user in users.user_of if user is not None]
         of_entry = np.full(len(people.entries) + 1, NONE, dtype=np.int64)
         of_entry[[user is not None for user in (*users.user_of, None)]] = places(have, self._index)
         self._of_entry = of_entry
         rows = directory.memberships
-        self._group = places(rows["group"], pd.Index(list(groups), dtype=object))
-        entry = places(rows["member"], pd.Index(people.entries.key, dtype=object))
+        self._group = places(rows["group"], index_of(list(groups)))
+        entry = places(rows["member"], index_of(people.entries.key))
         self._user = of_entry[entry]
 
     def wanted_in(self, group_key: str) -> list[str]:
@@ -118,7 +124,7 @@ class Members:
         return _Teams(ids=ids, of_group=numbers, by_key=by_key)
 
     def _pairs(self, teams: _Teams, owners: Owners) -> Pairs:
-        index = pd.Index(teams.ids, dtype=object)
+        index = index_of(teams.ids)
         rows = self._swit.memberships
         managed = set(teams.by_key.values()) - owners.kept
         return compare(

@@ -34,7 +34,12 @@ def test_a_group_in_a_ring_stays_where_it_is_and_the_ring_is_told() -> None:
     teams = team("T1", "P0", of=0), team("T2", "P1", of=1), team("T3", "A", of=2, below="T2")
     trial = attempt(directory(*groups), organisation(*teams))
     assert trial.after.calls == []
-    assert [(f.kind, f.subject) for f in trial.plan.findings] == [("ring", DN[1])]
+    assert [(f.kind, f.subject) for f in trial.plan.findings] == [
+        ("parent passed over", DN[1]),
+        ("ring", DN[1]),
+        ("ring", DN[2]),
+        ("several parents", DN[2]),
+    ]
 
 
 def test_of_two_teams_with_one_reference_the_first_made_stays_the_groups_also_tomorrow() -> None:
