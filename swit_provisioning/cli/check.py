@@ -1,14 +1,20 @@
 """`check`: read both sides, say what is there and what would be left alone. Writes nothing."""
 
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
 from swit_provisioning.cli.console import errors, output
+from swit_provisioning.cli.findings_file import FindingsFile
 from swit_provisioning.cli.tables import findings_table, guards_table, header
 from swit_provisioning.directory.errors import DirectoryError
+from swit_provisioning.reconcile.findings import directory_findings
 from swit_provisioning.reconcile.guards import judge
-from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.reconcile.plan import Finding, Plan
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.state import DirectoryState, SwitState
 from swit_provisioning.resources.connections import open_directory, open_store
@@ -19,11 +25,20 @@ from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reading import read_organization
 
 
-def check_both_sides(settings: Settings) -> int:
-    """Look at each side for itself, so that one's trouble does not hide the other's. 1: trouble."""
+def check_both_sides(settings: Settings, csv: Path | None = None) -> int:
+    """Look at each side for itself, so that one's trouble does not hide the other's. 1: trouble.
+
+    `csv` gets the directory's findings.
+
+    Raises:
+        UnwritableFileError: `csv` can't be written; nothing was read then.
+
+    """
     console = output()
     trouble = errors()
-    with open_store(settings) as store:
+    with ExitStack() as opened:
+        file = opened.enter_context(FindingsFile(csv)) if csv else None
+        store = opened.enter_context(open_store(settings))
         directory, directory_error = _directory(settings)
         swit, swit_error = _swit(settings, store)
         header(
@@ -39,6 +54,12 @@ def check_both_sides(settings: Settings) -> int:
         if directory and swit:
             plan = reconcile(directory, swit, settings.policy(), store.identities.memory())
             _say_plan(console, plan, swit, settings, store)
+            findings = plan.findings
+        elif directory:
+            findings = directory_findings(directory, settings.policy())
+            _say_findings(console, findings)
+        if directory and file:
+            console.print(f"{file.write(findings)} findings are in {csv}", markup=False)
     for error in (directory_error, swit_error):
         if error is not None:
             trouble.print(str(error), style="red", markup=False, highlight=False)
@@ -90,11 +111,15 @@ def _say_plan(
     counts = ", ".join(f"{n} {action}" for action, n in plan.counts().items())
     console.print(f"A plan made now: {counts or 'nothing to do'}", markup=False)
     console.print(_tree(plan, swit))
-    findings_table(console, plan.findings, all_of_them="--csv FILE has all of the directory")
+    _say_findings(console, plan.findings)
     verdicts = judge(
         plan, settings.limits(), last_read=store.reads.last_accepted(), recent={}, approval=None
     )
     guards_table(console, [verdict.document() for verdict in verdicts])
+
+
+def _say_findings(console: Console, findings: Iterable[Finding]) -> None:
+    findings_table(console, findings, all_of_them="check --csv FILE writes all of the directory")
 
 
 def _tree(plan: Plan, swit: SwitState) -> Tree:

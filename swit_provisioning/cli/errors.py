@@ -1,5 +1,6 @@
-"""How a command ends: the exit codes that scripts rely on."""
+"""Exit codes, and what is wrong with how a command was called. Scripts rely on the codes."""
 
+from pathlib import Path
 from typing import Final
 
 EXIT_CODES: Final = {
@@ -14,3 +15,14 @@ EXIT_CODES: Final = {
     "busy": 6,
 }
 """0 done · 1 failed · 2 wrong use or settings · 3 a guard · 4 some rejected · 5 stale · 6 busy."""
+
+
+class UnwritableFileError(Exception):
+    """A file that was named for the output can't be written."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        """Say which file, and what the system says of it."""
+        super().__init__(
+            f"{path} can't be written: {error.strerror or error}. Name a file in a folder that is"
+            " there and that you may write to: swit-provisioning check --csv findings.csv"
+        )

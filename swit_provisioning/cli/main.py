@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from swit_provisioning.cli import commands
 from swit_provisioning.cli.check import check_both_sides
 from swit_provisioning.cli.console import errors
 from swit_provisioning.cli.demo import tell_the_story
+from swit_provisioning.cli.errors import UnwritableFileError
 from swit_provisioning.cli.login import log_in
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.sandbox.server import SANDBOX_PORT, SandboxStartError
@@ -32,7 +34,7 @@ def _exits(command: Callable[..., int]) -> Callable[..., None]:
     def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - click's own
         try:
             code = command(*args, **options)
-        except SettingsError as error:
+        except (SettingsError, UnwritableFileError) as error:
             code = _say(error, 2)
         except (DirectoryError, SwitError, StoreError, SandboxStartError) as error:
             code = _say(error, 1)
@@ -68,10 +70,17 @@ def login() -> int:
 
 
 @main.command()
+@click.option(
+    "--csv",
+    "csv",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write every bad record of the directory there (UTF-8 with BOM, as Excel reads it).",
+)
 @_exits
-def check() -> int:
-    """Read both sides and say what is there. Writes nothing."""
-    return check_both_sides(Settings.load())
+def check(*, csv: Path | None) -> int:
+    """Read both sides and say what is there. Writes nothing to either."""
+    return check_both_sides(Settings.load(), csv)
 
 
 @main.command()

@@ -1,13 +1,17 @@
 """Bad records on their way through the program: the UI, the terminal, a file."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from swit_provisioning.cli.main import main
 from swit_provisioning.cli.runs import instance
+from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.directories import group_dn, user_dn
@@ -64,3 +68,112 @@ def test_the_ui_shows_how_many_of_each_kind(on_stage: Stage) -> None:
     preview = metadata["preview"]
     assert isinstance(preview, dg.TableMetadataValue)
     assert len(preview.records) == 50
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_check_groups_them_by_kind_and_writes_all_of_them_to_a_file(
+    on_stage: Stage, tmp_path: Path
+) -> None:
+    spoil(on_stage)
+    on_stage.organisation.add_user("boss@example.org", "The Boss", role=20)
+    result = on_stage.run("check", "--csv", str(tmp_path / "findings.csv"))
+    assert result.exit_code == 0, result.output
+    assert "1 admin not in the directory, 1 no address" in result.output
+    assert "60 unknown member" in result.output
+    assert "unknown member (60), to be mended in the directory:" in result.output
+    assert "... and 40 more: check --csv FILE" in result.output
+    assert "63 findings are in" in result.output
+    written = rows(tmp_path / "findings.csv")
+    assert len(written) == 63
+    assert list(written[0]) == ["kind", "dn", "attribute", "reason"]
+    assert "boss@example.org" not in {row["dn"] for row in written}
+    assert on_stage.writes == []
+
+
+def test_findings_of_the_directory_need_no_login(
+    on_stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same ones as with it: they are what somebody wants to mend before the first plan."""
+    spoil(on_stage)
+    with_login, without = tmp_path / "with.csv", tmp_path / "without.csv"
+    assert on_stage.run("check", "--csv", str(with_login)).exit_code == 0
+    for name in ("SWIT_ACCESS_TOKEN", "SWIT_REFRESH_TOKEN"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "another home"))
+    result = on_stage.run("check", "--csv", str(without))
+    assert result.exit_code == 2
+    assert "swit-provisioning login" in result.output
+    assert "no address (1), to be mended in the directory:" in result.output
+    assert without.read_bytes() == with_login.read_bytes()
+
+
+def test_findings_of_the_directory_are_told_where_swit_does_not_answer(
+    on_stage: Stage, tmp_path: Path
+) -> None:
+    spoil(on_stage)
+    on_stage.server.faults.add(Fault(kind="status", status=400, times=None, call="user.info"))
+    result = on_stage.run("check", "--csv", str(tmp_path / "findings.csv"))
+    assert result.exit_code == 1
+    assert "no address (1)" in result.output
+    assert len(rows(tmp_path / "findings.csv")) == 63
+
+
+LDIF = """\
+dn: cn=ann,dc=x
+objectClass: inetOrgPerson
+cn: ann
+mail: ann@x.example
+
+dn: cn=bob,dc=x
+objectClass: inetOrgPerson
+cn: =bob*
+mail: nonsense
+
+dn: cn=staff,dc=x
+objectClass: groupOfNames
+cn: staff
+member: cn=ann,dc=x
+member: cn=gone,dc=x
+"""
+
+
+def test_an_export_is_checked_with_no_server_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    export, found = tmp_path / "export.ldif", tmp_path / "findings.csv"
+    export.write_text(LDIF, encoding="utf-8")
+    monkeypatch.setenv("IDP_FILE", str(export))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    result = CliRunner().invoke(main, ["check", "--csv", str(found)], catch_exceptions=False)
+    assert result.exit_code == 2
+    assert "SWIT_CLIENT_ID" in result.output
+    assert "Directory export.ldif: 2 users, 1 groups" in result.output
+    assert [(row["kind"], row["dn"], row["attribute"]) for row in rows(found)] == [
+        ("name changed", "cn=bob,dc=x", "displayName, cn"),
+        ("no address", "cn=bob,dc=x", "mail"),
+        ("unknown member", "cn=staff,dc=x", "member"),
+        ("unusable address", "cn=bob,dc=x", "mail"),
+    ]
+
+
+def test_a_file_that_can_not_be_written_is_said_before_anything_is_read(
+    on_stage: Stage, tmp_path: Path
+) -> None:
+    result = on_stage.run("check", "--csv", str(tmp_path / "nowhere" / "findings.csv"))
+    assert result.exit_code == 2
+    assert "can't be written: No such file or directory" in " ".join(result.output.split())
+    assert on_stage.server.log.of() == []
+
+
+def test_a_directory_that_was_not_read_leaves_the_file_as_it_was(
+    on_stage: Stage, tmp_path: Path
+) -> None:
+    path = tmp_path / "findings.csv"
+    path.write_text("yesterday's", encoding="utf-8")
+    on_stage.directory["users"] = []
+    assert on_stage.run("check", "--csv", str(path)).exit_code == 1
+    assert path.read_text(encoding="utf-8") == "yesterday's"
