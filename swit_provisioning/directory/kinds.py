@@ -1,12 +1,14 @@
 """Kinds of directory servers: how one is recognised, and what is asked of each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from swit_provisioning.directory.entries import IDENTITY_ATTRIBUTES, Entry
 from swit_provisioning.directory.errors import DirectoryConfigError
 from swit_provisioning.directory.filters import GROUP_FILTER, USER_FILTER
+from swit_provisioning.directory.notes import listed
 from swit_provisioning.reconcile.policy import ReferenceAttribute
+from swit_provisioning.reconcile.state import DirectoryState
 
 KindName = Literal["active_directory", "openldap", "389ds", "other"]
 KindSetting = Literal["auto", "active_directory", "openldap", "389ds", "other"]
@@ -124,19 +126,49 @@ def recognised(root: Entry) -> Kind:
     return KINDS["other"]
 
 
-def refuse_reference(kind: Kind, reference: ReferenceAttribute, server: object) -> None:
-    """Fail where the key that Swit's teams should carry is one that this kind doesn't have.
+def with_reference(kind: Kind, reference: ReferenceAttribute, server: object) -> Kind:
+    """The kind, made to ask for the key that Swit's teams should carry.
 
     Raises:
-        DirectoryConfigError: with what this kind has instead.
+        DirectoryConfigError: this kind doesn't have it; with what it has instead.
 
     """
-    known = ("distinguishedName", *kind.identity_attributes)
-    if reference in known:
-        return
-    message = (
-        f"LDAP_REFERENCE_ATTRIBUTE={reference}, but entries of {server} ({kind.title}) don't have"
-        f" it. Set LDAP_REFERENCE_ATTRIBUTE={kind.identity_attributes[0]}: teams that carry another"
-        " key are re-keyed in place. If the server is of another kind, LDAP_KIND can say so."
+    if reference == "distinguishedName":
+        return kind
+    if reference not in kind.identity_attributes:
+        message = (
+            f"LDAP_REFERENCE_ATTRIBUTE={reference}, but entries of {server} ({kind.title}) don't"
+            f" have it. Set LDAP_REFERENCE_ATTRIBUTE={kind.identity_attributes[0]}: teams that"
+            " carry another key are re-keyed in place. If the server is of another kind, LDAP_KIND"
+            " can say so."
+        )
+        raise DirectoryConfigError(message)
+    # Where nobody knows what the server has, another id may not stand in for the one that is meant.
+    return replace(kind, identity_attributes=(reference,)) if kind.name == "other" else kind
+
+
+def hold_references(
+    state: DirectoryState, reference: ReferenceAttribute, server: object
+) -> DirectoryState:
+    """The state, with a warning where some groups have no id, and so are keyed by their DN.
+
+    Raises:
+        DirectoryConfigError: no group has one: the account may not read it, or it isn't there.
+
+    """
+    groups = state.groups
+    without = groups["dn"][groups["directory_id"] == groups["key"]]
+    if reference == "distinguishedName" or without.empty:
+        return state
+    if len(without) == len(groups):
+        message = (
+            f"{server}: LDAP_REFERENCE_ATTRIBUTE={reference}, but no group has it, or LDAP_USER may"
+            " not read it. Give it the right to, or set LDAP_REFERENCE_ATTRIBUTE=distinguishedName"
+        )
+        raise DirectoryConfigError(message)
+    warning = (
+        f"{len(without)} of {len(groups)} groups have no {reference}; their teams carry the"
+        f" distinguished name instead, which changes with a rename: {listed(without)}"
     )
-    raise DirectoryConfigError(message)
+    facts = replace(state.facts, warnings=(*state.facts.warnings, warning))
+    return replace(state, facts=facts)

@@ -31,8 +31,9 @@ from swit_provisioning.directory.kinds import (
     KINDS,
     ROOT_ATTRIBUTES,
     Kind,
+    hold_references,
     recognised,
-    refuse_reference,
+    with_reference,
 )
 from swit_provisioning.directory.ldap_search import Query, root_entry, search
 from swit_provisioning.directory.ldap_session import logged_in
@@ -130,7 +131,7 @@ class LdapDirectory:
         with logged_in(config, server) as connection:
             kind = self._kind(connection, server)
             terms = Terms(mapping=self._mapping, now=self._clock(), listed=False)
-            return assemble(
+            state = assemble(
                 self._people(connection, server, kind, terms.notes),
                 self._groups(connection, server, kind),
                 source=Source(
@@ -145,6 +146,7 @@ class LdapDirectory:
                 ),
                 terms=terms,
             )
+        return hold_references(state, config.reference_attribute, server)
 
     def _kind(self, connection: ldap3.Connection, server: ServerAddress) -> Kind:
         """The kind that `LDAP_KIND` names, else the one that the server's root entry tells."""
@@ -153,8 +155,7 @@ class LdapDirectory:
             kind = KINDS["other"] if root is None else recognised(root)
         else:
             kind = KINDS[self._config.kind]
-        refuse_reference(kind, self._config.reference_attribute, server)
-        return kind
+        return with_reference(kind, self._config.reference_attribute, server)
 
     def _people(
         self, connection: ldap3.Connection, server: ServerAddress, kind: Kind, notes: Notes

@@ -1,7 +1,8 @@
 """How the kind of a server is recognised, and what is asked of each kind."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -185,6 +186,61 @@ def test_a_reference_that_the_kind_does_not_have_is_refused(
         read(server, reference=reference)
     assert f"Set LDAP_REFERENCE_ATTRIBUTE={instead}" in str(wrong.value)
     assert server.searches == []
+
+
+def grouped(*groups: Mapping[str, Sequence[str]]) -> Callable[[Asked], Iterable[Reply]]:
+    """One person, and groups with these attributes."""
+
+    def answer_with_groups(asked: Asked) -> Iterable[Reply]:
+        if asked.base.startswith("ou=people"):
+            return answer(asked)
+        made = [
+            entry(f"cn={number},ou=groups,dc=x", {"cn": ["Team"], **attributes})
+            for number, attributes in enumerate(groups)
+        ]
+        return [*made, done()]
+
+    return answer_with_groups
+
+
+UUIDS = [str(UUID(int=number)) for number in range(2)]
+
+
+@pytest.mark.parametrize("root", [OPENLDAP, {}])
+def test_an_id_that_no_group_has_can_be_nobodys_reference(root: Root) -> None:
+    """It may be that the account may not read it."""
+    with (
+        ScriptedServer(grouped({}, {}), root=says(root)) as server,
+        pytest.raises(
+            DirectoryConfigError, match="LDAP_REFERENCE_ATTRIBUTE=entryUUID, but no group"
+        ),
+    ):
+        read(server, reference="entryUUID")
+
+
+def test_of_a_kind_not_known_no_other_id_is_taken_for_the_one_that_is_meant() -> None:
+    groups = grouped({"objectGUID": [UUIDS[0]]})
+    with ScriptedServer(groups, root=says({})) as server:
+        read(server, reference="objectGUID")
+    assert all(IDS & {*asked.attributes} == {"objectGUID"} for asked in server.searches)
+
+
+def test_an_id_that_some_groups_lack_is_a_warning_that_names_them() -> None:
+    groups = grouped({"entryUUID": [UUIDS[0]]}, {})
+    with ScriptedServer(groups, root=says(OPENLDAP)) as server:
+        usual = read(server).facts.warnings
+        state = read(server, reference="entryUUID")
+    assert list(state.groups["directory_id"]) == [UUIDS[0], "cn=1,ou=groups,dc=x"]
+    (warning,) = set(state.facts.warnings) - set(usual)
+    assert "1 of 2 groups have no entryUUID" in warning
+    assert warning.endswith("cn=1,ou=groups,dc=x")
+
+
+def test_the_id_of_389_directory_server_can_be_a_reference() -> None:
+    groups = grouped({"nsUniqueId": ["66446001-1dd211b2-ad6a8bf6-da1cdb3d"]})
+    with ScriptedServer(groups, root=says(DS389)) as server:
+        state = read(server, reference="entryUUID")
+    assert list(state.groups["directory_id"]) == ["66446001-1dd2-11b2-ad6a-8bf6da1cdb3d"]
 
 
 def test_facts_of_an_earlier_version_say_nothing_about_the_kind() -> None:

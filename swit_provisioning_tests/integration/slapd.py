@@ -39,6 +39,7 @@ include {_SCHEMA}/inetorgperson.schema
 modulepath {_MODULES}
 moduleload back_mdb
 moduleload memberof
+moduleload ppolicy
 pidfile {{folder}}/slapd.pid
 argsfile {{folder}}/slapd.args
 loglevel 0
@@ -64,6 +65,7 @@ memberof-group-oc groupOfNames
 memberof-member-ad member
 memberof-memberof-ad memberOf
 memberof-refint true
+overlay ppolicy
 """
 
 _ACCOUNTS = f"""\

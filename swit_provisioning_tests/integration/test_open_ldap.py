@@ -1,0 +1,84 @@
+"""What only OpenLDAP has, on a real one: its locks, its kinds of groups, its ids."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from swit_provisioning.directory.errors import DirectoryConfigError, DirectoryIncompleteError
+from swit_provisioning.directory.ldap_server import LdapDirectory
+from swit_provisioning.reconcile.dn import dn_key
+from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning_tests.integration.authority import certificate
+from swit_provisioning_tests.integration.slapd import PASSWORD, SUFFIX, Slapd
+
+LOCKED_FOR_GOOD = "000001010000Z"
+LOCKED_A_MOMENT_AGO = "20260101120000Z"
+
+
+def person(login: str) -> str:
+    return f"uid={login},{SUFFIX}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    """Three people with Unix logins, and one group of each kind."""
+    folder: Path = tmp_path_factory.mktemp("kinds-of-groups")
+    with Slapd(folder, certificate(folder)) as server:
+        with server.changes() as changes:
+            for number, login in enumerate(("ada", "ben", "cid")):
+                unix = {"uidNumber": str(1000 + number), "gidNumber": "100"}
+                home = {"homeDirectory": f"/home/{login}", "userPassword": PASSWORD}
+                names = {"cn": login, "sn": login, "mail": f"{login}@example.test"}
+                changes.add(
+                    person(login), ["inetOrgPerson", "posixAccount"], {**names, **unix, **home}
+                )
+            changes.set(person("ben"), pwdAccountLockedTime=LOCKED_A_MOMENT_AGO)
+            changes.set(person("cid"), pwdAccountLockedTime=LOCKED_FOR_GOOD)
+            groups: dict[str, dict[str, object]] = {
+                "groupOfNames": {"member": person("ada")},
+                "groupOfUniqueNames": {"uniqueMember": f"{person('ben')}#'0101'B"},
+                "posixGroup": {"memberUid": ["ADA", "ben"], "gidNumber": "100"},
+            }
+            for kind, attributes in groups.items():
+                changes.add(f"cn={kind},{SUFFIX}", [kind], attributes)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def state(server: Slapd) -> DirectoryState:
+    return LdapDirectory(server.config()).read()
+
+
+def test_only_a_lock_for_good_disables_an_account(state: DirectoryState) -> None:
+    """One with a time comes of wrong passwords, and goes away again."""
+    enabled = dict(zip(state.users["key"], state.users["enabled"], strict=True))
+    assert enabled == {person("ada"): True, person("ben"): True, person("cid"): False}
+
+
+def test_members_are_found_in_each_kind_of_group(state: DirectoryState) -> None:
+    """By DN, by DN with a unique identifier behind it, and by login; never by gidNumber."""
+    rows = state.memberships[["group", "member"]].itertuples(index=False, name=None)
+    assert set(rows) == {
+        (dn_key(f"cn={kind},{SUFFIX}"), person(login))
+        for kind, login in (
+            ("groupOfNames", "ada"),
+            ("groupOfUniqueNames", "ben"),
+            ("posixGroup", "ada"),
+            ("posixGroup", "ben"),
+        )
+    }
+
+
+def test_an_id_of_active_directory_is_refused_as_a_reference(server: Slapd) -> None:
+    config = replace(server.config(), reference_attribute="objectGUID")
+    with pytest.raises(DirectoryConfigError, match="Set LDAP_REFERENCE_ATTRIBUTE=entryUUID"):
+        LdapDirectory(config).read()
+
+
+def test_another_kind_than_the_servers_can_be_said(server: Slapd) -> None:
+    """A filter that the server can't match finds nobody, and that is never an empty company."""
+    assert len(LdapDirectory(replace(server.config(), kind="other")).read().users) == 3
+    with pytest.raises(DirectoryIncompleteError, match="there is not one user"):
+        LdapDirectory(replace(server.config(), kind="active_directory")).read()
