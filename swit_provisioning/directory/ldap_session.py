@@ -207,6 +207,14 @@ def _bind(connection: ldap3.Connection, server: ServerAddress, config: LdapConfi
     except LDAPException as error:
         message = f"{doing}: {error}. Look at LDAP_USER."
         raise DirectoryConfigError(message) from error
+    except (LookupError, ValueError, TypeError) as error:
+        # So ends ldap3 where the answer names another server, or isn't LDAP at all.
+        message = (
+            f"{doing}: the answer can't be read ({error!r}). A server that sends clients on to"
+            " another one answers so; nobody is followed there, because that would send the"
+            " password along: name in LDAP_SERVER_DOMAIN the server that keeps the account."
+        )
+        raise DirectoryConfigError(message) from error
     result = connection.result
     if result["result"] != SUCCESS or not connection.bound:
         raise failure(result, doing=doing)

@@ -95,8 +95,12 @@ def done(
     if cookie is not None:
         value = tlv(0x30, number(0), text(cookie))
         controls = tlv(0xA0, tlv(0x30, text(PAGED_RESULTS), text(value)))
-    elsewhere = tlv(0xA3, *map(text, referrals)) if referrals else b""
-    return tlv(0x65, number(code, 0x0A), text(found), text(message), elsewhere), controls
+    result = (number(code, 0x0A), text(found), text(message), _referral(referrals))
+    return tlv(0x65, *result), controls
+
+
+def _referral(urls: Sequence[str]) -> bytes:
+    return tlv(0xA3, *map(text, urls)) if urls else b""
 
 
 def garbage() -> Reply:
@@ -132,6 +136,8 @@ class ScriptedServer:
         self.answer = answer
         self.bind = bind
         self.root = [*root] or [done()]
+        self.referrals: Sequence[str] = ()
+        """Offered with the result of every login."""
         self.tls = tls
         self.mode = mode
         self.searches: list[Asked] = []
@@ -205,7 +211,9 @@ class _Handler(socketserver.StreamRequestHandler):
         if operation == BIND:
             _, (_, name), (_, password) = parts(content)
             code, said = self.server.script.login(name.decode(), password.decode())
-            self._send(message_id, (tlv(0x61, number(code, 0x0A), text(""), text(said)), b""))
+            elsewhere = _referral(self.server.script.referrals)
+            result = tlv(0x61, number(code, 0x0A), text(""), text(said), elsewhere)
+            self._send(message_id, (result, b""))
             return True
         if operation == EXTENDED:
             self._extended(message_id, content)

@@ -1,0 +1,100 @@
+"""A referral is an invitation to send the password elsewhere: nobody ever goes there."""
+
+import socketserver
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from swit_provisioning.directory.errors import (
+    DirectoryConfigError,
+    DirectoryError,
+    DirectoryIncompleteError,
+)
+from swit_provisioning_tests.directory.scripted_server import (
+    Asked,
+    Reply,
+    ScriptedServer,
+    done,
+    reference,
+)
+from swit_provisioning_tests.integration.small_company import PASSWORD, PEOPLE, company_of, read
+from swit_provisioning_tests.integration.small_server import SmallServer, spoil, spoil_range
+
+
+@contextmanager
+def elsewhere() -> Iterator[tuple[str, list[bytes]]]:
+    """A port that notes whoever comes, and what is said first; its address as a referral's."""
+    visits: list[bytes] = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            visits.append(self.request.recv(1000))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"ldap://127.0.0.1:{server.server_address[1]}/{PEOPLE}", visits
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def refused(server: ScriptedServer, kind: type[DirectoryError] = DirectoryIncompleteError) -> str:
+    with server, pytest.raises(kind) as caught:
+        read(server.address)
+    assert PASSWORD not in f"{caught.value} {caught.value!r}"
+    return str(caught.value)
+
+
+def test_no_referral_of_a_search_is_followed() -> None:
+    with elsewhere() as (url, visits):
+        fault = spoil(lambda _: [done(10, cookie=None, referrals=[url])], base=PEOPLE)
+        message = refused(SmallServer(company_of(people=3), fault=fault))
+        assert visits == []
+    assert "answered 10 referral" in message
+    assert "Referrals aren't followed" in message
+
+
+def test_no_referral_on_a_later_page_is_followed() -> None:
+    with elsewhere() as (url, visits):
+        change = [done(10, cookie=None, referrals=[url])]
+        fault = spoil(lambda _: change, base=PEOPLE, page=2)
+        assert "answered 10" in refused(SmallServer(company_of(people=1001), fault=fault))
+        assert visits == []
+
+
+def test_no_referral_among_a_groups_members_is_followed() -> None:
+    with elsewhere() as (url, visits):
+        fault = spoil_range(lambda _: [done(10, cookie=None, referrals=[url])], begin=1500)
+        entries = company_of(people=1, members=1501)
+        assert "answered 10" in refused(SmallServer(entries, fault=fault))
+        assert visits == []
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_no_continuation_reference_is_followed(*, first: bool) -> None:
+    def with_reference(answer: list[Reply]) -> Iterable[Reply]:
+        return [reference(url), *answer] if first else [*answer[:-1], reference(url), answer[-1]]
+
+    with elsewhere() as (url, visits):
+        fault = spoil(with_reference, base=PEOPLE)
+        message = refused(SmallServer(company_of(people=3), fault=fault))
+        assert visits == []
+    assert url in message
+
+
+def test_no_referral_of_a_login_is_followed() -> None:
+    def nothing(_: Asked) -> list[Reply]:
+        return [done()]
+
+    with elsewhere() as (url, visits):
+        server = ScriptedServer(nothing, bind=(10, "ask somebody else"))
+        server.referrals = [url]
+        message = refused(server, DirectoryConfigError)
+        assert visits == []
+    assert server.searches == []
+    assert "logging in as" in message
+    assert "LDAP_SERVER_DOMAIN" in message
