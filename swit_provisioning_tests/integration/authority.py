@@ -28,8 +28,12 @@ def certificate(
     names: tuple[str, ...] = ("localhost",),
     addresses: tuple[str, ...] = ("127.0.0.1",),
     expired: bool = False,
+    self_signed: bool = False,
 ) -> Certificate:
-    """Make an authority, and a certificate of it for these names and IP addresses."""
+    """Make an authority, and a certificate of it for these names and IP addresses.
+
+    One that is `self_signed` says so: its issuer is itself, and the authority has no part in it.
+    """
     now = datetime.now(UTC)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _authority(authority_key, now)
@@ -39,13 +43,15 @@ def certificate(
         *(x509.DNSName(name) for name in names),
         *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses),
     ]
+    name = "A directory server"
+    issuer, signer = (_name(name), key) if self_signed else (authority.subject, authority_key)
     signed = (
-        _builder("A directory server", authority.subject, key, begin, end)
+        _builder(name, issuer, key, begin, end)
         .add_extension(x509.SubjectAlternativeName(owners), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(_signer(authority_key), critical=False)
-        .sign(authority_key, hashes.SHA256())
+        .add_extension(_signer(signer), critical=False)
+        .sign(signer, hashes.SHA256())
     )
     files = Certificate(
         authority=folder / "authority.pem",

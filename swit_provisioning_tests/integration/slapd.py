@@ -24,6 +24,8 @@ READER = f"cn=reader,ou=Services,{SUFFIX}"
 """May read everything, as the account in `LDAP_USER` should."""
 LIMITED = f"cn=limited,ou=Services,{SUFFIX}"
 """An ordinary account: the server sends it 50 entries and no more."""
+UNPAGED = f"cn=unpaged,ou=Services,{SUFFIX}"
+"""An ordinary account that may not ask for pages."""
 PASSWORD = "reads: äöü ✓"
 
 _SECONDS = 10
@@ -36,6 +38,7 @@ include {_SCHEMA}/core.schema
 include {_SCHEMA}/cosine.schema
 include {_SCHEMA}/nis.schema
 include {_SCHEMA}/inetorgperson.schema
+{{schema}}
 modulepath {_MODULES}
 moduleload back_mdb
 moduleload memberof
@@ -43,7 +46,7 @@ moduleload ppolicy
 pidfile {{folder}}/slapd.pid
 argsfile {{folder}}/slapd.args
 loglevel 0
-sizelimit unlimited
+{{sizelimit}}
 timelimit unlimited
 TLSCACertificateFile {{tls.authority}}
 TLSCertificateFile {{tls.certificate}}
@@ -58,8 +61,12 @@ maxsize 268435456
 dbnosync
 index objectClass,entryUUID,uid,mail,cn,member eq
 limits dn.exact="{LIMITED}" size=50 size.prtotal=50
+limits dn.exact="{UNPAGED}" size=unlimited size.prtotal=disabled
 access to attrs=userPassword by anonymous auth by * none
 access to * by users read by * none
+{{overlay}}
+"""
+_MEMBER_OF = """\
 overlay memberof
 memberof-group-oc groupOfNames
 memberof-member-ad member
@@ -91,6 +98,12 @@ objectClass: simpleSecurityObject
 cn: limited
 userPassword: {PASSWORD}
 
+dn: {UNPAGED}
+objectClass: organizationalRole
+objectClass: simpleSecurityObject
+cn: unpaged
+userPassword: {PASSWORD}
+
 """
 
 
@@ -107,10 +120,28 @@ def slapd_program() -> str:
 class Slapd:
     """One server with one database, in one folder; it runs while it is entered."""
 
-    def __init__(self, folder: Path, tls: Certificate, *, ldif: str = "") -> None:
-        """Make the database and fill it with two accounts and what `ldif` holds.
+    def __init__(
+        self,
+        folder: Path,
+        tls: Certificate,
+        *,
+        ldif: str = "",
+        schema: str = "",
+        member_of: bool = True,
+        default_limits: bool = False,
+    ) -> None:
+        """Make the database and fill it with three accounts and what `ldif` holds.
 
-        `slapadd` leaves `memberOf` alone: groups that need it are added once the server runs.
+        Args:
+            folder: for the database and its configuration.
+            tls: the server's certificate.
+            ldif: entries. `slapadd` leaves `memberOf` alone: groups that need it are added once
+                the server runs.
+            schema: attribute types beside the usual ones.
+            member_of: whether the server keeps `memberOf` up to date.
+            default_limits: whether 500 entries are the most that anyone gets, as where nobody has
+                thought of it; else there is no limit.
+
         """
         self.folder = folder
         self.tls = tls
@@ -118,7 +149,15 @@ class Slapd:
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "database").mkdir()
         self._configuration = folder / "slapd.conf"
-        self._configuration.write_text(_CONFIGURATION.format(folder=folder, tls=tls))
+        self._configuration.write_text(
+            _CONFIGURATION.format(
+                folder=folder,
+                tls=tls,
+                schema=schema,
+                sizelimit="" if default_limits else "sizelimit unlimited",
+                overlay=_MEMBER_OF if member_of else "",
+            )
+        )
         entries = folder / "entries.ldif"
         entries.write_text(_ACCOUNTS + ldif, encoding="utf-8")
         subprocess.run(  # noqa: S603 - nothing in it comes from outside

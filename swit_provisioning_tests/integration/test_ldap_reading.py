@@ -158,9 +158,19 @@ def test_a_certificate_for_another_name_is_refused(tmp_path: Path, tls: str, hos
     assert "LDAP_SERVER_DOMAIN" in message
 
 
-def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
-    with Slapd(tmp_path, certificate(tmp_path, expired=True)) as server:
-        assert "expired" in refused(server.config(server.ldaps), DirectoryUntrustedError)
+@pytest.mark.parametrize("tls", ["ldaps", "starttls"])
+@pytest.mark.parametrize(
+    ("wrong", "words"), [("expired", "expired"), ("self-signed", "self-signed certificate")]
+)
+def test_a_certificate_that_proves_nothing_is_refused(
+    tmp_path: Path, tls: str, wrong: str, words: str
+) -> None:
+    made = certificate(tmp_path, expired=wrong == "expired", self_signed=wrong == "self-signed")
+    with Slapd(tmp_path, made) as server:
+        address = server.ldaps if tls == "ldaps" else server.starttls
+        message = refused(server.config(address), DirectoryUntrustedError)
+    assert words in message
+    assert "Nothing was sent to it" in message
 
 
 def test_tls_at_the_port_without_it_is_an_error_that_names_both(slapd: Slapd) -> None:
