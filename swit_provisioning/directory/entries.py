@@ -72,8 +72,15 @@ class Terms:
             return []
         found: dict[str, None] = {}
         for value in entry.values(name):
-            text = self._text(value, entry, name)
-            if text:
+            text = _text(value)
+            if text is None:
+                self.left_out(
+                    "not text",
+                    entry,
+                    name,
+                    "A value can't be read as text (UTF-8) and is left out. Write it anew.",
+                )
+            elif text:
                 found[text] = None
         return list(found) if self.listed else sorted(found)
 
@@ -82,8 +89,16 @@ class Terms:
         return next(iter(self.texts(entry, name)), None)
 
     def first_of(self, entry: Entry, names: tuple[str, ...]) -> list[str]:
-        """The usable values of the first attribute that has any."""
-        return next((found for name in names if (found := self.texts(entry, name))), [])
+        """The usable values of the first attribute that has any.
+
+        One that holds a value, but none that can be read, gives none: what stands in the next
+        attribute is another name, and a bad value must not change one.
+        """
+        for name in names:
+            found = self.texts(entry, name)
+            if found or any(_text(value) is None for value in entry.values(name)):
+                return found
+        return []
 
     def number(self, entry: Entry, name: str) -> int | None:
         """The first usable value as a whole number, if it is one."""
@@ -109,20 +124,6 @@ class Terms:
                 " DN of a user or group, or take it out.",
             )
             return dn.casefold()
-
-    def _text(self, value: Value, entry: Entry, name: str) -> str:
-        try:
-            text = value.decode() if isinstance(value, bytes) else value
-            text.encode()  # a file can hold half a surrogate pair, which nothing can send
-        except UnicodeError:
-            self.left_out(
-                "not text",
-                entry,
-                name,
-                "A value can't be read as text (UTF-8) and is left out. Write it anew.",
-            )
-            return ""
-        return text.strip()
 
     def left_out(self, kind: str, entry: Entry, name: str, reason: str) -> None:
         """Note a value of an entry's attribute that could not be read."""
@@ -174,3 +175,13 @@ _ID_READERS: Mapping[str, Callable[[Value], str]] = {
     "objectGUID": _guid_text,
     "nsUniqueId": _uuid_text,
 }
+
+
+def _text(value: Value) -> str | None:
+    """The value as text, trimmed; `None` where it is none."""
+    try:
+        text = value.decode() if isinstance(value, bytes) else value
+        text.encode()  # a file can hold half a surrogate pair, which nothing can send
+    except UnicodeError:
+        return None
+    return text.strip()

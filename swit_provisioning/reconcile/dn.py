@@ -89,6 +89,14 @@ def dn_key(dn: str) -> str:
     return _key(parse_dn(dn))
 
 
+def is_dn(text: str) -> bool:
+    """Whether the text is a distinguished name of one step at least."""
+    try:
+        return bool(dn_key(text))
+    except InvalidDN:
+        return False
+
+
 def parse_dn(dn: str) -> tuple[Rdn, ...]:
     """Take a DN apart, the entry's own part first; the empty DN has no parts.
 

@@ -62,6 +62,12 @@ def in_order(findings: Iterable[Finding], facts: DirectoryFacts) -> tuple[Findin
     return tuple(sorted(complete, key=lambda f: (f.kind, f.subject, f.attribute, f.message)))
 
 
+def unread(directory: DirectoryState, field: str) -> frozenset[str]:
+    """DNs of the entries of which a value of this field (`phone_number`...) could not be read."""
+    rows = directory.findings
+    return frozenset(rows["dn"][rows["attribute"] == directory.facts.attributes.get(field)])
+
+
 def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
     """The frame `directory_findings`: those of the findings that are mended in the directory."""
     return DIRECTORY_FINDINGS.frame(

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from swit_provisioning.reconcile.columns import column
-from swit_provisioning.reconcile.dn import InvalidDN, rdn_values
+from swit_provisioning.reconcile.dn import InvalidDN, is_dn, rdn_values
 from swit_provisioning.reconcile.plan import NEW_TEAM
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.references import reference_key
@@ -28,6 +28,8 @@ class Group:
     """Its place in directory order, among all groups in scope."""
     parents: tuple[str, ...]
     """Keys of the groups in scope that could be its parent, in directory order."""
+    place_unknown: bool
+    """Whether all it says of its parents is something that can't be read: its team stays put."""
     reference: str
     """What its team's reference should say."""
     references: tuple[str, ...]
@@ -54,7 +56,7 @@ def read_groups(directory: DirectoryState, policy: Policy) -> Groups:
     excluded: list[Group] = []
     for row in _ordered(directory.groups):
         if is_out(row):
-            excluded.append(_group(row, (), 0, policy))
+            excluded.append(_group(row, (), 0, policy, place_unknown=False))
         else:
             rows[row["key"]] = row
     listed_by = _listed_by(directory.memberships, rows)
@@ -63,7 +65,8 @@ def read_groups(directory: DirectoryState, policy: Policy) -> Groups:
     for key, row in rows.items():
         parents = row["parents"] or listed_by.get(key, ())
         near = sorted({parent for parent in parents if parent in rank}, key=rank.__getitem__)
-        in_scope[key] = _group(row, tuple(near), rank[key], policy)
+        unknown = not near and not all(map(is_dn, parents))
+        in_scope[key] = _group(row, tuple(near), rank[key], policy, place_unknown=unknown)
     return Groups(in_scope=in_scope, excluded=tuple(excluded))
 
 
@@ -105,6 +108,8 @@ def _group(
     parents: tuple[str, ...],
     rank: int,
     policy: Policy,
+    *,
+    place_unknown: bool,
 ) -> Group:
     stable_id = None if row["directory_id"] == row["key"] else row["directory_id"]
     by_dn = policy.reference_attribute == "distinguishedName"
@@ -117,6 +122,7 @@ def _group(
         names=tuple(sorted({clean_team_name(name) for name in row["names"] or ()} - {""})),
         rank=rank,
         parents=parents,
+        place_unknown=place_unknown,
         reference=reference,
         references=tuple(dict.fromkeys(reference_key(key) for key in keys)),
     )

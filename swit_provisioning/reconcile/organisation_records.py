@@ -17,8 +17,8 @@ def organisation_findings(swit: SwitState) -> Iterator[Finding]:
                 kind="account without an address",
                 subject=f"{name} ({user_id})",
                 side="swit",
-                message="The account has no address in Swit, so it can be nobody's in the"
-                " directory. Give it one in Swit's console, or deactivate it.",
+                message="The account has no address in Swit, so nobody can tell whose it is; it"
+                " is left alone. Give it one in Swit's console, or deactivate it there.",
             )
     listed = Counter(column(swit.memberships, "team_id"))
     columns = (column(swit.teams, c) for c in ("team_id", "name", "member_count"))

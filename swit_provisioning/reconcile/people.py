@@ -217,13 +217,17 @@ def _stands_for(
 def _left_alone_by_rule(
     accounts: Accounts, present: set[int], authorised_user_id: str, policy: Policy
 ) -> dict[str, str]:
-    """`USERS_TO_EXCLUDE`; of those not in the directory the protected and who authorised us."""
+    """`USERS_TO_EXCLUDE`, accounts without an address (whose they are can't be told); of those
+    not in the directory the protected and who authorised us.
+    """  # noqa: D205 - one sentence
     is_out = excludes(policy) if policy.users_to_exclude else None
     protected = {role for role in set(accounts.role) if is_protected(role, policy)}
     why: dict[str, str] = {}
     for place, (user, role) in enumerate(zip(accounts.user_id, accounts.role, strict=True)):
         if is_out is not None and is_out(address_key(accounts.email[place])):
             why[user] = "USERS_TO_EXCLUDE"
+        elif not address_key(accounts.email[place]):
+            why[user] = "no address in Swit"
         elif user == authorised_user_id and place not in present:
             why[user] = "the account that authorised this program"
         elif role in protected and place not in present:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from swit_provisioning.reconcile import bases as counted
 from swit_provisioning.reconcile.columns import read_accounts, read_entries
-from swit_provisioning.reconcile.findings import directory_findings, in_order
+from swit_provisioning.reconcile.findings import directory_findings, in_order, unread
 from swit_provisioning.reconcile.groups import Group, read_groups
 from swit_provisioning.reconcile.members import Members
 from swit_provisioning.reconcile.order import plan_sorts
@@ -66,7 +66,7 @@ def _planned(
     entries, accounts = read_entries(directory.users), read_accounts(swit.users)
     me = swit.facts.authorised_user_id
     people = match_people(entries, accounts, policy, memory, me)
-    users = plan_users(people, policy, memory)
+    users = plan_users(people, policy, memory, unread(directory, "phone_number"))
     scope = read_groups(directory, policy)
     groups = scope.in_scope
     members = Members(directory, swit, people, users, groups)

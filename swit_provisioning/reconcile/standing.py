@@ -20,7 +20,7 @@ class Standing:
     fixed: frozenset[str]
     """Teams whose name, place and reference don't change (those to be marked: but the name)."""
     put: frozenset[str]
-    """Groups' teams that stay where they are, because no parent of theirs has a team."""
+    """Groups' teams that stay where they are: no parent has a team, or none can be read."""
     created: tuple[str, ...]
     """Keys of the groups that get a team, in directory order."""
     unnamed: frozenset[str]
@@ -46,7 +46,7 @@ def settle(
     put = {
         team
         for key, team in owners.team_of.items()
-        if team not in fixed and groups[key].parents and has_team.isdisjoint(groups[key].parents)
+        if team not in fixed and _goes_nowhere(groups[key], has_team)
     }
     spared = set(_spared(goes, fixed | put, owners.teams))
     return Standing(
@@ -58,6 +58,11 @@ def settle(
         unnamed=unnamed,
         findings=tuple(_findings(spared, owners.teams)),
     )
+
+
+def _goes_nowhere(group: Group, has_team: set[str]) -> bool:
+    """Whether the group has parents, but none whose team is there to be moved to."""
+    return group.place_unknown or bool(group.parents and has_team.isdisjoint(group.parents))
 
 
 def _going(owners: Owners, policy: Policy) -> dict[str, str]:

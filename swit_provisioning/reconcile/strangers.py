@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from swit_provisioning.reconcile.dn import InvalidDN, dn_key
+from swit_provisioning.reconcile.dn import is_dn
 from swit_provisioning.reconcile.groups import Group
 from swit_provisioning.reconcile.plan import Finding
 from swit_provisioning.reconcile.state import DirectoryState
@@ -19,17 +19,10 @@ def unknown_members(directory: DirectoryState, groups: Mapping[str, Group]) -> I
     )
     strange = rows[~known & rows["group"].isin(groups)]
     for key, dn in zip(strange["group"], strange["member_dn"], strict=True):
-        if _is_dn(dn):
+        if is_dn(dn):
             yield Finding(
                 kind="unknown member",
                 subject=groups[key].dn,
                 message=f"The member {dn} is no user or group in scope, so nothing comes of it."
                 " Add its OU to the settings, or take it out of the group.",
             )
-
-
-def _is_dn(text: str) -> bool:
-    try:
-        return bool(dn_key(text))
-    except InvalidDN:
-        return False

@@ -1,6 +1,6 @@
 """What changes about accounts: made, brought up to date, let go, taken back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +29,17 @@ class UserPlan:
     """Accounts that the plan removes for good."""
 
 
-def plan_users(people: People, policy: Policy, memory: Memory) -> UserPlan:
-    """Hold each entry against its account."""
+def plan_users(
+    people: People, policy: Policy, memory: Memory, phones_unread: Collection[str] = ()
+) -> UserPlan:
+    """Hold each entry against its account.
+
+    `phones_unread` are DNs of entries whose phone number says something that nobody can read.
+    """
     findings: list[Finding] = []
     created = sorted(_creations(people, policy, findings), key=lambda change: change.object_id)
     handed_on = _handed_on(people, memory)
-    updated = list(_updates(people, policy, handed_on))
+    updated = list(_updates(people, policy, handed_on, phones_unread))
     changes = [
         change
         for change in (*created, *updated, *_departures(people, policy, memory))
@@ -101,7 +106,9 @@ def _language(people: People, place: int, policy: Policy, findings: list[Finding
     return policy.default_user_language
 
 
-def _updates(people: People, policy: Policy, handed_on: set[int]) -> Iterator[Change]:
+def _updates(
+    people: People, policy: Policy, handed_on: set[int], phones_unread: Collection[str]
+) -> Iterator[Change]:
     """Those whose name or phone number differs, and those to activate."""
     entries, accounts, alone = people.entries, people.accounts, people.left_alone
     for place, account in enumerate(people.account):
@@ -114,7 +121,8 @@ def _updates(people: People, policy: Policy, handed_on: set[int]) -> Iterator[Ch
         # None: a finding about the record; what it stands for stays as it is.
         if wanted_name is not None and wanted_name != name:
             after["name"] = wanted_name
-        says = wanted_phone is not None and (wanted_phone or policy.clear_empty_phone)
+        read = wanted_phone is not None and entries.dn[place] not in phones_unread
+        says = read and (wanted_phone or policy.clear_empty_phone)
         if says and digits(wanted_phone) != digits(phone):
             after["phone_number"] = wanted_phone or ""
         why = _HANDED_ON if account in handed_on else ""
