@@ -15,7 +15,11 @@ from swit_provisioning_tests.reconcile.by_hand import (
     team,
 )
 from swit_provisioning_tests.reconcile.made_up import USER_DNS
-from swit_provisioning_tests.reconcile.specification.directory import Directory, GroupEntry
+from swit_provisioning_tests.reconcile.specification.directory import (
+    Directory,
+    Entry,
+    GroupEntry,
+)
 from swit_provisioning_tests.reconcile.specification.organisation import Organisation
 from swit_provisioning_tests.reconcile.specification.sending import send
 from swit_provisioning_tests.reconcile.trial import attempt, plan_of
@@ -95,6 +99,15 @@ def test_of_several_addresses_the_one_that_has_an_account_counts(emails: Sequenc
     assert trial.after.calls == []
 
 
+@pytest.mark.parametrize("names", [("Ann", "Anna"), ("Anna", "Ann")])
+def test_the_names_of_one_entry_may_come_in_any_order(names: tuple[str, str]) -> None:
+    entry = Entry(dn=USER_DNS[0], emails=("ann@x",), names=names)
+    made = attempt(directory(users=[entry]), Organisation()).after
+    assert made.users["Unew1"].name == "Ann"
+    made.users["Unew1"].name = "Anna"
+    assert attempt(directory(users=[entry]), made).after.users["Unew1"].name == "Anna"
+
+
 UNREADABLE = (ANN, person(1), person(2))
 
 
@@ -160,8 +173,9 @@ def test_a_memory_of_an_old_dn_does_not_give_its_team_to_a_new_group_there() -> 
     moved = GroupEntry(dn="CN=g0,OU=New,DC=x", names=("A",), directory_id="uuid-0")
     new = group(0, "B")
     swit = organisation(team("T1", "A", of=0))
-    trial = attempt(directory(moved, new), swit, memory=Memory(groups={"uuid-0": "T1"}))
+    trial = attempt(directory(new, moved), swit, memory=Memory(groups={"uuid-0": "T1"}))
     assert trial.after.calls == [
         ("team.create", {"name": "B", "parent": "T0", "reference": new.dn}),
         ("team.update", {"team": "T1", "reference": moved.dn}),
+        ("team.sort", {"parent": "T0", "teams": ["Tnew1", "T1", "TU"]}),
     ]

@@ -253,3 +253,9 @@ def test_a_marked_team_whose_group_comes_back_has_its_name_again() -> None:
     assert attempt(directory(), marked, policy).after.calls == []
     back = attempt(directory(group(0, "X")), marked, policy)
     assert back.after.calls == [("team.update", {"team": "T1", "name": "X"})]
+
+
+def test_a_group_that_is_itself_called_removed_gets_a_team_without_that_mark() -> None:
+    """Marked by its own name, it would lose to any other team with its reference."""
+    trial = attempt(directory(group(0, "(removed) (Removed) X")), organisation())
+    assert trial.after.calls == [("team.create", {"name": "X", "parent": "T0", "reference": DN[0]})]

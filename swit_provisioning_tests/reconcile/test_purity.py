@@ -1,18 +1,24 @@
 """Same input, same plan, same id: in whatever order rows come, and however a plan is kept."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+import swit_provisioning_tests
 from swit_provisioning.reconcile.plan import Binding, Finding, Plan
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import Memory
+from swit_provisioning_tests.reconcile.busy_day import MEMORY, plan_of_the_day
 from swit_provisioning_tests.reconcile.made_plans import change, plan_with
 from swit_provisioning_tests.reconcile.made_up import (
     directories,
@@ -47,7 +53,7 @@ def turned_round(values: Mapping[str, str]) -> dict[str, str]:
     return {key: values[key] for key in reversed(list(values))}
 
 
-@examples(45)
+@examples(30)
 @given(directories(), organisations(), policies(), memories(), st.integers(0, 1000))
 def test_rows_in_any_order_give_the_same_plan_and_the_same_id(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory, seed: int
@@ -58,6 +64,37 @@ def test_rows_in_any_order_give_the_same_plan_and_the_same_id(
     )
     assert mixed.document() == plan.document()
     assert mixed.plan_id == plan.plan_id
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_on_a_busy_day_too_rows_may_come_in_any_order(seed: int) -> None:
+    assert plan_of_the_day(seed).document() == plan_of_the_day().document()
+
+
+def test_on_a_busy_day_what_is_remembered_may_come_in_any_order() -> None:
+    turned = Memory(users=turned_round(MEMORY.users), groups=turned_round(MEMORY.groups))
+    assert plan_of_the_day(memory=turned).document() == plan_of_the_day().document()
+
+
+def test_a_busy_day_has_changes_of_many_kinds() -> None:
+    """Else the tests above would be worth little."""
+    counts = plan_of_the_day().counts()
+    assert len(counts) >= 8
+    assert min(counts[a] for a in ("user.deactivate", "team.delete", "team.update")) >= 3
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_another_process_makes_the_same_changes_in_the_same_order(hash_seed: str) -> None:
+    """Sets come in another order there."""
+    (package,) = swit_provisioning_tests.__path__
+    told = subprocess.run(  # noqa: S603 - this very Python
+        [sys.executable, "-m", plan_of_the_day.__module__],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        cwd=Path(package).parent,
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(told.stdout) == plan_of_the_day().document()["changes"]
 
 
 @examples(15)
