@@ -31,10 +31,11 @@ def busy_day(seed: int | None = None) -> tuple[DirectoryState, SwitState]:
         GroupEntry(dn=f"CN=r{n},OU=G,DC=x", names=(n.upper(),), directory_id=f"uuid-{n}")
         for n in ("a", "b")
     )
+    ops = group(2, "Ops", members=people[:2])
     groups = (
-        group(0, "Sales", below=[3], members=people),
-        group(1, "Law", below=[3, 0], members=people[1:]),
-        group(2, "Ops", members=people[:2]),
+        group(0, "Sales", below=[3], members=(*people, ops)),
+        group(1, "Law", below=[3, 0], members=(ops, *people[1:])),
+        ops,
         group(3, "Twice", members=people),
         GroupEntry(dn="CN=g4,OU=G,DC=x", names=("Sales",), members=strangers),
     )
@@ -48,6 +49,7 @@ def busy_day(seed: int | None = None) -> tuple[DirectoryState, SwitState]:
         team("T6", "Twice again", of=3, users=["bob"]),
         team("T7", "Hand", users=["ida", "hal"]),
         team("T8", "Made", below="T7", users=["jon", "gil"]),
+        *(team(f"H{n}", f"Hand {n}") for n in range(6)),
         team("T9", "Gone", below="T3", users=["jon", "ida", "hal"]),
     )
     read = directory(*groups, *remembered, users=people)

@@ -28,7 +28,7 @@ ANN = person(0, "ann@x")
 
 
 def group(
-    number: int, name: str, *, below: Sequence[int] = (), members: Sequence[Entry] = ()
+    number: int, name: str, *, below: Sequence[int] = (), members: Sequence[Entry | GroupEntry] = ()
 ) -> GroupEntry:
     """The group `g0`, `g1`... below others, by their numbers."""
     return GroupEntry(
