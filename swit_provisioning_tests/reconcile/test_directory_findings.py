@@ -11,6 +11,7 @@ from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.rings import parents_in_rings
 from swit_provisioning.reconcile.state import DirectoryState, Memory
+from swit_provisioning_tests.reconcile.examples import examples
 from swit_provisioning_tests.reconcile.made_up import directories, organisations, policies
 from swit_provisioning_tests.reconcile.specification.directory import (
     Directory,
@@ -19,7 +20,6 @@ from swit_provisioning_tests.reconcile.specification.directory import (
 )
 from swit_provisioning_tests.reconcile.specification.organisation import Organisation
 from swit_provisioning_tests.reconcile.specification.states import directory_state, swit_state
-from swit_provisioning_tests.reconcile.test_specification import examples
 
 ATTRIBUTES = {
     "email": "mail",

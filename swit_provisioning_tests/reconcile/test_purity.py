@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -19,6 +19,7 @@ from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.busy_day import MEMORY, plan_of_the_day
+from swit_provisioning_tests.reconcile.examples import examples
 from swit_provisioning_tests.reconcile.made_plans import change, plan_with
 from swit_provisioning_tests.reconcile.made_up import (
     directories,
@@ -37,16 +38,6 @@ from swit_provisioning_tests.reconcile.specification.states import directory_sta
 from swit_provisioning_tests.reconcile.trial import plan_of
 
 FRAMES = ("users", "groups", "memberships"), ("users", "teams", "memberships")
-
-
-def examples(number: int) -> settings:
-    return settings(
-        max_examples=number,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
 
 
 def turned_round(values: Mapping[str, str]) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 import random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.staleness import what_moved
 from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.bounds import the_calls_are_within_bounds
+from swit_provisioning_tests.reconcile.examples import examples
 from swit_provisioning_tests.reconcile.made_up import (
     directories,
     memories,
@@ -20,17 +21,6 @@ from swit_provisioning_tests.reconcile.specification.directory import Directory
 from swit_provisioning_tests.reconcile.specification.organisation import Organisation
 from swit_provisioning_tests.reconcile.specification.sending import send
 from swit_provisioning_tests.reconcile.trial import Trial, attempt, plan_of
-
-
-def examples(number: int) -> settings:
-    """Always the same ones, so that a change that breaks one is the change at hand."""
-    return settings(
-        max_examples=number,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
 
 
 @examples(100)
