@@ -1,5 +1,7 @@
 """No secret rests anywhere under DAGSTER_HOME, nor in anything that is printed."""
 
+import logging
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,8 +9,13 @@ from cryptography.fernet import Fernet
 
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.runs import run_job
+from swit_provisioning.directory.ldap_server import LdapDirectory
+from swit_provisioning.resources import connections
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
+from swit_provisioning_tests.integration import small_company
+from swit_provisioning_tests.integration.small_company import READER, company_of
+from swit_provisioning_tests.integration.small_server import SmallServer, broken_off, ending, spoil
 from swit_provisioning_tests.integration.stage import stage
 
 
@@ -35,6 +42,63 @@ def test_no_secret_is_in_any_file_or_output(
     for secret in secrets:
         assert secret not in printed
         assert [path for path in files if secret.encode() in path.read_bytes()] == []
+
+
+def test_the_directorys_password_is_nowhere_after_runs_that_fail(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither what the server says, nor what breaks on the way, takes it along."""
+    secret = "ldap-secret-5f2c"
+    caplog.set_level(logging.DEBUG)
+    waits: list[float] = []
+    monkeypatch.setattr(connections, "LdapDirectory", partial(LdapDirectory, sleep=waits.append))
+    directory = SmallServer(company_of(people=3), accounts={READER: secret})
+    with directory, stage(monkeypatch, tmp_path, SandboxServer()) as on_stage:
+        monkeypatch.delenv("IDP_FILE")
+        for name, value in small_company.settings(directory.address).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("LDAP_PASSWORD", secret)
+        printed = ""
+        for wrong in (
+            {"accounts": {READER: "another one"}},
+            {"accounts": None, "bind": (1, "no"), "referrals": ["ldap://elsewhere.example.org"]},
+            {"accounts": {READER: secret}, "fault": spoil(broken_off)},
+            {"accounts": {READER: secret}, "fault": spoil(ending(10))},
+        ):
+            for name, state in wrong.items():
+                setattr(directory, name, state)
+            for command in ("check", "sync"):
+                result = on_stage.run(command)
+                assert result.exit_code == 1, result.output
+                printed += result.output
+        monkeypatch.setenv("LDAP_TLS", "starttls")
+        printed += on_stage.run("sync").output
+        assert on_stage.writes == []
+    assert secret in {password for _, password in directory.logins}
+    assert secret not in printed + caplog.text
+    files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert any(path.suffix == ".db" for path in files)
+    assert [path for path in files if secret.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize("missing", ["LDAP_USER", "LDAP_PASSWORD"])
+def test_nobody_logs_in_as_a_visitor(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str
+) -> None:
+    """A login without a name or a password succeeds, and sees what everybody may see."""
+    with (
+        SmallServer(company_of(people=3)) as directory,
+        stage(monkeypatch, tmp_path, SandboxServer()) as on_stage,
+    ):
+        monkeypatch.delenv("IDP_FILE")
+        for name, value in small_company.settings(directory.address).items():
+            monkeypatch.setenv(name, value)
+        for empty in ("", " "):
+            monkeypatch.setenv(missing, empty)
+            result = on_stage.run("sync")
+            assert result.exit_code == 2, result.output
+            assert missing in result.output
+        assert directory.connections == 0
 
 
 def test_an_environment_variable_cannot_be_read_through_the_launchpad(

@@ -1,0 +1,105 @@
+"""A directory full of oddities, from its LDIF file and from a server: the same, and all of it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from swit_provisioning.directory.ldap_server import LdapDirectory
+from swit_provisioning.directory.ldif_file import LdifDirectory
+from swit_provisioning.reconcile.findings import directory_findings
+from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning_tests.integration import odd_company
+from swit_provisioning_tests.integration.authority import certificate
+from swit_provisioning_tests.integration.odd_company import NAMES
+from swit_provisioning_tests.integration.slapd import PASSWORD, READER, SUFFIX, Slapd
+from swit_provisioning_tests.integration.stage import stage
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    folder = tmp_path_factory.mktemp("odd")
+    tls = certificate(folder)
+    with Slapd(
+        folder, tls, ldif=odd_company.ldif(), schema=odd_company.SCHEMA, member_of=False
+    ) as server:
+        yield server
+
+
+@pytest.fixture
+def ldif_file(tmp_path: Path) -> Path:
+    path = tmp_path / "odd.ldif"
+    path.write_text(odd_company.ldif(), encoding="utf-8")
+    return path
+
+
+def live(server: Slapd) -> DirectoryState:
+    """Read as a server of no known kind: only so it is asked for Active Directory's attributes."""
+    return LdapDirectory(replace(server.config(page_size=3), kind="other")).read()
+
+
+def comparable(frame: pd.DataFrame, *but: str) -> list[tuple[object, ...]]:
+    """Rows sorted by key, lists sorted, without what only one source knows, or spells its way."""
+    kept = frame.drop(columns=["base", "position", "dn", "member_dn", *but], errors="ignore")
+    rows = [tuple(map(_plain, row)) for row in kept.astype(object).itertuples(index=False)]
+    return sorted(rows, key=repr)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list):
+        return sorted(value)
+    return None if pd.isna(value) else value  # type: ignore[call-overload] # a plain value
+
+
+def test_the_server_gives_what_the_file_gives(odd: Slapd, ldif_file: Path) -> None:
+    from_server, from_file = live(odd), LdifDirectory(ldif_file).read()
+    for name in ("users", "groups", "memberships"):
+        ours = comparable(getattr(from_server, name))
+        assert ours == comparable(getattr(from_file, name)), name
+        assert ours
+
+
+def test_findings_are_the_same_and_name_every_oddity(odd: Slapd, ldif_file: Path) -> None:
+    found = [
+        [(f.kind, f.subject) for f in directory_findings(state, Policy())]
+        for state in (live(odd), LdifDirectory(ldif_file).read())
+    ]
+    assert found[0] == found[1]
+    assert {kind for kind, _ in found[0]} == {
+        "no address",
+        "ring",
+        "two groups with one name",
+        "unknown login",
+        "unknown member",
+    }
+
+
+def test_names_of_all_scripts_arrive_in_swit_as_they_are(
+    odd: Slapd, ldif_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And once the server was followed, the file has nothing to add."""
+    with stage(monkeypatch, tmp_path / "stage", SandboxServer()) as on_stage:
+        monkeypatch.delenv("IDP_FILE")
+        for name, value in {
+            "LDAP_SERVER_DOMAIN": "localhost",
+            "LDAP_SERVER_PORT": str(odd.port),
+            "LDAP_USER": READER,
+            "LDAP_PASSWORD": PASSWORD,
+            "LDAP_SEARCH_BASE": SUFFIX,
+            "LDAP_CA_FILE": str(odd.tls.authority),
+            "LDAP_KIND": "other",
+        }.items():
+            monkeypatch.setenv(name, value)
+        assert on_stage.json("sync")["status"] == "applied"
+        users = on_stage.users()
+        arrived = {login: users[f"{login}@example.test"]["name"] for login in NAMES}
+        assert arrived == NAMES
+        monkeypatch.setenv("IDP_FILE", str(ldif_file))
+        on_stage.server.log.clear()
+        again = on_stage.json("sync")
+        assert again["status"] == "nothing to do", again["counts"]
+        assert on_stage.writes == []
