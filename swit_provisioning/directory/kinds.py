@@ -143,8 +143,9 @@ def with_reference(kind: Kind, reference: ReferenceAttribute, server: object) ->
             " can say so."
         )
         raise DirectoryConfigError(message)
-    # Where nobody knows what the server has, another id may not stand in for the one that is meant.
-    return replace(kind, identity_attributes=(reference,)) if kind.name == "other" else kind
+    # No other id may stand in: 389 Directory Server gives old entries an entryUUID when it is told
+    # to, and then their teams would be taken for those of groups that have left.
+    return replace(kind, identity_attributes=(reference,))
 
 
 def hold_references(
