@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from swit_provisioning.sandbox.server import SandboxServer
@@ -120,6 +121,7 @@ def test_who_is_renamed_and_moved_keeps_team_and_account(
             "team.create": 3,
             "membership.add": 2,
         }
+        assert _source_in_the_ui().endswith(f" · {live.kind}")
         teams, users = _ids(on_stage)
         assert on_stage.json("sync")["status"] == "nothing to do"
 
@@ -153,6 +155,15 @@ def _read_from(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
         "LDAP_GROUP_OUS": "OU=Groups,Projects",
     }.items():
         monkeypatch.setenv(name, value)
+
+
+def _source_in_the_ui() -> str:
+    """What the metadata of the newest users' frame says about where it comes from."""
+    with dg.DagsterInstance.get() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey("idp_users"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return str(event.asset_materialization.metadata["source"].value)
 
 
 def _ids(on_stage: Stage) -> tuple[dict[str, str], dict[str, str]]:
