@@ -204,8 +204,9 @@ def _directory_problems(seen: _Judged) -> Iterator[str]:
         before = seen.last_read.get(base, {}).get("users", 0)
         if before and not counts.get("users", 0):
             yield (
-                f"{base} gave {before} users in the last accepted read and none now: check the"
-                " account's rights, or take the base out of the settings if it is meant to be empty"
+                f"the base {base} gave {before} users in the last accepted read and none now: check"
+                " the account's rights, or take the base out of the settings if it is meant to be"
+                " empty"
             )
 
 
@@ -217,7 +218,7 @@ def _swit_problems(plan: Plan) -> Iterator[str]:
     if swit.get("roots") != 1:
         yield f"{swit.get('roots', 0)} root teams were read, there must be one: read again"
     if swit.get("orphans", 0):
-        yield f"{swit['orphans']} teams have a parent that was not read: read again"
+        yield f"teams whose parent was not read: {swit['orphans']}; read again"
     if not swit.get("authorised_user"):
         yield "the account that authorised this program is not among the users: log in again"
     elif not (swit.get("authorised_active") and swit.get("authorised_admin")):
@@ -229,9 +230,11 @@ def _touched(plan: Plan) -> Iterator[str]:
     for change in plan.changes:
         for object_id in _touches(change):
             if object_id in bases.protected:
-                yield f"{change.change_id} touches what is left alone: {bases.protected[object_id]}"
+                why = bases.protected[object_id]
+                yield f"the change {change.change_id} touches what is left alone: {why}"
         if change.action in _LEAVING and change.object_id in bases.never_deactivated:
-            yield f"{change.change_id} lets go: {bases.never_deactivated[change.object_id]}"
+            why = bases.never_deactivated[change.object_id]
+            yield f"the change {change.change_id} lets go: {why}"
 
 
 def _touches(change: Change) -> Iterator[str]:

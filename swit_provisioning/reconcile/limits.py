@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Self
 
-_SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
-_NUMBER = re.compile(r"[0-9]+")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _WHOLE = 100
 
 
@@ -53,9 +54,14 @@ class Limit:
 
     def __str__(self) -> str:
         """As it would be written in a setting."""
-        parts = [f"{float(self.percent):g}%"] if self.percent is not None else []
+        parts = [f"{_decimal(self.percent)}%"] if self.percent is not None else []
         parts += [str(self.number)] if self.number is not None else []
         return ",".join(parts) or "none"
+
+
+def _decimal(share: Fraction) -> str:
+    text = f"{Decimal(share.numerator) / Decimal(share.denominator):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,8 +90,23 @@ class _View:
         if not found:
             yield f"{planned} is no longer called for."
             return
-        differs = "; ".join(_what(c) for c in found)
-        yield f"{planned} would be another change now: {differs}."
+        now = {_what(other) for other in found}
+        if now == {_what(change)}:
+            yield f"{planned} rests on something else now: {self._moved(change, found[0])}."
+        else:
+            yield f"{planned} would be another change now: {'; '.join(sorted(now))}."
+
+    def _moved(self, stored: Change, fresh: Change) -> str:
+        """Which of the values are not what they were, where they look alike in words."""
+        sides = ((stored.before, fresh.before), (stored.after, fresh.after))
+        pairs = [(self._values(old), self._values(new)) for old, new in sides]
+        names = {
+            key
+            for old, new in pairs
+            for key in old.keys() | new.keys()
+            if old.get(key) != new.get(key)
+        }
+        return ", ".join(name.replace("_", " ") for name in sorted(names))
 
     def _same_before(self, stored: Change, fresh: Change) -> bool:
         if stored.action == "primary.update" and stored.object_id in self.joined:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from swit_provisioning.reconcile.limits import Limit, Limits
 
-# Six digits in all: as many as `str` writes down.
-PERCENTS = st.integers(0, 10_000).map(lambda hundredths: Fraction(hundredths, 100))
+# Six digits behind the point: as many as may be written.
+PERCENTS = st.integers(0, 10**8).map(lambda millionths: Fraction(millionths, 10**6))
 LIMITS = st.builds(
     Limit, percent=st.none() | PERCENTS, number=st.none() | st.integers(0, 10_000_000)
 )
@@ -71,6 +71,8 @@ def test_a_share_a_number_both_or_none_are_limits(text: str, expected: Limit) ->
         "5% 50",
         "5%;50",
         "1/2%",
+        "0.1234567%",
+        "1" * 5000,
         "1_000",
         "\N{ARABIC-INDIC DIGIT FIVE}%",
         "\N{SUPERSCRIPT TWO}",
@@ -149,7 +151,9 @@ def test_written_down_and_read_again_it_is_the_same_limit(bound: Limit) -> None:
     assert Limit.parse(str(bound)) == bound
 
 
-@pytest.mark.parametrize("text", ["10%", "12.5%", "50", "5%,50", "none", "0", "0%"])
+@pytest.mark.parametrize(
+    "text", ["10%", "100%", "12.5%", "0.00001%", "50", "5%,50", "none", "0", "0%"]
+)
 def test_a_limit_is_shown_as_people_write_it(text: str) -> None:
     assert str(Limit.parse(text)) == text
 

@@ -89,6 +89,16 @@ def test_a_change_with_another_before_or_after_says_what_it_would_be_now(
     ]
 
 
+def test_changes_that_read_alike_are_told_apart_by_what_they_rest_on() -> None:
+    old, new = (
+        change("team.delete", "T1", before={"members": users, "name": "Sales"})
+        for users in (["U1", "U2"], ["U2", "U3"])
+    )
+    assert what_moved(plan(old), plan(new), NOTHING_DONE) == [
+        "team.delete of T1 (2 members) rests on something else now: members."
+    ]
+
+
 def test_each_change_that_moved_has_a_sentence() -> None:
     stored = plan(RENAMED, change("user.deactivate", "U1"), joins("T1", "U2"))
     assert len(what_moved(stored, plan(joins("T1", "U2")), NOTHING_DONE)) == 2
