@@ -20,10 +20,10 @@ def bad_groups(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Find
 
 
 def _names(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]:
-    called: dict[str, dict[str, None]] = {}
+    called: dict[str, set[str]] = {}
     for group in groups.values():
         for name in group.names:
-            called.setdefault(name_key(name), {})[group.key] = None
+            called.setdefault(name_key(name), set()).add(group.key)
         if not group.names:
             yield Finding(
                 kind="group without a name",
@@ -40,7 +40,7 @@ def _names(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]
                     message=f"The name {name!r} can't be a team's; it becomes {clean!r}. Write it"
                     " without @ # < > § ▒ { } ; * and without a leading (removed)",
                 )
-    for same in called.values():
+    for same in map(sorted, called.values()):
         for key in same if len(same) > 1 else ():
             other = next(holder for holder in same if holder != key)
             also = others(groups[other].dn, len(same) - 1)
@@ -69,7 +69,7 @@ def _parents(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Findin
     rings = parents_in_rings({group.key: group.parents for group in groups.values()})
     for group in groups.values():
         attribute = "memberOf" if says[group.key] else "member"
-        above = ", ".join(groups[parent].dn for parent in group.parents)
+        above = "; ".join(groups[parent].dn for parent in group.parents)
         if len(group.parents) > 1:
             yield Finding(
                 kind="several parents",
@@ -79,7 +79,7 @@ def _parents(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Findin
                 " that Swit has it below, else below the first. Leave it in one of them.",
             )
         if group.key in rings:
-            round_about = ", ".join(groups[parent].dn for parent in rings[group.key])
+            round_about = "; ".join(groups[parent].dn for parent in rings[group.key])
             yield Finding(
                 kind="ring",
                 subject=group.dn,

@@ -104,7 +104,9 @@ def changed_name(written: str, clean: str) -> str | None:
 
     White space and composed characters (NFC) are no change that anybody sees.
     """
-    return clean if clean and clean != one_space(written) else None
+    if not clean or clean == written:
+        return None
+    return clean if clean != one_space(written) else None
 
 
 def others(first: str, count: int) -> str:

@@ -9,7 +9,6 @@ from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.text import (
     address_key,
     changed_name,
-    choose_name,
     choose_phone,
     clean_name,
     others,
@@ -57,7 +56,9 @@ def _addresses(
             message="The entry has no usable e-mail address; the account it last had is left"
             " alone. Give the entry an address, or disable it.",
         )
-    for text in sorted({text.strip() for text in emails} - {""}):
+    # Nearly all entries have usable addresses only; then there is nothing to look for.
+    written = sorted({text.strip() for text in emails} - {""}) if len(own) < len(emails) else ()
+    for text in written:
         if not usable_address(address_key(text)):
             yield Finding(
                 kind="unusable address",
@@ -79,15 +80,16 @@ def _addresses(
 
 
 def _name(dn: str, names: list[str]) -> Iterator[Finding]:
-    if choose_name(names, None) is None:
+    cleaned = [clean_name(name) for name in names]
+    if not any(cleaned):
         yield Finding(
             kind="no name",
             subject=dn,
             message="The entry has no usable name; no account is made for it, and an account"
             " that it has keeps its name. Give it a display name.",
         )
-    for name in names:
-        if clean := changed_name(name, clean_name(name)):
+    for name, would_be in zip(names, cleaned, strict=True):
+        if clean := changed_name(name, would_be):
             yield Finding(
                 kind="name changed",
                 subject=dn,
