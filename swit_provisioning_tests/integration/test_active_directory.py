@@ -1,5 +1,7 @@
 """A real Active Directory domain controller (Samba), read as an ordinary account of the domain."""
 
+import os
+import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from swit_provisioning.directory.errors import (
 from swit_provisioning.directory.ldap_search import Query, search
 from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning.directory.ldap_session import logged_in
+from swit_provisioning.directory.ldif_file import LdifDirectory
 from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.integration import domain
@@ -234,6 +237,37 @@ def test_a_group_of_1200_is_read_in_ranges_to_its_last_member(
     with connection(active_directory) as opened:
         (large,) = search(opened, query, server=active_directory.server())
     assert sorted(large.values("member")) == sorted(dn.encode() for dn in listed)
+
+
+def test_an_export_is_read_as_the_domain_itself_is(
+    active_directory: SambaDomain, state: DirectoryState, tmp_path: Path
+) -> None:
+    """Ids and security ids are bytes in both, and in a file some happen to be readable text."""
+    path = tmp_path / "export.ldif"
+    path.write_bytes(exported(active_directory, tmp_path))
+    from_file = LdifDirectory(path).read()
+    for frame, names in {
+        "users": ["key", "directory_id", "enabled"],
+        "groups": ["key", "directory_id"],
+        "memberships": ["group", "member"],
+    }.items():
+        live, read_again = getattr(state, frame)[names], getattr(from_file, frame)[names]
+        assert set(read_again.itertuples(index=False, name=None)) == set(
+            live.itertuples(index=False, name=None)
+        )
+
+
+def exported(server: SambaDomain, folder: Path) -> bytes:
+    """The company, as OpenLDAP's command writes it."""
+    password = folder / "password"
+    password.write_text(READER_PASSWORD, encoding="utf-8")
+    done = subprocess.run(  # noqa: S603 - nothing in it comes from outside
+        ["ldapsearch", "-x", "-LLL", "-H", f"ldaps://{server.address}", "-D", READER_LOGIN,  # noqa: S607 - as PATH has it
+         "-y", str(password), "-b", domain.COMPANY, "-E", "pr=1000/noprompt", "(objectClass=*)"],
+        env={**os.environ, "LDAPTLS_CACERT": str(server.tls.authority)},
+        capture_output=True, check=True,
+    )  # fmt: skip
+    return done.stdout
 
 
 @contextmanager
