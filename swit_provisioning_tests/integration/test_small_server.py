@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ldap3
 import pytest
 
-from swit_provisioning_tests.integration import company
+from swit_provisioning.directory.addresses import Tls
+from swit_provisioning.directory.ldap_server import LdapDirectory
+from swit_provisioning_tests.integration import company, small_company
+from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.slapd import PASSWORD, READER, Slapd
 from swit_provisioning_tests.integration.small_company import GROUPS, PEOPLE, company_of
 from swit_provisioning_tests.integration.small_server import SmallServer
@@ -107,3 +112,16 @@ def test_filters_find_what_they_find_on_slapd(slapd: Slapd, condition: str) -> N
     with SmallServer(entries) as server, connected(server.address.port) as small:
         small.search(company.EMPLOYEES, condition)
         assert {one["dn"] for one in small.response} == expected
+
+
+@pytest.mark.parametrize("mode", ["ldaps", "starttls"])
+def test_connections_can_be_encrypted(tmp_path: Path, mode: Tls) -> None:
+    tls = certificate(tmp_path)
+    accounts = {small_company.READER: small_company.PASSWORD}
+    entries = company_of(people=1001, members=1501)
+    with SmallServer(entries, certificate=tls, mode=mode, accounts=accounts) as server:
+        config = replace(small_company.config(server.address), ca_file=str(tls.authority))
+        state = LdapDirectory(config).read()
+    assert (len(state.users), len(state.memberships)) == (1001, 1501)
+    assert server.started_tls == (mode == "starttls")
+    assert server.logins == list(accounts.items())
