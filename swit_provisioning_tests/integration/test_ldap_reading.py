@@ -2,8 +2,6 @@
 
 import json
 import socket
-import socketserver
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +23,7 @@ from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.integration import company
 from swit_provisioning_tests.integration.authority import certificate
+from swit_provisioning_tests.integration.listener import listener
 from swit_provisioning_tests.integration.slapd import LIMITED, PASSWORD, SUFFIX, Slapd
 
 
@@ -275,22 +274,3 @@ def closed_port() -> Iterator[ServerAddress]:
     with socket.socket() as kept:
         kept.bind(("127.0.0.1", 0))
         yield ServerAddress(host="127.0.0.1", port=kept.getsockname()[1], tls="ldaps")
-
-
-@contextmanager
-def listener() -> Iterator[tuple[int, list[bytes]]]:
-    """A port that notes whoever comes, and what is said first."""
-    visits: list[bytes] = []
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            visits.append(self.request.recv(1000))
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_address[1], visits
-        finally:
-            server.shutdown()
-            thread.join()

@@ -1,7 +1,5 @@
 """A referral is an invitation to send the password elsewhere: nobody ever goes there."""
 
-import socketserver
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -19,27 +17,16 @@ from swit_provisioning_tests.directory.scripted_server import (
     done,
     reference,
 )
+from swit_provisioning_tests.integration.listener import listener
 from swit_provisioning_tests.integration.small_company import PASSWORD, PEOPLE, company_of, read
 from swit_provisioning_tests.integration.small_server import SmallServer, spoil, spoil_range
 
 
 @contextmanager
 def elsewhere() -> Iterator[tuple[str, list[bytes]]]:
-    """A port that notes whoever comes, and what is said first; its address as a referral's."""
-    visits: list[bytes] = []
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            visits.append(self.request.recv(1000))
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"ldap://127.0.0.1:{server.server_address[1]}/{PEOPLE}", visits
-        finally:
-            server.shutdown()
-            thread.join()
+    """An address that a referral may name, and what was said to whoever listens there."""
+    with listener() as (port, visits):
+        yield f"ldap://127.0.0.1:{port}/{PEOPLE}", visits
 
 
 def refused(server: ScriptedServer, kind: type[DirectoryError] = DirectoryIncompleteError) -> str:
