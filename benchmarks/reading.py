@@ -1,0 +1,92 @@
+"""One measured read, in a process of its own: `reading.py ours|ours_tls|ldap3 WHAT ...`.
+
+Prints a JSON object: `seconds`, `rows`, `grown` (MiB over the interpreter with all imported).
+"""
+
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # so that it runs from anywhere
+
+import ldap3
+
+from benchmarks.server import ADMIN, FEW, GROUPS, LARGE, PASSWORD, PEOPLE, SUFFIX
+from swit_provisioning.directory.attributes import AttributeMapping
+from swit_provisioning.directory.config import LdapConfig, ServerAddress
+from swit_provisioning.directory.groups import group_attributes
+from swit_provisioning.directory.kinds import KINDS
+from swit_provisioning.directory.ldap_server import LdapDirectory
+from swit_provisioning.directory.people import people_attributes
+
+PAGE = 1000
+BASES = {"users": (PEOPLE, FEW), "large group": (FEW, LARGE), "groups": (FEW, GROUPS)}
+"""Where users and groups are looked for; what is measured is in one of them."""
+_KIND = KINDS["openldap"]
+
+
+def asked(what: str) -> tuple[str, str, list[str]]:
+    """Base, filter and attributes of the search that is measured: what our own reading asks."""
+    people, groups = BASES[what]
+    mapping = AttributeMapping()
+    if what == "users":
+        return people, _KIND.user_filter, people_attributes(mapping, _KIND)
+    return groups, _KIND.group_filter, group_attributes(mapping, _KIND)
+
+
+def read(what: str, port: int, authority: str | None) -> int:
+    """Read the frames; how many rows came."""
+    address = ServerAddress(host="127.0.0.1", port=port, tls="ldaps" if authority else "none")
+    people, groups = BASES[what]
+    state = LdapDirectory(
+        LdapConfig(
+            servers=(address,),
+            user=ADMIN,
+            password=PASSWORD,
+            ca_file=authority,
+            search_base=SUFFIX,
+            user_bases=(people,),
+            group_bases=(groups,),
+            page_size=PAGE,
+        )
+    ).read()
+    return len(state.users) if what == "users" else len(state.memberships)
+
+
+def read_with_ldap3(what: str, port: int) -> int:
+    """Read with ldap3's own paging; how many entries or members came."""
+    # With its own 4 KiB the time grows with the square of an entry's size.
+    ldap3.set_config_parameter("SOCKET_SIZE", 1 << 20)
+    server = ldap3.Server("127.0.0.1", port=port, get_info=ldap3.NONE)
+    connection = ldap3.Connection(server, ADMIN, PASSWORD, auto_bind=True, check_names=False)
+    base, filter_, attributes = asked(what)
+    found = connection.extend.standard.paged_search(
+        base, filter_, attributes=attributes, paged_size=PAGE, generator=True
+    )
+    if what == "users":
+        return sum(1 for _ in found)
+    return sum(len(entry["attributes"]["member"]) for entry in found)
+
+
+def _peak() -> int:
+    """The most memory that this process has held, in KiB."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) if found else 0
+
+
+def main(program: str, what: str, port: str, authority: str) -> None:
+    """Read once and print what it took."""
+    before = _peak()
+    begin = time.perf_counter()
+    if program == "ldap3":
+        rows = read_with_ldap3(what, int(port))
+    else:
+        rows = read(what, int(port), authority if program == "ours_tls" else None)
+    seconds = time.perf_counter() - begin
+    print(json.dumps({"seconds": seconds, "rows": rows, "grown": (_peak() - before) / 1024}))  # noqa: T201 - its result
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
