@@ -49,7 +49,10 @@ class Accounts:
 def column(frame: pd.DataFrame, name: str) -> list[Any]:
     """One column as Python values, `None` where one is missing."""
     series = frame[name]
-    values: list[Any] = series.to_numpy(dtype=object).tolist()
+    if isinstance(series.dtype, pd.ArrowDtype):  # lists: numpy would make arrays of them
+        values: list[Any] = series.tolist()
+    else:
+        values = series.to_numpy(dtype=object).tolist()
     missing = series.isna().to_numpy(dtype=bool)
     for place in np.flatnonzero(missing).tolist():
         values[place] = None

@@ -5,6 +5,7 @@ documentation, and `FrameSchema.conform`, which refuses a frame that breaks its 
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -26,7 +27,12 @@ _PANDAS: Mapping[ColumnType, Any] = {
     "int": "Int64",
     "float": "Float64",
     "bool": "bool",
-    "strings": object,
+    "strings": pd.ArrowDtype(pa.list_(pa.string())),
+}
+_FROM_ARROW = {
+    pa.list_(pa.string()): _PANDAS["strings"],
+    pa.string(): pd.StringDtype(na_value=math.nan),
+    pa.large_string(): pd.StringDtype(na_value=math.nan),
 }
 _FACTS = b"swit_provisioning.facts"
 
@@ -116,9 +122,9 @@ class FrameSchema:
 
     def _cast(self, values: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
         try:
-            if column.type == "strings":
+            if column.type == "strings" and values.dtype != _PANDAS["strings"]:
                 listed = [None if _absent(v) else [str(x) for x in v] for v in values]
-                return pd.Series(listed, index=values.index, dtype=object)
+                return pd.Series(listed, index=values.index, dtype=_PANDAS["strings"])
             if column.type == "bool" and values.isna().any():
                 first = values.index[values.isna()][0]
                 message = f"frame {self.name}: {column.name} is missing in row {first}"
@@ -156,13 +162,13 @@ class FrameSchema:
 
     def from_arrow(self, table: pa.Table) -> pd.DataFrame:
         """The frame that `to_arrow` was given."""
-        frame = table.to_pandas()
+        frame = table.to_pandas(types_mapper=_FROM_ARROW.get)
         frame.attrs["facts"] = json.loads((table.schema.metadata or {}).get(_FACTS, b"{}"))
         return self.conform(frame)
 
 
 def _absent(value: object) -> bool:
-    return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
 
 
 def _c(name: str, kind: ColumnType, description: str, *, nullable: bool = False) -> Column:

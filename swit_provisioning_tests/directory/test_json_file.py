@@ -10,6 +10,7 @@ import pytest
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.errors import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.directory.json_file import JsonDirectory
+from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.state import BaseCount, DirectoryState
 
 ADA = {
@@ -84,7 +85,7 @@ def test_no_member_of_and_an_empty_one_are_two_things(path: Path) -> None:
     silent = {"distinguishedName": "CN=A,DC=x", "memberOf": None}
     top = {"distinguishedName": "CN=B,DC=x", "memberOf": []}
     state = read(path, {"users": [ADA], "groups": [silent, top, TEAM]})
-    assert list(state.groups["parents"]) == [None, [], ["cn=company,ou=groups,dc=x"]]
+    assert column(state.groups, "parents") == [None, [], ["cn=company,ou=groups,dc=x"]]
 
 
 def named(state: DirectoryState) -> list[tuple[str, str, str]]:
