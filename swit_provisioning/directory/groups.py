@@ -4,12 +4,27 @@ import math
 import re
 from collections.abc import Iterator
 
+import pyarrow as pa
+
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.entries import Entry, Terms, directory_id
 from swit_provisioning.directory.kinds import Kind
-from swit_provisioning.directory.people import Logins, Row
+from swit_provisioning.directory.people import BASE, Logins, Row
 from swit_provisioning.directory.primary_groups import PrimaryGroups
 from swit_provisioning.reconcile.dn import dn_key
+
+GROUPS = pa.schema(
+    [
+        ("key", pa.large_string()),
+        ("dn", pa.large_string()),
+        ("directory_id", pa.large_string()),
+        ("names", pa.list_(pa.string())),
+        ("order", pa.float64()),
+        ("parents", pa.list_(pa.string())),
+        ("base", BASE),
+    ]
+)
+"""`idp_groups` but for the position."""
 
 # `uniqueMember` may carry a bit string behind the DN: Name and Optional UID, RFC 4517 3.3.21.
 _OPTIONAL_UID = re.compile(r"#'[01]*'B\s*\Z")
@@ -22,7 +37,7 @@ def group_attributes(mapping: AttributeMapping, kind: Kind) -> list[str]:
 
 
 def group_row(entry: Entry, *, key: str, base: str, terms: Terms) -> Row:
-    """One row of `idp_groups`, but for its position."""
+    """One row of `GROUPS`."""
     return {
         "key": key,
         "dn": entry.dn,
@@ -34,22 +49,15 @@ def group_row(entry: Entry, *, key: str, base: str, terms: Terms) -> Row:
     }
 
 
-def membership_rows(
-    entry: Entry, *, key: str, logins: Logins, primaries: PrimaryGroups, terms: Terms
-) -> Iterator[dict[str, str]]:
-    """The rows of `idp_memberships` that one group gives, each member once.
+def own_members(
+    entry: Entry, *, logins: Logins, primaries: PrimaryGroups, terms: Terms
+) -> Iterator[tuple[str, str]]:
+    """Keys and DNs of the members that the entry lists.
 
     Those whose primary group it is are members, too, though the group doesn't list them.
-    In the order in which a file lists them; for a server by key.
     """
-    found: dict[str, str] = {}
-    for member, dn in _members(entry, logins, terms):
-        found.setdefault(member, dn)
-    for member, dn in primaries.members(entry):
-        found.setdefault(member, dn)
-    pairs = found.items() if terms.listed else sorted(found.items())
-    for member, dn in pairs:
-        yield {"group": key, "member": member, "member_dn": dn}
+    yield from _members(entry, logins, terms)
+    yield from primaries.members(entry)
 
 
 def _members(entry: Entry, logins: Logins, terms: Terms) -> Iterator[tuple[str, str]]:

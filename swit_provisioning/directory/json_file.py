@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from swit_provisioning.directory.assembly import Found, Source, assemble
+from swit_provisioning.directory.assembly import Batch, Source, assemble
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.entries import Entry, Terms
 from swit_provisioning.directory.errors import DirectoryConfigError
@@ -68,8 +68,8 @@ class JsonDirectory:
             raise DirectoryConfigError(message)
         name = self.description
         return assemble(
-            _found(people, name),
-            _found(groups, name),
+            [Batch(base=name, entries=people)],
+            [Batch(base=name, entries=groups)],
             source=Source(
                 name=name,
                 kind="json",
@@ -93,10 +93,6 @@ class JsonDirectory:
             message = f"{self._path} holds no JSON object. Expected: {_SHAPE}"
             raise DirectoryConfigError(message)
         return document
-
-
-def _found(entries: list[Entry], base: str) -> Iterator[Found]:
-    return ((base, entry) for entry in entries)
 
 
 def _entries(document: Mapping[str, Any], part: str, problems: list[str]) -> Iterator[Entry]:

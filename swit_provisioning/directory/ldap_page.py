@@ -4,7 +4,8 @@ All entries are read in step, each step one numpy operation over all of them: fi
 every entry's first attribute, its second and so on. What comes out is where things are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,8 @@ from swit_provisioning.directory.ldap_wire import (
 )
 
 Places = npt.NDArray[np.int64]
+Raw = tuple[bytes, list[tuple[bytes, list[bytes]]]]
+"""One entry: its DN, the names of its attributes with their values."""
 
 _SHORT = 0x7F
 _LENGTH_OCTETS = 4
@@ -41,7 +44,7 @@ class Spans:
         """How many there are."""
         return len(self.start)
 
-    def __getitem__(self, chosen: "Places | npt.NDArray[np.bool_] | slice") -> "Spans":
+    def __getitem__(self, chosen: Places | slice) -> "Spans":
         """Some of them."""
         return Spans(self.start[chosen], self.stop[chosen])
 
@@ -57,6 +60,8 @@ class Page:
     """Of each attribute: the number of its entry, ascending."""
     name: Spans
     """Of each attribute, with its options."""
+    values: Spans
+    """Of each attribute: all its values, with their lengths."""
     attribute: Places
     """Of each value: the number of its attribute, ascending."""
     value: Spans
@@ -65,20 +70,23 @@ class Page:
         """How many entries there are."""
         return len(self.dn)
 
-    def raw(self) -> Iterator[tuple[bytes, list[tuple[bytes, list[bytes]]]]]:
-        """Each entry by itself: its DN, the names of its attributes with their values."""
-        names, values = _cut(self.data, self.name), _cut(self.data, self.value)
-        value_ends = np.searchsorted(self.attribute, np.arange(len(names)), side="right").tolist()
-        pairs = []
-        begin = 0
-        for name, end in zip(names, value_ends, strict=True):
-            pairs.append((name, values[begin:end]))
-            begin = end
-        ends = np.searchsorted(self.entry, np.arange(len(self)), side="right").tolist()
-        begin = 0
-        for dn, end in zip(_cut(self.data, self.dn), ends, strict=True):
-            yield dn, pairs[begin:end]
-            begin = end
+    def raw(
+        self, which: Iterable[int] | None = None, *, without: AbstractSet[int] = frozenset()
+    ) -> Iterator[Raw]:
+        """Entries, all or some, each by itself; some attributes are left without their values."""
+        first = np.searchsorted(self.attribute, np.arange(len(self.name) + 1)).tolist()
+        begin = np.searchsorted(self.entry, np.arange(len(self) + 1)).tolist()
+        for entry in range(len(self)) if which is None else which:
+            attributes = [
+                (name, [] if place in without else self._values(first[place], first[place + 1]))
+                for place, name in enumerate(
+                    _cut(self.data, self.name[begin[entry] : begin[entry + 1]]), begin[entry]
+                )
+            ]
+            yield _cut(self.data, self.dn[entry : entry + 1])[0], attributes
+
+    def _values(self, first: int, end: int) -> list[bytes]:
+        return _cut(self.data, self.value[first:end])
 
 
 def read_page(answer: Answer) -> Page:
@@ -101,7 +109,9 @@ def read_page(answer: Answer) -> Page:
     values = _contents(data, name.stop, pair.stop, SET)
     _same(values.stop, pair.stop)
     attribute, value = _all_inside(raw, data, values, OCTETS)
-    return Page(data=raw, dn=dn, entry=entry, name=name, attribute=attribute, value=value)
+    return Page(
+        data=raw, dn=dn, entry=entry, name=name, values=values, attribute=attribute, value=value
+    )
 
 
 def _contents(data: npt.NDArray[np.uint8], at: Places, end: Places, tag: int) -> Spans:

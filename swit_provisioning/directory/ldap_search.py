@@ -1,8 +1,10 @@
 """One search, page by page: it ends without an error only if every entry and value has come."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NoReturn
 from urllib.parse import unquote, urlsplit
 
@@ -49,11 +51,24 @@ class Query:
     page_size: int
 
 
-def search(connection: ldap3.Connection, query: Query, *, server: object) -> Iterator[Entry]:
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What one page of a search gave."""
+
+    page: Page
+    entries: Callable[..., list[Entry]]
+    """As `Page.raw` gives them, with all values of attributes that were sent in ranges.
+
+    Only until the next page is asked for.
+    """
+
+
+def search(connection: ldap3.Connection, query: Query, *, server: object) -> Iterator[Found]:
     """Yield all entries below the base, the base itself too, that match the filter.
 
     Coming to the end is the proof that the answer is complete: each page said success and told
-    where the next begins, and each attribute sent in ranges was read up to its last value.
+    where the next begins, and each attribute sent in ranges was read up to its last value
+    (`Found.entries` has to be asked for every entry that has one).
 
     Args:
         connection: logged in, used by nobody else.
@@ -64,7 +79,7 @@ def search(connection: ldap3.Connection, query: Query, *, server: object) -> Ite
         DirectoryError: anything else; the message says after how many entries.
 
     """
-    return _Search(connection, query, f"{server}: reading {query.base!r}").entries()
+    return _Search(connection, query, f"{server}: reading {query.base!r}").pages()
 
 
 def root_entry(
@@ -90,7 +105,7 @@ class _Search:
         self._ahead: Answer | None = None
         """The answer to a page asked for ahead, if it had to be taken out of the way."""
 
-    def entries(self) -> Iterator[Entry]:
+    def pages(self) -> Iterator[Found]:
         query = self._query
         request = self._request(query.base, query.filter, ldap3.SUBTREE, query.attributes)
         empty: set[bytes] = set()
@@ -107,8 +122,8 @@ class _Search:
             if cookie:
                 # Before the entries are looked at: the server works meanwhile.
                 self._ask(request, (query.page_size, cookie))
-            for dn, pairs in self._taken_apart(answer).raw():
-                yield self._entry(dn, pairs)
+            page = self._taken_apart(answer)
+            yield Found(page=page, entries=partial(self._entries, page))
             if not cookie:
                 return
 
@@ -118,7 +133,7 @@ class _Search:
             page = self._one_entry(query.base, query.attributes)
         except DirectoryConfigError:  # hidden from this account, or from everybody
             return None
-        return next((self._entry(dn, pairs) for dn, pairs in page.raw()), None)
+        return next(iter(self._entries(page)), None)
 
     def _one_entry(self, dn: str, attributes: tuple[str, ...]) -> Page:
         """Ask for one entry, also in the middle of a search."""
@@ -193,6 +208,15 @@ class _Search:
                 " that would send the password there: choose bases in LDAP_USER_OUS and"
                 " LDAP_GROUP_OUS that this server keeps whole"
             )
+
+    def _entries(
+        self,
+        page: Page,
+        which: Iterable[int] | None = None,
+        *,
+        without: AbstractSet[int] = frozenset(),
+    ) -> list[Entry]:
+        return [self._entry(dn, pairs) for dn, pairs in page.raw(which, without=without)]
 
     def _entry(self, raw_dn: bytes, pairs: list[tuple[bytes, list[bytes]]]) -> Entry:
         dn = raw_dn.decode(errors="surrogateescape")

@@ -3,9 +3,11 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import ldap3
+import numpy as np
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -15,10 +17,10 @@ from tenacity import (
 )
 
 from swit_provisioning.directory.addresses import ServerAddress
-from swit_provisioning.directory.assembly import Found, Source, assemble
+from swit_provisioning.directory.assembly import Batch, Source, assemble
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.config import LdapConfig
-from swit_provisioning.directory.entries import Terms
+from swit_provisioning.directory.entries import Entry, Terms
 from swit_provisioning.directory.errors import (
     DirectoryError,
     DirectoryUnavailableError,
@@ -35,10 +37,13 @@ from swit_provisioning.directory.kinds import (
     recognised,
     with_reference,
 )
-from swit_provisioning.directory.ldap_search import Query, root_entry, search
+from swit_provisioning.directory.ldap_search import Found, Query, root_entry, search
 from swit_provisioning.directory.ldap_session import logged_in
 from swit_provisioning.directory.notes import Notes
 from swit_provisioning.directory.people import people_attributes
+from swit_provisioning.directory.plain_groups import plain_groups
+from swit_provisioning.directory.plain_members import plain_members
+from swit_provisioning.directory.plain_people import plain_people
 from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.state import DirectoryState
 
@@ -159,7 +164,7 @@ class LdapDirectory:
 
     def _people(
         self, connection: ldap3.Connection, server: ServerAddress, kind: Kind, notes: Notes
-    ) -> Iterator[Found]:
+    ) -> Iterator[Batch]:
         own_filter = self._config.user_filter is not None
         for base in self._config.user_bases:
             query = Query(
@@ -168,18 +173,25 @@ class LdapDirectory:
                 attributes=tuple(people_attributes(self._mapping, kind)),
                 page_size=self._config.page_size,
             )
-            for entry in search(connection, query, server=server):
-                if is_person(entry.classes(), own_filter=own_filter):
-                    if kind.state_attribute and not entry.has(kind.state_attribute):
-                        notes.warn(
-                            f"{kind.state_attribute} can't be read, so whether they are disabled"
-                            " isn't known; give LDAP_USER the right to"
-                        )
-                    yield dn_key(base), entry
+            for found in search(connection, query, server=server):
+                plain, odd = plain_people(
+                    found.page,
+                    base=dn_key(base),
+                    mapping=self._mapping,
+                    own_filter=own_filter,
+                    needed=kind.state_attribute,
+                )
+                entries = [
+                    entry
+                    for entry in found.entries(odd)
+                    if is_person(entry.classes(), own_filter=own_filter)
+                ]
+                _warn_of_unknown_state(entries, kind, notes)
+                yield Batch(base=dn_key(base), entries=entries, rows=plain)
 
     def _groups(
         self, connection: ldap3.Connection, server: ServerAddress, kind: Kind
-    ) -> Iterator[Found]:
+    ) -> Iterator[Batch]:
         for base in self._config.group_bases:
             query = Query(
                 base=base,
@@ -187,8 +199,32 @@ class LdapDirectory:
                 attributes=tuple(group_attributes(self._mapping, kind)),
                 page_size=self._config.page_size,
             )
-            for entry in search(connection, query, server=server):
-                yield dn_key(base), entry
+            for found in search(connection, query, server=server):
+                yield self._batch(found, dn_key(base))
+
+    def _batch(self, found: Found, base: str) -> Batch:
+        """The groups of a page: rows of the plain ones, then the others, and whom they list."""
+        page = found.page
+        listed, taken = plain_members(page)
+        plain, odd = plain_groups(page, base=base, mapping=self._mapping, with_members=taken)
+        row = np.empty(len(page), dtype=np.int64)
+        row[np.setdiff1d(np.arange(len(page)), odd)] = np.arange(len(plain))
+        row[odd] = np.arange(len(plain), len(page))
+        return Batch(
+            base=base,
+            entries=found.entries(odd, without=taken),
+            rows=plain,
+            members=[replace(one, group=row[one.group]) for one in listed],
+        )
+
+
+def _warn_of_unknown_state(entries: list[Entry], kind: Kind, notes: Notes) -> None:
+    for entry in entries:
+        if kind.state_attribute and not entry.has(kind.state_attribute):
+            notes.warn(
+                f"{kind.state_attribute} can't be read, so whether they are disabled"
+                " isn't known; give LDAP_USER the right to"
+            )
 
 
 def _log_retry(state: RetryCallState) -> None:

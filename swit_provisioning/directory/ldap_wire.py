@@ -145,10 +145,10 @@ class Answer:
         self._data += chunk
         data, have = self._data, len(self._data)
         while self._result is None:
-            stop = _message_end(data, self._at, have)
-            if stop is None:
+            found = _message(data, self._at, have)
+            if found is None:
                 return False
-            start = header(data, self._at, stop)[1]
+            start, stop = found
             self._at = stop
             if data.startswith(self._entry, start):
                 self.starts.append(start + len(self._id))
@@ -177,8 +177,8 @@ class DisconnectedError(Exception):
     """The server said that it ends the connection (RFC 4511, 4.4.1); the message says why."""
 
 
-def _message_end(data: Data, at: int, have: int) -> int | None:
-    """Where the message at `at` ends; `None` while not all of it has come."""
+def _message(data: Data, at: int, have: int) -> tuple[int, int] | None:
+    """Where the message at `at` begins and ends; `None` while not all of it has come."""
     if at < have and data[at] != SEQUENCE:
         raise WireError(_at(at, f"tag 0x{data[at]:02x} where a message begins"))
     found = _length(data, at, have)
@@ -187,7 +187,7 @@ def _message_end(data: Data, at: int, have: int) -> int | None:
     size, start = found
     if size > _MOST_BYTES:
         raise WireError(_at(at, f"a message of {size} bytes"))
-    return start + size if start + size <= have else None
+    return (start, start + size) if start + size <= have else None
 
 
 def _length(data: Data, at: int, end: int) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ldif import LDIFParser
 
-from swit_provisioning.directory.assembly import Found, Source, assemble
+from swit_provisioning.directory.assembly import Batch, Source, assemble
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.entries import Entry, Terms, Value
 from swit_provisioning.directory.errors import DirectoryConfigError, DirectoryIncompleteError
@@ -60,18 +60,18 @@ class LdifDirectory:
             DirectoryIncompleteError: it holds no user, or the export says it was cut short.
 
         """
-        people: list[Found] = []
-        groups: list[Found] = []
+        people: list[Entry] = []
+        groups: list[Entry] = []
         name = self.description
         for entry in self._entries():
             classes = entry.classes()
             if classes & GROUP_CLASSES:
-                groups.append((name, entry))
+                groups.append(entry)
             elif classes & PERSON_CLASSES and is_person(classes):
-                people.append((name, entry))
+                people.append(entry)
         return assemble(
-            people,
-            groups,
+            [Batch(base=name, entries=people)],
+            [Batch(base=name, entries=groups)],
             source=Source(
                 name=name,
                 kind="ldif",

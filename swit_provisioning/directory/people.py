@@ -1,13 +1,37 @@
 """People: directory entries as rows of the frame `idp_users`."""
 
+from functools import cached_property
 from typing import Any
+
+import pyarrow as pa
 
 from swit_provisioning.directory.accounts import is_enabled
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.entries import Entry, Terms, directory_id
 from swit_provisioning.directory.kinds import Kind
+from swit_provisioning.directory.primary_groups import primary_group_sid
 
 Row = dict[str, Any]
+
+_TEXTS = pa.list_(pa.string())
+BASE = pa.dictionary(pa.int32(), pa.large_string())  # the same for most
+PEOPLE = pa.schema(
+    [
+        ("key", pa.large_string()),
+        ("dn", pa.large_string()),
+        ("directory_id", pa.large_string()),
+        ("emails", _TEXTS),
+        ("names", _TEXTS),
+        ("phone_numbers", _TEXTS),
+        ("language", pa.large_string()),
+        ("primary_group", pa.large_string()),
+        ("enabled", pa.bool_()),
+        ("base", BASE),
+        ("logins", _TEXTS),
+        ("primary_group_sid", pa.large_string()),
+    ]
+)
+"""`idp_users` but for the position, and what groups name people by."""
 
 
 def people_attributes(mapping: AttributeMapping, kind: Kind) -> list[str]:
@@ -16,7 +40,7 @@ def people_attributes(mapping: AttributeMapping, kind: Kind) -> list[str]:
 
 
 def user_row(entry: Entry, *, key: str, base: str, terms: Terms) -> Row:
-    """One row of `idp_users`, but for its position."""
+    """One row of `PEOPLE`."""
     mapping = terms.mapping
     return {
         "key": key,
@@ -29,22 +53,29 @@ def user_row(entry: Entry, *, key: str, base: str, terms: Terms) -> Row:
         "primary_group": terms.first(entry, mapping.primary_group),
         "enabled": is_enabled(entry, terms),
         "base": base,
+        "logins": terms.texts(entry, "uid"),
+        "primary_group_sid": primary_group_sid(entry, terms),
     }
 
 
 class Logins:
     """Who is called what: user keys and DNs by `uid`, for the member lists of posixGroups."""
 
-    def __init__(self) -> None:
-        """Start with nobody."""
-        self._people: dict[str, set[tuple[str, str]]] = {}
-
-    def add(self, entry: Entry, *, key: str, terms: Terms) -> None:
-        """Remember the logins of one person."""
-        for uid in terms.texts(entry, "uid"):
-            self._people.setdefault(uid.casefold(), set()).add((key, entry.dn))
+    def __init__(self, people: pa.Table) -> None:
+        """Take `key`, `dn` and `logins` of all people."""
+        self._table = people
 
     def find(self, uid: str) -> tuple[str, str] | None:
         """Key and DN of the one person with this login; nobody where there are two."""
         found = self._people.get(uid.casefold(), set())
         return next(iter(found)) if len(found) == 1 else None
+
+    @cached_property
+    def _people(self) -> dict[str, set[tuple[str, str]]]:
+        """Put together when the first group asks: where none does, that saves time and memory."""
+        people: dict[str, set[tuple[str, str]]] = {}
+        columns = (self._table[name].to_pylist() for name in ("key", "dn", "logins"))
+        for key, dn, logins in zip(*columns, strict=True):
+            for uid in logins or ():
+                people.setdefault(uid.casefold(), set()).add((key, dn))
+        return people

@@ -2,6 +2,8 @@
 
 import re
 
+import pyarrow as pa
+
 from swit_provisioning.directory.entries import Entry, Terms, Value
 
 _TEXT = re.compile(r"S-1(?:-\d+)+", re.IGNORECASE)
@@ -13,20 +15,24 @@ _PART_BYTES = 4
 class PrimaryGroups:
     """Whose primary group is which: keys and DNs of users by the group's security id (SID)."""
 
-    def __init__(self) -> None:
-        """Start with nobody."""
+    def __init__(self, people: pa.Table) -> None:
+        """Take `key`, `dn` and `primary_group_sid` of all people."""
         self._people: dict[str, list[tuple[str, str]]] = {}
-
-    def add(self, entry: Entry, *, key: str, terms: Terms) -> None:
-        """Remember one person: the group is in the same domain, its SID ends in the number."""
-        number = terms.number(entry, "primaryGroupID")
-        domain, _, _ = _sid(entry).rpartition("-")
-        if number is not None and domain:
-            self._people.setdefault(f"{domain}-{number}", []).append((key, entry.dn))
+        some = people.filter(people["primary_group_sid"].is_valid())
+        columns = (some[name].to_pylist() for name in ("key", "dn", "primary_group_sid"))
+        for key, dn, sid in zip(*columns, strict=True):
+            self._people.setdefault(sid, []).append((key, dn))
 
     def members(self, group: Entry) -> list[tuple[str, str]]:
         """Keys and DNs of those whose primary group this entry is."""
         return self._people.get(_sid(group), [])
+
+
+def primary_group_sid(person: Entry, terms: Terms) -> str | None:
+    """The SID of a person's primary group: it is in the same domain and ends in the number."""
+    number = terms.number(person, "primaryGroupID")
+    domain, _, _ = _sid(person).rpartition("-")
+    return f"{domain}-{number}" if number is not None and domain else None
 
 
 def _sid(entry: Entry) -> str:

@@ -67,11 +67,19 @@ _DROPPED = dict.fromkeys(
     )
 )
 
-# The fast path: plain ASCII with nothing escaped, quoted or doubled. The attribute names that
-# have a longer spelling (`_SHORT_NAMES`) have six letters and more, so those aren't in it.
-_FAST = re.compile(
-    r"(?:[A-Za-z]{1,5}=[!$-*\-./0-:?-\[\]-~]+(?: [!$-*\-./0-:?-\[\]-~]+)*(?:,(?!$)|\Z))+\Z"
+# The fast path: nothing escaped, quoted or doubled, and no letter with which more is to be done
+# than to make it small. The attribute names that have a longer spelling (`_SHORT_NAMES`) have six
+# letters and more, so those aren't in it.
+SIMPLE_LETTERS = "À-ÖØ-Þà-öø-ÿĀ-įĴ-ľŁ-ňŊ-žΑ-ΡΤ-Ωα-ρσ-ωЀ-ҁぁ-ゖァ-ヺ一-鿿가-힣"  # noqa: RUF001 - as meant
+"""Ranges of letters that nothing but case has to be taken from."""
+_PLAIN_VALUE = (
+    rf"[!$-*\-./0-:?-\[\]-~{SIMPLE_LETTERS}]+(?: [!$-*\-./0-:?-\[\]-~{SIMPLE_LETTERS}]+)*"
 )
+_PLAIN_RDN = rf"[A-Za-z]{{1,5}}={_PLAIN_VALUE}"
+PLAIN_DN = rf"{_PLAIN_RDN}(?:,{_PLAIN_RDN})*"
+"""What a DN has to be for its normal form to be itself in lower case (also for RE2)."""
+
+_FAST = re.compile(PLAIN_DN)
 
 
 def dn_key(dn: str) -> str:
@@ -84,8 +92,8 @@ def dn_key(dn: str) -> str:
         InvalidDN: `dn` is no distinguished name.
 
     """
-    if _FAST.match(dn):
-        return dn.lower()
+    if _FAST.fullmatch(dn):
+        return dn.casefold()
     return _key(parse_dn(dn))
 
 

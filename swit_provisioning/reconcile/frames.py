@@ -100,8 +100,12 @@ class FrameSchema:
             made.attrs["facts"] = dict(facts)
         return self.conform(made)
 
-    def conform(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def conform(self, frame: pd.DataFrame, *, distinct: bool = False) -> pd.DataFrame:
         """Return the frame with exactly these columns and types, a plain index, and its facts.
+
+        Args:
+            frame: with these columns at least.
+            distinct: whoever made it knows that no two rows have one key.
 
         Raises:
             FrameError: a column is missing or of another kind, a value that must be there is
@@ -116,7 +120,8 @@ class FrameSchema:
         for column in self.columns:
             out[column.name] = self._cast(out[column.name], column)
         self._refuse_missing(out)
-        self._refuse_doubles(out)
+        if not distinct:
+            self._refuse_doubles(out)
         out.attrs = dict(frame.attrs)
         return out
 
@@ -160,11 +165,11 @@ class FrameSchema:
             self.conform(frame), schema=self.arrow(), preserve_index=False
         ).replace_schema_metadata({_FACTS: facts})
 
-    def from_arrow(self, table: pa.Table) -> pd.DataFrame:
-        """The frame that `to_arrow` was given."""
+    def from_arrow(self, table: pa.Table, *, distinct: bool = False) -> pd.DataFrame:
+        """The frame that `to_arrow` was given; `distinct` as in `conform`."""
         frame = table.to_pandas(types_mapper=_FROM_ARROW.get)
         frame.attrs["facts"] = json.loads((table.schema.metadata or {}).get(_FACTS, b"{}"))
-        return self.conform(frame)
+        return self.conform(frame, distinct=distinct)
 
 
 def _absent(value: object) -> bool:

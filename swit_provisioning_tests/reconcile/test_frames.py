@@ -31,7 +31,13 @@ VALUES: dict[ColumnType, tuple[Any, Any]] = {
     "bool": (True, False),
     "strings": (["a", "b"], []),
 }
-DTYPES = {"string": "str", "int": "Int64", "float": "Float64", "bool": "bool", "strings": "list<item: string>[pyarrow]"}
+DTYPES = {
+    "string": "str",
+    "int": "Int64",
+    "float": "Float64",
+    "bool": "bool",
+    "strings": "list<item: string>[pyarrow]",
+}
 
 
 def rows_of(schema: FrameSchema) -> list[dict[str, Any]]:

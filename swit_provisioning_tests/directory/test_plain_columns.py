@@ -1,0 +1,255 @@
+"""Columns straight from a page hold what reading entry by entry gives, whatever is in the page."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from unittest import mock
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from swit_provisioning.directory import assembly, ldap_page
+from swit_provisioning.directory.assembly import Batch, Source, assemble
+from swit_provisioning.directory.attributes import AttributeMapping
+from swit_provisioning.directory.entries import Entry, Terms
+from swit_provisioning.directory.errors import DirectoryError
+from swit_provisioning.directory.filters import is_person
+from swit_provisioning.directory.ldap_page import Page, read_page
+from swit_provisioning.directory.ldap_wire import Answer
+from swit_provisioning.directory.plain_members import plain_members
+from swit_provisioning.directory.plain_people import plain_people
+from swit_provisioning.reconcile.columns import column
+from swit_provisioning.reconcile.dn import SIMPLE_LETTERS, dn_key
+from swit_provisioning.reconcile.dn_columns import casefolded, dn_keys
+from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning_tests.directory.wire import number, text, tlv
+
+Attributes = Sequence[tuple[str, Sequence[bytes]]]
+Entries = Sequence[tuple[bytes, Attributes]]
+UNTIMED = settings(deadline=None)  # how long one example takes says something about the machine
+MAPPING = AttributeMapping(primary_group="ou", order="order")
+SOURCE = Source(name="here", kind="ldap", search_base="dc=x", bases=("dc=x",), hint="")
+
+TEXTS = st.one_of(
+    st.sampled_from(
+        ["Ada", " Ada ", "", " ", "ß", "Zoë", "İ", "\u2003x\x1f", "ada@x.test", "\U0001f600"]
+    ),
+    st.text(st.characters(codec="utf-8"), max_size=8),
+).map(str.encode)
+VALUES = st.one_of(TEXTS, st.sampled_from([b"\xff\xfe", b"\x00", b"512", b"514", b"TRUE"]))
+NAMES = st.one_of(
+    st.sampled_from(["mail", "Mail", "mail;lang-de", "displayName", "cn", "mobile", "ou", "uid"]),
+    st.sampled_from(["preferredLanguage", "entryUUID", "objectGUID", "objectClass", "other"]),
+    st.sampled_from(["userAccountControl", "nsAccountLock"]),
+)
+IDS = st.sampled_from(
+    [
+        b"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
+        b"0F1E2D3C-4B5A-6978-8796-A5B4C3D2E1F0",
+        b"0123456789abcdef",
+    ]
+)
+CLASSES = st.lists(st.sampled_from([b"top", b"inetOrgPerson", b"Computer", b"group"]), max_size=3)
+
+
+def key(name: str) -> str | None:
+    """The key, or that the name is none."""
+    try:
+        return dn_key(name)
+    except ValueError:
+        return None
+
+
+DNS = st.one_of(
+    st.sampled_from(
+        [
+            "cn=Zoë,dc=x",
+            "CN=ada,DC=X",
+            "cn=ada, dc=x",
+            r"cn=a\,b,dc=x",
+            "cn=ß,dc=x",
+            "none",
+            "",
+            "cn=İ,dc=x",
+        ]
+    ),
+    st.text("abÀß", min_size=1, max_size=3).map(lambda name: f"cn={name},dc=x"),
+).map(str.encode)
+
+
+def with_id(entry: tuple[bytes, Attributes]) -> tuple[bytes, Attributes]:
+    """Without one no entry is plain."""
+    dn, attributes = entry
+    return dn, [*attributes, ("entryUUID", [b"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"])]
+
+
+ENTRIES = st.tuples(
+    DNS,
+    st.lists(
+        st.one_of(
+            st.tuples(NAMES, st.lists(VALUES, max_size=2)),
+            st.tuples(st.sampled_from(["entryUUID", "objectGUID"]), st.lists(IDS, max_size=2)),
+            st.tuples(st.just("objectClass"), CLASSES),
+        ),
+        max_size=5,
+    ),
+)
+PEOPLE = st.lists(
+    st.one_of(ENTRIES, ENTRIES.map(with_id)), max_size=6, unique_by=lambda e: key(e[0].decode())
+)
+LISTS = st.sampled_from(["member", "Member", "uniqueMember", "memberUid", "memberOf", "member;x-y"])
+MEMBERS = st.one_of(
+    DNS, st.sampled_from([b"cn=\xff,dc=x", b"cn=ada,dc=x#'01'B", b"  cn=ada,dc=x "])
+)
+GROUPS = st.lists(
+    st.tuples(
+        DNS,
+        st.lists(
+            st.one_of(
+                st.tuples(LISTS, st.lists(MEMBERS, max_size=5)),
+                st.tuples(st.sampled_from(["cn", "order"]), st.lists(VALUES, max_size=1)),
+            ),
+            max_size=4,
+        ),
+    ),
+    max_size=5,
+)
+
+
+@pytest.fixture(params=[0, 1000], ids=["in step", "one by one"], autouse=True)
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many values are few: small answers then take every way through the code."""
+    monkeypatch.setattr(ldap_page, "_FEW", request.param)
+
+
+def page_of(entries: Entries) -> Page:
+    """What a server's answer with these entries is read as."""
+    answer = Answer(1)
+    for dn, attributes in entries:
+        pairs = [tlv(0x30, text(n), tlv(0x31, *map(text, values))) for n, values in attributes]
+        answer.add(tlv(0x30, number(1), tlv(0x64, text(dn), tlv(0x30, *pairs))))
+    assert answer.add(tlv(0x30, number(1), tlv(0x65, b"\x0a\x01\x00", text(""), text(""))))
+    return read_page(answer)
+
+
+def by_entry(page: Page, without: frozenset[int] = frozenset()) -> list[Entry]:
+    """All entries of a page; those of one attribute that comes twice are put together."""
+    made = []
+    for dn, pairs in page.raw(without=without):
+        attributes: dict[str, tuple[bytes, ...]] = {}
+        for name, values in pairs:
+            plain = name.decode().lower()
+            attributes[plain] = (*attributes.get(plain, ()), *values)
+        made.append(Entry(dn=dn.decode(errors="surrogateescape"), attributes=attributes))
+    return made
+
+
+ADA = Entry(dn="cn=the one,dc=y", attributes={"mail": (b"one@x.test",), "cn": (b"The One",)})
+ONE = Batch(base="dc=y", entries=[ADA])
+
+
+def read(people: Sequence[Batch], groups: Sequence[Batch]) -> DirectoryState | set[str]:
+    """The state; or what the error says, in whatever order."""
+    terms = Terms(mapping=MAPPING, now=datetime(2026, 1, 1, tzinfo=UTC), listed=False)
+    try:
+        return assemble([ONE, *people], groups, source=SOURCE, terms=terms)
+    except DirectoryError as error:
+        return set(str(error).partition("filter: ")[2].split("; "))
+
+
+def same(one: DirectoryState | set[str], other: DirectoryState | set[str]) -> None:
+    """Both hold the same rows; memberships and findings in whatever order."""
+    if isinstance(one, set) or isinstance(other, set):
+        assert one == other
+        return
+    for name in ("users", "groups", "memberships", "findings"):
+        frames = getattr(one, name), getattr(other, name)
+        rows = [list(zip(*(column(f, c) for c in f.columns), strict=True)) for f in frames]
+        if name in ("memberships", "findings"):
+            rows = [sorted(made) for made in rows]
+        assert rows[0] == rows[1], name
+    assert one.facts == other.facts
+
+
+@UNTIMED
+@given(entries=PEOPLE, own_filter=st.booleans())
+@example(entries=[], own_filter=False)
+def test_people_are_the_same_by_column_and_by_entry(entries: Entries, *, own_filter: bool) -> None:
+    page = page_of(entries)
+    plain, odd = plain_people(page, base="dc=x", mapping=MAPPING, own_filter=own_filter)
+    every = by_entry(page)
+    persons = [entry for entry in every if is_person(entry.classes(), own_filter=own_filter)]
+    rest = [entry for place, entry in enumerate(every) if place in odd and entry in persons]
+    by_column = read([Batch(base="dc=x", entries=rest, rows=plain)], [])
+    by_row = read([Batch(base="dc=x", entries=persons)], [])
+    same(by_column, by_row)
+
+
+def test_plain_people_are_all_read_by_column() -> None:
+    """Else nothing here would prove anything."""
+    attributes = [("entryUUID", [b"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"]), ("mail", [b"a@x.test"])]
+    page = page_of([("cn=Zoë,dc=x".encode(), attributes), (b"cn=b,dc=x", attributes[:1])])
+    plain, odd = plain_people(page, base="dc=x", mapping=MAPPING, own_filter=False)
+    assert odd == []
+    assert plain["emails"].to_pylist() == [["a@x.test"], []]
+
+
+@UNTIMED
+@given(entries=GROUPS)
+@example(entries=[])
+@example(entries=[(b"cn=a,dc=x", [("member", [b"cn=B,dc=x", b"cn=b,dc=x", b"cn=b, dc=x"])])])
+def test_members_are_the_same_by_column_and_by_entry(entries: Entries) -> None:
+    page = page_of(entries)
+    members, taken = plain_members(page)
+    by_column = read([], [Batch(base="dc=x", entries=by_entry(page, taken), members=members)])
+    same(by_column, read([], [Batch(base="dc=x", entries=by_entry(page))]))
+
+
+def test_plain_members_are_all_read_by_column() -> None:
+    page = page_of([(b"cn=a,dc=x", [("member", [b"cn=b,dc=x", b"cn=c,dc=x"])])])
+    (members,), taken = plain_members(page)
+    assert members.text.to_pylist() == ["cn=b,dc=x", "cn=c,dc=x"]
+    assert by_entry(page, taken)[0].attributes == {"member": ()}
+
+
+@UNTIMED
+@given(names=st.lists(st.one_of(DNS.map(bytes.decode), st.text('cn=,; +Aaß\\#"x', max_size=12))))
+def test_keys_are_the_same_for_many_as_for_one(names: list[str]) -> None:
+    assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == [key(n) for n in names]
+
+
+def test_the_letters_of_the_fast_path_need_nothing_but_lower_case() -> None:
+    """Each is held against the slow path, which is the one that RFC 4518 describes."""
+    every = pa.array([chr(code) for code in range(0x20, 0x110000) if not 0xD800 <= code < 0xE000])
+    letters = pc.match_substring_regex(every, f"^[{SIMPLE_LETTERS}]$")
+    names = [f"cn=x{letter}" for letter in every.filter(letters).to_pylist()]
+    fast = [dn_key(name) for name in names]
+    assert len(names) > 30_000
+    with mock.patch("swit_provisioning.reconcile.dn._FAST") as never:
+        never.fullmatch.return_value = None
+        assert [dn_key(name) for name in names] == fast
+    assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == fast
+
+
+@UNTIMED
+@given(texts=st.lists(st.text(st.characters(codec="utf-8"))))
+@example(texts=["ẞΣς", "Σ", "İ", "\u017f"])
+def test_case_folding_is_pythons(texts: list[str]) -> None:
+    folded = casefolded(pa.array(texts, pa.large_string())).to_pylist()
+    assert folded == [one.casefold() for one in texts]
+
+
+def test_white_space_that_is_trimmed_is_pythons() -> None:
+    every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    trimmed = pc.utf8_trim_whitespace(pa.array(every)).to_pylist()
+    assert trimmed == [one.strip() for one in every]
+
+
+def test_arrows_own_memory_is_back_in_use_after_a_read() -> None:
+    usual = pa.default_memory_pool().backend_name
+    read([], [])
+    with pytest.raises(ZeroDivisionError), assembly._memory_given_back():
+        raise ZeroDivisionError
+    assert pa.default_memory_pool().backend_name == usual
