@@ -3,11 +3,9 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime
 
 import ldap3
-import numpy as np
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -37,12 +35,11 @@ from swit_provisioning.directory.kinds import (
     recognised,
     with_reference,
 )
-from swit_provisioning.directory.ldap_search import Found, Query, root_entry, search
+from swit_provisioning.directory.ldap_search import Query, root_entry, search
 from swit_provisioning.directory.ldap_session import logged_in
 from swit_provisioning.directory.notes import Notes
 from swit_provisioning.directory.people import people_attributes
 from swit_provisioning.directory.plain_groups import plain_groups
-from swit_provisioning.directory.plain_members import plain_members
 from swit_provisioning.directory.plain_people import plain_people
 from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.state import DirectoryState
@@ -200,22 +197,13 @@ class LdapDirectory:
                 page_size=self._config.page_size,
             )
             for found in search(connection, query, server=server):
-                yield self._batch(found, dn_key(base))
-
-    def _batch(self, found: Found, base: str) -> Batch:
-        """The groups of a page: rows of the plain ones, then the others, and whom they list."""
-        page = found.page
-        listed, taken = plain_members(page)
-        plain, odd = plain_groups(page, base=base, mapping=self._mapping, with_members=taken)
-        row = np.empty(len(page), dtype=np.int64)
-        row[np.setdiff1d(np.arange(len(page)), odd)] = np.arange(len(plain))
-        row[odd] = np.arange(len(plain), len(page))
-        return Batch(
-            base=base,
-            entries=found.entries(odd, without=taken),
-            rows=plain,
-            members=[replace(one, group=row[one.group]) for one in listed],
-        )
+                plain = plain_groups(found.page, base=dn_key(base), mapping=self._mapping)
+                yield Batch(
+                    base=dn_key(base),
+                    entries=found.entries(plain.odd, without=plain.taken),
+                    rows=plain.rows,
+                    members=plain.members,
+                )
 
 
 def _warn_of_unknown_state(entries: list[Entry], kind: Kind, notes: Notes) -> None:

@@ -1,4 +1,6 @@
-"""Groups as columns, straight from a page: those whose entries are plain, but for their members."""
+"""Groups as columns, straight from a page: those whose entries are plain."""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +10,11 @@ from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.groups import GROUPS
 from swit_provisioning.directory.ldap_page import Page
 from swit_provisioning.directory.page_columns import PageColumns
+from swit_provisioning.directory.plain_members import (
+    MEMBER_ATTRIBUTES,
+    Members,
+    plain_members,
+)
 from swit_provisioning.directory.plain_rows import first_of, listed, named, rows_of
 from swit_provisioning.reconcile.dn_columns import dn_keys
 
@@ -15,26 +22,47 @@ from swit_provisioning.reconcile.dn_columns import dn_keys
 _NOT_PLAIN = ("memberUid", "objectSid")
 
 
-def plain_groups(
-    page: Page, *, base: str, mapping: AttributeMapping, with_members: frozenset[int]
-) -> tuple[pa.Table, list[int]]:
-    """Read the plain entries of a page.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlainGroups:
+    """The groups of a page, as far as they are plain."""
+
+    rows: pa.Table
+    """Of `GROUPS`, in the page's order."""
+    odd: list[int]
+    """The numbers of the other entries; their rows follow."""
+    taken: frozenset[int]
+    """The attributes whose values are in `members`, of the other entries too."""
+    members: list[Members]
+    """`group` is the number of the row."""
+
+
+def plain_groups(page: Page, *, base: str, mapping: AttributeMapping) -> PlainGroups:
+    """Read the plain entries of a page, and the plain members of all.
 
     Args:
         page: what a search for groups found.
         base: where it looked, as `dn_key`.
         mapping: which attributes to take.
-        with_members: the attributes whose values `plain_members` has read.
-
-    Returns:
-        The rows of `GROUPS` in the page's order; and the numbers of the odd entries.
 
     """
+    found, taken = plain_members(page)
+    rows, odd = _plain(page, base, mapping, taken)
+    row = np.empty(len(page), dtype=np.int64)
+    row[np.setdiff1d(np.arange(len(page)), odd)] = np.arange(len(rows))
+    row[odd] = np.arange(len(rows), len(page))
+    members = [replace(one, group=row[one.group]) for one in found]
+    return PlainGroups(rows=rows, odd=odd, taken=taken, members=members)
+
+
+def _plain(
+    page: Page, base: str, mapping: AttributeMapping, taken: frozenset[int]
+) -> tuple[pa.Table, list[int]]:
+    """The rows, and the numbers of the odd entries."""
     columns = PageColumns(page)
     for name in (*_NOT_PLAIN, *([mapping.order] if mapping.order else [])):
         columns.odd |= columns.having(name)
-    for name in ("member", "uniqueMember"):
-        left = [one for one in columns.attributes(name).tolist() if one not in with_members]
+    for name in MEMBER_ATTRIBUTES:
+        left = [one for one in columns.attributes(name).tolist() if one not in taken]
         columns.odd[page.entry[left]] = True
     above = columns.text("memberOf")
     parents = dn_keys(above)

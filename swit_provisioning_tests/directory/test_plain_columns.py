@@ -18,6 +18,7 @@ from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.directory.filters import is_person
 from swit_provisioning.directory.ldap_page import Page, read_page
 from swit_provisioning.directory.ldap_wire import Answer
+from swit_provisioning.directory.plain_groups import plain_groups
 from swit_provisioning.directory.plain_members import plain_members
 from swit_provisioning.directory.plain_people import plain_people
 from swit_provisioning.reconcile.columns import column
@@ -113,8 +114,9 @@ GROUPS = st.lists(
             ),
             max_size=4,
         ),
-    ),
+    ).flatmap(lambda entry: st.sampled_from([entry, with_id(entry)])),
     max_size=5,
+    unique_by=lambda entry: key(entry[0].decode()),
 )
 
 
@@ -200,11 +202,20 @@ def test_plain_people_are_all_read_by_column() -> None:
 @given(entries=GROUPS)
 @example(entries=[])
 @example(entries=[(b"cn=a,dc=x", [("member", [b"cn=B,dc=x", b"cn=b,dc=x", b"cn=b, dc=x"])])])
-def test_members_are_the_same_by_column_and_by_entry(entries: Entries) -> None:
+def test_groups_are_the_same_by_column_and_by_entry(entries: Entries) -> None:
     page = page_of(entries)
-    members, taken = plain_members(page)
-    by_column = read([], [Batch(base="dc=x", entries=by_entry(page, taken), members=members)])
-    same(by_column, read([], [Batch(base="dc=x", entries=by_entry(page))]))
+    plain = plain_groups(page, base="dc=x", mapping=MAPPING)
+    entries_left = [by_entry(page, plain.taken)[place] for place in plain.odd]
+    batch = Batch(base="dc=x", entries=entries_left, rows=plain.rows, members=plain.members)
+    same(read([], [batch]), read([], [Batch(base="dc=x", entries=by_entry(page))]))
+
+
+def test_plain_groups_are_all_read_by_column() -> None:
+    attributes = [("memberOf", [b"CN=b,dc=x"]), ("cn", [b"A"])]
+    page = page_of([with_id((b"cn=a,dc=x", attributes)), with_id((b"cn=b,dc=x", []))])
+    plain = plain_groups(page, base="dc=x", mapping=MAPPING)
+    assert plain.odd == []
+    assert plain.rows["parents"].to_pylist() == [["cn=b,dc=x"], None]
 
 
 def test_plain_members_are_all_read_by_column() -> None:
