@@ -20,6 +20,7 @@ from swit_provisioning.directory.errors import (
 )
 from swit_provisioning.directory.json_file import JsonDirectory
 from swit_provisioning.directory.ldap_server import LdapDirectory
+from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.integration import company
 from swit_provisioning_tests.integration.authority import certificate
@@ -44,8 +45,7 @@ def refused(config: LdapConfig, kind: type[DirectoryError]) -> str:
 
 def columns(frame: pd.DataFrame, *names: str) -> list[tuple[object, ...]]:
     """Some columns of a frame, row by row, with `None` for what is missing."""
-    chosen = frame[list(names)].astype(object)
-    return list(chosen.where(chosen.notna(), None).itertuples(index=False, name=None))
+    return list(zip(*(column(frame, name) for name in names), strict=True))
 
 
 @pytest.fixture
