@@ -19,7 +19,7 @@ from swit_provisioning.directory.ldap_wire import (
     SET,
     Answer,
     WireError,
-    expected,
+    header,
 )
 
 Places = npt.NDArray[np.int64]
@@ -167,7 +167,7 @@ def _all_inside(
         at[going] = step.stop
         going = going[step.stop < within.stop[going]]
     for place in going.tolist():
-        step = _one_by_one(raw, int(at[place]), int(within.stop[place]), tag)
+        step = _one_by_one(raw, data, int(at[place]), int(within.stop[place]), tag)
         owners.append(np.full(len(step), place, dtype=np.int64))
         found.append(step)
     if not found:
@@ -183,21 +183,18 @@ def _all_inside(
     return owner[order], spans[order]
 
 
-def _one_by_one(data: bytes, at: int, end: int, tag: int) -> Spans:
-    starts: list[int] = []
-    stops: list[int] = []
+def _one_by_one(raw: bytes, data: npt.NDArray[np.uint8], at: int, end: int, tag: int) -> Spans:
+    """The same for one place: one after the other where values begin, then all of them at once."""
+    heads: list[int] = []
     while at < end:
+        heads.append(at)
         # The usual header, read in place: this runs once for each member of a large group.
-        if data[at] == tag and at + 1 < end and data[at + 1] <= _SHORT:
-            start = at + 2
-            at = start + data[at + 1]
-            if at > end:
-                expected(data, start - 2, end, tag)  # says what is wrong
+        if at + 1 < end and raw[at + 1] <= _SHORT:
+            at += 2 + raw[at + 1]
         else:
-            start, at = expected(data, at, end, tag)
-        starts.append(start)
-        stops.append(at)
-    return Spans(np.array(starts, dtype=np.int64), np.array(stops, dtype=np.int64))
+            at = header(raw, at, end)[2]
+    places = np.array(heads, dtype=np.int64)
+    return _contents(data, places, np.full(len(places), end), tag)
 
 
 def _only_controls_behind(data: npt.NDArray[np.uint8], at: Places, end: Places) -> None:
