@@ -1,14 +1,20 @@
 """Frames taken apart into columns that lie side by side, sorted, so that places are numbers."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+
+_TEXT = pa.large_string()
+"""As pandas keeps its strings."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -19,6 +25,7 @@ class Entries:
     dn: list[str]
     directory_id: list[str]
     emails: list[list[str]]
+    other_emails: list[list[str]]
     names: list[list[str]]
     phone_numbers: list[list[str]]
     language: list[str | None]
@@ -67,6 +74,7 @@ def read_entries(users: pd.DataFrame) -> Entries:
         dn=column(rows, "dn"),
         directory_id=column(rows, "directory_id"),
         emails=_lists(rows, "emails"),
+        other_emails=_lists(rows, "other_emails"),
         names=_lists(rows, "names"),
         phone_numbers=_lists(rows, "phone_numbers"),
         language=column(rows, "language"),
@@ -100,3 +108,25 @@ def among(numbers: Numbers, within: Numbers) -> Mask:
     places = np.minimum(np.searchsorted(within, numbers), len(within) - 1)
     found: Mask = within[places] == numbers
     return found
+
+
+def index_of(ids: "Collection[str] | pd.Series[str]") -> pa.Array:
+    """Ids in which places are looked up; each is there once.
+
+    A column of a frame is taken as it lies in memory, without a Python string for each row.
+    """
+    return pa.array(ids if isinstance(ids, pd.Series) else list(ids), _TEXT)
+
+
+def places(values: "Collection[str] | pd.Series[str]", index: pa.Array) -> Numbers:
+    """Where the values are in an index, -1 where they aren't."""
+    found = pc.fill_null(pc.index_in(index_of(values), value_set=index), -1)
+    numbers: Numbers = found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers
+
+
+def mask(values: Collection[str], index: pa.Array) -> Mask:
+    """Which places of an index are among the values."""
+    marked = np.zeros(len(index) + 1, dtype=np.bool_)
+    marked[places(values, index)] = True
+    return marked[:-1]

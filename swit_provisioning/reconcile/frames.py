@@ -194,6 +194,13 @@ IDP_USERS = FrameSchema(
             "entryUUID or objectGUID as text, else the key; survives a rename.",
         ),
         _c("emails", "strings", "Every address value as written, trimmed; may be empty."),
+        _c(
+            "other_emails",
+            "strings",
+            "Other addresses of the person (Active Directory's `proxyAddresses`): they find the"
+            " account that Swit has, and no account is made with one.",
+            nullable=True,
+        ),
         _c("names", "strings", "Every display name (else common name) value; may be empty."),
         _c("phone_numbers", "strings", "Every phone number value; may be empty."),
         _c(

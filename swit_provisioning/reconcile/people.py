@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from swit_provisioning.reconcile.columns import Accounts, Entries, Numbers, distinct
+from swit_provisioning.reconcile.columns import Accounts, Entries, Mask, Numbers, among, distinct
 from swit_provisioning.reconcile.patterns import matcher
 from swit_provisioning.reconcile.plan import Finding
 from swit_provisioning.reconcile.policy import ROLES, Policy
@@ -62,6 +62,8 @@ class _Addresses:
     entry: Numbers
     """Together with `address` the usable addresses of entries, each pair once, sorted."""
     address: Numbers
+    is_own: Mask
+    """Which of these pairs an account may be made with: those of `emails`."""
     of_account: Numbers
     """The address of each account."""
 
@@ -148,33 +150,40 @@ def written_address(emails: list[str], address: str) -> str:
 
 
 def _addresses(entries: Entries, accounts: Accounts) -> _Addresses:
-    usable = [usable_addresses(emails) for emails in entries.emails]
-    entry = np.repeat(np.arange(len(usable)), [len(values) for values in usable])
-    flat = [address for values in usable for address in values]
+    own = [usable_addresses(emails) for emails in entries.emails]
+    others = [usable_addresses(emails) for emails in entries.other_emails]
+    values = [*own, *others]
+    entry = np.repeat(np.arange(len(values)) % max(len(own), 1), [len(found) for found in values])
+    flat = [address for found in values for address in found]
     texts = np.array([*flat, *map(address_key, accounts.email)], dtype=object)
     numbers, sorted_texts = pd.factorize(texts, sort=True)
     size = max(len(sorted_texts), 1)
-    pairs = distinct(entry * size + numbers[: len(flat)])
+    places = entry * size + numbers[: len(flat)]
+    pairs = distinct(places)
     return _Addresses(
         texts=list(sorted_texts),
         entry=pairs // size,
         address=pairs % size,
+        is_own=among(pairs, distinct(places[: sum(map(len, own))])),
         of_account=numbers[len(flat) :],
     )
 
 
 def _counts(
     found: _Addresses, owners: Numbers, size: int
-) -> tuple[Numbers, Numbers, Numbers, "np.ndarray[tuple[int], np.dtype[np.bool_]]"]:
-    """For each entry: its address (one that Swit has before others), how many of its addresses
-    Swit has, how many accounts these are, whether another entry has one of its addresses.
+) -> tuple[Numbers, Numbers, Numbers, Mask]:
+    """For each entry: its address (one that Swit has before others; none where it has none of its
+    own), how many of its addresses Swit has, how many accounts these are, whether another entry
+    has one of its addresses.
     """  # noqa: D205 - one sentence
     entry, address = found.entry, found.address
     is_known = owners[address] > 0
     chosen = np.full(size, NONE, dtype=np.int64)
     # The last assignment to a place stays: backwards, the first when sorted.
-    chosen[entry[::-1]] = address[::-1]
-    chosen[entry[is_known][::-1]] = address[is_known][::-1]
+    for rows in (found.is_own, is_known):
+        chosen[entry[rows][::-1]] = address[rows][::-1]
+    has_own = np.bincount(entry[found.is_own], minlength=size) > 0
+    chosen[~has_own] = NONE
     known = np.bincount(entry[is_known], minlength=size)
     owned = np.bincount(entry, weights=owners[address], minlength=size).astype(np.int64)
     claims = np.bincount(address, minlength=len(found.texts))

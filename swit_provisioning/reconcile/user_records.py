@@ -20,11 +20,16 @@ def bad_users(entries: Entries, policy: Policy) -> Iterator[Finding]:
     """Findings about addresses, names and phone numbers of all users that are in scope."""
     is_out = excludes(policy)
     addresses = [sorted(set(usable_addresses(emails))) for emails in entries.emails]
-    shared = _shared(addresses)
+    with_others = [
+        sorted({*own, *usable_addresses(more)}) if more else own
+        for own, more in zip(addresses, entries.other_emails, strict=True)
+    ]
+    shared = _shared(with_others)
     for place, own in enumerate(addresses):
         if own and all(map(is_out, own)):
             continue
-        yield from _addresses(entries, place, own, shared)
+        yield from _addresses(entries, place, own)
+        yield from _two_with_one_address(entries, place, with_others[place], shared)
         yield from _name(entries.dn[place], entries.names[place])
         if choose_phone(entries.phone_numbers[place], None) is None:
             written = ", ".join(sorted(entries.phone_numbers[place]))
@@ -45,9 +50,7 @@ def _shared(addresses: list[list[str]]) -> dict[str, list[int]]:
     return {address: places for address, places in holders.items() if len(places) > 1}
 
 
-def _addresses(
-    entries: Entries, place: int, own: list[str], shared: Mapping[str, list[int]]
-) -> Iterator[Finding]:
+def _addresses(entries: Entries, place: int, own: list[str]) -> Iterator[Finding]:
     dn, emails = entries.dn[place], entries.emails[place]
     if not own:
         yield Finding(
@@ -66,7 +69,13 @@ def _addresses(
                 message=f"The value {text!r} can't be an e-mail address and is not looked at."
                 " Correct it in the directory.",
             )
-    for address in own:
+
+
+def _two_with_one_address(
+    entries: Entries, place: int, addresses: list[str], shared: Mapping[str, list[int]]
+) -> Iterator[Finding]:
+    dn, emails = entries.dn[place], [*entries.emails[place], *entries.other_emails[place]]
+    for address in addresses:
         if address in shared:
             holders = shared[address]
             other = next(holder for holder in holders if holder != place)

@@ -58,6 +58,7 @@ def entries(draw: st.DrawFn, dn: str) -> Entry:
         dn=dn,
         directory_id=draw(st.sampled_from(["", f"uuid-{dn[3:5]}"])),
         emails=draw(_some(EMAILS, 2)) if odd else (EMAILS[USER_DNS.index(dn) + 1],),
+        other_emails=draw(_some(EMAILS, 2)) if draw(st.integers(0, 7)) == 0 else (),
         names=draw(_some(["Ann", "Bo*b", ""], 2)),
         phones=draw(_some(["1 2", "12", "99", "n/a"], 2)),
         enabled=draw(st.integers(0, 5)) != 0,

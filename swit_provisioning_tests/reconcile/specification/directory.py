@@ -14,6 +14,7 @@ class Entry:
 
     dn: str
     emails: tuple[str, ...]
+    other_emails: tuple[str, ...] = ()
     directory_id: str = ""
     names: tuple[str, ...] = ("Name",)
     phones: tuple[str, ...] = ()

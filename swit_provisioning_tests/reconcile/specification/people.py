@@ -33,8 +33,8 @@ def usable(text: str) -> bool:
     return bool(local and domain and "@" not in domain and not set(address(text)) & set(" \t"))
 
 
-def addresses(entry: Entry) -> list[str]:
-    return sorted({address(email) for email in entry.emails if usable(email)})
+def addresses(emails: tuple[str, ...]) -> list[str]:
+    return sorted({address(email) for email in emails if usable(email)})
 
 
 def find_accounts(
@@ -46,7 +46,9 @@ def find_accounts(
     owners: dict[str, list[Account]] = {}
     for account in organisation.users.values():
         owners.setdefault(address(account.email), []).append(account)
-    claims = Counter(value for entry in entries for value in addresses(entry))
+    claims = Counter(
+        value for entry in entries for value in addresses(entry.emails + entry.other_emails)
+    )
     for entry in entries:
         _match(found, entry, owners, claims, organisation, policy, memory)
     present = {user for user in found.account_of.values() if user in organisation.users}
@@ -75,15 +77,15 @@ def _match(
     memory: Memory,
 ) -> None:
     """One entry's account, or a finding with all it stands for left alone."""
-    values = addresses(entry)
+    own, values = addresses(entry.emails), addresses(entry.emails + entry.other_emails)
     known = [value for value in values if value in owners]
     accounts = [account.user_id for value in known for account in owners[value]]
     remembered = memory.users.get(entry.stable_id)
     stands_for = {*accounts, *([remembered] if remembered in organisation.users else [])}
-    chosen = known[0] if known else (values[0] if values else "")
+    chosen = known[0] if known else (own[0] if own else "")
     excluded = matches(policy.users_to_exclude, chosen)
     kind = ""
-    if not values:
+    if not own:
         kind = "no address"
     elif len(known) > 1:
         kind = "two accounts"

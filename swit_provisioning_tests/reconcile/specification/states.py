@@ -33,6 +33,7 @@ def directory_state(directory: Directory, shuffle: int | None = None) -> Directo
             "dn": entry.dn,
             "directory_id": entry.stable_id,
             "emails": list(entry.emails),
+            "other_emails": list(entry.other_emails),
             "names": list(entry.names),
             "phone_numbers": list(entry.phones),
             "primary_group": entry.primary_group,
