@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from swit_provisioning.reconcile.columns import Accounts, column
+import numpy as np
+
+from swit_provisioning.reconcile.columns import Accounts, column, index_of, places
 from swit_provisioning.reconcile.people import People, excludes, is_protected, role_name
 from swit_provisioning.reconcile.people import usable_addresses as usable
 from swit_provisioning.reconcile.plan import Bases, Change
@@ -115,9 +117,10 @@ def memberships_that_count(swit: SwitState, owners: Owners) -> int:
 
 def members_by_team(swit: SwitState, teams: Collection[str]) -> dict[str, int]:
     """Team id -> members now."""
-    rows = swit.memberships["team_id"]
-    counted = Counter(rows[rows.isin(list(teams))])
-    return {team: counted[team] for team in sorted(teams)}
+    counted = sorted(teams)
+    found = places(swit.memberships["team_id"], index_of(counted))
+    members = np.bincount(found[found >= 0], minlength=len(counted))
+    return dict(zip(counted, members.tolist(), strict=True))
 
 
 def _directory(directory: DirectoryState) -> dict[str, dict[str, int]]:

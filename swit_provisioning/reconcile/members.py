@@ -5,16 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swit_provisioning.reconcile.columns import Mask, Numbers
+from swit_provisioning.reconcile.columns import Mask, Numbers, index_of, mask, places
 from swit_provisioning.reconcile.groups import Group
-from swit_provisioning.reconcile.memberships import (
-    Pairs,
-    compare,
-    index_of,
-    mask,
-    places,
-    plan_memberships,
-)
+from swit_provisioning.reconcile.memberships import Pairs, compare, plan_memberships
 from swit_provisioning.reconcile.people import People
 from swit_provisioning.reconcile.plan import Change
 from swit_provisioning.reconcile.policy import Policy

@@ -4,16 +4,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from swit_provisioning.reconcile.changes import single_change
 from swit_provisioning.reconcile.columns import Mask, Numbers, among, distinct
 from swit_provisioning.reconcile.plan import Change
-
-_TEXT = pa.large_string()
-"""As pandas keeps its strings."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,29 +58,6 @@ def compare(
     user = extra % size
     removed = extra[managed[extra // size] & ~untouched[user] & ~removed_users[user]]
     return Pairs(teams=teams, users=users, wanted=want, present=have, added=added, removed=removed)
-
-
-def index_of(ids: Sequence[str]) -> pa.Array:
-    """A list of ids in which places are looked up; each is there once."""
-    return pa.array(ids, _TEXT)
-
-
-def places(values: "Collection[str] | pd.Series[str]", index: pa.Array) -> Numbers:
-    """Where the values are in an index, -1 where they aren't.
-
-    A column of a frame is looked up as it lies in memory, without a Python string for each row.
-    """
-    wanted = pa.array(values if isinstance(values, pd.Series) else list(values), _TEXT)
-    found = pc.fill_null(pc.index_in(wanted, value_set=index), -1)
-    numbers: Numbers = found.to_numpy(zero_copy_only=False).astype(np.int64)
-    return numbers
-
-
-def mask(values: Collection[str], index: pa.Array) -> Mask:
-    """Which places of an index are among the values."""
-    marked = np.zeros(len(index) + 1, dtype=np.bool_)
-    marked[places(values, index)] = True
-    return marked[:-1]
 
 
 def plan_memberships(

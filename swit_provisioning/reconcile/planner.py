@@ -5,12 +5,13 @@ the same plan, in whatever order its rows come.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 from swit_provisioning.reconcile import bases as counted
-from swit_provisioning.reconcile.columns import read_accounts, read_entries
-from swit_provisioning.reconcile.findings import directory_findings, in_order, unread
-from swit_provisioning.reconcile.groups import Group, read_groups
+from swit_provisioning.reconcile.columns import Accounts, Entries, read_accounts, read_entries
+from swit_provisioning.reconcile.findings import bad_records, in_order, unread
+from swit_provisioning.reconcile.groups import Group, Groups, read_groups
 from swit_provisioning.reconcile.members import Members
 from swit_provisioning.reconcile.order import plan_sorts
 from swit_provisioning.reconcile.organisation_records import organisation_findings
@@ -36,12 +37,17 @@ def reconcile(directory: DirectoryState, swit: SwitState, policy: Policy, memory
     A read that can't be complete plans nothing; the guards then say why.
     """
     bases = counted.count_reads(directory, swit)
+    read = _Read.of(directory, swit, policy)
     plan = Plan(
         changes=(),
         bases=bases,
         policy=policy.document(),
         findings=in_order(
-            (*directory_findings(directory, policy), *organisation_findings(swit)), directory.facts
+            (
+                *bad_records(directory, read.entries, read.scope.in_scope, policy),
+                *organisation_findings(swit),
+            ),
+            directory.facts,
         ),
         organization_id=swit.facts.organization_id,
         organization_name=swit.facts.organization_name,
@@ -50,24 +56,43 @@ def reconcile(directory: DirectoryState, swit: SwitState, policy: Policy, memory
     )
     if not counted.is_complete(bases):
         return plan
-    plan = _planned(plan, directory, swit, policy, memory)
+    plan = _planned(plan, read, policy, memory)
     if not policy.disabled_actions:
         return plan
     free = replace(policy, disabled_actions=frozenset())
-    without_limits = _planned(plan, directory, swit, free, memory).changes
+    without_limits = _planned(plan, read, free, memory).changes
     disabled = tuple(c for c in without_limits if c.action in policy.disabled_actions)
     return replace(plan, disabled=disabled)
 
 
-def _planned(
-    plan: Plan, directory: DirectoryState, swit: SwitState, policy: Policy, memory: Memory
-) -> Plan:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Read:
+    """Both sides, and what is taken out of their frames once."""
+
+    directory: DirectoryState
+    swit: SwitState
+    entries: Entries
+    accounts: Accounts
+    scope: Groups
+
+    @classmethod
+    def of(cls, directory: DirectoryState, swit: SwitState, policy: Policy) -> Self:
+        return cls(
+            directory=directory,
+            swit=swit,
+            entries=read_entries(directory.users),
+            accounts=read_accounts(swit.users),
+            scope=read_groups(directory, policy),
+        )
+
+
+def _planned(plan: Plan, read: _Read, policy: Policy, memory: Memory) -> Plan:
     """The plan with all that is decided: one part after the other, each on what came before."""
-    entries, accounts = read_entries(directory.users), read_accounts(swit.users)
+    directory, swit, scope = read.directory, read.swit, read.scope
+    entries, accounts = read.entries, read.accounts
     me = swit.facts.authorised_user_id
     people = match_people(entries, accounts, policy, memory, me)
     users = plan_users(people, policy, memory, unread(directory, "phone_number"))
-    scope = read_groups(directory, policy)
     groups = scope.in_scope
     members = Members(directory, swit, people, users, groups)
     owners = find_owners(scope, directory, swit, policy, memory, members.wanted_in)

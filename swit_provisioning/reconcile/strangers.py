@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from swit_provisioning.reconcile.columns import index_of, places
 from swit_provisioning.reconcile.dn import is_dn
 from swit_provisioning.reconcile.groups import Group
 from swit_provisioning.reconcile.plan import Finding
@@ -14,10 +15,10 @@ def unknown_members(directory: DirectoryState, groups: Mapping[str, Group]) -> I
     A member that is no DN at all was named by the reader.
     """
     rows = directory.memberships
-    known = rows["member"].isin(directory.users["key"]) | rows["member"].isin(
-        directory.groups["key"]
-    )
-    strange = rows[~known & rows["group"].isin(groups)]
+    is_strange = places(rows["group"], index_of(groups)) >= 0
+    for entries in (directory.users, directory.groups):
+        is_strange &= places(rows["member"], index_of(entries["key"])) < 0
+    strange = rows[is_strange]
     for key, dn in zip(strange["group"], strange["member_dn"], strict=True):
         if is_dn(dn):
             yield Finding(
