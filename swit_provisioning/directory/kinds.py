@@ -24,6 +24,8 @@ ROOT_ATTRIBUTES: Final = (
 )
 """What a server's root entry tells its kind by; OpenLDAP sends them only if asked by name."""
 
+OTHER_ADDRESSES: Final = "proxyAddresses"
+"""Exchange's: the main address behind `SMTP:`, the others behind `smtp:`."""
 _ACTIVE_DIRECTORY_CAPABILITY = "1.2.840.113556.1.4.800"
 _389DS_VENDORS = {"389 project", "fedora project", "fedora", "red hat", "red hat, inc."}
 
@@ -44,6 +46,8 @@ class Kind:
     """What says that an account is disabled or expired."""
     state_attribute: str | None = None
     """The one of these that every account has: where it is missing, it may not be read."""
+    address_attribute: str | None = None
+    """Holds more addresses of a person, as `smtp:ann@example.com`."""
     has_primary_groups: bool
     """Whether a user's primary group is an attribute of the user, and not listed by the group."""
 
@@ -51,7 +55,8 @@ class Kind:
     def user_attributes(self) -> tuple[str, ...]:
         """What to ask of people, beside what the settings name."""
         primary = ("objectSid", "primaryGroupID") if self.has_primary_groups else ()
-        return ("objectClass", *self.identity_attributes, *self.account_attributes, *primary)
+        more = (*primary, self.address_attribute) if self.address_attribute else primary
+        return ("objectClass", *self.identity_attributes, *self.account_attributes, *more)
 
     @property
     def group_attributes(self) -> tuple[str, ...]:
@@ -72,6 +77,7 @@ _KINDS = (
         identity_attributes=("objectGUID",),
         account_attributes=("userAccountControl", "accountExpires"),
         state_attribute="userAccountControl",
+        address_attribute=OTHER_ADDRESSES,
         has_primary_groups=True,
     ),
     Kind(
@@ -104,6 +110,7 @@ _KINDS = (
             "pwdAccountLockedTime",
             "nsAccountLock",
         ),
+        address_attribute=OTHER_ADDRESSES,
         has_primary_groups=True,
     ),
 )

@@ -8,10 +8,12 @@ import pyarrow as pa
 from swit_provisioning.directory.accounts import is_enabled
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.entries import Entry, Terms, directory_id
-from swit_provisioning.directory.kinds import Kind
+from swit_provisioning.directory.kinds import OTHER_ADDRESSES, Kind
 from swit_provisioning.directory.primary_groups import primary_group_sid
 
 Row = dict[str, Any]
+
+_SMTP = "smtp:"
 
 _TEXTS = pa.list_(pa.string())
 BASE = pa.dictionary(pa.int32(), pa.large_string())  # the same for most
@@ -21,6 +23,7 @@ PEOPLE = pa.schema(
         ("dn", pa.large_string()),
         ("directory_id", pa.large_string()),
         ("emails", _TEXTS),
+        ("other_emails", _TEXTS),
         ("names", _TEXTS),
         ("phone_numbers", _TEXTS),
         ("language", pa.large_string()),
@@ -42,11 +45,13 @@ def people_attributes(mapping: AttributeMapping, kind: Kind) -> list[str]:
 def user_row(entry: Entry, *, key: str, base: str, terms: Terms) -> Row:
     """One row of `PEOPLE`."""
     mapping = terms.mapping
+    emails, other_emails = _addresses(entry, terms)
     return {
         "key": key,
         "dn": entry.dn,
         "directory_id": directory_id(entry, key),
-        "emails": terms.texts(entry, mapping.email),
+        "emails": emails,
+        "other_emails": other_emails or None,
         "names": terms.first_of(entry, mapping.name),
         "phone_numbers": terms.texts(entry, mapping.phone_number),
         "language": terms.first(entry, mapping.language),
@@ -56,6 +61,19 @@ def user_row(entry: Entry, *, key: str, base: str, terms: Terms) -> Row:
         "logins": terms.texts(entry, "uid"),
         "primary_group_sid": primary_group_sid(entry, terms),
     }
+
+
+def _addresses(entry: Entry, terms: Terms) -> tuple[list[str], list[str]]:
+    """The person's addresses, or else Exchange's main one; and all others that Exchange has."""
+    own = terms.texts(entry, terms.mapping.email)
+    exchange = [
+        (text[: len(_SMTP)], text[len(_SMTP) :].strip())
+        for text in terms.texts(entry, OTHER_ADDRESSES)
+        if text.casefold().startswith(_SMTP)
+    ]
+    own = own or [address for mark, address in exchange if mark.isupper()]
+    known = {address.casefold() for address in own}
+    return own, [address for _, address in exchange if address.casefold() not in known]
 
 
 class Logins:

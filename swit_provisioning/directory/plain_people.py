@@ -5,6 +5,7 @@ import pyarrow as pa
 
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.filters import is_person
+from swit_provisioning.directory.kinds import OTHER_ADDRESSES
 from swit_provisioning.directory.ldap_page import Page
 from swit_provisioning.directory.ldap_wire import OCTETS, expected
 from swit_provisioning.directory.page_columns import Mask, PageColumns
@@ -19,6 +20,7 @@ _NOT_PLAIN = (
     "pwdAccountLockedTime",
     "nsAccountLock",
     "primaryGroupID",
+    OTHER_ADDRESSES,
 )
 
 

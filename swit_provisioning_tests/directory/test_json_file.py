@@ -53,6 +53,7 @@ def test_people_and_groups_are_read_in_the_order_of_the_file(path: Path) -> None
         "dn": "CN=Ada,OU=People,DC=x",
         "directory_id": "cn=ada,ou=people,dc=x",
         "emails": ["ada@example.test"],
+        "other_emails": ada["other_emails"],
         "names": ["Ada"],
         "phone_numbers": ["+1 2"],
         "language": ada["language"],
@@ -61,7 +62,7 @@ def test_people_and_groups_are_read_in_the_order_of_the_file(path: Path) -> None
         "base": "company.json",
         "position": 1,
     }
-    assert state.users[["language", "primary_group"]].isna().all(axis=None)
+    assert state.users[["other_emails", "language", "primary_group"]].isna().all(axis=None)
     assert list(state.groups["names"]) == [["Team"], ["Company"]]
     assert list(state.groups["position"]) == [0, 1]
     assert state.memberships.values.tolist() == [

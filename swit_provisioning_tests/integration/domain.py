@@ -61,6 +61,8 @@ def fill(changes: Changes) -> None:
         changes.add(group(name), ["group"], {"sAMAccountName": name, "groupType": kind})
     for name, members in _MEMBERS.items():
         changes.set(group(name), member=[PEOPLE.get(member) or group(member) for member in members])
+    exchange = ["SMTP:chloe@example.test", "smtp:chloe.before@example.test", "x500:/o=Company"]
+    changes.set(PEOPLE["chloe"], proxyAddresses=exchange)
     # Platform becomes Ben's primary group: the domain takes him off its list of members.
     changes.set(PEOPLE["ben"], primaryGroupID=str(_relative_id(changes, group("Platform"))))
     _no_people(changes)

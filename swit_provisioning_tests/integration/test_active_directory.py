@@ -21,6 +21,7 @@ from swit_provisioning.directory.ldap_search import Query, search
 from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning.directory.ldap_session import logged_in
 from swit_provisioning.directory.ldif_file import LdifDirectory
+from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.integration import domain
@@ -92,6 +93,12 @@ def test_ids_are_the_domains_own(active_directory: SambaDomain, state: Directory
         for dn in PEOPLE.values():
             known = ids[dn_key(dn)]
             assert changes.value(f"<GUID={known}>", "objectGUID") == uuid.UUID(known).bytes_le
+
+
+def test_the_addresses_that_exchange_keeps_are_the_persons_too(state: DirectoryState) -> None:
+    others = dict(zip(state.users["dn"], column(state.users, "other_emails"), strict=True))
+    assert others[PEOPLE["chloe"]] == ["chloe.before@example.test"]
+    assert others[PEOPLE["ada"]] is None
 
 
 def test_groups_are_nested_and_of_every_type(state: DirectoryState) -> None:
