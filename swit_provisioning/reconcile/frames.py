@@ -6,7 +6,7 @@ documentation, and `FrameSchema.conform`, which refuses a frame that breaks its 
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,6 +34,18 @@ _FROM_ARROW = {
     pa.string(): pd.StringDtype(na_value=math.nan),
     pa.large_string(): pd.StringDtype(na_value=math.nan),
 }
+_MAY_BECOME: Mapping[ColumnType, Callable[[pa.DataType], bool]] = {
+    "string": lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind),
+    "int": lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind),
+    "float": lambda kind: pa.types.is_integer(kind) or pa.types.is_floating(kind),
+    "bool": pa.types.is_boolean,
+    "strings": lambda kind: (
+        pa.types.is_list(kind)
+        and any(is_type(kind.value_type) for is_type in (pa.types.is_string, pa.types.is_null))
+    ),
+}
+"""Which types Arrow may have found the values of a column to be."""
+_OF_ANOTHER_TYPE = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 _FACTS = b"swit_provisioning.facts"
 
 
@@ -126,20 +138,24 @@ class FrameSchema:
         return out
 
     def _cast(self, values: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
+        """Values of the column's type: none is turned into another, but whole floats into ints."""
+        wanted = _PANDAS[column.type]
+        if values.dtype == wanted:
+            return values
+        if column.type == "bool" and values.isna().any():
+            first = values.index[values.isna()][0]
+            message = f"frame {self.name}: {column.name} is missing in row {first}"
+            raise FrameError(message)
         try:
-            if column.type == "strings" and values.dtype != _PANDAS["strings"]:
-                listed = [None if _absent(v) else [str(x) for x in v] for v in values]
-                return pd.Series(listed, index=values.index, dtype=_PANDAS["strings"])
-            if column.type == "bool" and values.isna().any():
-                first = values.index[values.isna()][0]
-                message = f"frame {self.name}: {column.name} is missing in row {first}"
-                raise FrameError(message)
-            return values.astype(_PANDAS[column.type])
-        except (TypeError, ValueError) as error:
-            if isinstance(error, FrameError):
-                raise
-            message = f"frame {self.name}: {column.name} is not {column.type}: {error}"
+            cells = _cells(values, column.type)
+        except _OF_ANOTHER_TYPE as error:
+            message = (
+                f"frame {self.name}: {column.name} is not {column.type}"
+                f" in row {_first_other(values, column.type)}"
+            )
             raise FrameError(message) from error
+        made: pd.Series[Any] = cells.to_pandas(types_mapper={cells.type: wanted}.get)
+        return made.astype(wanted).set_axis(values.index)
 
     def _refuse_missing(self, frame: pd.DataFrame) -> None:
         for column in self.columns:
@@ -172,8 +188,32 @@ class FrameSchema:
         return self.conform(frame, distinct=distinct)
 
 
-def _absent(value: object) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
+def _cells(values: "pd.Series[Any]", kind: ColumnType) -> pa.Array:
+    """The values as Arrow has them; raises one of `_OF_ANOTHER_TYPE` where one is."""
+    cells = pa.array(values, from_pandas=True)
+    if isinstance(cells, pa.ChunkedArray):
+        cells = cells.combine_chunks()
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.dictionary_decode()
+    if cells.null_count == len(cells):
+        return pa.nulls(len(cells), _ARROW[kind])
+    if not _MAY_BECOME[kind](cells.type):
+        message = f"{cells.type} is not {kind}"
+        raise pa.ArrowTypeError(message)
+    if kind == "strings" and cells.flatten().null_count:
+        message = "nothing in a list"
+        raise pa.ArrowTypeError(message)
+    return cells.cast(_ARROW[kind])
+
+
+def _first_other(values: "pd.Series[Any]", kind: ColumnType) -> int:
+    """The row of the first value that is of another type."""
+    for row in range(len(values)):
+        try:
+            _cells(values[row : row + 1], kind)
+        except _OF_ANOTHER_TYPE:
+            return row
+    return 0
 
 
 def _c(name: str, kind: ColumnType, description: str, *, nullable: bool = False) -> Column:

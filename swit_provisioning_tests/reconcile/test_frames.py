@@ -156,23 +156,41 @@ def test_a_value_that_may_be_missing_is_missing_and_not_a_text(
 
 
 @pytest.mark.parametrize(
-    ("schema", "column", "value", "message"),
+    ("schema", "column", "value", "kind"),
     [
-        (SWIT_USERS, "role", "admin", "frame swit_users: role is not int: "),
-        (SWIT_USERS, "role", 1.5, "frame swit_users: role is not int: "),
-        (SWIT_TEAMS, "position", ["1"], "frame swit_teams: position is not int: "),
-        (IDP_GROUPS, "order", "first", "frame idp_groups: order is not float: "),
-        (IDP_USERS, "emails", 5, "frame idp_users: emails is not strings: "),
+        (SWIT_USERS, "role", "admin", "int"),
+        (SWIT_USERS, "role", "30", "int"),
+        (SWIT_USERS, "role", 1.5, "int"),
+        (SWIT_USERS, "role", True, "int"),
+        (SWIT_USERS, "role", 2**70, "int"),
+        (SWIT_USERS, "active", "false", "bool"),
+        (SWIT_USERS, "active", 1, "bool"),
+        (SWIT_USERS, "user_id", 5, "string"),
+        (SWIT_USERS, "name", ["a"], "string"),
+        (SWIT_TEAMS, "position", ["1"], "int"),
+        (IDP_GROUPS, "order", "first", "float"),
+        (IDP_GROUPS, "order", "1.5", "float"),
+        (IDP_USERS, "emails", 5, "strings"),
+        (IDP_USERS, "emails", "ann@x", "strings"),
+        (IDP_USERS, "emails", [None], "strings"),
     ],
 )
-def test_a_value_of_another_kind_is_refused_by_column(
-    schema: FrameSchema, column: str, value: object, message: str
+def test_a_value_of_another_kind_is_refused_by_column_and_row(
+    schema: FrameSchema, column: str, value: object, kind: str
 ) -> None:
     rows = rows_of(schema)
     rows[1][column] = value
     with pytest.raises(FrameError) as refused:
         schema.frame(rows)
-    assert str(refused.value).startswith(message)
+    assert str(refused.value) == f"frame {schema.name}: {column} is not {kind} in row 1"
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+def test_missing_may_be_said_in_each_of_pandas_ways(missing: object) -> None:
+    rows = rows_of(IDP_GROUPS)
+    rows[0] |= {"parents": missing, "order": missing}
+    frame = IDP_GROUPS.frame(rows)
+    assert frame.loc[0, ["parents", "order"]].isna().all()
 
 
 @EACH
