@@ -60,8 +60,7 @@ class Limit:
 
 
 def _decimal(share: Fraction) -> str:
-    text = f"{Decimal(share.numerator) / Decimal(share.denominator):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{Decimal(share.numerator) / Decimal(share.denominator):f}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Counterexamples to simpler rules for people and members: what is right instead."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -179,3 +180,11 @@ def test_a_memory_of_an_old_dn_does_not_give_its_team_to_a_new_group_there() -> 
         ("team.update", {"team": "T1", "reference": moved.dn}),
         ("team.sort", {"parent": "T0", "teams": ["Tnew1", "T1", "TU"]}),
     ]
+
+
+def test_the_first_team_that_somebody_gets_beside_one_by_hand_needs_no_naming() -> None:
+    """Swit makes it the primary one, and it is the one that the directory names."""
+    swit = organisation(team("T1", "A", of=0), team("T9", "Choir", users=["ann"]))
+    ann = replace(ANN, primary_group="A")
+    trial = attempt(directory(group(0, "A", members=[ann]), users=[ann]), swit)
+    assert trial.after.calls == [("membership.add", {"team": "T1", "users": ["ann"]})]

@@ -7,7 +7,7 @@ import pytest
 
 from swit_provisioning.reconcile.guards import GuardName, Limit, Limits
 from swit_provisioning.reconcile.plan import Change
-from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.policy import Action, Policy
 from swit_provisioning_tests.reconcile.made_plans import (
     change,
     deletion,
@@ -263,6 +263,19 @@ def test_many_small_runs_within_a_day_get_no_further_than_one_big_one(
     )
     assert verdict.stops
     assert f", after {most} in the last 24 hours, " in verdict.message
+
+
+@pytest.mark.parametrize(("action", "what"), [("user.create", "users"), ("team.create", "teams")])
+def test_what_was_made_today_is_no_base_even_where_more_was_made_than_is_there(
+    action: Action, what: str
+) -> None:
+    """Some of it is gone again by now: there is nothing left to take a share of."""
+    plan = plan_with(change(action, "X"), users=3, teams=3)
+    verdict = verdict_of("creations_within_limit", plan, limits=TEN_PERCENT, recent={action: 5})
+    assert verdict.stops
+    assert verdict.message.startswith(
+        f"1 {what} would be created, beside the 0 there are, after 5 in the last 24 hours,"
+    )
 
 
 def test_what_ran_before_of_another_kind_does_not_count() -> None:

@@ -112,6 +112,27 @@ def test_one_user_may_always_be_gone_unless_the_limit_is_zero(limit: str, *, pas
     assert verdict.passed is passes
 
 
+def test_a_directory_of_the_same_size_has_not_shrunk_even_where_nobody_may_be_gone() -> None:
+    limits = Limits(max_directory_shrink=Limit.parse("0%"))
+    last = {STAFF: counts(100)}
+    assert verdict_of("directory_has_not_shrunk", plan_with(), limits=limits, last_read=last).passed
+
+
+def test_a_base_of_which_nothing_was_counted_gave_nobody() -> None:
+    """An accepted read of an earlier version may lack a count."""
+    plan = plan_with(directory={STAFF: {}})
+    assert verdict_of("directory_read_is_complete", plan).stops
+    plan = plan_with(directory={STAFF: counts(100), BRANCH: {}})
+    last = {STAFF: {}, BRANCH: counts(1)}
+    assert verdict_of("directory_read_is_complete", plan, last_read=last).stops
+    strict = Limits(max_directory_shrink=Limit.parse("0"))
+    verdict = verdict_of("directory_has_not_shrunk", plan, limits=strict, last_read=last)
+    assert verdict.message.startswith(f"1 of 1 users of {BRANCH} are gone")
+    fine = plan_with(directory={STAFF: counts(0, groups=0)})
+    nothing: Counts = {STAFF: {}}
+    assert verdict_of("directory_has_not_shrunk", fine, limits=strict, last_read=nothing).passed
+
+
 def test_an_approval_lifts_the_guard_on_a_directory_that_shrank() -> None:
     plan = plan_with(directory={STAFF: counts(10)})
     name: GuardName = "directory_has_not_shrunk"
@@ -155,7 +176,12 @@ def test_a_read_of_swit_that_cannot_be_whole_stops_all(facts: dict[str, Any], me
 
 
 def test_a_plan_that_knows_nothing_of_the_read_of_swit_is_stopped() -> None:
-    assert verdict_of("swit_read_is_complete", plan_with(swit={})).stops
+    verdict = verdict_of("swit_read_is_complete", plan_with(swit={}))
+    assert verdict.stops
+    assert verdict.message == (
+        "0 root teams were read, there must be one: read again; the account that authorised this"
+        " program is not among the users: log in again."
+    )
 
 
 def test_all_that_is_wrong_with_a_read_is_said_at_once() -> None:

@@ -101,6 +101,7 @@ def test_any_other_text_is_refused_with_the_text_and_examples(text: str) -> None
         ("0.1%", 2000, 2),
         ("100%", 7, 7),
         ("10%", 3, 1),
+        ("0.5%", 3, 1),
         ("10%", 0, 1),
         ("0%", 1000, 0),
         ("50", 10_000, 50),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from swit_provisioning.reconcile.plan import Binding, Change, Plan
-from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.policy import Action, Policy
 from swit_provisioning.reconcile.staleness import what_moved
 from swit_provisioning_tests.reconcile.made_plans import change
 
@@ -97,6 +97,32 @@ def test_changes_that_read_alike_are_told_apart_by_what_they_rest_on() -> None:
     assert what_moved(plan(old), plan(new), NOTHING_DONE) == [
         "team.delete of T1 (2 members) rests on something else now: members."
     ]
+
+
+@pytest.mark.parametrize(
+    ("action", "lacks", "has", "says"),
+    [
+        (
+            "user.create",
+            {"name": "Ann"},
+            {"name": "Ann", "language": "ko"},
+            "user.create of X (Ann) rests on something else now: language.",
+        ),
+        (
+            "team.create",
+            {"parent_id": "T1", "parent": "House"},
+            {"parent_id": "T2", "parent": "House"},
+            "team.create of X (under House) rests on something else now: parent id.",
+        ),
+    ],
+    ids=["a value that one of them lacks", "another parent of the same name"],
+)
+def test_what_does_not_show_in_words_is_named(
+    action: Action, lacks: Mapping[str, Any], has: Mapping[str, Any], says: str
+) -> None:
+    one, other = plan(change(action, "X", after=lacks)), plan(change(action, "X", after=has))
+    assert what_moved(one, other, NOTHING_DONE) == [says]
+    assert what_moved(other, one, NOTHING_DONE) == [says]
 
 
 def test_each_change_that_moved_has_a_sentence() -> None:
@@ -215,6 +241,15 @@ def test_what_the_plan_made_is_known_by_its_new_id(stored: Change, fresh: Change
     assert what_moved(before, now, done) == []
     elsewhere = replace(now, bindings=(user("u", "U8"), team("g", "T8")))
     assert len(what_moved(before, elsewhere, done)) == 1
+
+
+def test_who_was_made_and_has_left_the_directory_since_is_missed() -> None:
+    """No entry stands for the account any more, so its new id is not known."""
+    made, both = change("user.create", ANN), joins("T1", ANN, "U1")
+    stored = plan(made, both, bindings=(user("u", ANN),))
+    assert what_moved(stored, plan(joins("T1", "U1")), frozenset({made.change_id})) == [
+        f"membership.add of T1 ({ANN}@x, U1@x) would be another change now: U1@x."
+    ]
 
 
 def test_a_user_and_a_group_with_one_directory_id_are_two() -> None:

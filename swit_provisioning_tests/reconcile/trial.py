@@ -56,6 +56,7 @@ def attempt(
     trial = Trial(plan=plan, sent=sent, before=organisation, after=after, specified=specified)
     assert sent.refused == {}
     the_untouchable_are_untouched(trial)
+    all_is_told(plan)
     now = swit_state(after)
     for known in (memory, remembered(trial, memory)):  # whether or not the state got the news
         assert reconcile(read, now, policy, known).changes == ()
@@ -74,6 +75,18 @@ def the_untouchable_are_untouched(trial: Trial) -> None:
         assert (was.name, was.phone, was.active) == (now.name, now.phone, now.active)
         assert {team for team in was.teams if team in after.teams} == set(now.teams)
         assert was.primary == now.primary or was.primary not in after.teams
+
+
+def all_is_told(plan: Plan) -> None:
+    """Changes have a name of their own, a target and a reason; findings say of whom and where."""
+    assert len({change.change_id for change in plan.changes}) == len(plan.changes)
+    for change in plan.changes:
+        assert change.target
+        assert change.reason
+    for finding in plan.findings:
+        assert finding.subject
+        assert finding.message
+        assert finding.side in {"directory", "swit"}
 
 
 def remembered(trial: Trial, memory: Memory) -> Memory:
