@@ -56,14 +56,27 @@ class Accounts:
 def column(frame: pd.DataFrame, name: str) -> list[Any]:
     """One column as Python values, `None` where one is missing."""
     series = frame[name]
-    if isinstance(series.dtype, pd.ArrowDtype):  # lists: numpy would make arrays of them
-        values: list[Any] = series.tolist()
+    values: list[Any]
+    if isinstance(series.dtype, pd.ArrowDtype):
+        cells = pa.array(series)
+        values = _listed(cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells)
     else:
         values = series.to_numpy(dtype=object).tolist()
     missing = series.isna().to_numpy(dtype=bool)
     for place in np.flatnonzero(missing).tolist():
         values[place] = None
     return values
+
+
+def _listed(lists: pa.ListArray) -> list[Any]:
+    """Lists cut out of all their values: pandas makes each for itself, in twice the time.
+
+    A missing one is empty here.
+    """
+    flat = lists.flatten().to_numpy(zero_copy_only=False).tolist()
+    sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    ends = np.cumsum(sizes)
+    return [flat[i:j] for i, j in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
 
 
 def read_entries(users: pd.DataFrame) -> Entries:
