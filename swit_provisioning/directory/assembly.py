@@ -92,10 +92,10 @@ def _assembled(
 ) -> DirectoryState:
     problems: list[str] = []
     persons = _people(people, terms, problems)
-    persons = persons.only(distinct(persons, problems))
+    persons = persons.only(distinct(persons, problems, source=source.name))
     lists = MemberLists()
     teams, listing = _groups(groups, persons.table, lists, terms, problems)
-    chosen = distinct(teams, problems, taken=persons)
+    chosen = distinct(teams, problems, source=source.name, taken=persons)
     # Where an entry has no name, the numbers of rows are off; but then nothing is read.
     _refuse_unnamed(problems, source.name)
     _refuse_nobody(persons.table, source, terms)

@@ -6,7 +6,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NoReturn
-from urllib.parse import unquote, urlsplit
 
 import ldap3
 from ldap3.core.results import RESULT_CODES
@@ -17,6 +16,7 @@ from swit_provisioning.directory.errors import (
     DirectoryIncompleteError,
     DirectoryUnavailableError,
 )
+from swit_provisioning.directory.ldap_circles import Circles
 from swit_provisioning.directory.ldap_exchange import (
     BadRequestError,
     Exchange,
@@ -24,17 +24,11 @@ from swit_provisioning.directory.ldap_exchange import (
     Request,
 )
 from swit_provisioning.directory.ldap_page import Page, read_page
+from swit_provisioning.directory.ldap_references import holds_no_people
 from swit_provisioning.directory.ldap_results import SUCCESS, failure
 from swit_provisioning.directory.ldap_wire import Answer, DisconnectedError, Result, WireError
-from swit_provisioning.reconcile.dn import InvalidDN, dn_key
 
 _RANGE = re.compile(r"range=(\d+)-(\d+|\*)")
-# Parts of every Active Directory that the root's search points to. No people and no groups are in
-# them; every other reference means that something is kept elsewhere, so the answer isn't whole.
-_WITHOUT_PEOPLE = ("cn=configuration,", "dc=domaindnszones,", "dc=forestdnszones,")
-
-# A page may be empty, where nothing in it may be seen; so many say that something is wrong.
-_MOST_EMPTY_PAGES = 10_000
 
 Values = tuple[bytes, ...]
 
@@ -108,21 +102,24 @@ class _Search:
     def pages(self) -> Iterator[Found]:
         query = self._query
         request = self._request(query.base, query.filter, ldap3.SUBTREE, query.attributes)
-        empty: set[bytes] = set()
+        circles = Circles()
         self._ask(request, (query.page_size, b""))
         while True:
             answer = self._received()
             cookie = self._checked(answer).cookie
             if cookie is None:
                 self._fail("the server didn't say whether there are more pages")
-            if cookie and not answer and (cookie in empty or len(empty) > _MOST_EMPTY_PAGES):
+            if cookie and not answer and circles.empty_without_end(cookie):
                 self._fail("the server sends empty pages without end")
-            if not answer:
-                empty.add(cookie)
             if cookie:
                 # Before the entries are looked at: the server works meanwhile.
                 self._ask(request, (query.page_size, cookie))
             page = self._taken_apart(answer)
+            if first := circles.again(page):
+                self._fail(
+                    f"the page that begins with {first!r} came twice, so the server lost its"
+                    " place. If a load balancer is before it, name one server in LDAP_SERVER_DOMAIN"
+                )
             yield Found(page=page, entries=partial(self._entries, page))
             if not cookie:
                 return
@@ -202,7 +199,7 @@ class _Search:
             self._fail(f"the answer is not LDAP ({error})")
 
     def _refuse_reference(self, url: str) -> None:
-        if not _holds_no_people(url):
+        if not holds_no_people(url):
             self._fail(
                 f"a part of it is kept elsewhere ({url}). References aren't followed, because"
                 " that would send the password there: choose bases in LDAP_USER_OUS and"
@@ -290,11 +287,3 @@ def _as_ldap3_has_it(result: Result) -> dict[str, object]:
         "message": result.message,
         "dn": result.matched_dn,
     }
-
-
-def _holds_no_people(url: str) -> bool:
-    try:
-        key = dn_key(unquote(urlsplit(url).path.removeprefix("/")))
-    except (InvalidDN, ValueError):
-        return False
-    return key.startswith(_WITHOUT_PEOPLE)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from unittest import mock
+from uuid import NAMESPACE_X500, uuid5
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -81,9 +82,10 @@ DNS = st.one_of(
 
 
 def with_id(entry: tuple[bytes, Attributes]) -> tuple[bytes, Attributes]:
-    """Without one no entry is plain."""
+    """Without one no entry is plain; two entries with one id would be one that was moved."""
     dn, attributes = entry
-    return dn, [*attributes, ("entryUUID", [b"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"])]
+    id_ = str(uuid5(NAMESPACE_X500, dn.decode())).encode()
+    return dn, [*attributes, ("entryUUID", [id_])]
 
 
 ENTRIES = st.tuples(

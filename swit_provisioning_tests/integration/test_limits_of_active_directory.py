@@ -201,6 +201,21 @@ def test_a_base_that_does_not_exist_is_an_error_that_names_it() -> None:
     assert "LDAP_USER_OUS" in message
 
 
+@pytest.mark.parametrize("cookie", [b"", b"a new one"])
+def test_a_second_page_that_is_the_first_again_is_a_failed_read(cookie: bytes) -> None:
+    """A server that forgets where it was: the entries in between would be missing."""
+    pages: list[list[Reply]] = []
+
+    def again(asked: Asked, answer: list[Reply]) -> list[Reply]:
+        if asked.base == PEOPLE and asked.paged:
+            pages.append(answer)
+            if asked.cookie:
+                return [*pages[0][:-1], done(cookie=cookie)]
+        return answer
+
+    refused(THREE_PAGES, again, DirectoryIncompleteError)
+
+
 def test_a_reference_to_another_server_is_a_failed_read() -> None:
     url = "ldap://dc2.example.org/OU=More,OU=Staff,DC=example,DC=org"
     with (
