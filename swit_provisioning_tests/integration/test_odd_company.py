@@ -9,6 +9,7 @@ import pytest
 
 from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning.directory.ldif_file import LdifDirectory
+from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.findings import directory_findings
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryState
@@ -45,14 +46,12 @@ def live(server: Slapd) -> DirectoryState:
 def comparable(frame: pd.DataFrame, *but: str) -> list[tuple[object, ...]]:
     """Rows sorted by key, lists sorted, without what only one source knows, or spells its way."""
     kept = frame.drop(columns=["base", "position", "dn", "member_dn", *but], errors="ignore")
-    rows = [tuple(map(_plain, row)) for row in kept.astype(object).itertuples(index=False)]
+    rows = zip(*(map(_plain, column(kept, name)) for name in kept.columns), strict=True)
     return sorted(rows, key=repr)
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, list):
-        return sorted(value)
-    return None if pd.isna(value) else value  # type: ignore[call-overload] # a plain value
+    return sorted(value) if isinstance(value, list) else value
 
 
 def test_the_server_gives_what_the_file_gives(odd: Slapd, ldif_file: Path) -> None:
