@@ -119,6 +119,7 @@ def test_an_account_that_two_entries_claim_is_left_alone() -> None:
     newcomer = person(2, "bob@x", name="Newcomer")
     trial = attempt(listing(bob("robert@x"), newcomer), with_bob(), memory=BOB_WAS_HERE)
     assert of(trial, "account claimed by two") == [BOB_DN]
+    assert the(trial, "account claimed by two")[0].side == "swit"
     assert trial.after.calls == ONLY_ANN_JOINS
 
 
