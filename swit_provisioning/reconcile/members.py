@@ -12,6 +12,7 @@ from swit_provisioning.reconcile.people import People
 from swit_provisioning.reconcile.plan import Change
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.primaries import (
+    LOST,
     NONE,
     UNCOUNTED,
     named_groups,
@@ -136,13 +137,13 @@ class Members:
         return has_entry[:-1] & ~mask(list(self._people.left_alone), self._index)
 
     def _now(self, teams: _Teams, owners: Owners) -> Numbers:
-        """By users: the place of the primary team."""
+        """By users: the place of the primary team; `LOST` where the plan deletes it."""
         place = {team: number for number, team in enumerate(teams.ids)}
         place |= dict.fromkeys(owners.own, UNCOUNTED)
         now = dict(
             zip(self._people.accounts.user_id, self._people.accounts.primary_team, strict=True)
         )
-        found = [place.get(now.get(user) or "", NONE) for user in self._ids]
+        found = [place.get(team, LOST) if (team := now.get(user)) else NONE for user in self._ids]
         return np.array(found, dtype=np.int64)
 
     def _named(self, teams: _Teams) -> Numbers:

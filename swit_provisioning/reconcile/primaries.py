@@ -17,6 +17,9 @@ NONE = -1
 """No primary team."""
 UNCOUNTED = -2
 """One of Swit's own, which is no team when a user's teams are counted."""
+LOST = -3
+"""A team that the plan deletes: Swit may make another one of the user's the primary team, or none
+(nobody outside Swit knows)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,6 +31,8 @@ class _Users:
     named: Numbers
     first: Numbers
     """The first of their teams by a group."""
+    keeps: Numbers
+    """How many teams they are in, those that the plan deletes not counted."""
     gets: Numbers
     """How many teams they join."""
     got: Numbers
@@ -62,7 +67,8 @@ def plan_primaries(
     now_is_ours = _are(pairs, users.user, users.now, ours)
     is_named = _are(pairs, users.user, users.named, ours)
     wanted = np.where(is_named, users.named, np.where(now_is_ours, users.now, users.first))
-    without, gets = users.now == NONE, users.gets > 0
+    without = (users.now == NONE) | ((users.now == LOST) & (users.keeps == 0))
+    gets = users.gets > 0
     # Swit makes the first team that a user without a primary one gets the primary one.
     by_itself = without & gets & (~is_named | ((users.gets == 1) & (users.got == wanted)))
     changed = np.flatnonzero(~by_itself & ~(stays & (users.now == wanted)))
@@ -124,6 +130,7 @@ def _candidates(
         now=np.where((now >= 0) & ~_are(pairs, everyone, now, pairs.present), NONE, now),
         named=named,
         first=first,
+        keeps=np.bincount(pairs.split(pairs.present)[1], minlength=size),
         gets=np.bincount(added_user, minlength=size),
         got=got,
     )

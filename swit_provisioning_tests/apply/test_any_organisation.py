@@ -1,0 +1,120 @@
+"""The whole way, on the sandbox: any organisation is read, planned, changed, read and planned."""
+
+from contextlib import suppress
+from itertools import count
+from typing import Literal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from swit_provisioning.reconcile.plan import STEPS, Plan
+from swit_provisioning.reconcile.planner import reconcile
+from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.state import Memory
+from swit_provisioning.sandbox.rules import Behaviour, RefusedError
+from swit_provisioning.swit.reading import read_organization
+from swit_provisioning_tests.apply.conftest import Stage
+from swit_provisioning_tests.reconcile.by_hand import ANN, directory, group, organisation, team
+from swit_provisioning_tests.reconcile.examples import examples
+from swit_provisioning_tests.reconcile.made_up import directories, organisations, policies
+from swit_provisioning_tests.reconcile.specification.directory import Directory
+from swit_provisioning_tests.reconcile.specification.organisation import (
+    ME,
+    ROOT,
+    UNASSIGNED,
+    Organisation,
+)
+from swit_provisioning_tests.reconcile.specification.states import directory_state
+
+RUNS = count(1)
+BEHAVIOURS = st.builds(
+    Behaviour,
+    parent_deletion=st.sampled_from(["cascade", "orphan", "reject"]),
+    lost_primary=st.sampled_from(["next", "none"]),
+    repeated_membership=st.sampled_from(["accepted", "refused"]),
+    teamless=st.sampled_from(["unassigned", "nowhere"]),
+)
+
+
+def furnish(stage: Stage, wanted: Organisation) -> None:
+    """Put the made-up organisation into the sandbox, but for what the sandbox can't have."""
+    stage.server.sandbox.reset()
+    there = stage.organisation
+    users, teams = {}, {ROOT: stage.root_id}
+    for account in wanted.users.values():
+        if account.user_id != ME:
+            with suppress(RefusedError, ValueError):  # an address or a master twice
+                users[account.user_id] = there.add_user(
+                    account.email,
+                    account.name,
+                    phone_number=account.phone,
+                    role=account.role,
+                    active=account.active,
+                )
+    for record in wanted.teams.values():
+        if record.team_id not in {ROOT, UNASSIGNED} and record.parent in teams:
+            with suppress(RefusedError):  # a name of Swit's own
+                teams[record.team_id] = there.add_team(
+                    record.name, parent_id=teams[record.parent], reference=record.reference or None
+                )
+                members = [users[user] for user in record.users if user in users]
+                there.memberships.add(teams[record.team_id], members)
+    for account in wanted.users.values():
+        if account.user_id in users and account.primary in teams:
+            there.memberships.make_primary(teams[account.primary], users[account.user_id])
+    stage.server.log.clear()
+
+
+def plan_now(stage: Stage, directory: Directory, policy: Policy) -> Plan:
+    return reconcile(directory_state(directory), read_organization(stage.client), policy, Memory())
+
+
+def carry_out(stage: Stage, plan: Plan) -> None:
+    """Send the plan, all of which must go well."""
+    run = f"R{next(RUNS)}"
+    applier = stage.applier(plan, run_id=run, application_id=run)
+    for step in STEPS:
+        applier.send(step)
+    assert {outcome.outcome for outcome in applier.outcomes(STEPS)} <= {"applied", "already so"}
+
+
+@pytest.mark.parametrize("lost_primary", ["next", "none"])
+def test_who_loses_the_primary_team_with_a_deleted_one_gets_the_groups(
+    stage: Stage, lost_primary: Literal["next", "none"]
+) -> None:
+    """Nobody outside Swit knows whether a team made by hand becomes the primary one meanwhile."""
+    gone, hand = team("T1", "Gone", of=1, users=["ann"]), team("T2", "Hand", users=["ann"])
+    there = organisation(gone, hand)
+    there.users["ann"].teams["T1"] = True
+    furnish(stage, there)
+    stage.organisation.behaviour = Behaviour(lost_primary=lost_primary)
+    wanted = directory(group(0, "Sales", members=[ANN]))
+    carry_out(stage, plan_now(stage, wanted, Policy()))
+    assert plan_now(stage, wanted, Policy()).changes == ()
+    ann = stage.organisation.users.by_email("ann@x")
+    assert ann is not None
+    assert ann.primary == stage.team("Sales").id
+
+
+@settings(
+    examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(directories(), organisations(), policies(), BEHAVIOURS)
+def test_after_the_plan_there_is_nothing_left_to_do(
+    stage: Stage,
+    read: Directory,
+    there: Organisation,
+    policy: Policy,
+    behaviour: Behaviour,
+) -> None:
+    furnish(stage, there)
+    stage.organisation.behaviour = behaviour
+    plan = plan_now(stage, read, policy)
+    before = {user["id"]: user for user in stage.organisation.snapshot()["users"]}
+    carry_out(stage, plan)
+    after = {user["id"]: user for user in stage.organisation.snapshot()["users"]}
+    for user in plan.bases.protected.keys() & before.keys():
+        for value in ("name", "phone_number", "active", "role"):
+            assert before[user][value] == after[user][value]
+    assert plan_now(stage, read, policy).changes == ()
