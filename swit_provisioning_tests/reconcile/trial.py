@@ -31,12 +31,14 @@ def plan_of(
     memory: Memory | None = None,
 ) -> Plan:
     """The planner's plan."""
-    return reconcile(
+    plan = reconcile(
         directory_state(directory),
         swit_state(organisation),
         policy or Policy(),
         memory or Memory(),
     )
+    all_is_told(plan)
+    return plan
 
 
 def attempt(
