@@ -101,7 +101,7 @@ def test_a_team_whose_name_differs_in_case_alone_is_renamed_in_place() -> None:
         (None, ""),
         ("  ", ""),
         (" {11AA-22} ", "11aa-22"),
-        ("x-11AA-x", "x-11aa-x"),
+        ("X-11AA-X", "x-11aa-x"),
         ("CN=Sales , DC=x", "cn=sales,dc=x"),
         ("= No name", "= no name"),
     ],
