@@ -75,3 +75,15 @@ def test_a_deletion_waits_for_all_that_were_below() -> None:
     gone = calls.pop("team.delete:T1")
     assert set(gone) == {"team.update:T2", "team.update:T3", "team.delete:T4"}
     assert set(calls.values()) == {()}
+
+
+def test_names_handed_on_from_team_to_team_are_freed_from_the_far_end() -> None:
+    """The new A takes T1's name, T1 takes T2's, T2 takes T3's: nobody needs a name in between."""
+    swit = organisation(team("T1", "A", of=0), team("T2", "B", of=1), team("T3", "C", of=2))
+    calls = waits(swit, group(0, "B"), group(1, "C"), group(2, "D"), group(3, "A"))
+    assert calls == {
+        "team.update:T3": (),
+        "team.update:T2": ("team.update:T3",),
+        "team.update:T1": ("team.update:T2",),
+        made(3): ("team.update:T1",),
+    }
