@@ -1,13 +1,19 @@
 """Who is in which group: columns from pages and rows from entries, as the frame's columns."""
 
+from operator import mul
+from typing import TypeVar
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from swit_provisioning.directory.entries import Entry, Terms
+from swit_provisioning.directory.fingerprints import fingerprints, some_twice
 from swit_provisioning.directory.ldap_page import Places
 from swit_provisioning.directory.plain_members import Members
 from swit_provisioning.reconcile.dn_columns import dn_keys
+
+Texts = TypeVar("Texts", pa.LargeStringArray, pa.ChunkedArray)
 
 
 class MemberLists:
@@ -48,18 +54,18 @@ class MemberLists:
             # Small numbers are sorted by counting, which takes a tenth of the time.
             small = at[rows].astype(np.min_scalar_type(len(order)))
             rows = rows[np.argsort(small, kind="stable")]
-        number = _numbered(keys, None if self._key else dns)
-        pairs = at[rows] * len(keys) + number[code[rows]]
+        pairs = at[rows] * len(keys) + _numbered(keys)[code[rows]]
         if _doubled(pairs):
             # Spelled in two ways: a file's first counts; a server's order means nothing.
             rank = np.arange(len(rows)) if terms.listed else _ranks(dns)[code[rows]]
             rows = rows[_first_of_each(pairs, rank)]
-        member = pa.array(code[rows])
+        # Members of one group lie together: they are copied faster than from all over the DNs.
+        member_dn = _taken(dns, code[rows]) if self._key else _taken(self._texts(), rows)
         return pa.table(
             {
-                "group": groups["key"].combine_chunks().take(pa.array(group[rows])),
-                "member": keys.take(member),
-                "member_dn": dns.take(member),
+                "group": _repeated(groups["key"].combine_chunks(), group[rows]),
+                "member": _keys_of(member_dn, keys, dns, code[rows]),
+                "member_dn": member_dn,
             }
         )
 
@@ -67,10 +73,8 @@ class MemberLists:
         self, groups: pa.ChunkedArray, terms: Terms
     ) -> tuple[Places, Places, pa.LargeStringArray, pa.LargeStringArray]:
         """For each membership the group's row and a number; DNs and keys by that number."""
-        texts = pa.chunked_array([text for _, _, text in self._listed], pa.large_string())
-        encoded = texts.dictionary_encode().combine_chunks()
-        dns, code = encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
         group = np.concatenate([*(rows for _, rows, _ in self._listed), np.empty(0, np.int64)])
+        dns, code = self._different(group)
         keys = dn_keys(dns)
         if keys.null_count:
             keys = self._with_others(keys, dns, code, groups, terms)
@@ -82,6 +86,24 @@ class MemberLists:
             pa.concat_arrays([dns, pa.array(self._dn, pa.large_string())]),
             pa.concat_arrays([keys, pa.array(self._key, pa.large_string())]),
         )
+
+    def _different(self, group: Places) -> tuple[pa.LargeStringArray, Places]:
+        """The DNs that were listed, and for each place in the lists which of them it is.
+
+        A group lists nobody twice: where one has most members, mostly all are different, and
+        that is proved in less time than a dictionary takes.
+        """
+        texts = self._texts()
+        if len(group) and 2 * np.bincount(group).max() > len(group):
+            dns = texts.combine_chunks()
+            if not some_twice(fingerprints(dns)):
+                return dns, np.arange(len(dns))
+        encoded = texts.dictionary_encode().combine_chunks()
+        return encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
+
+    def _texts(self) -> pa.ChunkedArray:
+        """What the groups list, without those members that came one by one."""
+        return pa.chunked_array([text for _, _, text in self._listed], pa.large_string())
 
     def _with_others(
         self,
@@ -106,21 +128,43 @@ class MemberLists:
         return pc.replace_with_mask(keys, pa.array(none), pa.array(others, pa.large_string()))
 
 
-def _numbered(keys: pa.LargeStringArray, dns: pa.LargeStringArray | None) -> Places:
-    """A number for each key. Where all DNs are different, mostly all keys are, which is cheaper."""
-    if dns is None:
-        return _codes(keys)
-    changed = pc.not_equal(keys, dns)
-    own = keys.filter(changed)
-    as_they_are = keys.filter(pc.invert(changed))
-    doubled = pc.any(pc.is_in(as_they_are, value_set=own), min_count=0).as_py()
-    if not doubled and pc.count_distinct(own).as_py() == len(own):
+def _numbered(keys: pa.LargeStringArray) -> Places:
+    """A number for each key; mostly all are different."""
+    if not some_twice(fingerprints(keys)):
         return np.arange(len(keys))
-    return _codes(keys)
-
-
-def _codes(keys: pa.LargeStringArray) -> Places:
     return np.asarray(keys.dictionary_encode().indices, dtype=np.int64)
+
+
+def _taken(texts: Texts, places: Places) -> Texts:
+    """Texts in an order, which may be the one that they have."""
+    if len(places) == len(texts) and (places == np.arange(len(texts))).all():
+        return texts
+    return texts.take(pa.array(places))
+
+
+def _keys_of(
+    member_dn: pa.LargeStringArray | pa.ChunkedArray,
+    keys: pa.LargeStringArray,
+    dns: pa.LargeStringArray,
+    places: Places,
+) -> pa.LargeStringArray | pa.ChunkedArray:
+    """The members' keys; mostly a key is its DN in lower case, which is made faster than copied."""
+    if len(places) > len(keys) and keys.equals(pc.utf8_lower(dns)):
+        return pc.utf8_lower(member_dn)
+    return _taken(keys, places)
+
+
+def _repeated(texts: pa.LargeStringArray, places: Places) -> pa.LargeStringArray:
+    """Texts by their places, of which the same ones follow one another: copied in one go."""
+    if not len(places):
+        return texts.slice(0, 0)
+    begins = np.flatnonzero(np.diff(places, prepend=-1))
+    counts = np.diff(begins, append=len(places))
+    some = texts.take(pa.array(places[begins])).cast(pa.large_binary())
+    sizes = np.repeat(pc.binary_length(some).to_numpy(), counts)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    data = b"".join(map(mul, some.to_pylist(), counts.tolist()))
+    return pa.LargeStringArray.from_buffers(len(places), pa.py_buffer(offsets), pa.py_buffer(data))
 
 
 def _doubled(pairs: Places) -> bool:

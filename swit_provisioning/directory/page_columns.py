@@ -13,6 +13,9 @@ from swit_provisioning.directory.ldap_page import Page, Places, Spans
 
 Mask = npt.NDArray[np.bool_]
 
+_SPACE, _DELETE = 0x20, 0x7F
+"""What is between them in ASCII can be seen."""
+
 
 class PageColumns:
     """The columns of one page; asking for one also tells which entries are odd."""
@@ -123,11 +126,29 @@ def texts_of(values: pa.LargeBinaryArray) -> pa.LargeStringArray:
 
 def trimmed(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """Without white space around them, as `str.strip` does it; null where nothing is left."""
+    if _tight(texts):
+        return texts
     stripped = pc.utf8_trim_whitespace(texts)
     empty = pc.equal(pc.binary_length(stripped), 0)
     if not pc.any(empty, min_count=0).as_py():
         return stripped
     return pc.if_else(empty, pa.scalar(None, pa.large_string()), stripped)
+
+
+def _tight(texts: pa.LargeStringArray) -> bool:
+    """Whether each begins and ends with a printable character of ASCII: then all are trimmed."""
+    if texts.null_count or not len(texts):
+        return False
+    _, offsets, data = texts.buffers()
+    ends = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    begin, end = ends[:-1], ends[1:]
+    if (begin == end).any():
+        return False
+    letters = np.frombuffer(data, np.uint8)
+    return all(
+        bool(((outer > _SPACE) & (outer < _DELETE)).all())
+        for outer in (letters[begin], letters[end - 1])
+    )
 
 
 def _text(value: bytes | None) -> str | None:

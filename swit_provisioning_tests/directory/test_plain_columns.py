@@ -204,6 +204,12 @@ def test_plain_people_are_all_read_by_column() -> None:
 @given(entries=GROUPS)
 @example(entries=[])
 @example(entries=[(b"cn=a,dc=x", [("member", [b"cn=B,dc=x", b"cn=b,dc=x", b"cn=b, dc=x"])])])
+@example(
+    entries=[
+        with_id((dn, [("member", [b"cn=B, dc=x", "cn=ß,dc=x".encode(), b"cn=C,dc=x"])]))
+        for dn in (b"cn=z,dc=x", b"cn=a,dc=x")
+    ]
+)
 def test_groups_are_the_same_by_column_and_by_entry(entries: Entries) -> None:
     page = page_of(entries)
     plain = plain_groups(page, base="dc=x", mapping=MAPPING)
