@@ -45,8 +45,9 @@ def plain_groups(page: Page, *, base: str, mapping: AttributeMapping) -> PlainGr
         mapping: which attributes to take.
 
     """
-    found, taken = plain_members(page)
-    rows, odd = _plain(page, base, mapping, taken)
+    columns = PageColumns(page)
+    found, taken = plain_members(columns)
+    rows, odd = _plain(columns, base, mapping, taken)
     row = np.empty(len(page), dtype=np.int64)
     row[np.setdiff1d(np.arange(len(page)), odd)] = np.arange(len(rows))
     row[odd] = np.arange(len(rows), len(page))
@@ -55,15 +56,14 @@ def plain_groups(page: Page, *, base: str, mapping: AttributeMapping) -> PlainGr
 
 
 def _plain(
-    page: Page, base: str, mapping: AttributeMapping, taken: frozenset[int]
+    columns: PageColumns, base: str, mapping: AttributeMapping, taken: frozenset[int]
 ) -> tuple[pa.Table, list[int]]:
     """The rows, and the numbers of the odd entries."""
-    columns = PageColumns(page)
     for name in (*_NOT_PLAIN, *([mapping.order] if mapping.order else [])):
         columns.odd |= columns.having(name)
     for name in MEMBER_ATTRIBUTES:
         left = [one for one in columns.attributes(name).tolist() if one not in taken]
-        columns.odd[page.entry[left]] = True
+        columns.odd[columns.page.entry[left]] = True
     above = columns.text("memberOf")
     parents = dn_keys(above)
     columns.odd |= np.asarray(parents.is_null()) & np.asarray(above.is_valid())

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from swit_provisioning.directory.ldap_page import Page, Places
+from swit_provisioning.directory.ldap_page import Places
 from swit_provisioning.directory.page_columns import PageColumns, binaries, texts_of, trimmed
 
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
@@ -25,20 +25,25 @@ class Members:
     """Trimmed, never empty."""
 
 
-def plain_members(page: Page) -> tuple[list[Members], frozenset[int]]:
+def plain_members(columns: PageColumns) -> tuple[list[Members], frozenset[int]]:
     """Read the members of those groups of a page that list them plainly.
+
+    Args:
+        columns: of the page; nothing has been asked of them, so only options are odd yet.
 
     Returns:
         The members; and the numbers of the page's attributes that they are the values of.
 
     """
-    columns = PageColumns(page)
-    columns.odd |= columns.having(MEMBER_ATTRIBUTES[0]) & columns.having(MEMBER_ATTRIBUTES[1])
+    page = columns.page
+    odd_entries = columns.odd | (
+        columns.having(MEMBER_ATTRIBUTES[0]) & columns.having(MEMBER_ATTRIBUTES[1])
+    )
     found: list[Members] = []
     taken: set[int] = set()
     for name in MEMBER_ATTRIBUTES:
         attributes = columns.attributes(name)
-        attributes = attributes[~columns.odd[page.entry[attributes]]]
+        attributes = attributes[~odd_entries[page.entry[attributes]]]
         if not len(attributes):
             continue
         of, spans = columns.values(attributes)

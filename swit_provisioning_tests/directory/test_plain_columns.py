@@ -19,6 +19,7 @@ from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.directory.filters import is_person
 from swit_provisioning.directory.ldap_page import Page, read_page
 from swit_provisioning.directory.ldap_wire import Answer
+from swit_provisioning.directory.page_columns import PageColumns
 from swit_provisioning.directory.plain_groups import plain_groups
 from swit_provisioning.directory.plain_members import plain_members
 from swit_provisioning.directory.plain_people import plain_people
@@ -228,7 +229,7 @@ def test_plain_groups_are_all_read_by_column() -> None:
 
 def test_plain_members_are_all_read_by_column() -> None:
     page = page_of([(b"cn=a,dc=x", [("member", [b"cn=b,dc=x", b"cn=c,dc=x"])])])
-    (members,), taken = plain_members(page)
+    (members,), taken = plain_members(PageColumns(page))
     assert members.text.to_pylist() == ["cn=b,dc=x", "cn=c,dc=x"]
     assert by_entry(page, taken)[0].attributes == {"member": ()}
 
