@@ -1,5 +1,6 @@
 """Who is in which group: columns from pages and rows from entries, as the frame's columns."""
 
+from dataclasses import dataclass
 from operator import mul
 from typing import TypeVar
 
@@ -14,6 +15,15 @@ from swit_provisioning.directory.plain_members import Members
 from swit_provisioning.reconcile.dn_columns import dn_keys
 
 Texts = TypeVar("Texts", pa.LargeStringArray, pa.ChunkedArray)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Names:
+    dns: pa.LargeStringArray
+    """All different."""
+    keys: pa.LargeStringArray
+    number: Places
+    """Of each key: the same where the key is the same."""
 
 
 class MemberLists:
@@ -45,7 +55,8 @@ class MemberLists:
             terms: take a finding for each member that is no DN.
 
         """
-        group, code, dns, keys = self._together(groups["dn"], terms)
+        group, code, names = self._together(groups["dn"], terms)
+        dns, keys = names.dns, names.keys
         place = np.full(len(groups), -1, dtype=np.int64)
         place[order] = np.arange(len(order))
         at = place[group]
@@ -54,7 +65,7 @@ class MemberLists:
             # Small numbers are sorted by counting, which takes a tenth of the time.
             small = at[rows].astype(np.min_scalar_type(len(order)))
             rows = rows[np.argsort(small, kind="stable")]
-        pairs = at[rows] * len(keys) + _numbered(keys)[code[rows]]
+        pairs = at[rows] * len(keys) + names.number[code[rows]]
         if _doubled(pairs):
             # Spelled in two ways: a file's first counts; a server's order means nothing.
             rank = np.arange(len(rows)) if terms.listed else _ranks(dns)[code[rows]]
@@ -69,37 +80,38 @@ class MemberLists:
             }
         )
 
-    def _together(
-        self, groups: pa.ChunkedArray, terms: Terms
-    ) -> tuple[Places, Places, pa.LargeStringArray, pa.LargeStringArray]:
-        """For each membership the group's row and a number; DNs and keys by that number."""
+    def _together(self, groups: pa.ChunkedArray, terms: Terms) -> tuple[Places, Places, "_Names"]:
+        """For each membership the group's row, and which of the names the member is."""
         group = np.concatenate([*(rows for _, rows, _ in self._listed), np.empty(0, np.int64)])
-        dns, code = self._different(group)
+        if not self._key:
+            all_ = self._all_different(group)
+            if all_ is not None:
+                return group, all_.number, all_
+        encoded = self._texts().dictionary_encode().combine_chunks()
+        dns, code = encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
         keys = dn_keys(dns)
         if keys.null_count:
             keys = self._with_others(keys, dns, code, groups, terms)
-        if not self._key:
-            return group, code, dns, keys
-        return (
-            np.concatenate([group, np.array(self._group, dtype=np.int64)]),
-            np.concatenate([code, np.arange(len(dns), len(dns) + len(self._key))]),
-            pa.concat_arrays([dns, pa.array(self._dn, pa.large_string())]),
-            pa.concat_arrays([keys, pa.array(self._key, pa.large_string())]),
-        )
+        if self._key:
+            group = np.concatenate([group, np.array(self._group, dtype=np.int64)])
+            code = np.concatenate([code, np.arange(len(dns), len(dns) + len(self._key))])
+            dns = pa.concat_arrays([dns, pa.array(self._dn, pa.large_string())])
+            keys = pa.concat_arrays([keys, pa.array(self._key, pa.large_string())])
+        return group, code, _Names(dns=dns, keys=keys, number=_numbered(keys))
 
-    def _different(self, group: Places) -> tuple[pa.LargeStringArray, Places]:
-        """The DNs that were listed, and for each place in the lists which of them it is.
+    def _all_different(self, group: Places) -> "_Names | None":
+        """What the groups list as it is, if no two keys are the same, and so no two DNs.
 
         A group lists nobody twice: where one has most members, mostly all are different, and
         that is proved in less time than a dictionary takes.
         """
-        texts = self._texts()
-        if len(group) and 2 * np.bincount(group).max() > len(group):
-            dns = texts.combine_chunks()
-            if not some_twice(fingerprints(dns)):
-                return dns, np.arange(len(dns))
-        encoded = texts.dictionary_encode().combine_chunks()
-        return encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
+        if not len(group) or 2 * np.bincount(group).max() <= len(group):
+            return None
+        dns = self._texts().combine_chunks()
+        keys = dn_keys(dns)
+        if keys.null_count or some_twice(fingerprints(keys)):
+            return None
+        return _Names(dns=dns, keys=keys, number=np.arange(len(keys)))
 
     def _texts(self) -> pa.ChunkedArray:
         """What the groups list, without those members that came one by one."""
