@@ -330,8 +330,8 @@ class Settings(ScheduleSettings):
     )
     state_database_url: Secret = Field(
         default=None,
-        description="where the state rests, as SQLAlchemy writes it; unset: SQLite under "
-        "`DAGSTER_HOME`",
+        description="where the state rests: `postgresql://user:password@host/name` where several "
+        "machines share it (needs the extra `postgresql`); unset: SQLite under `DAGSTER_HOME`",
     )
     token_encryption_key: Secret = Field(
         default=None, description="a Fernet key; encrypts stored tokens"

@@ -7,15 +7,11 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, insert, inspect, select
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from swit_provisioning.store.errors import (
-    NewerSchemaError,
-    StoreBusyError,
-    StoreUnavailableError,
-)
-from swit_provisioning.store.tables import METADATA, SCHEMA, SCHEMA_VERSION
+from swit_provisioning.store.errors import StoreBusyError, StoreUnavailableError
+from swit_provisioning.store.schema import NEWEST, bring_up_to_date, form_of
 
 PATIENCE_SECONDS: Final = 30.0
 """How long a statement waits for another one's transaction."""
@@ -65,30 +61,23 @@ class Database(ABC):
         self._engine.dispose()
 
     def prepare(self) -> None:
-        """Make the tables where there are none yet.
+        """Make the tables where there are none yet, or bring older ones up to date.
 
         Raises:
             NewerSchemaError: a newer version of this program made them.
 
         """
-        if self._version() is None:
-            with self.alone(patience_seconds=PATIENCE_SECONDS):
-                if self._version() is None:
-                    self._create()
-        found = self._version() or 0
-        if found > SCHEMA_VERSION:
-            raise NewerSchemaError(found=found, known=SCHEMA_VERSION)
+        if self._form() == NEWEST:
+            return
+        with self.alone(patience_seconds=PATIENCE_SECONDS):
+            # Another process may have been first.
+            if self._form() != NEWEST:
+                with self.write() as connection:
+                    bring_up_to_date(connection)
 
-    def _version(self) -> int | None:
+    def _form(self) -> str | None:
         with self.read() as connection:
-            if not inspect(connection).has_table(SCHEMA.name):
-                return None
-            return connection.execute(select(SCHEMA.c.version)).scalar()
-
-    def _create(self) -> None:
-        with self.write() as connection:
-            METADATA.create_all(connection)
-            connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
+            return form_of(connection)
 
 
 @contextlib.contextmanager
@@ -97,7 +86,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        words = str(error.orig).strip()
+        words = " ".join(str(error.orig).split()).rstrip(".?")
         if any(sign in words.lower() for sign in _BUSY):
             message = (
                 f"The state database is busy ({words}): another process has held it for longer"
@@ -105,8 +94,9 @@ def explained() -> Iterator[None]:
             )
             raise StoreBusyError(message) from error
         message = (
-            f"The state database can't be used: {words}. Look at STATE_DATABASE_URL, at the"
-            " rights on the file and at the space left on its disk."
+            f"The state database can't be used: {words}. Look at STATE_DATABASE_URL; where it is"
+            " a file, at its rights and the space left on its disk; where it is a server, whether"
+            " it runs and lets this machine in."
         )
         raise StoreUnavailableError(message) from error
     except SQLAlchemyError as error:

@@ -28,7 +28,7 @@ class StoreBusyError(StoreUnavailableError):
 class NewerSchemaError(StoreError):
     """The state was written by a newer version of this program."""
 
-    def __init__(self, *, found: int, known: int) -> None:
+    def __init__(self, *, found: str, known: str) -> None:
         """Say which version of the schema was found, and the newest that this program knows."""
         super().__init__(
             f"The state database has schema {found}; this version of swit-provisioning knows"

@@ -13,6 +13,9 @@ from swit_provisioning.store.errors import StoreUnavailableError
 # Any number will do, if all who share the database use the same.
 _LOCK_NUMBER: Final = 737_469_742
 
+# The one that Dagster's own PostgreSQL storage brings; an address may name another one.
+_DRIVER: Final = "postgresql+psycopg2"
+
 
 class PostgresqlServer(Database):
     """A PostgreSQL database."""
@@ -24,12 +27,15 @@ class PostgresqlServer(Database):
             StoreUnavailableError: Python has no driver for this database.
 
         """
+        if url.drivername == url.get_backend_name():
+            url = url.set(drivername=_DRIVER)
         try:
             engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, max_overflow=-1)
         except ModuleNotFoundError as error:
             message = (
                 f"STATE_DATABASE_URL names a database of the kind {url.drivername}, for which"
-                f" Python's driver {error.name} is missing. Install it: pip install {error.name}"
+                f" Python's driver {error.name} is missing. Install it:"
+                " pip install 'swit_provisioning[postgresql]'"
             )
             raise StoreUnavailableError(message) from error
         super().__init__(engine)

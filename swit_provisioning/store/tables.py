@@ -5,11 +5,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
-    Column,
     Connection,
     DateTime,
     Dialect,
-    Integer,
     MetaData,
     Table,
     TypeDecorator,
@@ -19,14 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-SCHEMA_VERSION: Final = 1
-"""Grows with every change to a table; a database with a higher one is refused."""
-
 METADATA: Final = MetaData()
-
-SCHEMA: Final = Table(
-    "schema_version", METADATA, Column("version", Integer, primary_key=True, autoincrement=False)
-)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -1,4 +1,4 @@
-"""A store in a file of its own, with a clock that a test moves."""
+"""A store of its own for each test: in a file, with a clock that the test moves, or on a server."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from swit_provisioning.store.store import Store
+from swit_provisioning_tests.postgresql import Postgresql, postgresql
 
 
 class Clock:
@@ -22,14 +23,37 @@ class Clock:
         self.time += timedelta(**duration)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on both kinds of database; one that moves the clock on a file alone."""
+    if "kind" in metafunc.fixturenames:
+        moves_clock = "clock" in metafunc.function.__code__.co_varnames
+        kinds = ["sqlite"] if moves_clock else ["sqlite", "postgresql"]
+        metafunc.parametrize("kind", kinds, scope="session")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Postgresql]:
+    with postgresql() as running:
+        yield running
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def file_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'state' / 'state.sqlite'}"
+
+
+@pytest.fixture
+def url(kind: str, file_url: str, request: pytest.FixtureRequest) -> str:
+    """An empty database."""
+    if kind == "sqlite":
+        return file_url
+    running: Postgresql = request.getfixturevalue("server")
+    return running.new_database()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
-"""The same tables and statements as PostgreSQL would get them."""
+"""What is particular about a database on a server, which several machines share."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -7,8 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
+from swit_provisioning.store.database import utc_now
+from swit_provisioning.store.errors import LeaseHeldError, StoreBusyError, StoreUnavailableError
 from swit_provisioning.store.lease import _LEASE
+from swit_provisioning.store.store import Store, _database
 from swit_provisioning.store.tables import METADATA, UtcDateTime
+from swit_provisioning_tests.postgresql import Postgresql
+from swit_provisioning_tests.store.processes import start
 
 
 def test_times_carry_their_zone_on_postgresql() -> None:
@@ -40,3 +46,48 @@ def test_a_time_is_in_utc_whatever_zone_it_came_in() -> None:
     assert kept == datetime(2026, 1, 1, tzinfo=UTC)
     assert kept is not None
     assert kind.process_result_value(kept.replace(tzinfo=None), dialect) == kept
+
+
+@pytest.fixture
+def shared(server: Postgresql) -> Iterator[Store]:
+    with Store.open(server.new_database()) as opened:
+        yield opened
+
+
+def test_a_lease_runs_out_by_the_servers_clock(shared: Store) -> None:
+    """Machines that share it may disagree about the time."""
+    shared.lease.acquire("R1", who="ann", ttl=timedelta(0))
+    taken = shared.lease.acquire("R2", who="bob", ttl=timedelta(hours=1))
+    assert taken.taken_over_from == "R1"
+    with pytest.raises(LeaseHeldError, match="R2, started by bob"):
+        shared.lease.acquire("R3", who="eve", ttl=timedelta(hours=1))
+
+
+_HOLD = """
+import sys
+from swit_provisioning.store.store import Store
+with Store.open(sys.argv[1]) as store, store.tokens.exclusive():
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_killed_process_leaves_no_lock_behind(server: Postgresql) -> None:
+    url = server.new_database()
+    process = start(_HOLD, url)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    database = _database(url, utc_now)
+    with pytest.raises(StoreBusyError), database.alone(patience_seconds=0.01):
+        pytest.fail("two were in at once")
+    process.kill()
+    process.communicate(timeout=30)
+    with database.alone(patience_seconds=30):
+        pass
+    database.close()
+
+
+def test_a_server_that_does_not_answer_is_explained_without_the_password() -> None:
+    with pytest.raises(StoreUnavailableError, match=r"can't be used.*STATE_DATABASE_URL") as caught:
+        Store.open("postgresql://joe:hunter2@127.0.0.1:1/state")
+    assert "hunter2" not in str(caught.value)

@@ -40,9 +40,9 @@ def test_a_pair_is_not_shown_where_it_is_printed() -> None:
     assert "refresh-1" not in repr(PAIR)
 
 
-def test_with_a_key_no_token_stands_readable_in_any_file(url: str, tmp_path: Path) -> None:
+def test_with_a_key_no_token_stands_readable_in_any_file(file_url: str, tmp_path: Path) -> None:
     key = Fernet.generate_key().decode()
-    with Store.open(url, encryption_key=key) as store:
+    with Store.open(file_url, encryption_key=key) as store:
         store.tokens.save(PAIR)
         files = [path.read_bytes() for path in (tmp_path / "state").iterdir()]
         assert store.tokens.load() == PAIR

@@ -1,0 +1,125 @@
+"""How older tables become today's, on both kinds of database, with what is in them."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+from swit_provisioning.store.database import Database, utc_now
+from swit_provisioning.store.errors import NewerSchemaError
+from swit_provisioning.store.schema import NEWEST, bring_up_to_date, form_of
+from swit_provisioning.store.store import Store, _database
+from swit_provisioning.store.tables import METADATA
+
+_STEPS = sorted(
+    path.name[1:5]
+    for path in (Path(str(files("swit_provisioning.store"))) / "migrations" / "versions").iterdir()
+    if path.name.startswith("r")
+)
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Database]:
+    database = _database(url, utc_now)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _differences(connection: Connection) -> list[object]:
+    compared = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(compared, METADATA))
+
+
+def test_the_newest_form_is_the_last_step() -> None:
+    config = Config()
+    folder = Path(str(files("swit_provisioning.store"))) / "migrations"
+    config.set_main_option("script_location", str(folder))
+    assert ScriptDirectory.from_config(config).get_current_head() == NEWEST == _STEPS[-1]
+
+
+def test_a_new_database_gets_the_tables_that_the_program_knows(store: Store) -> None:
+    with store._database.read() as connection:
+        assert form_of(connection) == NEWEST
+        assert _differences(connection) == []
+
+
+@pytest.mark.parametrize("older", _STEPS)
+def test_tables_of_every_form_become_todays_and_keep_what_is_in_them(url: str, older: str) -> None:
+    bind = text("INSERT INTO organization VALUES (1, 'ORG', '2026-03-01 02:30:00')")
+    with _opened(url) as database, database.write() as connection:
+        bring_up_to_date(connection, to=older)
+        connection.execute(bind)
+        assert form_of(connection) == older
+    with Store.open(url) as store:
+        assert store.organization.bound_to() == "ORG"
+        with store._database.read() as connection:
+            assert form_of(connection) == NEWEST
+            assert _differences(connection) == []
+
+
+def test_tables_from_before_there_were_steps_are_taken_over(file_url: str) -> None:
+    with _opened(file_url) as database, database.write() as connection:
+        bring_up_to_date(connection, to="0001")
+        connection.execute(text("DROP TABLE alembic_version"))
+        connection.execute(text("CREATE TABLE schema_version (version INTEGER PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO schema_version VALUES (1)"))
+    with Store.open(file_url) as store:
+        store.organization.bind("ORG")
+    with Store.open(file_url) as store, store._database.read() as connection:
+        assert store.organization.bound_to() == "ORG"
+        assert form_of(connection) == NEWEST
+        assert not inspect(connection).has_table("schema_version")
+
+
+def test_a_newer_form_is_refused_and_left_as_it_is(url: str) -> None:
+    Store.open(url).close()
+    with _opened(url) as database, database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9001'"))
+    with pytest.raises(
+        NewerSchemaError, match=rf"has schema 9001.*knows {NEWEST} at most.*Install the newer"
+    ):
+        Store.open(url)
+    with _opened(url) as database, database.read() as connection:
+        assert (
+            connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "9001"
+        )
+
+
+def test_a_step_that_breaks_off_leaves_the_tables_as_they_were(url: str) -> None:
+    """Half a change of the tables would be worse than none."""
+    with _opened(url) as database:
+        with pytest.raises(KeyError):
+            _break_off(database)
+        with database.read() as connection:
+            assert inspect(connection).get_table_names() == []
+
+
+def _break_off(database: Database) -> None:
+    with database.write() as connection:
+        bring_up_to_date(connection)
+        message = "the machine went down"
+        raise KeyError(message)
+
+
+def test_a_store_that_is_up_to_date_is_opened_without_alembic(file_url: str) -> None:
+    """It would make each command slower to start."""
+    Store.open(file_url).close()
+    script = (
+        "import sys; from swit_provisioning.store.store import Store;"
+        f"Store.open({file_url!r}).close(); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run(  # noqa: S603 - this Python
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
