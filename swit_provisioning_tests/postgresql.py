@@ -4,7 +4,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
+
+from swit_provisioning_tests.processes import free_port
 
 PASSWORD = "state, for the tests"
 _OWNER = "swit"
@@ -48,7 +49,7 @@ def postgresql() -> Iterator[Postgresql]:
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
     try:
         _make(folder)
-        port = _free_port()
+        port = free_port()
         options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off"
         log = str(folder / "log")
         data = str(folder / "data")
@@ -108,10 +109,3 @@ def _program(name: str) -> str:
 
 def _version(program: Path) -> int:
     return int(program.parent.parent.name)
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,0 +1,112 @@
+"""What `deploy/` holds, started as its services start it, on other ports and in other folders."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import make_url
+
+from swit_provisioning.settings import Settings
+from swit_provisioning_tests.browser.waiting import until
+from swit_provisioning_tests.dagster_web import DagsterWeb
+from swit_provisioning_tests.processes import Program, free_port
+
+DEPLOY: Final = Path(__file__).parents[2] / "deploy"
+SERVICES: Final = ("code", "web", "review", "daemon")
+_START_SECONDS: Final = 120
+_PORTS: Final = {"4000": "code", "3000": "web", "3001": "review"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """The services while they run."""
+
+    operators: DagsterWeb
+    reviewers: DagsterWeb
+    ports: Mapping[str, int]
+    """Of `code`, `web` and `review`."""
+    programs: Mapping[str, Program]
+
+
+def command_of(service: str) -> list[str]:
+    """What systemd starts."""
+    unit = (DEPLOY / "systemd" / f"swit-provisioning-{service}.service").read_text("utf-8")
+    found = re.search(r"^ExecStart=(.+)$", unit, re.MULTILINE)
+    assert found is not None
+    return found[1].split()
+
+
+@contextmanager
+def deployment(
+    folder: Path, *, dagster_database: str, settings: Mapping[str, str]
+) -> Iterator[Deployment]:
+    """Start the services of one machine; only the code location gets the settings."""
+    ports = {name: free_port() for name in _PORTS.values()}
+    home, etc = folder / "home", folder / "etc"
+    home.mkdir(mode=0o700)
+    etc.mkdir()
+    shutil.copyfile(DEPLOY / "dagster.yaml", home / "dagster.yaml")
+    shutil.copyfile(DEPLOY / "workspace.yaml", etc / "workspace.yaml")
+    shared = {
+        **{name: value for name, value in os.environ.items() if not _is_a_setting(name)},
+        "NO_PROXY": "127.0.0.1",
+        "DAGSTER_HOME": str(home),
+        **_named(dagster_database),
+        "CODE_LOCATION_HOST": "127.0.0.1",
+        "CODE_LOCATION_PORT": str(ports["code"]),
+    }
+    with ExitStack() as running:
+        programs: dict[str, Program] = {}
+        for service in SERVICES:
+            environment = {**shared, **settings} if service == "code" else shared
+            command = _here(command_of(service), etc, ports)
+            programs[service] = running.enter_context(
+                Program(service, command, environment=environment, folder=folder)
+            )
+        webs = [DagsterWeb(f"http://127.0.0.1:{ports[name]}") for name in ("web", "review")]
+        for web in webs:
+            running.callback(web.close)
+            _wait_for(web, programs)
+        yield Deployment(operators=webs[0], reviewers=webs[1], ports=ports, programs=programs)
+
+
+def _wait_for(web: DagsterWeb, programs: Mapping[str, Program]) -> None:
+    def loaded() -> bool | None:
+        for program in programs.values():
+            program.must_run()
+        return web.has_loaded()
+
+    def last_words() -> str:
+        return "\n".join(program.last_words() for program in programs.values())
+
+    until(loaded, seconds=_START_SECONDS, what=last_words)
+
+
+def _here(command: list[str], etc: Path, ports: Mapping[str, int]) -> list[str]:
+    """The same command with this Python's programs, in other folders, on other ports."""
+    program = Path(sys.executable).parent / Path(command[0]).name
+    words = [word.replace("/etc/swit-provisioning", str(etc)) for word in command[1:]]
+    return [str(program), *(str(ports[_PORTS[w]]) if w in _PORTS else w for w in words)]
+
+
+def _named(address: str) -> dict[str, str]:
+    """A database's address as `dagster.yaml` takes it."""
+    url = make_url(address)
+    parts = {
+        "HOST": url.host,
+        "PORT": url.port,
+        "USER": url.username,
+        "PASSWORD": url.password,
+        "DB": url.database,
+    }
+    return {f"DAGSTER_POSTGRES_{name}": str(value) for name, value in parts.items()}
+
+
+def _is_a_setting(name: str) -> bool:
+    return name.removesuffix("_FILE").lower() in Settings.model_fields

@@ -1,0 +1,306 @@
+"""The services of `deploy/` as processes of their own, on PostgreSQL, with nginx in front."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.store.store import Store
+from swit_provisioning_tests.browser.waiting import until
+from swit_provisioning_tests.dagster_web import DagsterWeb
+from swit_provisioning_tests.directories import twenty_people
+from swit_provisioning_tests.integration.authority import Certificate, certificate
+from swit_provisioning_tests.integration.deployment import (
+    DEPLOY,
+    SERVICES,
+    Deployment,
+    command_of,
+    deployment,
+)
+from swit_provisioning_tests.integration.stage import settings
+from swit_provisioning_tests.postgresql import Postgresql, postgresql
+from swit_provisioning_tests.processes import Program, free_port
+
+_SECONDS = 240
+_PASSWORDS = {"ann": "launches: 1", "rob": "looks: 2"}
+_LAUNCH = """mutation ($job: String!) { launchRun(executionParams: {
+    selector: {repositoryName: "__repository__", repositoryLocationName: "swit_provisioning",
+               jobName: $job}, runConfigData: {}, mode: "default"})
+    { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+_RUNS = """{ runsOrError { ... on Runs { results { runId jobName status
+    tags { key value } } } } }"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgresql]:
+    with postgresql() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def swit() -> Iterator[SandboxServer]:
+    with SandboxServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("deployment")
+    (made / "directory.json").write_text(json.dumps(twenty_people()), encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def state(server: Postgresql) -> str:
+    return server.new_database()
+
+
+@pytest.fixture(scope="module")
+def variables(swit: SandboxServer, folder: Path, state: str) -> Mapping[str, str]:
+    """The settings of the code location: tonight comes once all is up and the rest was tried."""
+    named = settings(folder, swit)
+    del named["DAGSTER_HOME"]
+    tonight = datetime.now(UTC) + timedelta(seconds=135)
+    return {
+        **named,
+        "STATE_DATABASE_URL": state,
+        "FRAMES_BASE_PATH": str(folder / "frames"),
+        "SCHEDULE_TIME": f"{tonight:%H:%M}",
+    }
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    server: Postgresql, folder: Path, variables: Mapping[str, str]
+) -> Iterator[Deployment]:
+    with deployment(folder, dagster_database=server.new_database(), settings=variables) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def tls(folder: Path) -> Certificate:
+    return certificate(folder)
+
+
+@pytest.fixture(scope="module")
+def front(deployed: Deployment, folder: Path, tls: Certificate) -> Iterator[str]:
+    """The address of nginx, with the setting that is shipped."""
+    port = free_port()
+    with _nginx(folder, tls, deployed, port) as program:
+        url = f"https://127.0.0.1:{port}"
+
+        def answers() -> bool | None:
+            program.must_run()
+            try:
+                requests.get(url, verify=str(tls.authority), timeout=10)
+            except requests.ConnectionError:
+                return None
+            return True
+
+        until(answers, seconds=30, what=program.last_words)
+        yield url
+
+
+@contextmanager
+def _nginx(folder: Path, tls: Certificate, deployed: Deployment, port: int) -> Iterator[Program]:
+    etc = folder / "nginx"
+    etc.mkdir()
+    lines = [f"{name}:{_hashed(password)}" for name, password in _PASSWORDS.items()]
+    (etc / "passwords").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    web, review = deployed.ports["web"], deployed.ports["review"]
+    (etc / "operators.map").write_text(f"ann http://127.0.0.1:{web};\n", encoding="utf-8")
+    shutil.copyfile(tls.certificate, etc / "tls.pem")
+    shutil.copyfile(tls.key, etc / "tls.key")
+    shipped = (DEPLOY / "nginx" / "swit-provisioning.conf").read_text("utf-8")
+    for there, here in (
+        ("/etc/swit-provisioning/", f"{etc}/"),
+        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+        ("127.0.0.1:3001", f"127.0.0.1:{review}"),
+    ):
+        assert there in shipped
+        shipped = shipped.replace(there, here)
+    (etc / "site.conf").write_text(shipped, encoding="utf-8")
+    main = (
+        f"daemon off; error_log stderr; pid {etc}/pid; events {{}}"
+        f" http {{ access_log off; client_body_temp_path {etc}/body; proxy_temp_path {etc}/proxy;"
+        f" fastcgi_temp_path {etc}/f; uwsgi_temp_path {etc}/u; scgi_temp_path {etc}/s;"
+        f" include {etc}/site.conf; }}"
+    )
+    if os.geteuid() == 0:
+        main = f"user root; {main}"
+    (etc / "nginx.conf").write_text(main, encoding="utf-8")
+    command = ["/usr/sbin/nginx", "-c", str(etc / "nginx.conf"), "-p", str(etc)]
+    environment = dict(os.environ)
+    with Program("nginx", command, environment=environment, folder=folder) as program:
+        yield program
+
+
+def _hashed(password: str) -> str:
+    """As `openssl passwd -6` writes it into nginx's password file."""
+    made = subprocess.run(
+        ["/usr/bin/openssl", "passwd", "-6", "-stdin"],
+        input=password,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return made.stdout.strip()
+
+
+def _runs(web: DagsterWeb, job: str) -> list[dict[str, Any]]:
+    return [run for run in web.ask(_RUNS)["runsOrError"]["results"] if run["jobName"] == job]
+
+
+def _ended(web: DagsterWeb, job: str) -> dict[str, Any]:
+    """The first run of this job, once it has ended."""
+
+    def ended() -> dict[str, Any] | None:
+        for run in _runs(web, job):
+            if run["status"] in {"SUCCESS", "FAILURE", "CANCELED"}:
+                return run
+        return None
+
+    return until(ended, seconds=_SECONDS, what=lambda: f"runs of {job}: {_runs(web, job)}")
+
+
+def _as(name: str, front: str, tls: Certificate) -> DagsterWeb:
+    return DagsterWeb(front, login=(name, _PASSWORDS[name]), ca=str(tls.authority))
+
+
+def test_without_a_password_there_is_no_page(front: str, tls: Certificate) -> None:
+    for path in ("/", "/graphql", "/server_info", "/report_asset_materialization/x"):
+        answer = requests.get(f"{front}{path}", verify=str(tls.authority), timeout=10)
+        assert (answer.status_code, "dagster" in answer.text.lower()) == (401, False)
+    wrong = DagsterWeb(front, login=("ann", "guessed"), ca=str(tls.authority))
+    with pytest.raises(requests.HTTPError, match="401"):
+        wrong.has_loaded() if wrong.ask("{ version }") else None
+
+
+def test_a_reviewer_looks_and_cannot_launch(front: str, tls: Certificate) -> None:
+    reviewer = _as("rob", front, tls)
+    assert reviewer.has_loaded()
+    before = len(_runs(reviewer, "plan"))
+    refused = reviewer.ask(_LAUNCH, job="plan")["launchRun"]
+    assert refused["__typename"] == "UnauthorizedError"
+    assert len(_runs(reviewer, "plan")) == before
+
+
+def test_an_operator_launches(front: str, tls: Certificate) -> None:
+    operator = _as("ann", front, tls)
+    # What a plan needs is all read: the directory, Swit, the state.
+    launched = operator.ask(_LAUNCH, job="plan")["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    assert _ended(operator, "plan")["status"] == "SUCCESS"
+
+
+def test_another_sites_page_cannot_use_an_operators_login(front: str, tls: Certificate) -> None:
+    operator = _as("ann", front, tls)
+    for origin in ("https://evil.example", "null", f"{front}.evil.example"):
+        operator.web.headers["Origin"] = origin
+        with pytest.raises(requests.HTTPError, match="403"):
+            operator.ask("{ version }")
+    operator.web.headers["Origin"] = front
+    assert operator.ask("{ version }")["version"]
+
+
+def test_the_page_says_that_no_other_may_frame_it(front: str, tls: Certificate) -> None:
+    answer = _as("rob", front, tls).web.get(front, timeout=10)
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+
+
+def test_webserver_and_daemon_know_no_secret_of_swit(
+    deployed: Deployment, variables: Mapping[str, str]
+) -> None:
+    """They show pages to people; only the code location needs the settings."""
+    for name in ("web", "review", "daemon"):
+        process = deployed.programs[name].process_id
+        environment = Path(f"/proc/{process}/environ").read_text("utf-8")
+        assert variables["SWIT_CLIENT_SECRET"] not in environment
+        assert variables["STATE_DATABASE_URL"] not in environment
+
+
+def test_the_nightly_run_happens_by_itself(
+    deployed: Deployment, swit: SandboxServer, state: str
+) -> None:
+    run = _ended(deployed.operators, "sync")
+    assert run["status"] == "SUCCESS", deployed.programs["code"].last_words()
+    assert {"key": "dagster/schedule_name", "value": "daily_sync"} in run["tags"]
+    assert len(swit.organisation.snapshot()["users"]) == 1 + 20
+    with Store.open(state) as store:
+        assert {entry.run_id for entry in store.journal.rows()} == {run["runId"]}
+        assert len(store.identities.memory().users) == 20
+
+
+def test_two_machines_that_share_the_state_never_write_at_once(
+    server: Postgresql, tmp_path: Path
+) -> None:
+    """Each with a Dagster of its own: only the lease in the state keeps them apart."""
+    with SandboxServer() as swit:
+        shared = {"STATE_DATABASE_URL": server.new_database()}
+        (tmp_path / "directory.json").write_text(json.dumps(twenty_people()), encoding="utf-8")
+        machines = []
+        for name in ("one", "two"):
+            named = settings(tmp_path, swit) | shared | {"DAGSTER_HOME": str(tmp_path / name)}
+            machines.append(_sync({**os.environ, **named, "NO_PROXY": "127.0.0.1"}, tmp_path))
+        ended = sorted(machine.wait(timeout=_SECONDS) for machine in machines)
+        said = [machine.communicate()[0] for machine in machines]
+        assert ended in ([0, 6], [0, 0]), said
+        assert len(swit.organisation.snapshot()["users"]) == 1 + 20
+        with Store.open(shared["STATE_DATABASE_URL"]) as store:
+            assert len({entry.run_id for entry in store.journal.rows()}) == 1
+
+
+def _sync(environment: Mapping[str, str], folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "swit_provisioning.cli", "sync"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_containers_start_what_systemd_starts(service: str) -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    words = ["127.0.0.1" if word == "0.0.0.0" else word for word in _words(compose, service)]  # noqa: S104 - in a container
+    program, *rest = command_of(service)
+    assert words == [program.rpartition("/")[2], *rest]
+
+
+def _words(compose: Any, service: str) -> list[str]:  # noqa: ANN401 - YAML
+    return [str(word) for word in compose["services"][service]["command"]]
+
+
+def test_a_server_tells_dagster_what_the_command_line_tells_it() -> None:
+    """A server's `dagster.yaml` is the built-in one with another storage."""
+    built_in = yaml.safe_load((DEPLOY.parent / "swit_provisioning/dagster.yaml").read_text("utf-8"))
+    server = yaml.safe_load((DEPLOY / "dagster.yaml").read_text("utf-8"))
+    assert set(server.pop("storage")) == {"postgres"}
+    assert server == built_in
+
+
+def test_systemd_knows_every_line_of_the_units(tmp_path: Path) -> None:
+    for unit in sorted((DEPLOY / "systemd").glob("*.service")):
+        text = unit.read_text("utf-8").replace("/opt/swit-provisioning/bin/", "/usr/bin/env ")
+        (tmp_path / unit.name).write_text(text, encoding="utf-8")
+    said = subprocess.run(  # noqa: S603 - our own files
+        ["/usr/bin/systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not [line for line in said.stderr.splitlines() if "swit-provisioning" in line], said
