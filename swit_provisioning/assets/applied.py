@@ -85,7 +85,7 @@ def _applier(
         plan=stored.plan,
         application_id=acceptance.application_id,
         run_id=context.run.run_id,
-        approved=acceptance.approved,
+        approval_id=acceptance.approval_id,
         client=swit,
         store=store,
         lease=lease,

@@ -19,6 +19,7 @@ from swit_provisioning.store.lease import Lease
 from swit_provisioning.store.organization import BoundOrganization
 from swit_provisioning.store.plans import Plans
 from swit_provisioning.store.reads import Reads
+from swit_provisioning.store.repeats import Repeats
 from swit_provisioning.store.server import PostgresqlServer
 from swit_provisioning.store.sqlite_file import SqliteFile
 from swit_provisioning.store.tokens import Tokens
@@ -36,6 +37,7 @@ class Store:
         self.acceptances = Acceptances(database)
         self.identities = Identities(database)
         self.reads = Reads(database)
+        self.repeats = Repeats(database)
         self.journal = Journal(database)
         self.lease = Lease(database)
         self.organization = BoundOrganization(database)
