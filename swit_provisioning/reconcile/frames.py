@@ -388,7 +388,7 @@ OUTCOMES = FrameSchema(
         _c("outcome", "string", "applied, already so, rejected, failed or skipped."),
         _c("message", "string", "Swit's answer where it was not simply done.", nullable=True),
         _c("http_status", "int", "The last answer's status.", nullable=True),
-        _c("calls", "int", "API calls it took."),
+        _c("calls", "int", "API calls it took, repetitions counted."),
     ),
 )
 
