@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Column, Integer, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Integer, Row, String, Table, Text, insert, select, update
 
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.tables import METADATA, UtcDateTime
@@ -68,14 +68,7 @@ class Approvals:
             now = self._database.now(connection)
         if row is None or (newer_than is not None and row.at < now - newer_than):
             return None
-        return Approval(
-            approval_id=row.id,
-            plan_id=row.plan_id,
-            who=row.who,
-            why=row.why,
-            at=row.at,
-            guards=tuple(json.loads(row.guards)),
-        )
+        return approval_of(row)
 
     def spend(self, plan_id: str) -> None:
         """The plan is through: what was approved for it is used up."""
@@ -85,3 +78,15 @@ class Approvals:
                 .where(APPROVALS.c.plan_id == plan_id, APPROVALS.c.spent_at.is_(None))
                 .values(spent_at=self._database.now(connection))
             )
+
+
+def approval_of(row: Row[Any]) -> Approval:
+    """The approval that a row of the table holds."""
+    return Approval(
+        approval_id=row.id,
+        plan_id=row.plan_id,
+        who=row.who,
+        why=row.why,
+        at=row.at,
+        guards=tuple(json.loads(row.guards)),
+    )

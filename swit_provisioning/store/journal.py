@@ -221,7 +221,7 @@ class Journal:
 
     def _entries(self, query: Select[Any]) -> list[JournalEntry]:
         with self._database.read() as connection:
-            return [_entry(row) for row in connection.execute(query).mappings()]
+            return [entry_of(row) for row in connection.execute(query).mappings()]
 
 
 def _values(change: Change, application: Application) -> dict[str, Any]:
@@ -258,7 +258,8 @@ def _noted(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _entry(row: RowMapping) -> JournalEntry:
+def entry_of(row: RowMapping) -> JournalEntry:
+    """The entry that a row of the table holds."""
     values = dict(row)
     return JournalEntry(
         entry_id=values.pop("id"),

@@ -13,6 +13,7 @@ from swit_provisioning.store.approvals import Approvals
 from swit_provisioning.store.database import Database, utc_now
 from swit_provisioning.store.encryption import Cipher, cipher_of
 from swit_provisioning.store.errors import StoreUnavailableError
+from swit_provisioning.store.history import History
 from swit_provisioning.store.identities import Identities
 from swit_provisioning.store.journal import Journal
 from swit_provisioning.store.lease import Lease
@@ -39,6 +40,7 @@ class Store:
         self.reads = Reads(database)
         self.repeats = Repeats(database)
         self.journal = Journal(database)
+        self.history = History(database)
         self.lease = Lease(database)
         self.organization = BoundOrganization(database)
 
