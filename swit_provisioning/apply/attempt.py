@@ -28,12 +28,21 @@ class Attempt:
     wait: Callable[[float], None]
     """Sleeps for so many seconds."""
     calls: int = 0
+    """Requests sent, the client's own repetitions counted."""
+    http_status: int | None = None
+    """Of the last answer; `None` where there was none."""
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the client, if this run may still write. Raises `LeaseLostError`."""
         self.lease.check()
-        self.calls += 1
-        return function(*args, **kwargs)
+        before = self.client.calls_here
+        try:
+            return function(*args, **kwargs)
+        finally:
+            sent = self.client.calls_here - before
+            self.calls += sent
+            if sent:
+                self.http_status = self.client.status_here
 
     def swit_id(self, object_id: str) -> str:
         """Swit's id of an object whose making was found to be done before the attempt."""

@@ -6,12 +6,15 @@ one is sent that an earlier run may have sent, the object is looked up.
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import Final
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from swit_provisioning.apply.attempt import Attempt
+from swit_provisioning.apply.users import applied
+from swit_provisioning.reconcile.kept import kept_values
 from swit_provisioning.reconcile.references import reference_key
 from swit_provisioning.reconcile.text import address_key, name_key
 from swit_provisioning.store.journal import Answer
@@ -25,6 +28,7 @@ from swit_provisioning.swit.models import Team
 MOST_SENT: Final = 3
 """How often a creation is sent whose answer is lost each time and that is not found after it."""
 
+_FOUND: Final = "it was there: only an answer had been lost"
 _PAGE: Final = 1000
 _CONFLICT: Final = 409
 _TAKEN: Final = re.compile(r"\b(already|exists?|taken|duplicated?|in use)\b", re.IGNORECASE)
@@ -34,7 +38,7 @@ def create_user(attempt: Attempt) -> Answer:
     """Make an account; one with the same address is the same account."""
     wanted = attempt.change.after
 
-    def make() -> str:
+    def make() -> Answer:
         made = attempt.call(
             attempt.client.create_user,
             email=wanted["email"],
@@ -43,7 +47,8 @@ def create_user(attempt: Attempt) -> Answer:
             language=wanted.get("language"),
             timezone=wanted.get("timezone"),
         )
-        return made.user_id
+        said = {"name": made.name or None, "phone_number": made.phone_number}
+        return applied(attempt, kept=kept_values(wanted, said), made_id=made.user_id)
 
     def find() -> str | None:
         return _account_of(attempt, wanted["email"])
@@ -57,11 +62,12 @@ def create_team(attempt: Attempt) -> Answer:
     parent_id = attempt.swit_id(wanted["parent_id"])
     name, reference = str(wanted["name"]), wanted.get("reference")
 
-    def make() -> str:
+    def make() -> Answer:
         made = attempt.call(
             attempt.client.create_team, name=name, parent_id=parent_id, reference=reference
         )
-        return made.team_id
+        said = {"name": made.name or None, "reference": made.reference}
+        return applied(attempt, kept=kept_values(wanted, said), made_id=made.team_id)
 
     def find_ours() -> str | None:
         return _team_with(attempt.call(attempt.client.list_teams), reference, name)
@@ -76,7 +82,7 @@ def create_team(attempt: Attempt) -> Answer:
 def _create(
     attempt: Attempt,
     *,
-    make: Callable[[], str],
+    make: Callable[[], Answer],
     find: Callable[[], str | None],
     find_ours: Callable[[], str | None],
 ) -> Answer:
@@ -93,12 +99,12 @@ def _create(
         nonlocal lost, sent, failure
         found = find() if lost else None
         if found is not None:
-            return _made(attempt, found, "it was there: only an answer had been lost")
+            return replace(applied(attempt, made_id=found), message=_FOUND)
         if failure is not None and sent >= MOST_SENT:
             raise failure
         sent += 1
         try:
-            return _made(attempt, make())
+            return make()
         except SwitThrottledError:
             raise
         except SwitUnavailableError as error:
@@ -121,15 +127,6 @@ def _create(
 def _may_pass(error: BaseException) -> bool:
     # The client has waited out its patience with 429 already.
     return isinstance(error, SwitUnavailableError) and not isinstance(error, SwitThrottledError)
-
-
-def _made(attempt: Attempt, object_id: str, message: str | None = None) -> Answer:
-    return Answer(
-        outcome="applied",
-        message=message,
-        made_id=object_id,
-        changed={attempt.change.action: 1},
-    )
 
 
 def _refused(error: SwitRejectedError, find_ours: Callable[[], str | None]) -> Answer:

@@ -42,7 +42,7 @@ class Applier:
         plan: Plan,
         application_id: str,
         run_id: str,
-        approved: bool,
+        approval_id: int | None = None,
         client: SwitClient,
         store: Store,
         lease: HeldLease,
@@ -58,7 +58,10 @@ class Applier:
         self.plan = plan
         self.application_id = application_id
         application = Application(
-            application_id=application_id, plan_id=plan.plan_id, run_id=run_id, approved=approved
+            application_id=application_id,
+            plan_id=plan.plan_id,
+            run_id=run_id,
+            approval_id=approval_id,
         )
         self._record = Record(store=store, plan=plan, application=application)
         self._needs = Needs(plan, self._record)

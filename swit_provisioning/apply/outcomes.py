@@ -25,9 +25,9 @@ class Outcome:
     message: str | None
     """Swit's words, or ours, where it was not simply done."""
     http_status: int | None
-    """The status of the answer that decided it, where that was an error."""
+    """The status of the answer that decided it; `None` where there was none."""
     calls: int
-    """API calls of the last try, repetitions by the client not counted."""
+    """Requests of the last try, each repetition counted."""
 
 
 def outcomes_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:

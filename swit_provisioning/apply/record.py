@@ -93,4 +93,5 @@ def _answer(entry: JournalEntry) -> Answer | None:
         made_id=entry.made_id,
         changed=entry.changed,
         left_out=entry.left_out,
+        kept=entry.kept,
     )

@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from swit_provisioning.apply.attempt import Attempt
@@ -48,10 +49,19 @@ _MAY_BE_GONE: Final = frozenset(
 def send(attempt: Attempt, now: TeamsNow) -> Answer:
     """Send a change; whatever goes wrong with it alone is its answer.
 
+    The answer carries the HTTP status that decided it, else that of the last call.
+
     Raises:
         StoreError: nothing can be noted any longer, or the lease is lost: stop.
 
     """
+    answer = _sent(attempt, now)
+    if answer.http_status is None and attempt.calls:
+        return replace(answer, http_status=attempt.http_status)
+    return answer
+
+
+def _sent(attempt: Attempt, now: TeamsNow) -> Answer:
     action = attempt.change.action
     try:
         if action in _SENDERS_THAT_LOOK:

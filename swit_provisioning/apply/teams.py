@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from swit_provisioning.apply.attempt import Attempt
 from swit_provisioning.apply.users import applied
 from swit_provisioning.reconcile.guards import MARKINGS
+from swit_provisioning.reconcile.kept import kept_values
 from swit_provisioning.reconcile.text import REMOVED
 from swit_provisioning.store.journal import Answer
 from swit_provisioning.swit.models import Team
@@ -30,7 +31,7 @@ def update_team(attempt: Attempt) -> Answer:
     """Rename, move and re-key it in one call."""
     wanted = attempt.change.after
     parent = wanted.get("parent_id")
-    attempt.call(
+    now = attempt.call(
         attempt.client.update_team,
         attempt.swit_id(attempt.change.object_id),
         name=wanted.get("name"),
@@ -39,7 +40,8 @@ def update_team(attempt: Attempt) -> Answer:
     )
     if str(wanted.get("name", "")).startswith(REMOVED):
         return Answer(outcome="applied", changed={MARKINGS: 1})
-    return applied(attempt)
+    said = {"name": now.name or None, "reference": now.reference} if now else {}
+    return applied(attempt, kept=kept_values(wanted, said))
 
 
 def delete_team(attempt: Attempt, now: TeamsNow) -> Answer:

@@ -1,6 +1,9 @@
 """Accounts that are there: updating, deactivating, removing, activating, the primary team."""
 
+from collections.abc import Mapping
+
 from swit_provisioning.apply.attempt import Attempt
+from swit_provisioning.reconcile.kept import kept_values
 from swit_provisioning.store.journal import Answer
 
 
@@ -8,13 +11,14 @@ def update_user(attempt: Attempt) -> Answer:
     """Send what differs of name and phone number."""
     wanted = attempt.change.after
     user_id = attempt.swit_id(attempt.change.object_id)
-    attempt.call(
+    now = attempt.call(
         attempt.client.update_user,
         user_id,
         name=wanted.get("name"),
         phone_number=wanted.get("phone_number"),
     )
-    return applied(attempt)
+    said = {"name": now.name, "phone_number": now.phone_number} if now else {}
+    return applied(attempt, kept=kept_values(wanted, said))
 
 
 def deactivate_user(attempt: Attempt) -> Answer:
@@ -45,6 +49,20 @@ def update_primary_team(attempt: Attempt) -> Answer:
     return applied(attempt)
 
 
-def applied(attempt: Attempt) -> Answer:
-    """One object was changed as planned."""
-    return Answer(outcome="applied", changed={attempt.change.action: 1})
+def applied(
+    attempt: Attempt, *, kept: Mapping[str, str] | None = None, made_id: str | None = None
+) -> Answer:
+    """One object was changed as planned, but for the values that Swit `kept` in its own way."""
+    return Answer(
+        outcome="applied",
+        message=told_as_kept(kept or {}),
+        made_id=made_id,
+        changed={attempt.change.action: 1},
+        kept=kept or {},
+    )
+
+
+def told_as_kept(kept: Mapping[str, str]) -> str | None:
+    """The same for people; `None` where Swit took all values as they were sent."""
+    told = (f'{name.replace("_", " ")} "{value}"' for name, value in kept.items())
+    return f"Swit keeps {', '.join(told)}" if kept else None

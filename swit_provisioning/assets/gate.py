@@ -15,6 +15,7 @@ from swit_provisioning.assets.guarding import (
     judged,
     refuse_env_references,
     root_run_id,
+    valid_approval,
 )
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.directory.interface import Directory
@@ -84,9 +85,13 @@ def accepted_plan(
     if stopped:
         message = "Nothing was written. " + " ".join(stopped)
         raise dg.Failure(message, metadata={"status": "blocked"}, allow_retries=False)
-    approved = any(verdict.lifted for verdict in verdicts)
+    lifted = any(verdict.lifted for verdict in verdicts)
+    approval = valid_approval(plan, settings, store) if lifted else None
     store.acceptances.accept(
-        root, plan_id=plan.plan_id, application_id=application_id, approved=approved
+        root,
+        plan_id=plan.plan_id,
+        application_id=application_id,
+        approval_id=approval.approval_id if approval else None,
     )
     if not plan.changes:
         conclude(store, plan, application_id)
@@ -97,7 +102,7 @@ def accepted_plan(
     yield dg.MaterializeResult(
         asset_key="accepted_plan",
         value=frame,
-        metadata={"plan_id": plan.plan_id, "approved": approved, **plan.counts()},
+        metadata={"plan_id": plan.plan_id, "approved": lifted, **plan.counts()},
         data_version=dg.DataVersion(plan.plan_id),
     )
 
@@ -153,7 +158,7 @@ def _refuse_stale(
     try:
         now = read_organization(swit, expected=settings.swit_organization)
         store.organization.bind(now.facts.organization_id)
-        fresh = reconcile(directory.read(), now, settings.policy(), store.identities.memory())
+        fresh = reconcile(directory.read(), now, settings.policy(), store.memory())
     except (DirectoryError, SwitError, OtherOrganizationError) as error:
         raise as_failure(error, doing="Nothing was written") from error
     done = frozenset(

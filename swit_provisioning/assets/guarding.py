@@ -9,6 +9,7 @@ import dagster as dg
 from swit_provisioning.reconcile.guards import GUARDS, GuardName, Verdict, judge
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.approvals import Approval
 from swit_provisioning.store.store import Store
 
 LIMIT_WINDOW: Final = timedelta(hours=24)
@@ -39,6 +40,12 @@ def root_run_id(run: dg.DagsterRun) -> str:
     return run.root_run_id or run.run_id
 
 
+def valid_approval(plan: Plan, settings: Settings, store: Store) -> Approval | None:
+    """What was approved for this plan, unless it is spent or too old."""
+    hours = settings.plan_max_age_hours
+    return store.approvals.of(plan.plan_id, newer_than=timedelta(hours=hours))
+
+
 def judged(
     plan: Plan, settings: Settings, store: Store, *, application_id: str | None = None
 ) -> tuple[Verdict, ...]:
@@ -46,9 +53,7 @@ def judged(
 
     What `application_id` itself has done already is part of the plan, so it is not counted twice.
     """
-    approval = store.approvals.of(
-        plan.plan_id, newer_than=timedelta(hours=settings.plan_max_age_hours)
-    )
+    approval = valid_approval(plan, settings, store)
     return judge(
         plan,
         settings.limits(),

@@ -7,6 +7,7 @@ from typing import Any
 from swit_provisioning.cli.runs import FinishedRun
 from swit_provisioning.reconcile.estimate import estimate
 from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.store.history import Deed
 from swit_provisioning.store.journal import JournalEntry
 from swit_provisioning.store.plans import StoredPlan
 
@@ -25,6 +26,7 @@ def plan_document(stored: StoredPlan, per_second: float) -> dict[str, Any]:
         "findings": [finding.document() for finding in plan.findings],
         "changes": [_change(change) for change in plan.changes],
         "disabled": [_change(change) for change in plan.disabled],
+        "held": [_change(change) for change in plan.held],
         "estimate": {"calls": calls, "seconds": round(seconds, 1)},
     }
 
@@ -45,6 +47,30 @@ def run_document(
         "findings": [finding.document() for finding in plan.findings] if plan else [],
         "calls": run.calls,
         "seconds": round(run.seconds, 1),
+    }
+
+
+def deed_document(deed: Deed) -> dict[str, Any]:
+    """`history`: one entry of the journal; `outcome` is null where no answer was noted."""
+    entry, approval = deed.entry, deed.approval
+    return {
+        "at": entry.at.isoformat(),
+        "run_id": entry.run_id,
+        "plan_id": entry.plan_id,
+        "action": entry.action,
+        "target": entry.target,
+        "object_id": entry.made_id or entry.object_id,
+        "before": dict(entry.before),
+        "after": dict(entry.after),
+        "reason": entry.reason,
+        "outcome": entry.outcome,
+        "message": entry.message,
+        "http_status": entry.http_status,
+        "attempts": entry.calls,
+        "seconds": entry.seconds,
+        "approval": {"who": approval.who, "why": approval.why, "at": approval.at.isoformat()}
+        if approval
+        else None,
     }
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from swit_provisioning.cli.check import check_both_sides
 from swit_provisioning.cli.console import errors
 from swit_provisioning.cli.demo import tell_the_story
 from swit_provisioning.cli.errors import UnwritableFileError
+from swit_provisioning.cli.history import show_history
 from swit_provisioning.cli.login import log_in
+from swit_provisioning.cli.since import Since
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.sandbox.server import SANDBOX_PORT, SandboxStartError
 from swit_provisioning.sandbox.server import run as run_sandbox
@@ -116,6 +119,17 @@ def apply(plan_id: str, *, approve: str, as_json: bool) -> int:
 def sync(*, as_json: bool) -> int:
     """Plan, guards, apply: what the schedule does every night."""
     return commands.sync(Settings.load(), as_json=as_json)
+
+
+@main.command()
+@click.option("--user", metavar="X", help="An account, by its address or its id in Swit.")
+@click.option("--team", metavar="Y", help="A team, by its name, its id in Swit or its reference.")
+@click.option("--since", metavar="T", type=Since(), help="2026-03-01, 2026-03-01T02:30, 7d, 24h.")
+@_json
+@_exits
+def history(*, user: str | None, team: str | None, since: datetime | None, as_json: bool) -> int:
+    """Say what was done, when, by which run, with what answer."""
+    return show_history(Settings.load(), user=user, team=team, since=since, as_json=as_json)
 
 
 @main.command()

@@ -20,7 +20,7 @@ MOST_ROWS: Final = 200
 MOST_OF_A_KIND: Final = 20
 """Findings of one kind in a table, so that many of one don't hide the few of another."""
 
-_COLOURS: Final = {
+COLOURS: Final = {
     "user.create": "green",
     "user.deactivate": "red",
     "user.remove": "red",
@@ -58,7 +58,7 @@ def changes_table(console: Console, changes: Iterable[Change], title: str) -> No
     for column in ("action", "target", "what", "reason"):
         table.add_column(column, overflow="fold")
     for change in rows[:MOST_ROWS]:
-        colour = _COLOURS.get(change.action, "yellow")
+        colour = COLOURS.get(change.action, "yellow")
         table.add_row(
             f"[{colour}]{change.action}[/{colour}]",
             escape(change.target),

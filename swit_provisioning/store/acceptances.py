@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Boolean, Column, Integer, RowMapping, String, Table, select, update
+from sqlalchemy import Column, ForeignKey, Integer, RowMapping, String, Table, select, update
 
+from swit_provisioning.store.approvals import APPROVALS
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.plans import newest_making
 from swit_provisioning.store.tables import METADATA, UtcDateTime, put
@@ -19,7 +20,7 @@ _ACCEPTANCES: Final = Table(
     Column("run_id", String(64), primary_key=True),
     Column("plan_id", String(64), nullable=False, index=True),
     Column("application_id", String(64), nullable=False, index=True),
-    Column("approved", Boolean, nullable=False),
+    Column("approval_id", ForeignKey(APPROVALS.c.id)),
     Column("making", Integer),
     Column("accepted_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
@@ -34,8 +35,8 @@ class Acceptance:
     plan_id: str
     application_id: str
     """The run that accepted the plan first: the journal of all that go on with it is one."""
-    approved: bool
-    """Whether an approval lifted a limit for it."""
+    approval_id: int | None
+    """The approval that lifted a limit for it, if one did."""
     accepted_at: datetime
     finished_at: datetime | None
 
@@ -47,13 +48,15 @@ class Acceptances:
         """Take the open database."""
         self._database = database
 
-    def accept(self, run_id: str, *, plan_id: str, application_id: str, approved: bool) -> None:
+    def accept(
+        self, run_id: str, *, plan_id: str, application_id: str, approval_id: int | None = None
+    ) -> None:
         """Let `run_id` send this plan; what it accepted before, it may not send any longer."""
         with self._database.write() as connection:
             values = {
                 "plan_id": plan_id,
                 "application_id": application_id,
-                "approved": approved,
+                "approval_id": approval_id,
                 "making": newest_making(connection, plan_id),
                 "accepted_at": self._database.now(connection),
                 "finished_at": None,
@@ -87,6 +90,13 @@ class Acceptances:
                 return None
         return _acceptance(row)
 
+    def newest(self) -> Acceptance | None:
+        """The last one of all, whatever became of it."""
+        newest = select(_ACCEPTANCES).order_by(_ACCEPTANCES.c.accepted_at.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(newest).mappings().one_or_none()
+        return None if row is None else _acceptance(row)
+
     def finish(self, application_id: str) -> None:
         """The plan is through."""
         with self._database.write() as connection:
@@ -102,7 +112,7 @@ def _acceptance(row: RowMapping) -> Acceptance:
         run_id=row["run_id"],
         plan_id=row["plan_id"],
         application_id=row["application_id"],
-        approved=row["approved"],
+        approval_id=row["approval_id"],
         accepted_at=row["accepted_at"],
         finished_at=row["finished_at"],
     )

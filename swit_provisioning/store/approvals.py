@@ -3,14 +3,14 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Column, Integer, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Integer, Row, String, Table, Text, insert, select, update
 
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.tables import METADATA, UtcDateTime
 
-_APPROVALS: Final = Table(
+APPROVALS: Final = Table(
     "approval",
     METADATA,
     Column("id", Integer, primary_key=True),
@@ -27,6 +27,7 @@ _APPROVALS: Final = Table(
 class Approval:
     """One plan may pass these guards."""
 
+    approval_id: int
     plan_id: str
     who: str
     why: str
@@ -42,11 +43,11 @@ class Approvals:
         """Take the open database."""
         self._database = database
 
-    def add(self, plan_id: str, *, who: str, why: str, guards: tuple[str, ...]) -> None:
-        """Record that `who` lets this plan past `guards`."""
+    def add(self, plan_id: str, *, who: str, why: str, guards: tuple[str, ...]) -> int:
+        """Record that `who` lets this plan past `guards`; the approval's id."""
         with self._database.write() as connection:
-            connection.execute(
-                insert(_APPROVALS).values(
+            made = connection.execute(
+                insert(APPROVALS).values(
                     plan_id=plan_id,
                     who=who,
                     why=why,
@@ -54,30 +55,38 @@ class Approvals:
                     guards=json.dumps(list(guards)),
                 )
             )
+            key = made.inserted_primary_key
+        return int(key[0]) if key else 0
 
     def of(self, plan_id: str, *, newer_than: timedelta | None = None) -> Approval | None:
         """The last unspent approval of this plan, if one was given in the time `newer_than`."""
-        unspent = select(_APPROVALS).where(
-            _APPROVALS.c.plan_id == plan_id, _APPROVALS.c.spent_at.is_(None)
+        unspent = select(APPROVALS).where(
+            APPROVALS.c.plan_id == plan_id, APPROVALS.c.spent_at.is_(None)
         )
         with self._database.read() as connection:
-            row = connection.execute(unspent.order_by(_APPROVALS.c.id.desc()).limit(1)).first()
+            row = connection.execute(unspent.order_by(APPROVALS.c.id.desc()).limit(1)).first()
             now = self._database.now(connection)
         if row is None or (newer_than is not None and row.at < now - newer_than):
             return None
-        return Approval(
-            plan_id=row.plan_id,
-            who=row.who,
-            why=row.why,
-            at=row.at,
-            guards=tuple(json.loads(row.guards)),
-        )
+        return approval_of(row)
 
     def spend(self, plan_id: str) -> None:
         """The plan is through: what was approved for it is used up."""
         with self._database.write() as connection:
             connection.execute(
-                update(_APPROVALS)
-                .where(_APPROVALS.c.plan_id == plan_id, _APPROVALS.c.spent_at.is_(None))
+                update(APPROVALS)
+                .where(APPROVALS.c.plan_id == plan_id, APPROVALS.c.spent_at.is_(None))
                 .values(spent_at=self._database.now(connection))
             )
+
+
+def approval_of(row: Row[Any]) -> Approval:
+    """The approval that a row of the table holds."""
+    return Approval(
+        approval_id=row.id,
+        plan_id=row.plan_id,
+        who=row.who,
+        why=row.why,
+        at=row.at,
+        guards=tuple(json.loads(row.guards)),
+    )

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
-    Boolean,
     Column,
     Float,
+    ForeignKey,
     Index,
     Integer,
     RowMapping,
@@ -29,11 +29,12 @@ from sqlalchemy import (
 )
 
 from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.store.approvals import APPROVALS
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.lease import LeaseGrant, must_be_held
 from swit_provisioning.store.tables import METADATA, UtcDateTime
 
-_JOURNAL: Final = Table(
+JOURNAL: Final = Table(
     "journal",
     METADATA,
     Column("id", Integer, primary_key=True),
@@ -47,7 +48,8 @@ _JOURNAL: Final = Table(
     Column("object_id", Text, nullable=False),
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
-    Column("approved", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("approval_id", ForeignKey(APPROVALS.c.id)),
     Column("at", UtcDateTime, nullable=False, index=True),
     Column("outcome", String(16)),
     Column("message", Text),
@@ -57,13 +59,21 @@ _JOURNAL: Final = Table(
     Column("made_id", String(255)),
     Column("changed", Text, nullable=False),
     Column("left_out", Text, nullable=False),
+    Column("kept", Text),
     Index("journal_of_application", "application_id", "plan_id", "change_id"),
+)
+# Few entries have one, and each plan asks for them.
+Index(
+    "journal_kept",
+    JOURNAL.c.id,
+    sqlite_where=JOURNAL.c.kept.is_not(None),
+    postgresql_where=JOURNAL.c.kept.is_not(None),
 )
 
 _NOTHING: Final = "{}"
 # Made once: with two writes for each call, what it costs to make a statement is felt.
-_NEW_ENTRY: Final = insert(_JOURNAL)
-_NOTE_ANSWER: Final = update(_JOURNAL).where(_JOURNAL.c.id == bindparam("entry_id"))
+_NEW_ENTRY: Final = insert(JOURNAL)
+_NOTE_ANSWER: Final = update(JOURNAL).where(JOURNAL.c.id == bindparam("entry_id"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +83,8 @@ class Application:
     application_id: str
     plan_id: str
     run_id: str
-    approved: bool
-    """Whether the plan was let past a limit by an approval."""
+    approval_id: int | None = None
+    """The approval that let the plan past a limit, if one did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +96,7 @@ class Answer:
     message: str | None = None
     http_status: int | None = None
     calls: int = 0
+    """Requests sent for it, each repetition counted."""
     seconds: float = 0.0
     made_id: str | None = None
     """Swit's id of what was created."""
@@ -93,6 +104,8 @@ class Answer:
     """What counts against the limits: action -> objects changed; a membership for each user."""
     left_out: tuple[str, ...] = ()
     """Ids (as in the plan) of members that were not added or removed."""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """Values that Swit answered other than they were sent: field -> as Swit keeps it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +123,8 @@ class JournalEntry:
     object_id: str
     before: Mapping[str, Any]
     after: Mapping[str, Any]
-    approved: bool
+    reason: str
+    approval_id: int | None
     at: datetime
     """When it was about to be sent."""
     outcome: str | None
@@ -122,6 +136,7 @@ class JournalEntry:
     made_id: str | None
     changed: Mapping[str, int]
     left_out: tuple[str, ...]
+    kept: Mapping[str, str]
 
 
 class Journal:
@@ -163,11 +178,11 @@ class Journal:
 
     def latest(self, application_id: str, *, plan_id: str | None = None) -> dict[str, JournalEntry]:
         """Change id -> its newest entry in this application (of this plan, if one is named)."""
-        newest = select(func.max(_JOURNAL.c.id)).where(_JOURNAL.c.application_id == application_id)
+        newest = select(func.max(JOURNAL.c.id)).where(JOURNAL.c.application_id == application_id)
         if plan_id is not None:
-            newest = newest.where(_JOURNAL.c.plan_id == plan_id)
-        ids = newest.group_by(_JOURNAL.c.plan_id, _JOURNAL.c.change_id)
-        rows = select(_JOURNAL).where(_JOURNAL.c.id.in_(ids)).order_by(_JOURNAL.c.id)
+            newest = newest.where(JOURNAL.c.plan_id == plan_id)
+        ids = newest.group_by(JOURNAL.c.plan_id, JOURNAL.c.change_id)
+        rows = select(JOURNAL).where(JOURNAL.c.id.in_(ids)).order_by(JOURNAL.c.id)
         return {entry.change_id: entry for entry in self._entries(rows)}
 
     def rows(
@@ -178,13 +193,13 @@ class Journal:
         since: datetime | None = None,
     ) -> list[JournalEntry]:
         """Entries, oldest first: of one application, of one run, from a time on, or all."""
-        rows = select(_JOURNAL).order_by(_JOURNAL.c.id)
+        rows = select(JOURNAL).order_by(JOURNAL.c.id)
         if application_id is not None:
-            rows = rows.where(_JOURNAL.c.application_id == application_id)
+            rows = rows.where(JOURNAL.c.application_id == application_id)
         if run_id is not None:
-            rows = rows.where(_JOURNAL.c.run_id == run_id)
+            rows = rows.where(JOURNAL.c.run_id == run_id)
         if since is not None:
-            rows = rows.where(_JOURNAL.c.at >= since)
+            rows = rows.where(JOURNAL.c.at >= since)
         return self._entries(rows)
 
     def unapproved_since(self, time: datetime, *, but_not: str | None = None) -> dict[str, int]:
@@ -193,11 +208,11 @@ class Journal:
         A membership counts for each user, a team's marking as `team.mark`. `but_not` is an
         application that is not counted.
         """
-        counted = select(_JOURNAL.c.changed).where(
-            _JOURNAL.c.at >= time, _JOURNAL.c.approved.is_(False), _JOURNAL.c.changed != _NOTHING
+        counted = select(JOURNAL.c.changed).where(
+            JOURNAL.c.at >= time, JOURNAL.c.approval_id.is_(None), JOURNAL.c.changed != _NOTHING
         )
         if but_not is not None:
-            counted = counted.where(_JOURNAL.c.application_id != but_not)
+            counted = counted.where(JOURNAL.c.application_id != but_not)
         total: Counter[str] = Counter()
         with self._database.read() as connection:
             for changed in connection.execute(counted).scalars():
@@ -206,7 +221,7 @@ class Journal:
 
     def _entries(self, query: Select[Any]) -> list[JournalEntry]:
         with self._database.read() as connection:
-            return [_entry(row) for row in connection.execute(query).mappings()]
+            return [entry_of(row) for row in connection.execute(query).mappings()]
 
 
 def _values(change: Change, application: Application) -> dict[str, Any]:
@@ -221,7 +236,8 @@ def _values(change: Change, application: Application) -> dict[str, Any]:
         "object_id": change.object_id,
         "before": json.dumps(dict(change.before), ensure_ascii=False),
         "after": json.dumps(dict(change.after), ensure_ascii=False),
-        "approved": application.approved,
+        "reason": change.reason,
+        "approval_id": application.approval_id,
         "calls": 0,
         "changed": _NOTHING,
         "left_out": "[]",
@@ -238,10 +254,12 @@ def _noted(answer: Answer) -> dict[str, Any]:
         "made_id": answer.made_id,
         "changed": json.dumps(dict(answer.changed)),
         "left_out": json.dumps(answer.left_out, ensure_ascii=False),
+        "kept": json.dumps(dict(answer.kept), ensure_ascii=False) if answer.kept else None,
     }
 
 
-def _entry(row: RowMapping) -> JournalEntry:
+def entry_of(row: RowMapping) -> JournalEntry:
+    """The entry that a row of the table holds."""
     values = dict(row)
     return JournalEntry(
         entry_id=values.pop("id"),
@@ -249,5 +267,6 @@ def _entry(row: RowMapping) -> JournalEntry:
         after=json.loads(values.pop("after")),
         changed=json.loads(values.pop("changed")),
         left_out=tuple(json.loads(values.pop("left_out"))),
+        kept=json.loads(values.pop("kept") or _NOTHING),
         **values,
     )

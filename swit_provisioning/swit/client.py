@@ -88,6 +88,16 @@ class SwitClient:
         """API requests sent so far: repetitions and SCIM count, OAuth doesn't."""
         return self._transport.sent
 
+    @property
+    def calls_here(self) -> int:
+        """The same of the calling thread alone: what one change took."""
+        return self._transport.sent_here
+
+    @property
+    def status_here(self) -> int | None:
+        """HTTP status of the last answer that the calling thread got; `None`: it got none."""
+        return self._transport.status_here
+
     def user_info(self) -> AuthorisedUser:
         """The account that the token belongs to."""
         return self._ask(calls.USER_INFO, AuthorisedUser)

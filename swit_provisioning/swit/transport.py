@@ -14,6 +14,15 @@ from swit_provisioning.swit.retries import PATIENCE_SECONDS, retrying
 from swit_provisioning.swit.session import EXCHANGE_ERRORS, BearerAuth, make_session, unreachable
 
 
+class _OfThisThread(threading.local):
+    """What one thread has done: one change is sent by one thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = 0
+        self.status: int | None = None
+
+
 class Transport:
     """Sends calls for several threads at once over one session; counts what it sends."""
 
@@ -37,12 +46,23 @@ class Transport:
         self._session = make_session(connections=connections)
         self._lock = threading.Lock()
         self._sent = 0
+        self._here = _OfThisThread()
 
     @property
     def sent(self) -> int:
         """Requests sent so far, each repetition counted."""
         with self._lock:
             return self._sent
+
+    @property
+    def sent_here(self) -> int:
+        """Requests that the calling thread has sent so far, each repetition counted."""
+        return self._here.sent
+
+    @property
+    def status_here(self) -> int | None:
+        """HTTP status of the last answer that the calling thread got; `None`: it got none."""
+        return self._here.status
 
     def close(self) -> None:
         """Close the connections."""
@@ -86,6 +106,7 @@ class Transport:
         self._pace.wait()
         with self._lock:
             self._sent += 1
+        self._here.sent, self._here.status = self._here.sent + 1, None
         try:
             response = self._session.request(
                 call.method,
@@ -100,6 +121,7 @@ class Transport:
             raise unreachable(
                 call=call.name, url=url, timeout_seconds=self._timeout, error=error
             ) from error
+        self._here.status = response.status_code
         try:
             answer = read_answer(response, call=call.name, secrets=(token,))
         except SwitThrottledError as error:

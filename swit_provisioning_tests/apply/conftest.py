@@ -60,13 +60,18 @@ class Stage:
         return self.organisation.records.root_id
 
     def applier(
-        self, plan: Plan, *, run_id: str = "R1", application_id: str = "R1", approved: bool = False
+        self,
+        plan: Plan,
+        *,
+        run_id: str = "R1",
+        application_id: str = "R1",
+        approval_id: int | None = None,
     ) -> Applier:
         return Applier(
             plan=plan,
             application_id=application_id,
             run_id=run_id,
-            approved=approved,
+            approval_id=approval_id,
             client=self.client,
             store=self.store,
             lease=self.lease,

@@ -39,6 +39,6 @@ def test_outcomes_are_a_frame_with_a_row_for_each_change(stage: Stage) -> None:
     plan = plan_of(create_user("ann@example.com"), create_user("eve@example.com", "<Eve>"))
     frame = outcomes_frame(stage.apply(plan))
     assert frame["outcome"].tolist() == ["applied", "rejected"]
-    assert frame["http_status"].isna().tolist() == [True, False]
+    assert frame["http_status"].tolist() == [200, 400]
     assert frame["calls"].tolist() == [1, 1]
     assert outcomes_frame([]).empty

@@ -97,13 +97,14 @@ def test_teams_go_one_after_the_other_in_the_plans_order(stage: Stage) -> None:
 
 def test_the_journal_says_who_did_what_for_which_plan(stage: Stage) -> None:
     plan = plan_of(create_team("IT", stage.root_id))
-    stage.applier(plan, run_id="R2", approved=True).send("create_teams")
+    approval = stage.store.approvals.add(plan.plan_id, who="ann", why="new office", guards=())
+    stage.applier(plan, run_id="R2", approval_id=approval).send("create_teams")
     [entry] = stage.store.journal.rows()
     assert (entry.application_id, entry.run_id, entry.plan_id) == ("R1", "R2", plan.plan_id)
     assert (entry.action, entry.target, entry.step) == ("team.create", "IT", "create_teams")
     assert entry.after == plan.changes[0].after
     assert (entry.outcome, entry.made_id, entry.calls) == ("applied", stage.team("IT").id, 1)
-    assert entry.approved
+    assert (entry.reason, entry.approval_id) == ("a test", approval)
     assert entry.seconds is not None
 
 

@@ -11,18 +11,29 @@ from swit_provisioning_tests.store.made import a_change
 TTL = timedelta(seconds=45)
 
 
-def _by(run_id: str = "R1", *, approved: bool = False, plan_id: str = "P1") -> Application:
-    return Application(application_id="R1", plan_id=plan_id, run_id=run_id, approved=approved)
+def _by(run_id: str = "R1", *, approval_id: int | None = None, plan_id: str = "P1") -> Application:
+    return Application(application_id="R1", plan_id=plan_id, run_id=run_id, approval_id=approval_id)
+
+
+def _approval(store: Store) -> int:
+    return store.approvals.add("P1", who="ann", why="the merger", guards=())
 
 
 def test_an_entry_holds_what_was_meant_and_what_came_of_it(store: Store, clock: Clock) -> None:
-    change = a_change()
-    entry_id = store.journal.intent(change, _by(approved=True))
+    change, approval = a_change(), _approval(store)
+    entry_id = store.journal.intent(change, _by(approval_id=approval))
     began = clock.time
     clock.forward(seconds=2)
     store.journal.outcome(
         entry_id,
-        Answer(outcome="rejected", message="No.", http_status=400, calls=2, seconds=1.5),
+        Answer(
+            outcome="rejected",
+            message="No.",
+            http_status=400,
+            calls=2,
+            seconds=1.5,
+            kept={"name": "An"},
+        ),
     )
     [entry] = store.journal.rows()
     assert (entry.change_id, entry.action, entry.target) == (
@@ -31,9 +42,11 @@ def test_an_entry_holds_what_was_meant_and_what_came_of_it(store: Store, clock: 
         change.target,
     )
     assert (entry.before, entry.after) == (change.before, change.after)
-    assert (entry.run_id, entry.plan_id, entry.approved, entry.at) == ("R1", "P1", True, began)
+    assert (entry.run_id, entry.plan_id, entry.reason) == ("R1", "P1", change.reason)
+    assert (entry.approval_id, entry.at) == (approval, began)
     assert (entry.outcome, entry.message, entry.http_status) == ("rejected", "No.", 400)
     assert (entry.calls, entry.seconds, entry.changed) == (2, 1.5, {})
+    assert entry.kept == {"name": "An"}
 
 
 def test_a_call_whose_process_died_in_it_has_no_outcome(store: Store) -> None:
@@ -77,7 +90,7 @@ def test_what_ran_without_an_approval_is_counted_by_objects(store: Store, clock:
     clock.forward(hours=25)
     done(2, _by(), user_deactivate=1)
     done(3, _by())
-    done(4, _by(approved=True), user_deactivate=1)
+    done(4, _by(approval_id=_approval(store)), user_deactivate=1)
     done(6, _by(), membership_remove=30)
     done(7, _by(), team_delete=1, membership_remove=4)
     since = clock.time - timedelta(hours=24)

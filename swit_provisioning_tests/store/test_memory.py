@@ -1,7 +1,9 @@
 import pytest
 
+from swit_provisioning.reconcile.repeats import Repeat
 from swit_provisioning.store.errors import OtherOrganizationError
 from swit_provisioning.store.store import Store
+from swit_provisioning_tests.store.conftest import Clock
 
 
 def test_who_is_who_is_remembered_by_kind(store: Store) -> None:
@@ -45,3 +47,22 @@ def test_the_state_belongs_to_the_first_organisation(store: Store) -> None:
     store.organization.bind("ORG1")
     with pytest.raises(OtherOrganizationError, match=r"ORG1.*ORG2.*STATE_DATABASE_URL"):
         store.organization.bind("ORG2")
+
+
+def test_what_did_not_stick_is_known_until_the_next_plan_says_otherwise(
+    store: Store, clock: Clock
+) -> None:
+    assert (store.repeats.known(), store.repeats.seen()) == ({}, 0)
+    twice, once = (Repeat(times=times, last_at=clock.time) for times in (2, 1))
+    store.repeats.remember({"a": once, "b": once}, seen=7)
+    store.repeats.remember({"a": twice}, seen=9)
+    assert (store.repeats.known(), store.repeats.seen()) == ({"a": twice}, 9)
+
+
+def test_what_did_not_stick_is_forgotten_after_a_month(store: Store, clock: Clock) -> None:
+    """Nothing is held back for ever: Swit or the other program may have changed."""
+    store.repeats.remember({"a": Repeat(times=2, last_at=clock.time)}, seen=1)
+    clock.forward(days=30)
+    assert "a" in store.repeats.known()
+    clock.forward(seconds=1)
+    assert store.repeats.known() == {}

@@ -61,10 +61,11 @@ def test_a_run_that_planned_twice_has_made_the_last_one(store: Store) -> None:
 
 
 def test_an_approval_is_for_one_plan_until_it_is_spent(store: Store, clock: Clock) -> None:
-    store.approvals.add("P1", who="ann", why="the merger", guards=(LIMIT,))
+    approval_id = store.approvals.add("P1", who="ann", why="the merger", guards=(LIMIT,))
     approval = store.approvals.of("P1")
     assert approval is not None
-    assert (approval.who, approval.why, approval.at) == ("ann", "the merger", clock.time)
+    assert (approval.approval_id, approval.at) == (approval_id, clock.time)
+    assert (approval.who, approval.why) == ("ann", "the merger")
     assert approval.guards == (LIMIT,)
     assert store.approvals.of("P2") is None
     store.approvals.spend("P1")
@@ -80,20 +81,21 @@ def test_an_approval_expires(store: Store, clock: Clock) -> None:
 
 
 def test_a_run_may_send_the_plan_that_it_accepted_last(store: Store) -> None:
-    store.acceptances.accept("R1", plan_id="P1", application_id="R1", approved=False)
-    store.acceptances.accept("R1", plan_id="P2", application_id="R1", approved=True)
+    store.acceptances.accept("R1", plan_id="P1", application_id="R1")
+    approval = store.approvals.add("P2", who="ann", why="the merger", guards=())
+    store.acceptances.accept("R1", plan_id="P2", application_id="R1", approval_id=approval)
     accepted = store.acceptances.of("R1")
     assert accepted is not None
-    assert (accepted.plan_id, accepted.approved) == ("P2", True)
+    assert (accepted.plan_id, accepted.approval_id) == ("P2", approval)
     assert store.acceptances.of("R2") is None
 
 
 def test_a_plan_that_broke_half_way_is_gone_on_with_until_it_is_through(
     store: Store, clock: Clock
 ) -> None:
-    store.acceptances.accept("R1", plan_id="P1", application_id="R1", approved=False)
+    store.acceptances.accept("R1", plan_id="P1", application_id="R1")
     clock.forward(minutes=1)
-    store.acceptances.accept("R2", plan_id="P1", application_id="R1", approved=False)
+    store.acceptances.accept("R2", plan_id="P1", application_id="R1")
     unfinished = store.acceptances.unfinished("P1")
     assert unfinished is not None
     assert unfinished.application_id == "R1"
@@ -105,7 +107,7 @@ def test_a_plan_made_anew_is_not_gone_on_with(store: Store) -> None:
     """Months later the same plan comes back: what its old journal calls done must be done again."""
     plan = a_plan(1)
     store.plans.save(plan, run_id="R1", verdicts=[])
-    store.acceptances.accept("R1", plan_id=plan.plan_id, application_id="R1", approved=False)
+    store.acceptances.accept("R1", plan_id=plan.plan_id, application_id="R1")
     assert store.acceptances.unfinished(plan.plan_id) is not None
     store.plans.save(plan, run_id="R2", verdicts=[])
     assert store.acceptances.unfinished(plan.plan_id) is None

@@ -1,0 +1,118 @@
+"""`history`: what was done, when, by which run, with what answer."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from swit_provisioning.cli.console import output
+from swit_provisioning.cli.documents import deed_document
+from swit_provisioning.cli.tables import COLOURS, MOST_ROWS, header
+from swit_provisioning.reconcile.words import what
+from swit_provisioning.resources.connections import open_store
+from swit_provisioning.settings import Settings
+from swit_provisioning.store.history import Deed
+from swit_provisioning.store.store import Store
+
+_RUN_SHOWN: Final = 8
+_OUTCOME_COLOURS: Final = {"rejected": "yellow", "skipped": "yellow", "failed": "red"}
+_UNKNOWN: Final = "no answer noted"
+
+
+def show_history(
+    settings: Settings,
+    *,
+    user: str | None,
+    team: str | None,
+    since: datetime | None,
+    as_json: bool,
+) -> int:
+    """Print what fits, oldest first; nothing is asked of Swit or the directory."""
+    with open_store(settings) as store:
+        deeds = store.history.deeds(user=user, team=team, since=since)
+        if not as_json:
+            _say_whose(output(), settings, store)
+    if as_json:
+        asked = {"user": user, "team": team, "since": since.isoformat() if since else None}
+        document = {**asked, "entries": [deed_document(deed) for deed in deeds]}
+        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
+        sys.stdout.write("\n")
+    elif deeds:
+        _say(output(), deeds)
+    else:
+        narrowed = user or team or since
+        output().print("Nothing that fits was sent." if narrowed else "Nothing was sent yet.")
+    return 0
+
+
+def _say_whose(console: Console, settings: Settings, store: Store) -> None:
+    plan_id = store.plans.latest()
+    stored = store.plans.get(plan_id) if plan_id else None
+    header(
+        console,
+        settings,
+        organization=stored.plan.organization_name if stored else "none yet",
+        directory=stored.plan.directory if stored else "none yet",
+    )
+
+
+def _say(console: Console, deeds: Sequence[Deed]) -> None:
+    table = Table()
+    for column in ("when", "run", "action", "target", "what", "answer"):
+        table.add_column(column, overflow="fold", no_wrap=column in {"when", "run"})
+    for deed in deeds[-MOST_ROWS:]:
+        table.add_row(*_cells(deed))
+    console.print(table)
+    if len(deeds) > MOST_ROWS:
+        earlier = len(deeds) - MOST_ROWS
+        console.print(f"{earlier} earlier ones are not shown: --since narrows, --json shows all")
+    _say_approvals(console, deeds)
+    outcomes = Counter(deed.entry.outcome or _UNKNOWN for deed in deeds)
+    runs = len({deed.entry.run_id for deed in deeds})
+    told = ", ".join(f"{n} {outcome}" for outcome, n in outcomes.items())
+    console.print(f"{told} · {runs} {'run' if runs == 1 else 'runs'}", highlight=False)
+
+
+def _cells(deed: Deed) -> list[str]:
+    entry = deed.entry
+    action: Any = entry.action
+    colour = COLOURS.get(entry.action, "yellow")
+    return [
+        entry.at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+        entry.run_id[:_RUN_SHOWN],
+        f"[{colour}]{entry.action}[/{colour}]",
+        escape(entry.target),
+        escape(what(action, entry.before, entry.after)),
+        _answer(deed),
+    ]
+
+
+def _answer(deed: Deed) -> str:
+    """The outcome; Swit's words and status where it was not simply done."""
+    entry = deed.entry
+    outcome = entry.outcome or _UNKNOWN
+    colour = _OUTCOME_COLOURS.get(outcome, "red" if entry.outcome is None else "green")
+    told = f"[{colour}]{outcome}[/{colour}]"
+    if entry.http_status and outcome in {"rejected", "failed"}:
+        told += f" (HTTP {entry.http_status})"
+    if entry.message:
+        told += f": {escape(entry.message)}"
+    return told
+
+
+def _say_approvals(console: Console, deeds: Sequence[Deed]) -> None:
+    """Each once, though it stands behind every change of its run."""
+    told = {
+        f"Run {deed.entry.run_id[:_RUN_SHOWN]} was approved by {deed.approval.who}:"
+        f" {deed.approval.why}"
+        for deed in deeds
+        if deed.approval
+    }
+    for line in sorted(told):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
