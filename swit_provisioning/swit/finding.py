@@ -17,8 +17,6 @@ _LEAST_PER_SECOND: Final = 0.2
 _SEARCHING: Final = 2.0
 _RETURNING: Final = 0.5
 _PROBING: Final = 0.1
-_USED_SHARE: Final = 0.97
-"""How much of the limit found is used."""
 
 _FIRST_PROBE_SECONDS: Final = 30.0
 _LAST_PROBE_SECONDS: Final = 480.0
@@ -31,8 +29,8 @@ class AutoPace(FixedPace):
 
     It grows with each answer until a 429 comes. Then it halves, and remembers how many requests
     went through in the time that Swit asks to wait (a second, where it doesn't say): that is the
-    limit. It returns to just under it, stays there, and probes beyond it after a while, and
-    later each time that the limit is still there.
+    limit. It returns to it, with the room that every pace leaves, and stays there. It probes
+    beyond it after a while, and later each time that the limit is still there.
     """
 
     def __init__(
@@ -76,7 +74,7 @@ class AutoPace(FixedPace):
     def _grow(self) -> None:
         ceiling, growth = self._most, _SEARCHING
         if self._limit is not None:
-            ceiling, growth = min(self._most, _USED_SHARE * self._limit), _RETURNING
+            ceiling, growth = min(self._most, self._limit), _RETURNING
             if self._per_second >= ceiling:
                 if self._clock() - self._halved_at < self._probe_after:
                     return
@@ -89,7 +87,7 @@ class AutoPace(FixedPace):
         since = turn - self._halved_at
         if self._limit is None:
             self._limit = self._rate(turn, window)
-        elif self._per_second > _USED_SHARE * self._limit:
+        elif self._per_second > self._limit:
             self._probe_after = min(2 * self._probe_after, _LAST_PROBE_SECONDS)
             self._limit = self._rate(turn, window)
         elif since > window:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-# Swit counts requests as they arrive, and what lies between shifts some: with no room at all,
-# one that comes early would be one too many.
-_ROOM_SHARE: Final = 0.03
+# Swit counts requests as they arrive, and what lies between holds some of them up: without any
+# room, those and the ones that follow on time would be one too many. A 429 costs more than this.
+_ROOM_SHARE: Final = 0.05
 
 
 class Pace(Protocol):

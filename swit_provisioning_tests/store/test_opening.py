@@ -46,6 +46,14 @@ def test_a_file_has_a_write_ahead_log_and_keeps_its_foreign_keys(store: Store) -
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
 
+def test_only_the_journal_does_not_wait_for_the_disk(store: Store) -> None:
+    """It is written twice for each call; tokens, the lease and the rest outlive a power cut."""
+    full, normal = 2, 1
+    for transaction, expected in (("write", full), ("note", normal), ("write", full)):
+        with getattr(store._database, transaction)() as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == expected
+
+
 def test_a_newer_schema_is_refused_and_left_as_it_is(url: str, tmp_path: Path) -> None:
     Store.open(url).close()
     file = sqlite3.connect(tmp_path / "state" / "state.sqlite")
