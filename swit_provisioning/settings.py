@@ -28,7 +28,7 @@ from swit_provisioning.directory.config import (
 from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.guards import Limit, Limits
 from swit_provisioning.reconcile.policy import ACTIONS, Action, Policy, ReferenceAttribute
-from swit_provisioning.swit.pace import parse_pace
+from swit_provisioning.swit.finding import parse_pace
 
 SECRETS = (
     "ldap_password",

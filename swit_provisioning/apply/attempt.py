@@ -1,13 +1,14 @@
-"""One change on its way: the lease is looked at before each call, and calls are counted."""
+"""One change on its way: its calls are counted."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from swit_provisioning.apply.lease import HeldLease
+from swit_provisioning.apply.readback import Accounts
 from swit_provisioning.apply.record import Record
 from swit_provisioning.reconcile.plan import Change
 from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.errors import SwitError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,7 +21,8 @@ class Attempt:
     change: Change
     client: SwitClient
     record: Record
-    lease: HeldLease
+    accounts: Accounts
+    """As they were read back after memberships had changed; nobody where they were not."""
     again: bool
     """Whether an earlier call for it may have reached Swit, its answer lost."""
     leavers: Collection[str]
@@ -31,13 +33,17 @@ class Attempt:
     """Requests sent, the client's own repetitions counted."""
     http_status: int | None = None
     """Of the last answer; `None` where there was none."""
+    error: SwitError | None = None
+    """What the newest call that went wrong said."""
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a method of the client, if this run may still write. Raises `LeaseLostError`."""
-        self.lease.check()
+        """Call a method of the client."""
         before = self.client.calls_here
         try:
             return function(*args, **kwargs)
+        except SwitError as error:
+            self.error = error
+            raise
         finally:
             sent = self.client.calls_here - before
             self.calls += sent

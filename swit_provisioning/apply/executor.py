@@ -1,36 +1,41 @@
 """Carries out a plan, step by step: what is still undone, in order, side by side where it may."""
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 from swit_provisioning.apply.attempt import Attempt
+from swit_provisioning.apply.breaker import Breaker, SwitDownError
 from swit_provisioning.apply.lease import HeldLease, Progress
 from swit_provisioning.apply.needs import Needs
+from swit_provisioning.apply.order import predecessors
 from swit_provisioning.apply.outcomes import DONE, Outcome, OutcomeKind
+from swit_provisioning.apply.readback import Accounts, reject_what_was_not_done, sent_memberships
 from swit_provisioning.apply.record import Record
 from swit_provisioning.apply.sending import send
+from swit_provisioning.apply.side_by_side import side_by_side
 from swit_provisioning.apply.teams import TeamsNow
 from swit_provisioning.reconcile.plan import Change, Plan, Step
+from swit_provisioning.store.errors import StoreError
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
 from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.errors import SwitError
 
-# Swit appends in the order of arrival, and a name is free only once its holder has another one.
-_ONE_AFTER_THE_OTHER: Final[frozenset[Step]] = frozenset(
-    {
-        "delete_teams",
-        "free_team_names",
-        "create_teams",
-        "update_teams",
-        "delete_emptied_teams",
-        "sort_teams",
-    }
-)
+STOPPED: Final = (StoreError, SwitDownError, SwitError)
+"""What `send` raises: it has stopped in the middle, and can go on there."""
+
 _LEAVING: Final = frozenset({"user.deactivate", "user.remove"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Now:
+    """What is known while one step is sent."""
+
+    accounts: Accounts
+    teams: TeamsNow = field(default_factory=TeamsNow)
+    breaker: Breaker = field(default_factory=Breaker)
 
 
 class Applier:
@@ -66,7 +71,7 @@ class Applier:
         self._record = Record(store=store, plan=plan, application=application)
         self._needs = Needs(plan, self._record)
         self._leavers = frozenset(c.object_id for c in plan.changes if c.action in _LEAVING)
-        self._client = client
+        self._client = client.only_while(lease.check)
         self._lease = lease
         self._concurrency = concurrency
         self._progress = progress
@@ -78,24 +83,21 @@ class Applier:
         Raises:
             LeaseLostError: this run may not write any longer; nothing more was sent.
             StoreError: the journal can't be written; nothing more was sent.
+            SwitDownError: Swit doesn't answer; what was not sent stays so.
+            SwitError: users could not be read again before primary teams are set.
 
         """
         changes = self.plan.of_step(step)
-        undone = [change for change in changes if self._is_undone(change)]
-        planned, before = len(changes), len(changes) - len(undone)
-        side_by_side = step not in _ONE_AFTER_THE_OTHER
-        pool = ThreadPoolExecutor(self._concurrency if side_by_side else 1, "apply")
-        now, stopped = TeamsNow(), threading.Event()
-        try:
-            waiting = [pool.submit(self._unless, stopped, change, now) for change in undone]
-            for count, future in enumerate(as_completed(waiting), start=before + 1):
-                future.result()
-                self._progress.advance(step, count, planned)
-        finally:
-            # However it ends: what is on its way is let through, the rest is not begun.
-            stopped.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-        return [self._outcome(change) for change in undone]
+        undone = {c.change_id: c for c in changes if self._is_undone(c)}
+        now = _Now(accounts=self._read_back(undone.values()))
+        through = side_by_side(
+            predecessors(list(undone.values())),
+            lambda change_id: self._one(undone[change_id], now),
+            at_once=self._concurrency,
+        )
+        for count, _ in enumerate(through, start=len(changes) - len(undone) + 1):
+            self._progress.advance(step, count, len(changes))
+        return [self._outcome(change) for change in undone.values()]
 
     def settle(self, steps: Sequence[Step]) -> list[Outcome]:
         """Send what is still undone of these steps; the final outcome of all their changes.
@@ -116,16 +118,16 @@ class Applier:
             return True
         return answer.outcome in DONE and self._needs.may_join_now(change)
 
-    def _unless(self, stopped: threading.Event, change: Change, now: TeamsNow) -> None:
-        if stopped.is_set():
-            return
-        try:
-            self._one(change, now)
-        except BaseException:
-            stopped.set()
-            raise
+    def _read_back(self, undone: Iterable[Change]) -> Accounts:
+        """Before primary teams are set: who is in which team now, if that was changed here."""
+        waits = any(c.action == "primary.update" and self._needs.unmet(c) is None for c in undone)
+        if not waits or not any(sent_memberships(self.plan, self._record)):
+            return Accounts()
+        accounts = Accounts.read(self._client)
+        reject_what_was_not_done(self.plan, self._record, accounts)
+        return accounts
 
-    def _one(self, change: Change, now: TeamsNow) -> None:
+    def _one(self, change: Change, now: _Now) -> None:
         before, missing = self._record.answer(change), self._needs.unmet(change)
         if missing is not None:
             skipped = Answer(outcome="skipped", message=missing)
@@ -139,23 +141,25 @@ class Applier:
             change=change,
             client=self._client,
             record=self._record,
-            lease=self._lease,
+            accounts=now.accounts,
             again=self._record.may_have_been_sent(change),
             leavers=self._leavers,
             wait=self._wait,
         )
         entry_id = self._record.intent(change, self._lease)
         began = time.monotonic()
-        answer = send(attempt, now)
+        answer = send(attempt, now.teams)
         seconds = round(time.monotonic() - began, 3)
         self._record.outcome(
             change, entry_id, replace(answer, calls=attempt.calls, seconds=seconds)
         )
+        now.breaker.note(attempt, answer)
 
     def _outcome(self, change: Change) -> Outcome:
         answer = self._record.answer(change)
         if answer is None:
-            message = "it was not sent, or its answer was never noted"
+            lost = self._record.may_have_been_sent(change)
+            message = "what came of it was never noted" if lost else "it was not sent"
             answer = Answer(outcome="failed", message=message)
         return Outcome(
             change=change,

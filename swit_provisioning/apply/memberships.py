@@ -1,9 +1,10 @@
 """A team's additions and removals: one call each, halved down to who is refused."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from swit_provisioning.apply.attempt import Attempt
+from swit_provisioning.apply.telling import emails_of, told
 from swit_provisioning.store.journal import Answer
 from swit_provisioning.swit.errors import SwitNotFoundError, SwitRejectedError
 from swit_provisioning.swit.models import Team
@@ -12,31 +13,30 @@ Refused = dict[str, SwitRejectedError]
 """Swit's id of a user -> why Swit refused it."""
 
 _FORBIDDEN: Final = 403
-_MOST_NAMED: Final = 20
 
 
 def add_members(attempt: Attempt) -> Answer:
     """Add who has an account; who has none is left out and named."""
-    emails = _emails(attempt.change.after)
+    emails = emails_of(attempt.change.after)
     known = {user: attempt.record.swit_id(user) for user in emails}
     without = [user for user, swit_id in known.items() if swit_id is None]
     if len(without) == len(known):
-        names = _told("have no account", emails.values())
+        names = told("have no account", emails.values())
         return Answer(outcome="skipped", message=names, left_out=tuple(without))
     plan_id = {swit_id: user for user, swit_id in known.items() if swit_id is not None}
     batch = _Batch(attempt, attempt.client.add_team_users, is_so=_is_in)
     refused = {plan_id[user]: error for user, error in batch.send(list(plan_id)).items()}
-    told = (
-        _told("have no account", [emails[user] for user in without]),
+    words = (
+        told("have no account", [emails[user] for user in without]),
         _told_refused(refused, emails),
     )
-    message = "; ".join(filter(None, told)) or None
+    message = "; ".join(filter(None, words)) or None
     return batch.answer(refused, message=message, left_out=(*without, *refused))
 
 
 def remove_members(attempt: Attempt) -> Answer:
     """Remove whoever is still a member."""
-    emails = _emails(attempt.change.before)
+    emails = emails_of(attempt.change.before)
     batch = _Batch(attempt, attempt.client.remove_team_users, is_so=_is_out)
     errors = batch.send(list(emails))
     refused = {u: e for u, e in errors.items() if not isinstance(e, SwitNotFoundError)}
@@ -123,18 +123,5 @@ def _is_out(team: Team, user: str) -> bool:
     return members is not None and team.member_count == len(members) and user not in members
 
 
-def _emails(values: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """User id as in the plan -> address."""
-    return dict(zip(values["user_ids"], values["emails"], strict=True))
-
-
 def _told_refused(refused: Refused, emails: Mapping[str, str]) -> str | None:
-    return _told("were refused", [f"{emails[u]} ({e.message})" for u, e in refused.items()])
-
-
-def _told(what: str, people: Iterable[str]) -> str | None:
-    named = list(people)
-    if not named:
-        return None
-    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-    return f"{len(named)} {what}: {', '.join(named[:_MOST_NAMED])}{more}"
+    return told("were refused", [f"{emails[u]} ({e.message})" for u, e in refused.items()])

@@ -1,6 +1,6 @@
 """Teams that are there: updating, deleting and sorting, each after one look at all teams."""
 
-from dataclasses import dataclass, field
+import threading
 
 from swit_provisioning.apply.attempt import Attempt
 from swit_provisioning.apply.users import applied
@@ -13,18 +13,43 @@ from swit_provisioning.swit.models import Team
 _MOST_NAMED = 5
 
 
-@dataclass(kw_only=True)
 class TeamsNow:
-    """All teams as they are just before a step; read when the first change of it asks."""
+    """All teams as they are just before a step; read when the first change of it asks.
 
-    teams: tuple[Team, ...] | None = None
-    deleted: set[str] = field(default_factory=set)
+    Safe for several threads: the others wait for the one that reads.
+    """
 
-    def read(self, attempt: Attempt) -> tuple[Team, ...]:
-        """Teams in the order shown, without those that this step has deleted."""
-        if self.teams is None:
-            self.teams = attempt.call(attempt.client.list_teams)
-        return tuple(team for team in self.teams if team.team_id not in self.deleted)
+    def __init__(self) -> None:
+        """Nothing is read yet."""
+        self._lock = threading.Lock()
+        self._teams: dict[str, Team] | None = None
+        self._below: dict[str, dict[str, None]] = {}
+
+    def read(self, attempt: Attempt) -> None:
+        """Read the teams, on the account of this attempt, if nobody has yet."""
+        with self._lock:
+            if self._teams is None:
+                teams = attempt.call(attempt.client.list_teams)
+                for team in teams:
+                    self._below.setdefault(team.parent_id or "", {})[team.team_id] = None
+                self._teams = {team.team_id: team for team in teams}
+
+    def __contains__(self, team_id: object) -> bool:
+        """Whether it is there."""
+        with self._lock:
+            return team_id in (self._teams or {})
+
+    def below(self, team_id: str) -> list[Team]:
+        """The teams directly under this one, in the order shown."""
+        with self._lock:
+            teams = self._teams or {}
+            return [teams[child] for child in self._below.get(team_id, ())]
+
+    def take_out(self, team_id: str) -> None:
+        """This step has deleted it."""
+        with self._lock:
+            team = (self._teams or {}).pop(team_id)
+            self._below[team.parent_id or ""].pop(team_id)
 
 
 def update_team(attempt: Attempt) -> Answer:
@@ -47,16 +72,16 @@ def update_team(attempt: Attempt) -> Answer:
 def delete_team(attempt: Attempt, now: TeamsNow) -> Answer:
     """Delete it, unless a team is below it: Swit would most likely delete that too."""
     team_id = attempt.swit_id(attempt.change.object_id)
-    teams = now.read(attempt)
-    if all(team.team_id != team_id for team in teams):
+    now.read(attempt)
+    if team_id not in now:
         return Answer(outcome="already so", message="the team is not there any longer")
-    below = [team.name for team in teams if team.parent_id == team_id]
+    below = [team.name for team in now.below(team_id)]
     if below:
         more = f" and {len(below) - _MOST_NAMED} more" if len(below) > _MOST_NAMED else ""
         message = f"teams are below it that stay: {', '.join(below[:_MOST_NAMED])}{more}"
         return Answer(outcome="skipped", message=message)
     attempt.call(attempt.client.delete_team, team_id)
-    now.deleted.add(team_id)
+    now.take_out(team_id)
     members = attempt.change.before.get("members", ())
     lost = sum(member not in attempt.leavers for member in members)
     counted = {"team.delete": 1, "membership.remove": lost}
@@ -66,13 +91,15 @@ def delete_team(attempt: Attempt, now: TeamsNow) -> Answer:
 def sort_teams(attempt: Attempt, now: TeamsNow) -> Answer:
     """Put the children there are in the planned order; those that came since follow."""
     parent_id = attempt.swit_id(attempt.change.object_id)
-    teams = now.read(attempt)
-    if all(team.team_id != parent_id for team in teams):
+    now.read(attempt)
+    if parent_id not in now:
         return Answer(outcome="skipped", message="the team is not there any longer")
-    present = [team.team_id for team in teams if team.parent_id == parent_id]
+    present = [team.team_id for team in now.below(parent_id)]
     planned = [attempt.record.swit_id(team) for team in attempt.change.after["team_ids"]]
-    first = [team for team in planned if team in present]
-    wanted = first + [team for team in present if team not in first]
+    there = set(present)
+    first = [team for team in planned if team in there]
+    there -= set(first)
+    wanted = first + [team for team in present if team in there]
     if wanted == present:
         return Answer(outcome="already so", message="they are in this order already")
     attempt.call(attempt.client.sort_teams, parent_id, wanted)

@@ -40,12 +40,14 @@ def activate_user(attempt: Attempt) -> Answer:
 
 
 def update_primary_team(attempt: Attempt) -> Answer:
-    """Make one of the user's teams the primary one."""
-    attempt.call(
-        attempt.client.update_primary_team,
-        attempt.swit_id(attempt.change.object_id),
-        team_id=attempt.swit_id(attempt.change.after["team_id"]),
-    )
+    """Make one of the user's teams the primary one, unless it is by now, or is none of them."""
+    user_id = attempt.swit_id(attempt.change.object_id)
+    team_id = attempt.swit_id(attempt.change.after["team_id"])
+    if attempt.accounts.is_primary(user_id, team_id):
+        return Answer(outcome="already so", message="it is the primary team already")
+    if attempt.accounts.is_in(user_id, team_id) is False:
+        return Answer(outcome="skipped", message="the user is not in that team")
+    attempt.call(attempt.client.update_primary_team, user_id, team_id=team_id)
     return applied(attempt)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import dagster as dg
 import pandas as pd
 
-from swit_provisioning.apply.executor import Applier
+from swit_provisioning.apply.executor import STOPPED, Applier
 from swit_provisioning.apply.lease import Progress
 from swit_provisioning.apply.outcomes import Outcome, outcomes_frame
 from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure
@@ -22,7 +22,7 @@ from swit_provisioning.reconcile.plan import Step
 from swit_provisioning.resources.frames import ParquetFrames, preview, table_schema
 from swit_provisioning.resources.writing import Writer
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.errors import LeaseHeldError, StoreError
+from swit_provisioning.store.errors import LeaseHeldError
 from swit_provisioning.store.store import Store
 from swit_provisioning.swit.client import SwitClient
 
@@ -119,7 +119,7 @@ def _sending_op(step: Step) -> dg.OpDefinition:
         with logged_if_it_fails(context, store, io_manager):
             try:
                 outcomes = applier.send(step)
-            except StoreError as error:
+            except STOPPED as error:
                 raise as_failure(error, doing="Stopped in the middle") from error
         context.log.info("%s: %s", step, _counted(outcomes))
 
@@ -151,7 +151,7 @@ def _settling_op(
         with logged_if_it_fails(context, store, io_manager):
             try:
                 outcomes = applier.settle(steps)
-            except StoreError as error:
+            except STOPPED as error:
                 raise as_failure(error, doing="Stopped in the middle") from error
             numbers = _numbers(outcomes)
             _fail_if_anything_is_left(context, asset, outcomes, numbers)

@@ -6,17 +6,22 @@ from swit_provisioning.reconcile.plan import Plan, Step
 
 _USERS_A_PAGE = 1000
 _READ_BEFORE: tuple[Step, ...] = ("delete_teams", "delete_emptied_teams", "sort_teams")
+_MEMBERSHIPS: tuple[Step, ...] = ("add_members", "remove_members")
 
 
 def estimate(plan: Plan, per_second: float) -> tuple[int, float]:
     """Calls and seconds to apply a plan at so many calls a second; an empty plan takes none.
 
     Both sides are read anew first (organisation, authorised user, users, teams); teams are read
-    again before each op that deletes or sorts.
+    again before each op that deletes or sorts, users before primary teams are set where
+    memberships change.
     """
     if not plan.changes:
         return 0, 0.0
-    reads = 3 + max(ceil(plan.bases.users / _USERS_A_PAGE), 1)
-    reads += sum(bool(plan.of_step(step)) for step in _READ_BEFORE)
+    pages = max(ceil(plan.bases.users / _USERS_A_PAGE), 1)
+    reads = 3 + pages + sum(bool(plan.of_step(step)) for step in _READ_BEFORE)
+    if plan.of_step("update_primary_teams") and any(map(plan.of_step, _MEMBERSHIPS)):
+        made = len(plan.of_step("create_users"))
+        reads += max(ceil((plan.bases.users + made) / _USERS_A_PAGE), 1)
     calls = reads + len(plan.changes)
     return calls, calls / per_second

@@ -14,7 +14,9 @@ class TeamCalls:
     """Plays calls on a tree and notes them as changes.
 
     A change depends on the one that made its parent, on those that freed its name, on moves that
-    took its new parent out from under it, and a deletion on all that left the team.
+    took its new parent out from under it, and a deletion on all that left the team. With these,
+    with the order of changes to one team and the order of arrivals under one parent, Swit takes
+    the calls of a step side by side.
     """
 
     def __init__(
@@ -26,7 +28,7 @@ class TeamCalls:
         self._shown, self._members = shown, members
         self._names = ChangeNames()
         self._made: dict[str, str] = {}
-        self._moved: dict[str, tuple[str, frozenset[str]]] = {}
+        self._moved: dict[str, tuple[str, str | None]] = {}
         self._freed: dict[str, list[str]] = {}
         self._left: dict[str, list[str]] = {}
 
@@ -90,7 +92,7 @@ class TeamCalls:
             tree.reference[team_id] = wanted["reference"]
         if "parent_id" in wanted:
             self._leaves(team_id, change)
-            self._moved[team_id] = change, frozenset(tree.way_up(team_id))
+            self._moved[team_id] = change, tree.parent[team_id]
             tree.move(team_id, wanted["parent_id"])
 
     def _parent_name(
@@ -138,7 +140,42 @@ class TeamCalls:
     def _parent_needs(self, team_id: str, parent: str) -> list[str]:
         """The making of the parent, and the moves that took it out from under the team."""
         needs = [self._made[parent]] if parent in self._made else []
-        if team_id in self.tree:
-            moves = [self._moved[t] for t in self.tree.way_up(parent) if t in self._moved]
-            needs += [change for change, was_below in moves if team_id in was_below]
-        return needs
+        return needs + self._moves_between(parent, team_id)
+
+    def _moves_between(self, parent: str, team_id: str) -> list[str]:
+        """Earlier moves without which the parent might still be below the team.
+
+        They need not have been in the way as the plan is written: some may be late while others
+        are through. So every way up counts, by places that teams have and by those they left.
+        """
+        above: dict[str, list[str]] = {}
+        waiting = [parent]
+        while waiting:
+            here = waiting.pop()
+            if here in above or here == team_id:
+                continue
+            _, left = self._moved.get(here, ("", None))
+            above[here] = [up for up in (self.tree.parent.get(here), left) if up is not None]
+            waiting += above[here]
+        if all(team_id not in ups for ups in above.values()):
+            return []
+        leads = _that_lead_to(team_id, above)
+        return [
+            self._moved[team][0]
+            for team in above
+            if team in self._moved and self._moved[team][1] in leads
+        ]
+
+
+def _that_lead_to(team_id: str, above: Mapping[str, list[str]]) -> set[str]:
+    """The team itself, and all from which a way up leads to it."""
+    below: dict[str, list[str]] = {}
+    for team, ups in above.items():
+        for up in ups:
+            below.setdefault(up, []).append(team)
+    leads, waiting = {team_id}, [team_id]
+    while waiting:
+        found = [team for team in below.get(waiting.pop(), ()) if team not in leads]
+        leads.update(found)
+        waiting += found
+    return leads

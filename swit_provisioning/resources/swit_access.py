@@ -19,13 +19,13 @@ from swit_provisioning.settings import Settings
 from swit_provisioning.store.store import Store
 from swit_provisioning.store.tokens import TokenRow
 from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.finding import parse_pace
 from swit_provisioning.swit.oauth import (
     OAuthClient,
     StoredTokens,
     TokenPair,
     TokenSource,
 )
-from swit_provisioning.swit.pace import parse_pace
 
 
 @contextmanager

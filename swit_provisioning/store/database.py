@@ -43,6 +43,13 @@ class Database(ABC):
         with explained(), self._engine.begin() as connection:
             yield connection
 
+    def note(self) -> AbstractContextManager[Connection]:
+        """As `write`, where the last few may be lost in a power cut, though not by a dead process.
+
+        Worth it only where a write is felt, and where what is lost is found out again.
+        """
+        return self.write()
+
     @abstractmethod
     def alone(self, *, patience_seconds: float) -> AbstractContextManager[None]:
         """Only one thread of all processes at a time is in such a block; a dead one leaves it.

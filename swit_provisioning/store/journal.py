@@ -140,7 +140,12 @@ class JournalEntry:
 
 
 class Journal:
-    """All entries, oldest first."""
+    """All entries, oldest first.
+
+    A process may die at any time, and what it noted is there. What a power cut takes of the last
+    notes is sent again, as it is where an answer was lost: every call may be sent twice but the
+    creations, and those Swit refuses for the address or the name that is taken by then.
+    """
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
@@ -156,7 +161,7 @@ class Journal:
 
         """
         values = _values(change, application)
-        with self._database.write() as connection:
+        with self._database.note() as connection:
             values["at"] = now = self._database.now(connection)
             if lease is not None:
                 must_be_held(connection, lease, now=now)
@@ -166,13 +171,13 @@ class Journal:
 
     def outcome(self, entry_id: int, answer: Answer) -> None:
         """Note what came of it."""
-        with self._database.write() as connection:
+        with self._database.note() as connection:
             connection.execute(_NOTE_ANSWER, {"entry_id": entry_id, **_noted(answer)})
 
     def unsent(self, change: Change, application: Application, answer: Answer) -> None:
         """Note a change that was not sent at all, and why."""
         values = {**_values(change, application), **_noted(answer)}
-        with self._database.write() as connection:
+        with self._database.note() as connection:
             values["at"] = self._database.now(connection)
             connection.execute(_NEW_ENTRY, values)
 

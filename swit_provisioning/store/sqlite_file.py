@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from swit_provisioning.store.errors import StoreBusyError, StoreUnavailableError
 _OURS_ONLY: Final = 0o600
 _FOLDER_OURS_ONLY: Final = 0o700
 _BEGIN: Final = "swit_provisioning_begin"
+_SYNCHRONOUS: Final = "swit_provisioning_synchronous"
 
 
 class SqliteFile(Database):
@@ -47,10 +49,20 @@ class SqliteFile(Database):
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is alone in writing from its first statement on."""
+        with self._written(synchronous="FULL") as connection:
+            yield connection
+
+    def note(self) -> AbstractContextManager[Connection]:
+        """As everywhere: the operating system has it, the disk not yet."""
+        return self._written(synchronous="NORMAL")
+
+    @contextlib.contextmanager
+    def _written(self, *, synchronous: str) -> Iterator[Connection]:
+        options = {_BEGIN: "BEGIN IMMEDIATE", _SYNCHRONOUS: synchronous}
         with (
             self._writing,
             explained(),
-            self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).begin() as connection,
+            self._engine.execution_options(**options).begin() as connection,
         ):
             yield connection
 
@@ -129,6 +141,10 @@ def _set_up(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    words = connection.get_execution_options().get(_BEGIN, "BEGIN")
+    options = connection.get_execution_options()
+    words = options.get(_BEGIN, "BEGIN")
+    if _SYNCHRONOUS in options:
+        # Connections are used again, and keep what was asked of them last.
+        connection.exec_driver_sql(f"PRAGMA synchronous={options[_SYNCHRONOUS]}")
     if words is not None:
         connection.exec_driver_sql(words)

@@ -1,7 +1,9 @@
 """A small typed client for Swit: one method for each call we make. Nothing is decided here."""
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -65,6 +67,17 @@ class SwitClient:
             connections=connections,
             sleep=sleep,
         )
+        self._send = self._transport.send
+
+    def only_while(self, may_go: Callable[[], None]) -> Self:
+        """The same client, asking `may_go` just before each request; it raises to end the call.
+
+        That holds for repetitions, too, however long was waited before them. Both share
+        connections, pace and the count of calls, so only one of them is closed.
+        """
+        guarded = copy.copy(self)
+        guarded._send = partial(self._transport.send, may_go=may_go)  # noqa: SLF001 - its own
+        return guarded
 
     def __enter__(self) -> Self:
         """Use it as a context: the connections are closed at its end."""
@@ -184,20 +197,20 @@ class SwitClient:
         ]
         body = {"schemas": [_SCIM_SCHEMA], "Operations": operations}
         call = calls.UPDATE_USER
-        answer = self._transport.send(call, object_id=user_id, body=body)
+        answer = self._send(call, object_id=user_id, body=body)
         return _parsed(call, ScimUser, answer) if answer else None
 
     def deactivate_user(self, user_id: str) -> None:
         """Take an account's access away; `activate_user` gives it back."""
-        self._transport.send(calls.DEACTIVATE_USER, body={"user_id": user_id})
+        self._send(calls.DEACTIVATE_USER, body={"user_id": user_id})
 
     def activate_user(self, user_id: str) -> None:
         """Give a deactivated account its access back."""
-        self._transport.send(calls.ACTIVATE_USER, body={"user_id": user_id})
+        self._send(calls.ACTIVATE_USER, body={"user_id": user_id})
 
     def remove_user(self, user_id: str) -> None:
         """Delete an account. Nothing brings it back."""
-        self._transport.send(calls.REMOVE_USER, body={"user_id": user_id})
+        self._send(calls.REMOVE_USER, body={"user_id": user_id})
 
     def create_team(self, *, name: str, parent_id: str, reference: str | None = None) -> Team:
         """Create a team under another; under the root team's id for one at the top."""
@@ -220,18 +233,18 @@ class SwitClient:
         if not values:
             message = f"update_team({team_id}): give a name, a parent or a reference"
             raise ValueError(message)
-        answer = self._transport.send(calls.UPDATE_TEAM, body={"id": team_id, **values})
+        answer = self._send(calls.UPDATE_TEAM, body={"id": team_id, **values})
         data = (answer or {}).get("data")
         return _parsed(calls.UPDATE_TEAM, Team, data) if data else None
 
     def delete_team(self, team_id: str) -> None:
         """Delete a team, most likely with all teams below it. Nothing brings it back."""
-        self._transport.send(calls.DELETE_TEAM, body={"id": team_id})
+        self._send(calls.DELETE_TEAM, body={"id": team_id})
 
     def sort_teams(self, parent_id: str, team_ids: Sequence[str]) -> None:
         """Order the teams directly under `parent_id`; `team_ids` must name all of them."""
         body = {"parent_id": parent_id, "team_ids": list(team_ids)}
-        self._transport.send(calls.SORT_TEAMS, body=body)
+        self._send(calls.SORT_TEAMS, body=body)
 
     def add_team_users(self, team_id: str, user_ids: Sequence[str]) -> None:
         """Add accounts to a team. Swit answers well if it took any of them: read to be sure."""
@@ -244,14 +257,14 @@ class SwitClient:
     def update_primary_team(self, user_id: str, *, team_id: str) -> None:
         """Make a team the primary one of an account that is in it."""
         body = {"id": team_id, "user_id": user_id}
-        self._transport.send(calls.UPDATE_PRIMARY_TEAM, body=body)
+        self._send(calls.UPDATE_PRIMARY_TEAM, body=body)
 
     def _change_members(self, call: Call, team_id: str, user_ids: Sequence[str]) -> None:
         # Nobody knows what Swit makes of an empty list; "everybody" must not be it.
         if not user_ids:
             message = f"{call.name}({team_id}): name at least one user"
             raise ValueError(message)
-        self._transport.send(call, body={"id": team_id, "user_ids": list(user_ids)})
+        self._send(call, body={"id": team_id, "user_ids": list(user_ids)})
 
     def _ask(
         self,
@@ -261,7 +274,7 @@ class SwitClient:
         query: Mapping[str, str | None] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Model:
-        answer = self._transport.send(call, query=_given(query or {}), body=body)
+        answer = self._send(call, query=_given(query or {}), body=body)
         if answer is None or answer.get("data") is None:
             words = f"the answer holds no data: {error_words(answer, '')}"
             status = HTTPStatus.NO_CONTENT if answer is None else HTTPStatus.OK

@@ -14,12 +14,14 @@ from swit_provisioning.swit.models import AuthorisedUser, Organization, User
 from swit_provisioning.swit.proof import incomplete, prove_authorised, prove_page, prove_tree
 from swit_provisioning.swit.tables import swit_state
 
+PAGE_SIZE = 1000
+"""As many users as Swit gives at once."""
 TRIES = 3
 """How often the user list is read while it moves."""
 
 
 def read_organization(
-    client: SwitClient, *, expected: str | None = None, page_size: int = 1000
+    client: SwitClient, *, expected: str | None = None, page_size: int = PAGE_SIZE
 ) -> SwitState:
     """Users, teams and memberships of the organisation that the token belongs to.
 
@@ -34,7 +36,7 @@ def read_organization(
     """
     me = client.user_info()
     organization = _organization(client, me, expected)
-    users = _read_users(client, page_size)
+    users = read_users(client, page_size=page_size)
     teams = client.list_teams()
     prove_authorised(me, users)
     root = prove_tree(teams)
@@ -59,8 +61,11 @@ def _organization(client: SwitClient, me: AuthorisedUser, expected: str | None) 
     return found
 
 
-def _read_users(client: SwitClient, page_size: int) -> tuple[User, ...]:
-    """All pages; again from the first if somebody came or went meanwhile."""
+def read_users(client: SwitClient, *, page_size: int = PAGE_SIZE) -> tuple[User, ...]:
+    """All accounts, page by page; again from the first if somebody came or went meanwhile.
+
+    Raises as `read_organization`.
+    """
     again = Retrying(
         retry=retry_if_exception_type(SwitIncompleteReadError),
         stop=stop_after_attempt(TRIES),

@@ -23,6 +23,10 @@ class _OfThisThread(threading.local):
         self.status: int | None = None
 
 
+def _always() -> None:
+    """Every request may go."""
+
+
 class Transport:
     """Sends calls for several threads at once over one session; counts what it sends."""
 
@@ -75,8 +79,12 @@ class Transport:
         object_id: str = "",
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        may_go: Callable[[], None] = _always,
     ) -> dict[str, Any] | None:
         """Send one call; the JSON object of its answer, `None` for an empty one.
+
+        `may_go` is asked just before each request, also before each repetition; what it raises
+        ends the call.
 
         Raises:
             SwitError: by what to do about it; see `errors`.
@@ -87,10 +95,10 @@ class Transport:
         def attempt() -> dict[str, Any] | None:
             token = self._tokens.access_token()
             try:
-                return self._exchange(call, url, token, query, body)
+                return self._exchange(call, url, token, query, body, may_go)
             except SwitUnauthorizedError:
                 token = self._tokens.refreshed(token)
-            return self._exchange(call, url, token, query, body)
+            return self._exchange(call, url, token, query, body, may_go)
 
         return retrying(repeatable=call.repeatable, sleep=self._sleep)(attempt)
 
@@ -101,9 +109,11 @@ class Transport:
         token: str,
         query: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
+        may_go: Callable[[], None],
     ) -> dict[str, Any] | None:
         _refuse_damaged(call, token)
-        self._pace.wait()
+        turn = self._pace.wait()
+        may_go()
         with self._lock:
             self._sent += 1
         self._here.sent, self._here.status = self._here.sent + 1, None
@@ -127,9 +137,10 @@ class Transport:
         except SwitThrottledError as error:
             # A wait that nobody will wait for must not hold the others up either.
             asked = error.retry_after
-            self._pace.throttled(asked if asked is None or asked <= PATIENCE_SECONDS else None)
+            waited_for = asked is None or asked <= PATIENCE_SECONDS
+            self._pace.throttled(turn, asked if waited_for else None)
             raise
-        self._pace.succeeded()
+        self._pace.succeeded(turn)
         return answer
 
 

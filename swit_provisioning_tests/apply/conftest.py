@@ -49,7 +49,7 @@ class Stage:
         self.server, self.client, self.store, self.lease = server, client, store, lease
         self.progress = Steps()
         self.waits: list[float] = []
-        self.concurrency = 4
+        self.concurrency = 8
 
     @property
     def organisation(self) -> Organisation:

@@ -1,5 +1,6 @@
 """The whole way, on the sandbox: any organisation is read, planned, changed, read and planned."""
 
+from collections import Counter
 from contextlib import suppress
 from itertools import count
 from typing import Literal
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swit_provisioning.reconcile.plan import STEPS, Plan
+from swit_provisioning.apply.outcomes import Outcome
+from swit_provisioning.reconcile.plan import STEPS, Plan, Step
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import Memory
@@ -28,6 +30,8 @@ from swit_provisioning_tests.reconcile.specification.organisation import (
 from swit_provisioning_tests.reconcile.specification.states import directory_state
 
 RUNS = count(1)
+READS = ("user.info", "organization.info", "organization.user.list", "user.team.list")
+STEPS_THAT_LOOK: tuple[Step, ...] = ("delete_teams", "delete_emptied_teams", "sort_teams")
 BEHAVIOURS = st.builds(
     Behaviour,
     parent_deletion=st.sampled_from(["cascade", "orphan", "reject"]),
@@ -76,7 +80,23 @@ def carry_out(stage: Stage, plan: Plan) -> None:
     applier = stage.applier(plan, run_id=run, application_id=run)
     for step in STEPS:
         applier.send(step)
-    assert {outcome.outcome for outcome in applier.outcomes(STEPS)} <= {"applied", "already so"}
+    outcomes = applier.outcomes(STEPS)
+    assert {outcome.outcome for outcome in outcomes} <= {"applied", "already so"}
+    no_call_is_made_that_need_not_be(stage, plan, outcomes)
+
+
+def no_call_is_made_that_need_not_be(stage: Stage, plan: Plan, outcomes: list[Outcome]) -> None:
+    """One for each change, and the reads that are allowed: the whole organisation but once."""
+    sent = Counter(stage.asked())
+    reads = {call: sent.pop(call, 0) for call in READS}
+    looks = sum(bool(plan.of_step(step)) for step in STEPS_THAT_LOOK)
+    changed = plan.of_step("add_members") or plan.of_step("remove_members")
+    again = bool(changed and plan.of_step("update_primary_teams"))
+    assert reads["user.team.list"] <= 1 + looks
+    assert reads["organization.user.list"] <= 1 + again
+    assert all(reads[call] <= 1 for call in ("user.info", "organization.info"))
+    assert sent.total() <= len(plan.changes)
+    assert sent.total() >= sum(outcome.outcome == "applied" for outcome in outcomes)
 
 
 @pytest.mark.parametrize("lost_primary", ["next", "none"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from swit_provisioning.apply.lease import HeldLease
+from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.store.errors import LeaseHeldError, LeaseLostError, StoreBusyError
 from swit_provisioning.store.lease import LeaseGrant
 from swit_provisioning.store.store import Store
@@ -117,6 +118,18 @@ def test_it_is_looked_at_between_the_calls_of_one_change(
     with pytest.raises(LeaseLostError):
         stage.applier(plan_of(deactivate_user(ann))).send("deactivate_users")
     assert stage.asked() == []
+
+
+def test_it_is_looked_at_before_each_repetition_by_the_client(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first answer may have taken minutes, and so may the wait after it."""
+    ann = stage.organisation.add_user("ann@example.com")
+    stage.server.faults.add(Fault(kind="status", status=500, times=None))
+    monkeypatch.setattr(stage.lease, "check", _lost_after(stage, 3))
+    with pytest.raises(LeaseLostError):
+        stage.applier(plan_of(deactivate_user(ann))).send("deactivate_users")
+    assert len(stage.asked()) == 2
 
 
 def test_the_database_refuses_the_intent_of_a_run_that_lost_it(stage: Stage) -> None:

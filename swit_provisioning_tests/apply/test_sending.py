@@ -22,6 +22,7 @@ from swit_provisioning_tests.apply.conftest import Stage
 
 
 def test_every_action_does_what_it_says(stage: Stage) -> None:
+    stage.concurrency = 1  # so that it is known which team becomes the primary one by itself
     org = stage.organisation
     ann, bob, eve, joe = (org.add_user(f"{n}@example.com") for n in ("ann", "bob", "eve", "joe"))
     org.users.deactivate(eve)

@@ -7,15 +7,63 @@ from swit_provisioning_tests.apply.changes import (
     new_team,
     plan_of,
     sort_teams,
+    update_team,
 )
 from swit_provisioning_tests.apply.conftest import Stage
+
+
+def test_new_teams_go_side_by_side_across_parents_and_one_after_the_other_under_one(
+    stage: Stage,
+) -> None:
+    """Swit appends in the order of arrival."""
+    stage.server.sandbox.latency_seconds = 0.02
+    parents = [f"P{number}" for number in range(4)]
+    below = {parent: [f"{parent} {letter}" for letter in "dacb"] for parent in parents}
+    plan = plan_of(
+        *(create_team(parent, stage.root_id) for parent in parents),
+        *(create_team(child, new_team(parent)) for parent in parents for child in below[parent]),
+    )
+    assert set(stage.kinds(plan)) == {"applied"}
+    assert stage.children(stage.root_id) == parents
+    assert {p: stage.children(stage.team(p).id) for p in parents} == below
+    assert stage.server.log.most_in_flight > 1
+    stage.server.log.clear()
+    assert set(stage.kinds(plan_of(*(create_team(n, stage.root_id) for n in "xyz")))) == {"applied"}
+    assert stage.server.log.most_in_flight == 1
+
+
+def test_moves_arrive_in_the_order_of_the_plan(stage: Stage) -> None:
+    org = stage.organisation
+    stage.server.sandbox.latency_seconds = 0.01
+    new = org.add_team("New")
+    teams = [org.add_team(f"T{number}") for number in range(6)]
+    changes = [update_team(team, parent_id=new) for team in reversed(teams)]
+    assert set(stage.kinds(plan_of(*changes))) == {"applied"}
+    assert stage.children(new) == ["T5", "T4", "T3", "T2", "T1", "T0"]
+
+
+def test_a_name_is_given_away_once_it_is_free(stage: Stage) -> None:
+    """Whichever call is the slow one: never two teams of one name."""
+    org = stage.organisation
+    a, b, c = (org.add_team(name) for name in "ABC")
+    stage.server.faults.add(
+        Fault(kind="slow", call="team.update", seconds=0.2, where=lambda given: given["id"] == c)
+    )
+    plan = plan_of(
+        update_team(c, name="D"),
+        update_team(b, name="C", needs=[f"team.update:{c}"]),
+        update_team(a, name="B", needs=[f"team.update:{b}"]),
+    )
+    assert stage.kinds(plan) == ["applied"] * 3
+    assert stage.children(stage.root_id) == ["B", "C", "D"]
 
 
 def test_teams_are_deleted_bottom_up_after_one_look(stage: Stage) -> None:
     org = stage.organisation
     top = org.add_team("Top")
     below = org.add_team("Below", parent_id=top)
-    assert stage.kinds(plan_of(delete_team(below), delete_team(top))) == ["applied", "applied"]
+    plan = plan_of(delete_team(below), delete_team(top, needs=[f"team.delete:{below}"]))
+    assert stage.kinds(plan) == ["applied", "applied"]
     assert stage.asked() == ["user.team.list", "team.delete", "team.delete"]
 
 
@@ -35,7 +83,8 @@ def test_a_team_whose_childs_deletion_was_refused_is_left(stage: Stage) -> None:
     top = org.add_team("Top")
     below = org.add_team("Below", parent_id=top)
     stage.server.faults.add(Fault(kind="status", status=400, call="team.delete"))
-    assert stage.kinds(plan_of(delete_team(below), delete_team(top))) == ["rejected", "skipped"]
+    plan = plan_of(delete_team(below), delete_team(top, needs=[f"team.delete:{below}"]))
+    assert stage.kinds(plan) == ["rejected", "skipped"]
 
 
 def test_a_team_that_is_gone_already_costs_no_call(stage: Stage) -> None:

@@ -75,6 +75,23 @@ def test_a_re_execution_runs_what_failed_and_nothing_before_it(on_stage: Stage) 
     assert on_stage.json("sync")["status"] == "nothing to do"
 
 
+def test_swit_is_down_and_the_run_stops_and_goes_on_once_it_is_back(on_stage: Stage) -> None:
+    """It does not fail twenty accounts one by one, nor try the steps after them."""
+    on_stage.server.faults.add(
+        Fault(kind="status", status=503, times=None, call="organization.user.create", skip=5)
+    )
+    failed = on_stage.json("sync", code=1)
+    assert failed["status"] == "failed"
+    assert failed["message"].startswith("Stopped in the middle: Swit is down")
+    assert "team.create" not in on_stage.writes
+    on_stage.server.faults.clear()
+    success, steps = re_execute_from_failure(failed["run_id"])
+    assert success
+    assert steps[0] == "applied_users.create_users"
+    assert len(on_stage.users()) == 20
+    assert on_stage.json("sync")["status"] == "nothing to do"
+
+
 def test_a_re_execution_never_applies_another_runs_plan(on_stage: Stage) -> None:
     """By default a step finds the latest frame, so the plan of whoever planned last."""
     break_team(on_stage, "Planners")

@@ -56,6 +56,16 @@ def test_teams_are_read_again_before_each_step_that_deletes_or_sorts(
     assert calls == ORGANISATION_USER_TEAMS + 1 + readings + len(changes)
 
 
+@pytest.mark.parametrize(("users", "pages"), [(0, 1), (999, 1), (1000, 2), (3000, 4)])
+def test_users_are_read_again_before_primary_teams_where_memberships_change(
+    users: int, pages: int
+) -> None:
+    primary, made = change("primary.update", "U1"), change("user.create", "new:user:x")
+    without, _ = estimate(plan_with(primary, made, users=users), 1.0)
+    calls, _ = estimate(plan_with(primary, made, removal("T1", 1), users=users), 1.0)
+    assert calls == without + pages + 1
+
+
 def test_a_membership_change_is_one_call_however_many_join_or_leave() -> None:
     few, _ = estimate(plan_with(removal("T1", 1)), 1.0)
     many, _ = estimate(plan_with(removal("T1", 900)), 1.0)

@@ -64,6 +64,25 @@ def test_a_move_below_a_team_that_moved_elsewhere_waits_for_nothing() -> None:
     assert calls == {"team.update:T3": (), "team.update:T2": ()}
 
 
+def test_a_move_also_waits_for_those_without_which_an_earlier_one_would_put_it_in_a_ring() -> None:
+    """T1 goes below T4; before T2 has left T1, T3 with T4 in it would go below itself."""
+    teams = (
+        team("T1", "A", of=0),
+        team("T2", "P", of=1, below="T1"),
+        team("T3", "Q", of=2),
+        team("T4", "B", of=3, below="T3"),
+    )
+    groups = (
+        group(0, "Z", below=[3]),
+        group(1, "P"),
+        group(2, "A", below=[1]),
+        group(3, "B", below=[2]),
+    )
+    calls = waits(organisation(*teams), *groups)
+    assert list(calls) == ["team.update:T2", "team.update:T1", "team.update:T3"]
+    assert set(calls["team.update:T3"]) == {"team.update:T2", "team.update:T1"}
+
+
 def test_a_deletion_waits_for_all_that_were_below() -> None:
     teams = (
         team("T1", "Old", of=0),

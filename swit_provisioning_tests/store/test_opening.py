@@ -42,6 +42,16 @@ def test_a_file_has_a_write_ahead_log_and_keeps_its_foreign_keys(file_url: str) 
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
 
+def test_only_the_journal_does_not_wait_for_the_disk(file_url: str) -> None:
+    """It is written twice for each call; tokens, the lease and the rest outlive a power cut."""
+    full, normal = 2, 1
+    with Store.open(file_url) as store:
+        for transaction, expected in (("write", full), ("note", normal), ("write", full)):
+            with getattr(store._database, transaction)() as connection:
+                found = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+            assert found == expected
+
+
 _OPEN = """
 import sys
 from swit_provisioning.store.store import Store

@@ -41,13 +41,16 @@ class FakePace:
     throttles: list[float | None] = field(default_factory=list)
     successes: int = 0
 
-    def wait(self) -> None:
+    def wait(self) -> float:
         self.waits += 1
+        return float(self.waits)
 
-    def throttled(self, retry_after: float | None) -> None:
+    def throttled(self, turn: float, retry_after: float | None) -> None:
+        assert 1 <= turn <= self.waits
         self.throttles.append(retry_after)
 
-    def succeeded(self) -> None:
+    def succeeded(self, turn: float) -> None:
+        assert 1 <= turn <= self.waits
         self.successes += 1
 
 

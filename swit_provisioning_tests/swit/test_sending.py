@@ -263,6 +263,37 @@ def test_what_stays_down_is_given_up(
     assert "first-token" not in caplog.text
 
 
+def test_each_repetition_asks_whether_it_may_go(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
+    """Whoever waited long may not be allowed to write any longer."""
+    web.post(f"{API}/team.delete", status=500)
+    asked = 0
+
+    def may_go() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            message = "lost"
+            raise LookupError(message)
+
+    with pytest.raises(LookupError, match="lost"):
+        client.only_while(may_go).delete_team("t1")
+    assert len(web.calls) == len(rig.naps) == client.calls == 2
+    with pytest.raises(SwitUnavailableError):
+        client.delete_team("t1")
+
+
+def test_after_a_refresh_it_is_asked_again_whether_the_call_may_go(
+    client: SwitClient, web: responses.RequestsMock
+) -> None:
+    web.post(f"{API}/team.delete", status=401)
+    web.post(f"{API}/team.delete", status=204)
+    asked: list[int] = []
+    client.only_while(lambda: asked.append(len(web.calls))).delete_team("t1")
+    assert asked == [0, 1]
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 409])
 def test_what_swit_refuses_is_not_sent_again(
     status: int, rig: Rig, client: SwitClient, web: responses.RequestsMock

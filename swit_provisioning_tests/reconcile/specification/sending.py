@@ -3,15 +3,16 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from typing import Any
 
+from swit_provisioning.apply.order import predecessors
 from swit_provisioning.reconcile.plan import STEPS, Change, Plan
 from swit_provisioning_tests.reconcile.specification.organisation import (
     Organisation,
     RefusedError,
 )
 
-_SIDE_BY_SIDE = {"add_members", "remove_members", "update_users", "update_primary_teams"}
 _NAMES = {"parent_id": "parent", "phone_number": "phone"}
 
 
@@ -40,13 +41,19 @@ def send(
     return sent
 
 
-def _mixed(changes: list[Change], order: random.Random) -> list[Change]:
+def _mixed(changes: list[Change], luck: random.Random) -> list[Change]:
+    """Any order in which the real sender might come to them."""
     mixed: list[Change] = []
     for step in STEPS:
-        of_step = [change for change in changes if change.step == step]
-        if step in _SIDE_BY_SIDE:
-            order.shuffle(of_step)
-        mixed += of_step
+        named = {change.change_id: change for change in changes if change.step == step}
+        order = TopologicalSorter(predecessors(list(named.values())))
+        order.prepare()
+        ready: list[str] = []
+        while order.is_active():
+            ready += sorted(order.get_ready())
+            chosen = ready.pop(luck.randrange(len(ready)))
+            mixed.append(named[chosen])
+            order.done(chosen)
     return mixed
 
 

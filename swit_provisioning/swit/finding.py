@@ -1,0 +1,138 @@
+"""Finding the pace that Swit takes: upwards until a 429, then just under where that came."""
+
+import re
+import time
+from bisect import bisect_right, insort
+from collections.abc import Callable
+from typing import Final
+
+from swit_provisioning.swit.pace import FixedPace, Pace
+
+START_PER_SECOND: Final = 5.0
+MOST_PER_SECOND: Final = 20.0
+_LEAST_PER_SECOND: Final = 0.2
+
+# What each answer adds to the requests per second: while no limit is known, on the way back to
+# the one that is, and beyond it. Answers come at the pace itself, so 0.1 is a tenth a second.
+_SEARCHING: Final = 2.0
+_RETURNING: Final = 0.5
+_PROBING: Final = 0.1
+
+_FIRST_PROBE_SECONDS: Final = 30.0
+_LAST_PROBE_SECONDS: Final = 480.0
+_SHORTEST_WINDOW_SECONDS: Final = 1.0
+_LONGEST_WINDOW_SECONDS: Final = 60.0
+
+
+class AutoPace(FixedPace):
+    """Finds the pace by itself, and finds it again when Swit's limit changes.
+
+    It grows with each answer until a 429 comes. Then it halves, and remembers how many requests
+    went through in the time that Swit asks to wait (a second, where it doesn't say): that is the
+    limit. It returns to it, with the room that every pace leaves, and stays there. It probes
+    beyond it after a while, and later each time that the limit is still there.
+    """
+
+    def __init__(
+        self,
+        start: float = START_PER_SECOND,
+        most: float = MOST_PER_SECOND,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Begin with `start` requests per second, never go beyond `most`."""
+        super().__init__(min(start, most), clock=clock, sleep=sleep)
+        self._most = most
+        self._limit: float | None = None
+        self._halved_at = self._clock()
+        self._probe_after = _FIRST_PROBE_SECONDS
+        self._turns: list[float] = []
+
+    @property
+    def most_per_second(self) -> float:
+        """What it never goes beyond, in requests per second."""
+        return self._most
+
+    def throttled(self, turn: float, retry_after: float | None) -> None:
+        """Halve the pace, once for all requests that were under way together."""
+        with self._lock:
+            self._hold(retry_after)
+            if turn < self._halved_at:
+                return
+            self._learn(turn, retry_after)
+            self._per_second = max(self._per_second / 2, self._least())
+            self._halved_at = self._clock()
+
+    def succeeded(self, turn: float) -> None:
+        """Go a little faster, if this pace was made use of and nothing speaks against it."""
+        with self._lock:
+            # What was sent before the pace was halved says nothing about the pace now.
+            if turn >= self._halved_at and self._recent(turn) >= self._per_second / 2:
+                self._grow()
+
+    def _grow(self) -> None:
+        ceiling, growth = self._most, _SEARCHING
+        if self._limit is not None:
+            ceiling, growth = min(self._most, self._limit), _RETURNING
+            if self._per_second >= ceiling:
+                if self._clock() - self._halved_at < self._probe_after:
+                    return
+                ceiling, growth = self._most, _PROBING
+        self._per_second = min(self._per_second + growth, ceiling)
+
+    def _learn(self, turn: float, retry_after: float | None) -> None:
+        """Remember the limit, and when to look whether it is still there."""
+        window = min(max(retry_after or 0.0, _SHORTEST_WINDOW_SECONDS), _LONGEST_WINDOW_SECONDS)
+        since = turn - self._halved_at
+        if self._limit is None:
+            self._limit = self._rate(turn, window)
+        elif self._per_second > self._limit:
+            self._probe_after = min(2 * self._probe_after, _LAST_PROBE_SECONDS)
+            self._limit = self._rate(turn, window)
+        elif since > window:
+            # Within it, what had been sent before the pace was halved may still have counted.
+            self._probe_after = _FIRST_PROBE_SECONDS
+            self._limit = self._rate(turn, window)
+            if since > 2 * window:
+                # Even the pace found is too much: Swit may count over longer than it asks to wait.
+                longer = max(min(turn - self._turns[0], _LONGEST_WINDOW_SECONDS), window)
+                self._limit = min(self._limit, self._rate(turn, longer))
+        self._limit = max(self._limit, self._least())
+        self._per_second = min(self._per_second, self._limit)
+
+    def _rate(self, turn: float, seconds: float) -> float:
+        """Requests a second that went through before this turn, which did not; one at least."""
+        return max(self._recent(turn, seconds) - 1, 1) / seconds
+
+    def _recent(self, turn: float, seconds: float = _SHORTEST_WINDOW_SECONDS) -> int:
+        """How many requests went in the seconds up to this turn, itself among them."""
+        return bisect_right(self._turns, turn) - bisect_right(self._turns, turn - seconds)
+
+    def _gone(self, turn: float) -> None:
+        insort(self._turns, turn)
+        if self._turns[0] < turn - 2 * _LONGEST_WINDOW_SECONDS:
+            del self._turns[: bisect_right(self._turns, turn - _LONGEST_WINDOW_SECONDS)]
+
+    def _least(self) -> float:
+        return min(_LEAST_PER_SECOND, self._most)
+
+
+def parse_pace(text: str) -> Pace:
+    """The pace that `auto`, `auto:N` (to N at most) or `N` (requests per second) names.
+
+    Raises:
+        ValueError: it is none of them; the message says so and gives examples.
+
+    """
+    match = re.fullmatch(r"(auto)?(:)?(\d+(?:\.\d+)?)?", text.strip(), re.IGNORECASE)
+    auto, colon, number = match.groups() if match else (None, None, None)
+    if auto and not colon and not number:
+        return AutoPace()
+    if number and bool(auto) == bool(colon) and float(number) > 0:
+        return AutoPace(most=float(number)) if auto else FixedPace(float(number))
+    message = (
+        f"{text!r} is no pace; give auto, auto:10 (finds the pace, up to 10 requests a second)"
+        " or a number of requests a second above 0, such as 4"
+    )
+    raise ValueError(message)

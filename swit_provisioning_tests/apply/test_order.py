@@ -1,0 +1,94 @@
+"""What goes side by side within a step, and what waits."""
+
+import threading
+
+import pytest
+
+from swit_provisioning.apply.order import predecessors
+from swit_provisioning.apply.side_by_side import side_by_side
+from swit_provisioning_tests.apply.changes import (
+    create_team,
+    create_user,
+    new_team,
+    sort_teams,
+    update_team,
+)
+
+PATIENCE = 10
+
+
+def test_what_has_nothing_to_do_with_one_another_waits_for_nobody() -> None:
+    changes = [create_user("ann@x"), create_user("bob@x"), sort_teams("P"), sort_teams("Q")]
+    assert set(map(frozenset, predecessors(changes).values())) == {frozenset()}
+
+
+def test_who_arrives_under_one_parent_waits_for_the_one_before() -> None:
+    changes = [create_team(name, parent) for name, parent in ("aR", "bQ", "cR", "dR", "eQ")]
+    assert list(predecessors(changes).values()) == [
+        set(),
+        set(),
+        {f"team.create:{new_team('a')}"},
+        {f"team.create:{new_team('c')}"},
+        {f"team.create:{new_team('b')}"},
+    ]
+
+
+def test_a_change_waits_for_an_earlier_one_of_the_same_team() -> None:
+    first = update_team("T1", name="(moving) A")
+    changes = [first, update_team("T2", name="A"), update_team("T1", name="B")]
+    assert predecessors(changes)["team.update:T1"] == {first.change_id}
+
+
+def test_what_it_needs_of_another_step_is_no_business_of_this_one() -> None:
+    change = update_team("T1", name="A", needs=["team.create:new:team:x"])
+    assert predecessors([change]) == {"team.update:T1": set()}
+
+
+def test_the_first_goes_first_and_everything_goes_once() -> None:
+    begun: list[str] = []
+    before = {"c": set[str](), "a": set[str](), "d": {"c"}, "b": {"a", "d"}}
+    assert list(side_by_side(before, begun.append, at_once=1)) == begun == ["c", "a", "d", "b"]
+
+
+def test_no_more_than_may_go_at_once_and_as_many_as_may() -> None:
+    together = threading.Barrier(4)
+    before = {str(number): set[str]() for number in range(8)}
+
+    def work(_: str) -> None:
+        together.wait(PATIENCE)
+
+    assert set(side_by_side(before, work, at_once=4)) == set(before)
+
+
+def test_one_that_waits_holds_up_nobody_else() -> None:
+    others = threading.Event()
+
+    def work(item: str) -> None:
+        if item == "slow":
+            assert others.wait(PATIENCE)
+        if item == "2":
+            others.set()
+
+    before = {"slow": set[str](), "after slow": {"slow"}, "1": set[str](), "2": {"1"}}
+    through = list(side_by_side(before, work, at_once=2))
+    assert through == ["1", "2", "slow", "after slow"]
+
+
+def test_after_an_error_nothing_is_begun_and_what_has_begun_is_let_through() -> None:
+    begun, through, failed = [], [], threading.Event()
+
+    def work(item: str) -> None:
+        begun.append(item)
+        if item == "bad":
+            failed.set()
+            message = "no more"
+            raise RuntimeError(message)
+        assert failed.wait(PATIENCE)
+        through.append(item)
+
+    before = {item: set[str]() for item in ("good", "bad", *"abcdefgh")}
+    with pytest.raises(RuntimeError, match="no more"):
+        list(side_by_side(before, work, at_once=2))
+    assert "bad" in begun
+    assert len(begun) <= 4
+    assert sorted(through) == sorted(set(begun) - {"bad"})

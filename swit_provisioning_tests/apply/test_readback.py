@@ -1,0 +1,138 @@
+"""A partial success looks like a success, so memberships are read back before they are used."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from swit_provisioning.sandbox.faults import Fault
+from swit_provisioning.sandbox.rules import Behaviour
+from swit_provisioning.swit.errors import SwitUnavailableError
+from swit_provisioning_tests.apply.changes import (
+    add_members,
+    create_team,
+    create_user,
+    new_team,
+    new_user,
+    plan_of,
+    remove_members,
+    update_primary,
+    update_user,
+)
+from swit_provisioning_tests.apply.conftest import Stage
+
+USERS, PRIMARY = "organization.user.list", "team.user.primary.update"
+
+
+@pytest.fixture(autouse=True)
+def _inactive_members_are_left_out(stage: Stage) -> Iterator[None]:
+    stage.organisation.behaviour = Behaviour(inactive_members="leave")
+    yield
+    stage.organisation.behaviour = Behaviour()
+
+
+def test_who_was_not_added_is_named_and_gets_no_primary_team(stage: Stage) -> None:
+    org = stage.organisation
+    ann = org.add_user("ann@example.com")
+    eve = org.add_user("eve@example.com", active=False)
+    home = org.add_team("Home", user_ids=[ann])
+    plan = plan_of(
+        create_team("Sales", stage.root_id),
+        add_members(new_team("Sales"), ann, eve),
+        update_primary(ann, new_team("Sales")),
+        update_primary(eve, new_team("Sales")),
+    )
+    _, added, anns, eves = stage.apply(plan)
+    assert added.outcome == "rejected"
+    assert added.message == f"1 were not added, though Swit reported a success: {eve}"
+    assert (anns.outcome, eves.outcome) == ("applied", "skipped")
+    assert org.users.find(ann).primary == stage.team("Sales").id != home
+    assert stage.asked(USERS) == [USERS]
+    assert stage.asked(PRIMARY) == [PRIMARY]
+
+
+def test_who_was_not_removed_is_named(stage: Stage) -> None:
+    org = stage.organisation
+    ann, bob = org.add_user("ann@example.com"), org.add_user("bob@example.com")
+    sales, it = org.add_team("Sales", user_ids=[ann, bob]), org.add_team("IT", user_ids=[ann])
+    org.memberships.make_primary(sales, ann)
+    stage.server.faults.add(
+        Fault(kind="meanwhile", call=USERS, act=lambda: org.memberships.add(sales, [bob]))
+    )
+    removed, primary = stage.apply(plan_of(remove_members(sales, bob), update_primary(ann, it)))
+    assert removed.outcome == "rejected"
+    assert removed.message == f"1 were not removed, though Swit reported a success: {bob}"
+    assert primary.outcome == "applied"
+
+
+def test_a_team_that_became_the_primary_one_by_itself_costs_no_call(stage: Stage) -> None:
+    plan = plan_of(
+        create_user("ann@example.com"),
+        create_team("Sales", stage.root_id),
+        add_members(new_team("Sales"), new_user("ann@example.com")),
+        update_primary(new_user("ann@example.com"), new_team("Sales")),
+    )
+    assert stage.kinds(plan) == ["applied", "applied", "applied", "already so"]
+    assert stage.asked(PRIMARY) == []
+
+
+def test_who_is_not_in_the_team_gets_no_call_either(stage: Stage) -> None:
+    """Somebody else took them out since the plan was made."""
+    org = stage.organisation
+    ann, bob = org.add_user("ann@example.com"), org.add_user("bob@example.com")
+    sales, it = org.add_team("Sales"), org.add_team("IT")
+    added, primary = stage.apply(plan_of(add_members(sales, bob), update_primary(ann, it)))
+    assert (added.outcome, primary.outcome) == ("applied", "skipped")
+    assert primary.message == "the user is not in that team"
+
+
+def test_nothing_is_read_where_no_membership_was_changed(stage: Stage) -> None:
+    ann = stage.organisation.add_user("ann@example.com")
+    sales = stage.organisation.add_team("Sales", user_ids=[ann])
+    plan = plan_of(update_user(ann, name="Ann"), update_primary(ann, sales))
+    assert stage.kinds(plan) == ["applied", "applied"]
+    assert stage.asked(USERS) == []
+
+
+def test_nothing_is_read_where_no_primary_team_waits(stage: Stage) -> None:
+    ann = stage.organisation.add_user("ann@example.com")
+    sales = stage.organisation.add_team("Sales")
+    plan = plan_of(add_members(sales, ann))
+    assert stage.kinds(plan) == ["applied"]
+    applier = stage.applier(plan_of(*plan.changes, update_primary(ann, new_team("Gone"))))
+    [outcome] = applier.settle(("update_primary_teams",))
+    assert outcome.outcome == "skipped"
+    assert stage.asked(USERS) == []
+
+
+def test_users_are_read_once_however_often_the_step_is_settled(stage: Stage) -> None:
+    ann, bob = (stage.organisation.add_user(f"{name}@example.com") for name in ("ann", "bob"))
+    sales, it = (stage.organisation.add_team(name, user_ids=[ann]) for name in ("Sales", "IT"))
+    plan = plan_of(add_members(sales, bob), update_primary(ann, it))
+    stage.apply(plan)
+    stage.applier(plan).settle(("add_members", "update_primary_teams"))
+    assert stage.asked(USERS) == [USERS]
+
+
+def test_an_edition_that_does_not_tell_teams_of_users_rejects_nobody(stage: Stage) -> None:
+    def without_teams(body: dict[str, dict[str, list[dict[str, object]]]]) -> object:
+        for user in body["data"]["users"]:
+            user.pop("team", None)
+        return body
+
+    stage.server.faults.add(Fault(kind="change", call=USERS, change=without_teams))
+    ann, bob = (stage.organisation.add_user(f"{name}@example.com") for name in ("ann", "bob"))
+    sales, it = (stage.organisation.add_team(name, user_ids=[ann]) for name in ("Sales", "IT"))
+    plan = plan_of(add_members(sales, bob), update_primary(ann, it))
+    assert stage.kinds(plan) == ["applied", "applied"]
+
+
+def test_users_that_can_not_be_read_stop_the_step_before_it_begins(stage: Stage) -> None:
+    stage.server.faults.add(Fault(kind="status", status=503, call=USERS, times=4))
+    ann = stage.organisation.add_user("ann@example.com")
+    stage.organisation.add_team("Home", user_ids=[ann])
+    sales = stage.organisation.add_team("Sales")
+    plan = plan_of(add_members(sales, ann), update_primary(ann, sales))
+    with pytest.raises(SwitUnavailableError):
+        stage.apply(plan)
+    assert stage.asked(PRIMARY) == []
+    assert stage.kinds(plan) == ["applied", "applied"]

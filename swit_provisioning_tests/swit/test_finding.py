@@ -1,0 +1,183 @@
+"""Finding the pace, with a simulated Swit and a clock that moves only when somebody waits."""
+
+import pytest
+
+from swit_provisioning.swit.finding import AutoPace, parse_pace
+from swit_provisioning.swit.pace import FixedPace
+from swit_provisioning_tests.swit.simulated_swit import Clock, SimulatedSwit
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def swit() -> SimulatedSwit:
+    return SimulatedSwit()
+
+
+def auto(clock: Clock, start: float = 5, most: float = 20) -> AutoPace:
+    return AutoPace(start, most, clock=clock.read, sleep=clock.sleep)
+
+
+@pytest.mark.parametrize(("per_second", "calls"), [(5, 150), (20, 400), (50, 1000), (200, 4000)])
+@pytest.mark.parametrize("tells", [True, False])
+@pytest.mark.parametrize("latency", [0.02, 0.1])
+def test_a_limit_is_found_soon_and_hardly_passed(
+    swit: SimulatedSwit, per_second: int, calls: int, latency: float, *, tells: bool
+) -> None:
+    """Whether or not Swit says how long to wait."""
+    swit.latency, swit.in_flight = latency, 30
+    swit.limited(per_second, tells=tells)
+    seconds = swit.send(auto(swit, most=1000), calls)
+    assert seconds <= 1.35 * calls / per_second
+    assert swit.refused <= 0.03 * calls
+
+
+@pytest.mark.parametrize("per_second", [5, 20, 50, 200])
+def test_once_found_the_limit_is_used_and_seldom_passed(
+    swit: SimulatedSwit, per_second: int
+) -> None:
+    """It is looked at again after half a minute, a minute, two, four, and eight from then on."""
+    swit.limited(per_second)
+    pace = auto(swit, most=1000)
+    swit.send(pace, 60 * per_second)
+    swit.refused = 0
+    seconds = swit.send(pace, 1800 * per_second)
+    assert seconds <= 1.09 * 1800
+    assert 3 <= swit.refused <= 60
+
+
+@pytest.mark.parametrize("window", [0.2, 10, 60])
+def test_a_limit_for_another_time_than_a_second_is_found_too(
+    swit: SimulatedSwit, window: float
+) -> None:
+    swit.limited(20, window)
+    seconds = swit.send(auto(swit, most=1000), 4000)
+    assert seconds <= 1.6 * 200
+    assert swit.refused <= 0.01 * 4000
+
+
+def test_a_limit_that_is_raised_is_found_again(swit: SimulatedSwit) -> None:
+    swit.limited(20)
+    pace = auto(swit, most=1000)
+    swit.send(pace, 600)
+    swit.limited(200)
+    seconds = swit.send(pace, 6000)
+    assert seconds <= 120
+    assert 180 <= pace.per_second <= 200
+
+
+def test_a_limit_that_is_lowered_is_kept_to(swit: SimulatedSwit) -> None:
+    swit.limited(200)
+    pace = auto(swit, most=1000)
+    swit.send(pace, 4000)
+    swit.limited(20)
+    swit.refused = 0
+    swit.send(pace, 600)
+    assert pace.per_second <= 20
+    assert swit.refused <= 0.03 * 600
+
+
+def test_with_no_limit_it_goes_as_fast_as_it_may(swit: SimulatedSwit) -> None:
+    pace = auto(swit)
+    start = swit.now
+    swit.send(pace, 50)
+    assert pace.per_second == 20
+    assert swit.now - start < 5
+    seconds = swit.send(pace, 2000)
+    assert seconds == pytest.approx(100 * 1.05, rel=0.01)
+
+
+def test_a_pace_that_is_not_made_use_of_does_not_grow(clock: Clock) -> None:
+    """Teams under one parent go one after the other; who joins them later must not rush."""
+    pace = auto(clock, most=1000)
+    for _ in range(200):
+        turn = pace.wait()
+        clock.now += 1
+        pace.succeeded(turn)
+    assert pace.per_second == 5
+
+
+def test_a_429_halves_the_pace_once_for_all_requests_under_way(clock: Clock) -> None:
+    pace = auto(clock, 16)
+    turns = [pace.wait() for _ in range(17)]
+    clock.now += 0.01
+    for turn in turns[9:]:
+        pace.throttled(turn, None)
+    first = pace.per_second
+    assert first == pytest.approx(4.5)  # nine went through in the second before
+    clock.now += 5
+    pace.throttled(pace.wait(), None)
+    assert pace.per_second < first
+
+
+def test_what_was_sent_before_a_429_does_not_speed_up_what_is_sent_after_it(clock: Clock) -> None:
+    pace = auto(clock, 16)
+    turns = [pace.wait() for _ in range(16)]
+    clock.now += 0.01
+    pace.throttled(turns[-1], None)
+    found = pace.per_second
+    for turn in turns[:-1]:
+        pace.succeeded(turn)
+    assert pace.per_second == found
+
+
+def test_the_pace_never_stands_still(clock: Clock) -> None:
+    pace = auto(clock)
+    for _ in range(50):
+        pace.throttled(pace.wait(), None)
+        clock.now += 2
+    assert pace.per_second == pytest.approx(0.2)
+    for _ in range(20):
+        pace.succeeded(pace.wait())
+        clock.now += 2
+    assert pace.per_second > 0.2
+
+
+def test_nothing_goes_before_swit_wants_it(clock: Clock) -> None:
+    pace = auto(clock)
+    pace.throttled(pace.wait(), 30)
+    assert pace.wait() == pytest.approx(130)
+
+
+def test_a_slow_limit_is_kept_from_the_start(clock: Clock) -> None:
+    pace = auto(clock, most=2)
+    assert pace.per_second == 2
+    pace.succeeded(pace.wait())
+    assert pace.per_second == 2
+    assert auto(clock, most=0.1).per_second == 0.1
+
+
+def test_a_crawling_limit_is_not_raised_by_a_429(clock: Clock) -> None:
+    pace = auto(clock, most=0.1)
+    pace.throttled(pace.wait(), None)
+    assert pace.per_second == 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "most"),
+    [("auto", 5, 20), (" AUTO ", 5, 20), ("auto:10", 5, 10), ("auto:2.5", 2.5, 2.5)],
+)
+def test_auto_finds_the_pace_up_to_a_limit(text: str, start: float, most: float) -> None:
+    pace = parse_pace(text)
+    assert isinstance(pace, AutoPace)
+    assert pace.per_second == start
+    assert pace.most_per_second == most
+
+
+@pytest.mark.parametrize(("text", "per_second"), [("4", 4), ("0.5", 0.5), (" 12 ", 12)])
+def test_a_number_is_the_pace(text: str, per_second: float) -> None:
+    pace = parse_pace(text)
+    assert type(pace) is FixedPace
+    assert pace.per_second == per_second
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "fast", "0", "0.0", "-1", "auto:", "auto:0", ":5", "auto5", "inf", "nan", "1e3", "5/s"],
+)
+def test_anything_else_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no pace; give auto, auto:10 .* such as 4"):
+        parse_pace(text)
