@@ -68,6 +68,26 @@ def test_tables_of_every_form_become_todays_and_keep_what_is_in_them(url: str, o
             assert _differences(connection) == []
 
 
+def test_approvals_of_the_first_tables_are_named(url: str) -> None:
+    """Who let a plan past its limits is part of the audit trail."""
+    old = """
+        INSERT INTO approval VALUES (1, 'P1', 'ann', 'first try', '2026-03-01', '[]', NULL);
+        INSERT INTO approval VALUES (2, 'P1', 'bob', 'a site closed', '2026-03-02', '[]', NULL);
+        INSERT INTO approval VALUES (3, 'P2', 'eve', 'another plan', '2026-03-03', '[]', NULL);
+        INSERT INTO acceptance VALUES ('R1', 'P1', 'R1', true, NULL, '2026-03-02', NULL);
+        INSERT INTO acceptance VALUES ('R2', 'P2', 'R2', false, NULL, '2026-03-03', NULL)
+    """
+    with _opened(url) as database, database.write() as connection:
+        bring_up_to_date(connection, to="0001")
+        for statement in old.split(";"):
+            connection.execute(text(statement))
+    with Store.open(url) as store:
+        approved, other = store.acceptances.of("R1"), store.acceptances.of("R2")
+    assert approved is not None
+    assert other is not None
+    assert (approved.approval_id, other.approval_id) == (2, None)
+
+
 def test_tables_from_before_there_were_steps_are_taken_over(file_url: str) -> None:
     with _opened(file_url) as database, database.write() as connection:
         bring_up_to_date(connection, to="0001")
