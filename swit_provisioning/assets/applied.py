@@ -13,7 +13,7 @@ import pandas as pd
 from swit_provisioning.apply.executor import STOPPED, Applier
 from swit_provisioning.apply.lease import Progress
 from swit_provisioning.apply.outcomes import Outcome, outcomes_frame
-from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, as_failure
+from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure
 from swit_provisioning.assets.gate import conclude
 from swit_provisioning.assets.guarding import root_run_id
 from swit_provisioning.assets.recording import logged_if_it_fails
@@ -113,6 +113,7 @@ def _sending_op(step: Step) -> dg.OpDefinition:
     @dg.op(
         name=step,
         description=_SAYS[step],
+        pool=WRITERS_POOL,
         ins={"accepted_plan": dg.In(pd.DataFrame), "before": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
     )
@@ -145,6 +146,7 @@ def _settling_op(
     @dg.op(
         name=name,
         description="Send what is still undone of the steps before; fail if anything is left.",
+        pool=WRITERS_POOL,
         ins={"accepted_plan": dg.In(pd.DataFrame), "before": dg.In(dg.Nothing)},
         out=dg.Out(pd.DataFrame, metadata={"dagster/column_schema": table_schema(OUTCOMES)}),
     )

@@ -11,6 +11,8 @@ DIRECTORY_GROUP: Final = "directory"
 SWIT_GROUP: Final = "swit"
 DIFFERENCE_GROUP: Final = "difference"
 APPLY_GROUP: Final = "apply"
+WRITERS_POOL: Final = "swit_writers"
+"""Of every op that sends, not of the gate: who comes second is told who writes, at once."""
 
 
 def frame_out(name: str, *, group: str, kinds: set[str]) -> dg.AssetOut:

@@ -20,7 +20,11 @@ def who_am_i() -> str:
 
 
 def bury(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Mark a run whose process is gone as failed, so that it can be re-executed; whether it was."""
+    """Mark a run whose process is gone as failed, so that it can be re-executed; whether it was.
+
+    Its place in the pool is given free in any case: Dagster does so only minutes later.
+    """
+    instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return False

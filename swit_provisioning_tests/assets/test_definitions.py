@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from swit_provisioning.assets.common import WRITERS_POOL
 from swit_provisioning.assets.difference import DIFFS
 from swit_provisioning.definitions import defs
 from swit_provisioning.reconcile.guards import GUARDS
@@ -92,9 +93,12 @@ def test_jobs_are_selections_of_one_graph(location: dg.Definitions) -> None:
     assert not set(STEPS) & steps["plan"]
 
 
-def test_no_op_waits_in_a_pool(location: dg.Definitions) -> None:
-    """A run that is killed keeps its place in a pool for ever, and every later one would wait."""
-    assert {op.pool for op in ops_of(location.resolve_job_def("sync"))} == {None}
+def test_every_op_that_sends_is_in_the_pool_and_nothing_else(location: dg.Definitions) -> None:
+    """The gate is not: a second run must be told at once who writes, and not wait for its end."""
+    pooled = {op.name for op in ops_of(location.resolve_job_def("sync")) if op.pool}
+    settling = {f"settle_{name}" for name in ("users", "teams", "sort", "memberships")}
+    assert pooled == {*STEPS} | settling
+    assert {op.pool for op in ops_of(location.resolve_job_def("sync"))} == {WRITERS_POOL, None}
 
 
 def test_the_guards_are_blocking_checks_on_the_plan_and_on_the_gate(
