@@ -69,8 +69,8 @@ def assemble(
         DirectoryIncompleteError: there is no user, or no enabled one with an address.
 
     """
-    with _memory_given_back():
-        return _assembled(people, groups, source, terms)
+    with _memory_given_back(), MemberLists() as lists:
+        return _assembled(people, groups, lists, source, terms)
 
 
 @contextmanager
@@ -88,12 +88,15 @@ def _memory_given_back() -> Iterator[None]:
 
 
 def _assembled(
-    people: Iterable[Batch], groups: Iterable[Batch], source: Source, terms: Terms
+    people: Iterable[Batch],
+    groups: Iterable[Batch],
+    lists: MemberLists,
+    source: Source,
+    terms: Terms,
 ) -> DirectoryState:
     problems: list[str] = []
     persons = _people(people, terms, problems)
     persons = persons.only(distinct(persons, problems, source=source.name))
-    lists = MemberLists()
     teams, listing = _groups(groups, persons.table, lists, terms, problems)
     chosen = distinct(teams, problems, source=source.name, taken=persons)
     # Where an entry has no name, the numbers of rows are off; but then nothing is read.
@@ -107,7 +110,7 @@ def _assembled(
     own = teams.table.take(pa.array(chosen))
     order = chosen[_placed(own["names"], own["key"], terms)]
     ordered = _taken(_columns(teams.table, GROUPS.names), order)
-    memberships = lists.table(teams.table, order, terms)
+    memberships = lists.table(teams.table, chosen, terms)
     return DirectoryState(
         users=IDP_USERS.from_arrow(users, distinct=True),
         groups=IDP_GROUPS.from_arrow(ordered, distinct=True),
