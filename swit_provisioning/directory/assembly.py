@@ -106,6 +106,7 @@ def _assembled(
     order = _placed(persons.table["names"], persons.table["key"], terms)
     columns = _columns(persons.table, PEOPLE.names[: PEOPLE.get_field_index("logins")])
     del persons
+    pa.default_memory_pool().release_unused()  # what finding the order took
     users = _taken(columns, order)
     own = teams.table.take(pa.array(chosen))
     order = chosen[_placed(own["names"], own["key"], terms)]

@@ -1,6 +1,5 @@
 """Some members of some groups as columns: their keys, and a number that tells them apart."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,9 +11,6 @@ from swit_provisioning.directory.ldap_page import Places
 from swit_provisioning.directory.page_columns import Mask
 from swit_provisioning.directory.plain_members import Members
 from swit_provisioning.reconcile.dn_columns import plain_dn_keys
-
-# Columns of so many rows stay in the processor's cache, and several are worked on at once.
-_ROWS = 50_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,17 +51,16 @@ class MemberColumns:
         return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(pa.array(ends), runs))
 
 
-def pieces(members: Members, first: int) -> Iterator[Members]:
-    """What a page's groups list, in pieces; `first` is the row of the first group."""
-    for begin in range(0, len(members.group), _ROWS):
-        some = slice(begin, begin + _ROWS)
-        text = members.text.slice(begin, _ROWS)
-        yield replace(members, group=members.group[some] + first, text=text)
+def with_keys(members: Members, first: int) -> MemberColumns:
+    """Bring names into normal form, as far as that is nothing but lower case.
 
+    Args:
+        members: of a page.
+        first: the number of the row of the page's first group.
 
-def with_keys(members: Members) -> MemberColumns:
-    """Bring names into normal form, as far as that is nothing but lower case."""
-    return made(members.attribute, members.group, members.text, plain_dn_keys(members.text))
+    """
+    key = plain_dn_keys(members.text)
+    return made(members.attribute, members.group + first, members.text, key)
 
 
 def made(

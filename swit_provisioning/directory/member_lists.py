@@ -15,7 +15,6 @@ from swit_provisioning.directory.member_columns import (
     MemberColumns,
     joined,
     made,
-    pieces,
     with_keys,
 )
 from swit_provisioning.directory.plain_members import Members
@@ -55,9 +54,7 @@ class MemberLists:
 
     def add(self, members: Members, first: int) -> None:
         """Add what a page's groups list; `first` is the row of the first."""
-        self._listed += [
-            self._threads.submit(with_keys, piece) for piece in pieces(members, first)
-        ]
+        self._listed.append(self._threads.submit(with_keys, members, first))
 
     def add_one(self, group: int, key: str, dn: str) -> None:
         """Add one member of one group."""
