@@ -19,7 +19,7 @@ from swit_provisioning.directory.member_lists import MemberLists
 from swit_provisioning.directory.notes import listed
 from swit_provisioning.directory.people import PEOPLE, Logins, Row, user_row
 from swit_provisioning.directory.plain_members import MEMBER_ATTRIBUTES, Members
-from swit_provisioning.directory.primary_groups import PrimaryGroups
+from swit_provisioning.directory.primary_groups import primary_members
 from swit_provisioning.reconcile.dn import InvalidDN, dn_key
 from swit_provisioning.reconcile.dn_columns import casefolded
 from swit_provisioning.reconcile.frames import IDP_GROUPS, IDP_MEMBERSHIPS, IDP_USERS
@@ -110,7 +110,7 @@ def _assembled(
     users = _taken(columns, order)
     own = teams.table.take(pa.array(chosen))
     order = chosen[_placed(own["names"], own["key"], terms)]
-    ordered = _taken(_columns(teams.table, GROUPS.names), order)
+    ordered = _taken(_columns(teams.table, GROUPS.names[: GROUPS.get_field_index("sid")]), order)
     memberships = lists.table(teams.table, chosen, terms)
     return DirectoryState(
         users=IDP_USERS.from_arrow(users, distinct=True),
@@ -144,7 +144,7 @@ def _groups(
     problems: list[str],
 ) -> tuple[Rows, set[str]]:
     """The rows of all groups, and which attributes list members; the members go to `lists`."""
-    logins, primaries = Logins(users), PrimaryGroups(users)
+    logins = Logins(users)
     tables = Blocks(GROUPS)
     entries: list[Entry] = []
     listing: set[str] = set()
@@ -156,14 +156,17 @@ def _groups(
             tables.add(batch.rows)
         rows: list[Row] = []
         for key, entry in _named(batch.entries, problems):
-            for member, dn in own_members(entry, logins=logins, primaries=primaries, terms=terms):
+            for member, dn in own_members(entry, logins, terms):
                 lists.add_one(len(tables) + len(rows), member, dn)
             rows.append(group_row(entry, key=key, base=batch.base, terms=terms))
             entries.append(entry)
             listing.update(name for name in MEMBER_ATTRIBUTES if entry.has(name))
         if rows:
             tables.add(pa.Table.from_pylist(rows, GROUPS))
-    return Rows(table=tables.table(), entries=entries if terms.listed else None), listing
+    found = tables.table()
+    for row, members in primary_members(users, found):
+        lists.add_people(row, members)
+    return Rows(table=found, entries=entries if terms.listed else None), listing
 
 
 def _named(entries: Iterable[Entry], problems: list[str]) -> Iterator[tuple[str, Entry]]:

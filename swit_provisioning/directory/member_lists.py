@@ -35,6 +35,7 @@ class MemberLists:
         """Start with none."""
         self._threads = ThreadPoolExecutor(_THREADS)
         self._listed: list[Future[MemberColumns]] = []
+        self._people: list[MemberColumns] = []
         self._group: list[int] = []
         self._key: list[str] = []
         self._dn: list[str] = []
@@ -61,6 +62,11 @@ class MemberLists:
         self._group.append(group)
         self._key.append(key)
         self._dn.append(dn)
+
+    def add_people(self, group: int, people: pa.Table) -> None:
+        """Add people who are members of one group: their `key` and `dn`."""
+        dn, key = (people[name].combine_chunks() for name in ("dn", "key"))
+        self._people.append(made("", np.full(len(people), group), dn, key))
 
     def table(self, groups: pa.Table, chosen: Places, terms: Terms) -> pa.Table:
         """The columns of `idp_memberships`, each pair of group and member once, in no order.
@@ -89,12 +95,13 @@ class MemberLists:
 
     def _all(self, groups: pa.ChunkedArray, terms: Terms) -> list[MemberColumns]:
         """All that was added, with keys."""
-        listed = _with_others([one.result() for one in self._listed], groups, terms)
+        listed = [one for begun in self._listed if len(one := begun.result())]
+        listed = _with_others(listed, groups, terms)
         if not self._key:
-            return listed
+            return [*listed, *self._people]
         group = np.array(self._group, dtype=np.int64)
         dn, key = (pa.array(texts, pa.large_string()) for texts in (self._dn, self._key))
-        return [*listed, made("", group, dn, key)]
+        return [*listed, made("", group, dn, key), *self._people]
 
 
 def _with_others(
@@ -139,7 +146,8 @@ def _only_of(chosen: Places, rows: int, columns: list[MemberColumns]) -> list[Me
     counts[chosen] = True
     if counts.all():
         return columns
-    return [one.only(counts[one.group]) for one in columns]
+    some = (one.only(counts[one.group]) for one in columns)
+    return [one for one in some if len(one)]
 
 
 def _once(columns: MemberColumns, terms: Terms) -> MemberColumns:

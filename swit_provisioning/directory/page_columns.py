@@ -136,6 +136,11 @@ def trimmed(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     return pc.if_else(empty, pa.scalar(None, pa.large_string()), stripped)
 
 
+def true(values: pa.BooleanArray) -> Mask:
+    """Where it is true, and not missing."""
+    return np.asarray(pc.fill_null(values, False), dtype=np.bool_)  # noqa: FBT003 - a cell
+
+
 def _tight(texts: pa.LargeStringArray) -> bool:
     """Whether each begins and ends with a printable character of ASCII: then all are trimmed."""
     if texts.null_count or not len(texts):

@@ -53,8 +53,11 @@ def plain_members(columns: PageColumns) -> tuple[list[Members], frozenset[int]]:
     for name in MEMBER_ATTRIBUTES:
         attributes = columns.attributes(name)
         attributes = attributes[~odd_entries[page.entry[attributes]]]
+        if not len(attributes):
+            continue
         of, spans = columns.values(attributes)
-        pieces = [slice(begin, begin + _ROWS) for begin in range(0, len(of), _ROWS)]
+        # One at least: that a group has the attribute is told even where it has no value.
+        pieces = [slice(at, at + _ROWS) for at in range(0, max(len(of), 1), _ROWS)]
         texts = [texts_of(binaries(page.data, spans[piece])) for piece in pieces]
         left = np.zeros(len(attributes), dtype=np.bool_)
         for piece, some in zip(pieces, texts, strict=True):
