@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that it runs from anywhere
 
-from benchmarks.reading import BASES, PAGE, asked
+from benchmarks.reading import BASES, PAGE, USERS, asked
 from benchmarks.server import ADMIN, PASSWORD, Running, Sizes, serving
 
 PROGRAMS = {
@@ -53,7 +53,7 @@ def ldapsearch(what: str, server: Running, folder: Path) -> Measured:
             check=True,
         )
         seconds = time.perf_counter() - begin
-    mark = b"dn:" if what == "users" else b"member:"
+    mark = b"dn:" if what in USERS else b"member:"
     with output.open("rb") as file:
         return Measured(seconds=seconds, rows=sum(line.startswith(mark) for line in file))
 
@@ -108,6 +108,7 @@ def main() -> None:
         large=int(500_000 * given.scale),
         groups=int(10_000 * given.scale),
         members=100,
+        domain=int(50_000 * given.scale),
     )
     with tempfile.TemporaryDirectory() as name, serving(Path(name), sizes) as server:
         print("| read | by | s (median) | s (range) | ratio | MiB |\n|---|---|---|---|---|---|")  # noqa: T201

@@ -13,27 +13,47 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # so that it runs from an
 
 import ldap3
 
-from benchmarks.server import ADMIN, FEW, GROUPS, LARGE, PASSWORD, PEOPLE, SUFFIX
+from benchmarks.server import (
+    ADMIN,
+    DOMAIN,
+    DOMAIN_GROUPS,
+    FEW,
+    GROUPS,
+    LARGE,
+    PASSWORD,
+    PEOPLE,
+    SUFFIX,
+)
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.config import LdapConfig, ServerAddress
 from swit_provisioning.directory.groups import group_attributes
-from swit_provisioning.directory.kinds import KINDS
+from swit_provisioning.directory.kinds import KINDS, KindName
 from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning.directory.people import people_attributes
 
 PAGE = 1000
-BASES = {"users": (PEOPLE, FEW), "large group": (FEW, LARGE), "groups": (FEW, GROUPS)}
+BASES = {
+    "users": (PEOPLE, FEW),
+    "large group": (FEW, LARGE),
+    "groups": (FEW, GROUPS),
+    "domain users": (DOMAIN, DOMAIN_GROUPS),
+}
 """Where users and groups are looked for; what is measured is in one of them."""
-_KIND = KINDS["openldap"]
+USERS = ("users", "domain users")
+"""Of these the users are measured, of the others the members."""
 
 
 def asked(what: str) -> tuple[str, str, list[str]]:
     """Base, filter and attributes of the search that is measured: what our own reading asks."""
     people, groups = BASES[what]
-    mapping = AttributeMapping()
-    if what == "users":
-        return people, _KIND.user_filter, people_attributes(mapping, _KIND)
-    return groups, _KIND.group_filter, group_attributes(mapping, _KIND)
+    mapping, kind = AttributeMapping(), KINDS[_kind(what)]
+    if what in USERS:
+        return people, kind.user_filter, people_attributes(mapping, kind)
+    return groups, kind.group_filter, group_attributes(mapping, kind)
+
+
+def _kind(what: str) -> KindName:
+    return "active_directory" if what == "domain users" else "openldap"
 
 
 def read(what: str, port: int, authority: str | None) -> int:
@@ -50,9 +70,10 @@ def read(what: str, port: int, authority: str | None) -> int:
             user_bases=(people,),
             group_bases=(groups,),
             page_size=PAGE,
+            kind=_kind(what),
         )
     ).read()
-    return len(state.users) if what == "users" else len(state.memberships)
+    return len(state.users) if what in USERS else len(state.memberships)
 
 
 def read_with_ldap3(what: str, port: int) -> int:
@@ -65,7 +86,7 @@ def read_with_ldap3(what: str, port: int) -> int:
     found = connection.extend.standard.paged_search(
         base, filter_, attributes=attributes, paged_size=PAGE, generator=True
     )
-    if what == "users":
+    if what in USERS:
         return sum(1 for _ in found)
     return sum(len(entry["attributes"]["member"]) for entry in found)
 

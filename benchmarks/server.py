@@ -2,10 +2,12 @@
 
 import random
 import socket
+import struct
 import subprocess
 import sys
 import time
 import uuid
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -20,17 +22,42 @@ from swit_provisioning_tests.integration.slapd import slapd_program
 SUFFIX = "dc=example,dc=test"
 ADMIN = f"cn=admin,{SUFFIX}"
 PASSWORD = "measured"  # noqa: S105 - of a server that lives for two minutes
-PEOPLE, LARGE, GROUPS, FEW = (
-    f"ou={name},{SUFFIX}" for name in ("people", "large", "groups", "few")
+PEOPLE, LARGE, GROUPS, FEW, DOMAIN, DOMAIN_GROUPS = (
+    f"ou={name},{SUFFIX}"
+    for name in ("people", "large", "groups", "few", "domain", "domain groups")
 )
 
 _SCHEMA = "/etc/ldap/schema"
+# What Active Directory has at people and groups, as far as a read asks for it.
+_ACTIVE_DIRECTORY_SCHEMA = """\
+attributetype ( 1.2.840.113556.1.4.2 NAME 'objectGUID'
+  EQUALITY octetStringMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.146 NAME 'objectSid'
+  EQUALITY octetStringMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.8 NAME 'userAccountControl'
+  EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.159 NAME 'accountExpires'
+  EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.98 NAME 'primaryGroupID'
+  EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.302 NAME 'sAMAccountType'
+  EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.4.782 NAME 'objectCategory'
+  EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+attributetype ( 1.2.840.113556.1.2.210 NAME 'proxyAddresses'
+  EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
+objectclass ( 1.2.840.113556.1.5.9 NAME 'user' SUP inetOrgPerson STRUCTURAL
+  MAY ( objectGUID $ objectSid $ userAccountControl $ accountExpires $ primaryGroupID $
+  sAMAccountType $ objectCategory $ proxyAddresses ) )
+objectclass ( 1.2.840.113556.1.5.8 NAME 'group' SUP top STRUCTURAL
+  MUST cn MAY ( objectGUID $ objectSid $ member ) )
+"""
 _CONFIGURATION = f"""\
 include {_SCHEMA}/core.schema
 include {_SCHEMA}/cosine.schema
 include {_SCHEMA}/nis.schema
 include {_SCHEMA}/inetorgperson.schema
-modulepath /usr/lib/ldap
+{_ACTIVE_DIRECTORY_SCHEMA}modulepath /usr/lib/ldap
 moduleload back_mdb
 sizelimit unlimited
 timelimit unlimited
@@ -50,6 +77,7 @@ index objectClass eq
 _GIVEN = ("Aiko", "Björn", "Chloé", "Dénes", "Elif", "Fatou", "Günther", "Håkon", "Olha", "Zoë")
 _FAMILY = ("Ångström", "Smith", "García Márquez", "Hébert-Roy", "Ivanović", "Müller", "Lee")
 _SECONDS = 30
+_DOMAIN_USERS = 513
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +89,8 @@ class Sizes:
     groups: int
     members: int
     """Of each group."""
+    domain: int
+    """People as Active Directory has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +128,7 @@ def serving(folder: Path, sizes: Sizes) -> Iterator[Running]:
 def _entries(sizes: Sizes) -> Iterator[str]:
     chance = random.Random(3)  # noqa: S311 - the same company every time
     yield f"dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: x\n\n"
-    for dn in (PEOPLE, LARGE, GROUPS, FEW):
+    for dn in (PEOPLE, LARGE, GROUPS, FEW, DOMAIN, DOMAIN_GROUPS):
         yield f"dn: {dn}\nobjectClass: organizationalUnit\n\n"
     people = [_dn(number) for number in range(sizes.users)]
     for number, dn in enumerate(people):
@@ -107,6 +137,11 @@ def _entries(sizes: Sizes) -> Iterator[str]:
     yield _group(f"cn=everyone,{LARGE}", [_dn(n) for n in _shuffled(range(sizes.large), chance)])
     for number in range(sizes.groups):
         yield _group(f"cn=group {number},{GROUPS}", chance.sample(people, sizes.members))
+    for number in range(sizes.domain):
+        yield _domain_user(number)
+    dn = f"CN=Domain Users,{DOMAIN_GROUPS}"
+    ids = f"objectGUID:: {_guid(dn)}\nobjectSid:: {_sid(_DOMAIN_USERS)}"
+    yield f"dn: {dn}\nobjectClass: group\n{ids}\n\n"
 
 
 def _dn(number: int) -> str:
@@ -123,6 +158,32 @@ def _person(number: int, dn: str) -> str:
         f"sn: {family}\ndisplayName: {name}\nmail: user{number:06d}@example.test\n"
         f"mobile: +49 30 {number:06d}\npreferredLanguage: de\nentryUUID: {_uuid(dn)}\n\n"
     )
+
+
+def _domain_user(number: int) -> str:
+    family = _FAMILY[number % len(_FAMILY)]
+    given = _GIVEN[number % len(_GIVEN)]
+    dn = f"CN={given} {family} {number},{DOMAIN}"
+    flags = 514 if number % 20 == 0 else 512
+    return (
+        f"dn: {dn}\nobjectClass: top\nobjectClass: person\nobjectClass: organizationalPerson\n"
+        f"objectClass: user\nobjectCategory: person\nsAMAccountType: 805306368\nsn: {family}\n"
+        f"displayName: {given} {family}\nmail: user{number:06d}@example.test\n"
+        f"proxyAddresses: SMTP:user{number:06d}@example.test\n"
+        f"proxyAddresses: smtp:{number}@old.example.test\nmobile: +49 30 {number:06d}\n"
+        f"userAccountControl: {flags}\naccountExpires: 9223372036854775807\n"
+        f"primaryGroupID: {_DOMAIN_USERS}\nobjectSid:: {_sid(1000 + number)}\n"
+        f"objectGUID:: {_guid(dn)}\n\n"
+    )
+
+
+def _guid(dn: str) -> str:
+    return b64encode(_uuid(dn).bytes_le).decode()
+
+
+def _sid(number: int) -> str:
+    parts = (21, 1004336348, 1177238915, 682003330, number)
+    return b64encode(b"\x01\x05\0\0\0\0\0\x05" + struct.pack("<5I", *parts)).decode()
 
 
 def _group(dn: str, members: list[str]) -> str:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from swit_provisioning.directory.entries import Entry, Terms
 
-_ACCOUNT_DISABLED = 0x2
-_WINDOWS_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
+ACCOUNT_DISABLED = 0x2
+WINDOWS_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _NEVER = {0, 0x7FFFFFFFFFFFFFFF}
-_LAST_MICROSECOND = (datetime.max.replace(tzinfo=UTC) - _WINDOWS_EPOCH) // timedelta(microseconds=1)
+_LAST_MICROSECOND = (datetime.max.replace(tzinfo=UTC) - WINDOWS_EPOCH) // timedelta(microseconds=1)
 # OpenLDAP's password policy: this moment means "until an administrator unlocks it". Any other one
 # says that somebody typed a wrong password too often, which is no reason to take an account away.
 _LOCKED_FOR_GOOD = "000001010000"
@@ -29,7 +29,7 @@ def is_enabled(entry: Entry, terms: Terms) -> bool:
 
 def _disabled(entry: Entry, terms: Terms) -> bool:
     flags = terms.number(entry, "userAccountControl")
-    return flags is not None and bool(flags & _ACCOUNT_DISABLED)
+    return flags is not None and bool(flags & ACCOUNT_DISABLED)
 
 
 def _expired(entry: Entry, terms: Terms) -> bool:
@@ -37,4 +37,4 @@ def _expired(entry: Entry, terms: Terms) -> bool:
     ticks = terms.number(entry, "accountExpires")
     if ticks is None or ticks in _NEVER or not 0 < ticks // 10 <= _LAST_MICROSECOND:
         return False
-    return _WINDOWS_EPOCH + timedelta(microseconds=ticks // 10) <= terms.now
+    return WINDOWS_EPOCH + timedelta(microseconds=ticks // 10) <= terms.now

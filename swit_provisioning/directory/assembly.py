@@ -19,7 +19,7 @@ from swit_provisioning.directory.member_lists import MemberLists
 from swit_provisioning.directory.notes import listed
 from swit_provisioning.directory.people import PEOPLE, Logins, Row, user_row
 from swit_provisioning.directory.plain_members import MEMBER_ATTRIBUTES, Members
-from swit_provisioning.directory.primary_groups import PrimaryGroups
+from swit_provisioning.directory.primary_groups import primary_members
 from swit_provisioning.reconcile.dn import InvalidDN, dn_key
 from swit_provisioning.reconcile.dn_columns import casefolded
 from swit_provisioning.reconcile.frames import IDP_GROUPS, IDP_MEMBERSHIPS, IDP_USERS
@@ -69,8 +69,8 @@ def assemble(
         DirectoryIncompleteError: there is no user, or no enabled one with an address.
 
     """
-    with _memory_given_back():
-        return _assembled(people, groups, source, terms)
+    with _memory_given_back(), MemberLists() as lists:
+        return _assembled(people, groups, lists, source, terms)
 
 
 @contextmanager
@@ -88,12 +88,15 @@ def _memory_given_back() -> Iterator[None]:
 
 
 def _assembled(
-    people: Iterable[Batch], groups: Iterable[Batch], source: Source, terms: Terms
+    people: Iterable[Batch],
+    groups: Iterable[Batch],
+    lists: MemberLists,
+    source: Source,
+    terms: Terms,
 ) -> DirectoryState:
     problems: list[str] = []
     persons = _people(people, terms, problems)
     persons = persons.only(distinct(persons, problems, source=source.name))
-    lists = MemberLists()
     teams, listing = _groups(groups, persons.table, lists, terms, problems)
     chosen = distinct(teams, problems, source=source.name, taken=persons)
     # Where an entry has no name, the numbers of rows are off; but then nothing is read.
@@ -103,11 +106,12 @@ def _assembled(
     order = _placed(persons.table["names"], persons.table["key"], terms)
     columns = _columns(persons.table, PEOPLE.names[: PEOPLE.get_field_index("logins")])
     del persons
+    pa.default_memory_pool().release_unused()  # what finding the order took
     users = _taken(columns, order)
     own = teams.table.take(pa.array(chosen))
     order = chosen[_placed(own["names"], own["key"], terms)]
-    ordered = _taken(_columns(teams.table, GROUPS.names), order)
-    memberships = lists.table(teams.table, order, terms)
+    ordered = _taken(_columns(teams.table, GROUPS.names[: GROUPS.get_field_index("sid")]), order)
+    memberships = lists.table(teams.table, chosen, terms)
     return DirectoryState(
         users=IDP_USERS.from_arrow(users, distinct=True),
         groups=IDP_GROUPS.from_arrow(ordered, distinct=True),
@@ -140,7 +144,7 @@ def _groups(
     problems: list[str],
 ) -> tuple[Rows, set[str]]:
     """The rows of all groups, and which attributes list members; the members go to `lists`."""
-    logins, primaries = Logins(users), PrimaryGroups(users)
+    logins = Logins(users)
     tables = Blocks(GROUPS)
     entries: list[Entry] = []
     listing: set[str] = set()
@@ -152,14 +156,17 @@ def _groups(
             tables.add(batch.rows)
         rows: list[Row] = []
         for key, entry in _named(batch.entries, problems):
-            for member, dn in own_members(entry, logins=logins, primaries=primaries, terms=terms):
+            for member, dn in own_members(entry, logins, terms):
                 lists.add_one(len(tables) + len(rows), member, dn)
             rows.append(group_row(entry, key=key, base=batch.base, terms=terms))
             entries.append(entry)
             listing.update(name for name in MEMBER_ATTRIBUTES if entry.has(name))
         if rows:
             tables.add(pa.Table.from_pylist(rows, GROUPS))
-    return Rows(table=tables.table(), entries=entries if terms.listed else None), listing
+    found = tables.table()
+    for row, members in primary_members(users, found):
+        lists.add_people(row, members)
+    return Rows(table=found, entries=entries if terms.listed else None), listing
 
 
 def _named(entries: Iterable[Entry], problems: list[str]) -> Iterator[tuple[str, Entry]]:

@@ -19,7 +19,8 @@ from swit_provisioning.directory.errors import (
 from swit_provisioning.directory.fingerprints import fingerprints, some_twice
 from swit_provisioning.directory.ldap_page import Places
 
-# Many small pieces of memory are never given back in full: pages are put together in time.
+# Many small pieces of memory are never given back in full: pages are put together in time, and
+# the holes that they leave are given back at once.
 _BLOCK_ROWS = 20_000
 
 
@@ -54,6 +55,7 @@ class Blocks:
             self._blocks.append(pa.concat_tables(self._pieces).combine_chunks())
         self._before += self._rows
         self._pieces, self._rows = [], 0
+        pa.default_memory_pool().release_unused()
 
 
 @dataclass(frozen=True, kw_only=True)

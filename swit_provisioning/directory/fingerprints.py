@@ -47,6 +47,11 @@ def _of_block(texts: pa.LargeStringArray) -> Numbers:
     return made
 
 
+def of_pairs(others: npt.NDArray[np.int64], numbers: Numbers) -> Numbers:
+    """A number for each pair of an integer and a text, made of the text's."""
+    return numbers + others.astype(np.uint64) * _FACTOR
+
+
 def some_twice(numbers: Numbers) -> bool:
     """Whether a number is there twice."""
     ordered = np.sort(numbers)

@@ -10,7 +10,7 @@ from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.entries import Entry, Terms, directory_id
 from swit_provisioning.directory.kinds import Kind
 from swit_provisioning.directory.people import BASE, Logins, Row
-from swit_provisioning.directory.primary_groups import PrimaryGroups
+from swit_provisioning.directory.primary_groups import security_id
 from swit_provisioning.reconcile.dn import dn_key
 
 GROUPS = pa.schema(
@@ -22,9 +22,10 @@ GROUPS = pa.schema(
         ("order", pa.float64()),
         ("parents", pa.list_(pa.string())),
         ("base", BASE),
+        ("sid", pa.large_string()),
     ]
 )
-"""`idp_groups` but for the position."""
+"""`idp_groups` but for the position, and what users name their primary group by."""
 
 # `uniqueMember` may carry a bit string behind the DN: Name and Optional UID, RFC 4517 3.3.21.
 _OPTIONAL_UID = re.compile(r"#'[01]*'B\s*\Z")
@@ -46,22 +47,12 @@ def group_row(entry: Entry, *, key: str, base: str, terms: Terms) -> Row:
         "order": _order(entry, terms),
         "parents": _parents(entry, terms),
         "base": base,
+        "sid": security_id(entry) or None,
     }
 
 
-def own_members(
-    entry: Entry, *, logins: Logins, primaries: PrimaryGroups, terms: Terms
-) -> Iterator[tuple[str, str]]:
-    """Keys and DNs of the members that the entry lists.
-
-    Those whose primary group it is are members, too, though the group doesn't list them.
-    """
-    yield from _members(entry, logins, terms)
-    yield from primaries.members(entry)
-
-
-def _members(entry: Entry, logins: Logins, terms: Terms) -> Iterator[tuple[str, str]]:
-    """Pairs of key and DN, from whichever of the three attributes the group uses."""
+def own_members(entry: Entry, logins: Logins, terms: Terms) -> Iterator[tuple[str, str]]:
+    """Keys and DNs of the members that the entry lists, in whichever of the three attributes."""
     for dn in terms.texts(entry, "member"):
         yield terms.reference_key(dn, entry, "member"), dn
     for text in terms.texts(entry, "uniqueMember"):

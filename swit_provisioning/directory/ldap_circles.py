@@ -27,7 +27,7 @@ class Circles:
         """The DN that this page and an earlier one begin with, if there is one."""
         if not len(page):
             return ""
-        first = page.data[page.dn.start[0] : page.dn.stop[0]]
+        first = bytes(page.data[page.dn.start[0] : page.dn.stop[0]])
         if first in self._begun:
             return first.decode(errors="replace")
         self._begun.add(first)

@@ -134,7 +134,7 @@ class LdapDirectory:
             kind = self._kind(connection, server)
             terms = Terms(mapping=self._mapping, now=self._clock(), listed=False)
             state = assemble(
-                self._people(connection, server, kind, terms.notes),
+                self._people(connection, server, kind, terms),
                 self._groups(connection, server, kind),
                 source=Source(
                     name=str(server),
@@ -160,7 +160,7 @@ class LdapDirectory:
         return with_reference(kind, self._config.reference_attribute, server)
 
     def _people(
-        self, connection: ldap3.Connection, server: ServerAddress, kind: Kind, notes: Notes
+        self, connection: ldap3.Connection, server: ServerAddress, kind: Kind, terms: Terms
     ) -> Iterator[Batch]:
         own_filter = self._config.user_filter is not None
         for base in self._config.user_bases:
@@ -176,6 +176,7 @@ class LdapDirectory:
                     base=dn_key(base),
                     mapping=self._mapping,
                     own_filter=own_filter,
+                    now=terms.now,
                     needed=kind.state_attribute,
                 )
                 entries = [
@@ -183,7 +184,7 @@ class LdapDirectory:
                     for entry in found.entries(odd)
                     if is_person(entry.classes(), own_filter=own_filter)
                 ]
-                _warn_of_unknown_state(entries, kind, notes)
+                _warn_of_unknown_state(entries, kind, terms.notes)
                 yield Batch(base=dn_key(base), entries=entries, rows=plain)
 
     def _groups(

@@ -125,9 +125,9 @@ class Answer:
         return self._result
 
     @property
-    def data(self) -> bytes:
-        """What `starts` and `stops` count in."""
-        return bytes(memoryview(self._data)[: self._at])
+    def data(self) -> Data:
+        """What `starts` and `stops` count in, not copied: a group can be large."""
+        return self._data
 
     @property
     def left_over(self) -> bytes:

@@ -1,44 +1,61 @@
 """Who is in which group: columns from pages and rows from entries, as the frame's columns."""
 
-from dataclasses import dataclass
-from operator import mul
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from swit_provisioning.directory.entries import Entry, Terms
-from swit_provisioning.directory.fingerprints import fingerprints, some_twice
+from swit_provisioning.directory.fingerprints import some_twice
 from swit_provisioning.directory.ldap_page import Places
+from swit_provisioning.directory.member_columns import (
+    MemberColumns,
+    joined,
+    made,
+    with_keys,
+)
 from swit_provisioning.directory.plain_members import Members
 from swit_provisioning.reconcile.dn_columns import dn_keys
 
-Texts = TypeVar("Texts", pa.LargeStringArray, pa.ChunkedArray)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Names:
-    dns: pa.LargeStringArray
-    """All different."""
-    keys: pa.LargeStringArray
-    number: Places
-    """Of each key: the same where the key is the same."""
+# While one page is taken apart the members of the one before get their keys: in Arrow and numpy,
+# which let other threads go on. A second thread keeps both processors busy when all has come.
+_THREADS = 2
 
 
 class MemberLists:
-    """Gathers the members of groups; a group is named by the number of its row."""
+    """Gathers the members of groups; a group is named by the number of its row.
+
+    It has threads of its own until the `with` block ends.
+    """
 
     def __init__(self) -> None:
         """Start with none."""
-        self._listed: list[tuple[str, Places, pa.LargeStringArray]] = []
+        self._threads = ThreadPoolExecutor(_THREADS)
+        self._listed: list[Future[MemberColumns]] = []
+        self._people: list[MemberColumns] = []
         self._group: list[int] = []
         self._key: list[str] = []
         self._dn: list[str] = []
 
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave what was begun, and end the threads."""
+        self._threads.shutdown(cancel_futures=True)
+
     def add(self, members: Members, first: int) -> None:
         """Add what a page's groups list; `first` is the row of the first."""
-        self._listed.append((members.attribute, members.group + first, members.text))
+        self._listed.append(self._threads.submit(with_keys, members, first))
 
     def add_one(self, group: int, key: str, dn: str) -> None:
         """Add one member of one group."""
@@ -46,150 +63,105 @@ class MemberLists:
         self._key.append(key)
         self._dn.append(dn)
 
-    def table(self, groups: pa.Table, order: Places, terms: Terms) -> pa.Table:
-        """The columns of `idp_memberships`, each pair of group and member once.
+    def add_people(self, group: int, people: pa.Table) -> None:
+        """Add people who are members of one group: their `key` and `dn`."""
+        dn, key = (people[name].combine_chunks() for name in ("dn", "key"))
+        self._people.append(made("", np.full(len(people), group), dn, key))
+
+    def table(self, groups: pa.Table, chosen: Places, terms: Terms) -> pa.Table:
+        """The columns of `idp_memberships`, each pair of group and member once, in no order.
 
         Args:
             groups: `key` and `dn` of every row.
-            order: the rows that count, in the order of their frame.
+            chosen: the rows that count.
             terms: take a finding for each member that is no DN.
 
         """
-        group, code, names = self._together(groups["dn"], terms)
-        dns, keys = names.dns, names.keys
-        place = np.full(len(groups), -1, dtype=np.int64)
-        place[order] = np.arange(len(order))
-        at = place[group]
-        rows = np.flatnonzero(at >= 0)
-        if (np.diff(at[rows]) < 0).any():
-            # Small numbers are sorted by counting, which takes a tenth of the time.
-            small = at[rows].astype(np.min_scalar_type(len(order)))
-            rows = rows[np.argsort(small, kind="stable")]
-        pairs = at[rows] * len(keys) + names.number[code[rows]]
-        if _doubled(pairs):
-            # Spelled in two ways: a file's first counts; a server's order means nothing.
-            rank = np.arange(len(rows)) if terms.listed else _ranks(dns)[code[rows]]
-            rows = rows[_first_of_each(pairs, rank)]
-        # Members of one group lie together: they are copied faster than from all over the DNs.
-        member_dn = _taken(dns, code[rows]) if self._key else _taken(self._texts(), rows)
+        columns = _only_of(chosen, len(groups), self._all(groups["dn"], terms))
+        if columns and some_twice(np.concatenate([one.number for one in columns])):
+            columns = [_once(joined(columns), terms)]
+        keys = groups["key"].combine_chunks()
+        of_group = list(self._threads.map(lambda one: one.groups(keys), columns))
         return pa.table(
             {
-                "group": _repeated(groups["key"].combine_chunks(), group[rows]),
-                "member": _keys_of(member_dn, keys, dns, code[rows]),
-                "member_dn": member_dn,
+                name: pa.chunked_array(cells, pa.large_string())
+                for name, cells in {
+                    "group": of_group,
+                    "member": [one.key for one in columns],
+                    "member_dn": [one.dn for one in columns],
+                }.items()
             }
         )
 
-    def _together(self, groups: pa.ChunkedArray, terms: Terms) -> tuple[Places, Places, "_Names"]:
-        """For each membership the group's row, and which of the names the member is."""
-        group = np.concatenate([*(rows for _, rows, _ in self._listed), np.empty(0, np.int64)])
+    def _all(self, groups: pa.ChunkedArray, terms: Terms) -> list[MemberColumns]:
+        """All that was added, with keys."""
+        listed = [one for begun in self._listed if len(one := begun.result())]
+        listed = _with_others(listed, groups, terms)
         if not self._key:
-            all_ = self._all_different(group)
-            if all_ is not None:
-                return group, all_.number, all_
-        encoded = self._texts().dictionary_encode().combine_chunks()
-        dns, code = encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
-        keys = dn_keys(dns)
-        if keys.null_count:
-            keys = self._with_others(keys, dns, code, groups, terms)
-        if self._key:
-            group = np.concatenate([group, np.array(self._group, dtype=np.int64)])
-            code = np.concatenate([code, np.arange(len(dns), len(dns) + len(self._key))])
-            dns = pa.concat_arrays([dns, pa.array(self._dn, pa.large_string())])
-            keys = pa.concat_arrays([keys, pa.array(self._key, pa.large_string())])
-        return group, code, _Names(dns=dns, keys=keys, number=_numbered(keys))
-
-    def _all_different(self, group: Places) -> "_Names | None":
-        """What the groups list as it is, if no two keys are the same, and so no two DNs.
-
-        A group lists nobody twice: where one has most members, mostly all are different, and
-        that is proved in less time than a dictionary takes.
-        """
-        if not len(group) or 2 * np.bincount(group).max() <= len(group):
-            return None
-        dns = self._texts().combine_chunks()
-        keys = dn_keys(dns)
-        if keys.null_count or some_twice(fingerprints(keys)):
-            return None
-        return _Names(dns=dns, keys=keys, number=np.arange(len(keys)))
-
-    def _texts(self) -> pa.ChunkedArray:
-        """What the groups list, without those members that came one by one."""
-        return pa.chunked_array([text for _, _, text in self._listed], pa.large_string())
-
-    def _with_others(
-        self,
-        keys: pa.LargeStringArray,
-        dns: pa.LargeStringArray,
-        code: Places,
-        groups: pa.ChunkedArray,
-        terms: Terms,
-    ) -> pa.LargeStringArray:
-        """Give a key to what is no DN too; each group that lists it is named."""
-        none = keys.is_null().to_numpy(zero_copy_only=False)
-        found: dict[int, str] = {}
-        begin = 0
-        for attribute, rows, text in self._listed:
-            codes = code[begin : begin + len(text)]
-            begin += len(text)
-            for place in np.flatnonzero(none[codes]).tolist():
-                entry = Entry(dn=groups[int(rows[place])].as_py(), attributes={})
-                number = int(codes[place])
-                found[number] = terms.reference_key(dns[number].as_py(), entry, attribute)
-        others = [found[number] for number in np.flatnonzero(none).tolist()]
-        return pc.replace_with_mask(keys, pa.array(none), pa.array(others, pa.large_string()))
+            return [*listed, *self._people]
+        group = np.array(self._group, dtype=np.int64)
+        dn, key = (pa.array(texts, pa.large_string()) for texts in (self._dn, self._key))
+        return [*listed, made("", group, dn, key), *self._people]
 
 
-def _numbered(keys: pa.LargeStringArray) -> Places:
-    """A number for each key; mostly all are different."""
-    if not some_twice(fingerprints(keys)):
-        return np.arange(len(keys))
-    return np.asarray(keys.dictionary_encode().indices, dtype=np.int64)
+def _with_others(
+    columns: list[MemberColumns], groups: pa.ChunkedArray, terms: Terms
+) -> list[MemberColumns]:
+    """Give their keys to names that take more than lower case, each name once."""
+    some = [one for one in columns if one.key.null_count]
+    if not some:
+        return columns
+    names = pa.chunked_array([one.dn.filter(one.key.is_null()) for one in some])
+    encoded = names.dictionary_encode().combine_chunks()
+    keys = dn_keys(encoded.dictionary).take(encoded.indices)
+    named = []
+    for one in columns:
+        unknown = keys.slice(0, one.key.null_count)
+        keys = keys.slice(one.key.null_count)
+        if len(unknown):
+            named.append(one.keyed(_with_names(unknown, one, groups, terms)))
+        else:
+            named.append(one)
+    return named
 
 
-def _taken(texts: Texts, places: Places) -> Texts:
-    """Texts in an order, which may be the one that they have."""
-    if len(places) == len(texts) and (places == np.arange(len(texts))).all():
-        return texts
-    return texts.take(pa.array(places))
+def _with_names(
+    keys: pa.LargeStringArray, columns: MemberColumns, groups: pa.ChunkedArray, terms: Terms
+) -> pa.LargeStringArray:
+    """Give a key to what is no DN too, and name the group; `keys` are those not known yet."""
+    if not keys.null_count:
+        return keys
+    places = np.flatnonzero(columns.key.is_null())
+    found = keys.to_pylist()
+    for number in np.flatnonzero(keys.is_null()).tolist():
+        row = int(places[number])
+        entry = Entry(dn=groups[int(columns.group[row])].as_py(), attributes={})
+        found[number] = terms.reference_key(columns.dn[row].as_py(), entry, columns.attribute)
+    return pa.array(found, pa.large_string())
 
 
-def _keys_of(
-    member_dn: pa.LargeStringArray | pa.ChunkedArray,
-    keys: pa.LargeStringArray,
-    dns: pa.LargeStringArray,
-    places: Places,
-) -> pa.LargeStringArray | pa.ChunkedArray:
-    """The members' keys; mostly a key is its DN in lower case, which is made faster than copied."""
-    if len(places) > len(keys) and keys.equals(pc.utf8_lower(dns)):
-        return pc.utf8_lower(member_dn)
-    return _taken(keys, places)
+def _only_of(chosen: Places, rows: int, columns: list[MemberColumns]) -> list[MemberColumns]:
+    """The members of those groups that count, which mostly are all."""
+    counts = np.zeros(rows, dtype=np.bool_)
+    counts[chosen] = True
+    if counts.all():
+        return columns
+    some = (one.only(counts[one.group]) for one in columns)
+    return [one for one in some if len(one)]
 
 
-def _repeated(texts: pa.LargeStringArray, places: Places) -> pa.LargeStringArray:
-    """Texts by their places, of which the same ones follow one another: copied in one go."""
-    if not len(places):
-        return texts.slice(0, 0)
-    begins = np.flatnonzero(np.diff(places, prepend=-1))
-    counts = np.diff(begins, append=len(places))
-    some = texts.take(pa.array(places[begins])).cast(pa.large_binary())
-    sizes = np.repeat(pc.binary_length(some).to_numpy(), counts)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-    data = b"".join(map(mul, some.to_pylist(), counts.tolist()))
-    return pa.LargeStringArray.from_buffers(len(places), pa.py_buffer(offsets), pa.py_buffer(data))
+def _once(columns: MemberColumns, terms: Terms) -> MemberColumns:
+    """Each pair of group and member once.
 
-
-def _doubled(pairs: Places) -> bool:
-    ordered = np.sort(pairs)
-    return bool((ordered[1:] == ordered[:-1]).any())
-
-
-def _first_of_each(pairs: Places, rank: Places) -> Places:
-    """The places of those with the smallest rank among equal ones, in order."""
-    order = np.lexsort((rank, pairs))
-    ordered = pairs[order]
-    first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-    return np.sort(order[first])
+    Spelled in two ways: a file's first counts, of a server, whose order means nothing, the one
+    that sorts first.
+    """
+    code = columns.key.dictionary_encode().indices.to_numpy().astype(np.int64)
+    rank = np.arange(len(code)) if terms.listed else _ranks(columns.dn)
+    order = np.lexsort((rank, code, columns.group))
+    same = np.diff(columns.group[order], prepend=-1) == 0
+    same &= np.diff(code[order], prepend=-1) == 0
+    return columns.only(np.sort(order[~same]))
 
 
 def _ranks(texts: pa.LargeStringArray) -> Places:

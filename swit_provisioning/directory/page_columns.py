@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from swit_provisioning.directory.ldap_page import Page, Places, Spans
+from swit_provisioning.directory.ldap_wire import Data
 
 Mask = npt.NDArray[np.bool_]
 
@@ -101,7 +102,7 @@ class PageColumns:
         return binaries(self.page.data, spans).take(pa.array(cells, mask=missing))
 
 
-def binaries(data: bytes, spans: Spans) -> pa.LargeBinaryArray:
+def binaries(data: Data, spans: Spans) -> pa.LargeBinaryArray:
     """The bytes at some places, which follow one another, as a column."""
     count = len(spans)
     if not count:
@@ -133,6 +134,11 @@ def trimmed(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     if not pc.any(empty, min_count=0).as_py():
         return stripped
     return pc.if_else(empty, pa.scalar(None, pa.large_string()), stripped)
+
+
+def true(values: pa.BooleanArray) -> Mask:
+    """Where it is true, and not missing."""
+    return np.asarray(pc.fill_null(values, False), dtype=np.bool_)  # noqa: FBT003 - a cell
 
 
 def _tight(texts: pa.LargeStringArray) -> bool:

@@ -13,7 +13,7 @@ from swit_provisioning.directory.primary_groups import primary_group_sid
 
 Row = dict[str, Any]
 
-_SMTP = "smtp:"
+SMTP = "smtp:"
 
 _TEXTS = pa.list_(pa.string())
 BASE = pa.dictionary(pa.int32(), pa.large_string())  # the same for most
@@ -31,7 +31,7 @@ PEOPLE = pa.schema(
         ("enabled", pa.bool_()),
         ("base", BASE),
         ("logins", _TEXTS),
-        ("primary_group_sid", pa.large_string()),
+        ("primary_group_sid", BASE),
     ]
 )
 """`idp_users` but for the position, and what groups name people by."""
@@ -67,9 +67,9 @@ def _addresses(entry: Entry, terms: Terms) -> tuple[list[str], list[str]]:
     """The person's addresses, or else Exchange's main one; and all others that Exchange has."""
     own = terms.texts(entry, terms.mapping.email)
     exchange = [
-        (text[: len(_SMTP)], text[len(_SMTP) :].strip())
+        (text[: len(SMTP)], text[len(SMTP) :].strip())
         for text in terms.texts(entry, OTHER_ADDRESSES)
-        if text.casefold().startswith(_SMTP)
+        if text.casefold().startswith(SMTP)
     ]
     own = own or [address for mark, address in exchange if mark.isupper()]
     known = {address.casefold() for address in own}

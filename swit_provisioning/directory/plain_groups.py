@@ -10,6 +10,7 @@ from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.groups import GROUPS
 from swit_provisioning.directory.ldap_page import Page
 from swit_provisioning.directory.page_columns import PageColumns
+from swit_provisioning.directory.plain_ids import sids
 from swit_provisioning.directory.plain_members import (
     MEMBER_ATTRIBUTES,
     Members,
@@ -18,8 +19,8 @@ from swit_provisioning.directory.plain_members import (
 from swit_provisioning.directory.plain_rows import first_of, listed, named, rows_of
 from swit_provisioning.reconcile.dn_columns import dn_keys
 
-# Members that are not named by DN: by their logins, and as Active Directory's primary group.
-_NOT_PLAIN = ("memberUid", "objectSid")
+# Members that are not named by DN, but by their logins.
+_NOT_PLAIN = ("memberUid",)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,6 +72,7 @@ def _plain(
     cells = {
         **named(columns),
         "names": first_of(columns, mapping.group_name),
+        "sid": sids(columns),
         "parents": pc.if_else(silent, pa.scalar(None, pa.list_(pa.string())), listed(parents)),
     }
     return rows_of(cells, GROUPS, base, ~columns.odd), np.flatnonzero(columns.odd).tolist()

@@ -1,27 +1,20 @@
 """People as columns, straight from a page: those whose entries are plain."""
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.filters import is_person
-from swit_provisioning.directory.kinds import OTHER_ADDRESSES
 from swit_provisioning.directory.ldap_page import Page
 from swit_provisioning.directory.ldap_wire import OCTETS, expected
 from swit_provisioning.directory.page_columns import Mask, PageColumns
 from swit_provisioning.directory.people import PEOPLE
+from swit_provisioning.directory.plain_accounts import enabled, numbers
+from swit_provisioning.directory.plain_addresses import other_emails
+from swit_provisioning.directory.plain_ids import primary_group_sids
 from swit_provisioning.directory.plain_rows import first_of, named, optional, rows_of
-
-# What takes more than a column to make something of: whether an account is disabled or expired,
-# and Active Directory's primary groups. Few have the first of them, elsewhere nobody the others.
-_NOT_PLAIN = (
-    "userAccountControl",
-    "accountExpires",
-    "pwdAccountLockedTime",
-    "nsAccountLock",
-    "primaryGroupID",
-    OTHER_ADDRESSES,
-)
 
 
 def plain_people(
@@ -30,6 +23,7 @@ def plain_people(
     base: str,
     mapping: AttributeMapping,
     own_filter: bool,
+    now: datetime,
     needed: str | None = None,
 ) -> tuple[pa.Table, list[int]]:
     """Read the plain entries of a page.
@@ -39,6 +33,7 @@ def plain_people(
         base: where it looked, as `dn_key`.
         mapping: which attributes to take.
         own_filter: as `is_person` has it.
+        now: accounts that expired before it are not enabled.
         needed: an attribute without which an entry is odd.
 
     Returns:
@@ -46,19 +41,21 @@ def plain_people(
 
     """
     columns = PageColumns(page)
-    for name in _NOT_PLAIN:
-        columns.odd |= columns.having(name)
     if needed:
         columns.odd |= ~columns.having(needed)
+    emails = columns.text(mapping.email)
+    primary_groups = primary_group_sids(columns, numbers(columns, "primaryGroupID"))
     cells = {
         **named(columns),
-        "emails": columns.text(mapping.email),
+        "emails": emails,
+        "other_emails": other_emails(columns, emails),
         "names": first_of(columns, mapping.name),
         "phone_numbers": optional(columns, mapping.phone_number),
         "language": optional(columns, mapping.language),
         "primary_group": optional(columns, mapping.primary_group),
-        "enabled": pa.repeat(pa.scalar(True), len(page)),  # noqa: FBT003 - a cell
+        "enabled": pa.array(enabled(columns, now)),
         "logins": columns.text("uid"),
+        "primary_group_sid": primary_groups.dictionary_encode(),
     }
     people = _people(columns, own_filter=own_filter) & ~columns.odd
     return rows_of(cells, PEOPLE, base, people), np.flatnonzero(columns.odd).tolist()

@@ -6,17 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from swit_provisioning.directory.page_columns import Mask, PageColumns
+from swit_provisioning.directory.page_columns import Mask, PageColumns, true
+from swit_provisioning.directory.plain_ids import directory_ids
 from swit_provisioning.reconcile.dn_columns import dn_keys
-
-_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 def named(columns: PageColumns) -> dict[str, pa.Array]:
-    """`key`, `dn`, `directory_id` of each entry; one without a proper entryUUID is odd."""
-    dn, own = columns.dn(), columns.text("entryUUID")
-    cells = {"key": dn_keys(dn), "dn": dn, "directory_id": own}
-    columns.odd |= ~true(pc.match_substring_regex(own, _UUID))
+    """`key`, `dn`, `directory_id` of each entry; one without a proper id is odd."""
+    dn = columns.dn()
+    cells = {"key": dn_keys(dn), "dn": dn, "directory_id": directory_ids(columns)}
     columns.odd |= ~true(pc.greater(pc.binary_length(cells["key"]), 0))
     return cells
 
@@ -58,8 +56,3 @@ def listed(values: pa.LargeStringArray) -> pa.ListArray:
     ends = np.cumsum(np.asarray(values.is_valid()), dtype=np.int32)
     offsets = pa.array(np.concatenate([np.zeros(1, np.int32), ends]))
     return pa.ListArray.from_arrays(offsets, values.drop_null().cast(pa.string()))
-
-
-def true(values: pa.BooleanArray) -> Mask:
-    """Where it is true, and not missing."""
-    return np.asarray(pc.fill_null(values, False), dtype=np.bool_)  # noqa: FBT003 - a cell

@@ -1,8 +1,11 @@
 """Active Directory's primary groups: a number at the user names one, and the group lists nobody."""
 
 import re
+from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from swit_provisioning.directory.entries import Entry, Terms, Value
 
@@ -12,30 +15,28 @@ _HEAD_BYTES = 8
 _PART_BYTES = 4
 
 
-class PrimaryGroups:
-    """Whose primary group is which: keys and DNs of users by the group's security id (SID)."""
+def primary_members(people: pa.Table, groups: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    """The groups that are somebody's primary group: number of the row, and whose.
 
-    def __init__(self, people: pa.Table) -> None:
-        """Take `key`, `dn` and `primary_group_sid` of all people."""
-        self._people: dict[str, list[tuple[str, str]]] = {}
-        some = people.filter(people["primary_group_sid"].is_valid())
-        columns = (some[name].to_pylist() for name in ("key", "dn", "primary_group_sid"))
-        for key, dn, sid in zip(*columns, strict=True):
-            self._people.setdefault(sid, []).append((key, dn))
+    Args:
+        people: `key`, `dn` and `primary_group_sid`.
+        groups: `sid`.
 
-    def members(self, group: Entry) -> list[tuple[str, str]]:
-        """Keys and DNs of those whose primary group this entry is."""
-        return self._people.get(_sid(group), [])
+    """
+    named = people["primary_group_sid"].combine_chunks().dictionary_decode()
+    known = pc.is_in(groups["sid"], value_set=named.unique().drop_null())
+    for row in np.flatnonzero(known).tolist():
+        yield row, people.filter(pc.equal(named, groups["sid"][row]))
 
 
 def primary_group_sid(person: Entry, terms: Terms) -> str | None:
     """The SID of a person's primary group: it is in the same domain and ends in the number."""
     number = terms.number(person, "primaryGroupID")
-    domain, _, _ = _sid(person).rpartition("-")
+    domain, _, _ = security_id(person).rpartition("-")
     return f"{domain}-{number}" if number is not None and domain else None
 
 
-def _sid(entry: Entry) -> str:
+def security_id(entry: Entry) -> str:
     """`S-1-5-21-...`; empty where there is none that can be read."""
     return next((text for value in entry.values("objectSid") if (text := sid_text(value))), "")
 

@@ -67,14 +67,14 @@ _DROPPED = dict.fromkeys(
     )
 )
 
-# The fast path: nothing escaped, quoted or doubled, and no letter with which more is to be done
-# than to make it small. The attribute names that have a longer spelling (`_SHORT_NAMES`) have six
-# letters and more, so those aren't in it.
+# The fast path: nothing quoted or doubled, nothing escaped but as the normal form does it (Active
+# Directory's `CN=Doe\, Ann`), and no letter with which more is to be done than to make it small.
+# The attribute names that have a longer spelling (`_SHORT_NAMES`) have six letters and more, so
+# those aren't in it.
 SIMPLE_LETTERS = "À-ÖØ-Þà-öø-ÿĀ-įĴ-ľŁ-ňŊ-žΑ-ΡΤ-Ωα-ρσ-ωЀ-ҁぁ-ゖァ-ヺ一-鿿가-힣"  # noqa: RUF001 - as meant
 """Ranges of letters that nothing but case has to be taken from."""
-_PLAIN_VALUE = (
-    rf"[!$-*\-./0-:?-\[\]-~{SIMPLE_LETTERS}]+(?: [!$-*\-./0-:?-\[\]-~{SIMPLE_LETTERS}]+)*"
-)
+_PLAIN_LETTER = rf"""(?:[!$-*\-./0-:?-\[\]-~{SIMPLE_LETTERS}]|\\[\\,+="<>;#])"""
+_PLAIN_VALUE = rf"{_PLAIN_LETTER}+(?: {_PLAIN_LETTER}+)*"
 _PLAIN_RDN = rf"[A-Za-z]{{1,5}}={_PLAIN_VALUE}"
 PLAIN_DN = rf"{_PLAIN_RDN}(?:,{_PLAIN_RDN})*"
 """What a DN has to be for its normal form to be itself in lower case (also for RE2)."""

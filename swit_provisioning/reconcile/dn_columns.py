@@ -19,6 +19,15 @@ def dn_keys(names: pa.LargeStringArray) -> pa.LargeStringArray:
     return _lower(names, _PLAIN, _key_or_none)
 
 
+def plain_dn_keys(names: pa.LargeStringArray) -> pa.LargeStringArray:
+    """`dn_key` of each name for which that is itself in lower case; null for all others."""
+    small = pc.utf8_lower(names)
+    plain = pc.match_substring_regex(names, _PLAIN)
+    if pc.all(plain, min_count=0).as_py():
+        return small
+    return pc.if_else(plain, small, pa.scalar(None, small.type))
+
+
 def casefolded(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """`str.casefold` of each text."""
     return _lower(texts, _SIMPLE, str.casefold)

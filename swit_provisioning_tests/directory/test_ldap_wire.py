@@ -301,4 +301,4 @@ def ended(answer: bytes) -> bytes:
     """An answer up to its end: what comes behind that belongs to another one."""
     incoming = Answer(MESSAGE_ID)
     incoming.add(answer)
-    return incoming.data
+    return answer.removesuffix(incoming.left_over)

@@ -1,7 +1,7 @@
 """Columns straight from a page hold what reading entry by entry gives, whatever is in the page."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from unittest import mock
 from uuid import NAMESPACE_X500, uuid5
 
@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from swit_provisioning.directory import assembly, ldap_page
+from swit_provisioning.directory.accounts import WINDOWS_EPOCH
 from swit_provisioning.directory.assembly import Batch, Source, assemble
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.entries import Entry, Terms
@@ -25,14 +26,16 @@ from swit_provisioning.directory.plain_members import plain_members
 from swit_provisioning.directory.plain_people import plain_people
 from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.dn import SIMPLE_LETTERS, dn_key
-from swit_provisioning.reconcile.dn_columns import casefolded, dn_keys
+from swit_provisioning.reconcile.dn_columns import casefolded, dn_keys, plain_dn_keys
 from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning_tests.directory.test_primary_groups import sid
 from swit_provisioning_tests.directory.wire import number, text, tlv
 
 Attributes = Sequence[tuple[str, Sequence[bytes]]]
 Entries = Sequence[tuple[bytes, Attributes]]
 UNTIMED = settings(deadline=None)  # how long one example takes says something about the machine
 MAPPING = AttributeMapping(primary_group="ou", order="order")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE = Source(name="here", kind="ldap", search_base="dc=x", bases=("dc=x",), hint="")
 
 TEXTS = st.one_of(
@@ -45,15 +48,40 @@ VALUES = st.one_of(TEXTS, st.sampled_from([b"\xff\xfe", b"\x00", b"512", b"514",
 NAMES = st.one_of(
     st.sampled_from(["mail", "Mail", "mail;lang-de", "displayName", "cn", "mobile", "ou", "uid"]),
     st.sampled_from(["preferredLanguage", "entryUUID", "objectGUID", "objectClass", "other"]),
-    st.sampled_from(["userAccountControl", "nsAccountLock"]),
+    st.sampled_from(["userAccountControl", "nsAccountLock", "accountExpires", "primaryGroupID"]),
+    st.sampled_from(["objectSid", "proxyAddresses"]),
 )
 IDS = st.sampled_from(
     [
         b"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
         b"0F1E2D3C-4B5A-6978-8796-A5B4C3D2E1F0",
         b"0123456789abcdef",
+        b"\xff\x00\x80 456789abcdef",
+        b"66446001-1dd211b2-80008000-12345678",
+        b"",
     ]
 )
+# Just now is expired, a tenth of a microsecond later it is too; then come never, and no number.
+JUST_NOW = (NOW - WINDOWS_EPOCH) // timedelta(microseconds=1) * 10
+NUMBERS = st.one_of(
+    st.sampled_from([0, 2, 9, 10, 512, 514, 546, 2**63 - 1, 2**63, 10**19, -2]).map(str),
+    st.sampled_from([JUST_NOW, JUST_NOW + 9, JUST_NOW + 10, JUST_NOW - 10]).map(str),
+    st.sampled_from(["0512", "+2", " 514 ", "1_0", "5 14", "٢", "x", ""]),
+).map(str.encode)
+SIDS = st.sampled_from(
+    [
+        *(sid(21, 7, number) for number in (0, 513, 1104, 2**32 - 1)),
+        *(sid(*parts) for parts in [(32, 544), (513,), ()]),
+        b"\x01\x02" + (2**48 - 2).to_bytes(6, "big") + bytes(8),  # of another authority
+        *(b"S-1-5-21-7-513", b"s-1-5-513", b"\x01\x05", b"", b"\x02\x01" + bytes(10)),
+    ]
+)
+PROXIES = st.builds(
+    "{}{}".format,
+    st.sampled_from(["SMTP:", "smtp:", "Smtp:", "X500:", "\u017fmtp:", "sm", " smtp:", ""]),
+    st.sampled_from(["ada@x.test", "Ada@X.test", " b@x.test\t", "ß@x.test", "", "c@x.test"]),
+).map(str.encode)
+ACCOUNT_NUMBERS = st.sampled_from(["userAccountControl", "accountExpires", "primaryGroupID"])
 CLASSES = st.lists(st.sampled_from([b"top", b"inetOrgPerson", b"Computer", b"group"]), max_size=3)
 
 
@@ -89,19 +117,45 @@ def with_id(entry: tuple[bytes, Attributes]) -> tuple[bytes, Attributes]:
     return dn, [*attributes, ("entryUUID", [id_])]
 
 
+def with_guid(entry: tuple[bytes, Attributes]) -> tuple[bytes, Attributes]:
+    """As Active Directory names an entry."""
+    dn, attributes = entry
+    return dn, [*attributes, ("objectGUID", [uuid5(NAMESPACE_X500, dn.decode()).bytes_le])]
+
+
 ENTRIES = st.tuples(
     DNS,
     st.lists(
         st.one_of(
             st.tuples(NAMES, st.lists(VALUES, max_size=2)),
-            st.tuples(st.sampled_from(["entryUUID", "objectGUID"]), st.lists(IDS, max_size=2)),
+            st.tuples(
+                st.sampled_from(["entryUUID", "objectGUID", "nsUniqueId"]),
+                st.lists(IDS, max_size=2),
+            ),
             st.tuples(st.just("objectClass"), CLASSES),
+            st.tuples(ACCOUNT_NUMBERS, st.lists(NUMBERS, max_size=2)),
+            st.tuples(st.just("objectSid"), st.lists(SIDS, max_size=2)),
+            st.tuples(st.just("proxyAddresses"), st.lists(PROXIES, max_size=5)),
         ),
-        max_size=5,
+        max_size=6,
     ),
 )
+# Active Directory's people, of whom most should be plain.
+DOMAIN_PEOPLE = st.tuples(
+    DNS,
+    st.tuples(
+        st.tuples(st.just("mail"), st.sampled_from([[], [b"ada@x.test"], [b"SS@X.test"]])),
+        st.tuples(st.just("userAccountControl"), st.tuples(NUMBERS)),
+        st.tuples(st.just("accountExpires"), st.tuples(NUMBERS)),
+        st.tuples(st.just("primaryGroupID"), st.tuples(st.sampled_from([b"513", b"0", b"x"]))),
+        st.tuples(st.just("objectSid"), st.tuples(SIDS)),
+        st.tuples(st.just("proxyAddresses"), st.lists(PROXIES, max_size=5)),
+    ),
+).map(with_guid)
 PEOPLE = st.lists(
-    st.one_of(ENTRIES, ENTRIES.map(with_id)), max_size=6, unique_by=lambda e: key(e[0].decode())
+    st.one_of(ENTRIES, ENTRIES.map(with_id), DOMAIN_PEOPLE),
+    max_size=6,
+    unique_by=lambda e: key(e[0].decode()),
 )
 LISTS = st.sampled_from(["member", "Member", "uniqueMember", "memberUid", "memberOf", "member;x-y"])
 MEMBERS = st.one_of(
@@ -114,10 +168,11 @@ GROUPS = st.lists(
             st.one_of(
                 st.tuples(LISTS, st.lists(MEMBERS, max_size=5)),
                 st.tuples(st.sampled_from(["cn", "order"]), st.lists(VALUES, max_size=1)),
+                st.tuples(st.just("objectSid"), st.lists(SIDS, max_size=2)),
             ),
             max_size=4,
         ),
-    ).flatmap(lambda entry: st.sampled_from([entry, with_id(entry)])),
+    ).flatmap(lambda entry: st.sampled_from([entry, with_id(entry), with_guid(entry)])),
     max_size=5,
     unique_by=lambda entry: key(entry[0].decode()),
 )
@@ -157,7 +212,7 @@ ONE = Batch(base="dc=y", entries=[ADA])
 
 def read(people: Sequence[Batch], groups: Sequence[Batch]) -> DirectoryState | set[str]:
     """The state; or what the error says, in whatever order."""
-    terms = Terms(mapping=MAPPING, now=datetime(2026, 1, 1, tzinfo=UTC), listed=False)
+    terms = Terms(mapping=MAPPING, now=NOW, listed=False)
     try:
         return assemble([ONE, *people], groups, source=SOURCE, terms=terms)
     except DirectoryError as error:
@@ -183,7 +238,7 @@ def same(one: DirectoryState | set[str], other: DirectoryState | set[str]) -> No
 @example(entries=[], own_filter=False)
 def test_people_are_the_same_by_column_and_by_entry(entries: Entries, *, own_filter: bool) -> None:
     page = page_of(entries)
-    plain, odd = plain_people(page, base="dc=x", mapping=MAPPING, own_filter=own_filter)
+    plain, odd = plain_people(page, base="dc=x", mapping=MAPPING, own_filter=own_filter, now=NOW)
     every = by_entry(page)
     persons = [entry for entry in every if is_person(entry.classes(), own_filter=own_filter)]
     rest = [entry for place, entry in enumerate(every) if place in odd and entry in persons]
@@ -192,11 +247,71 @@ def test_people_are_the_same_by_column_and_by_entry(entries: Entries, *, own_fil
     same(by_column, by_row)
 
 
+def test_people_of_active_directory_are_read_by_column() -> None:
+    """All of them have these attributes: by entry they would take ten times as long."""
+    guid = uuid5(NAMESPACE_X500, "ada")
+    attributes = [
+        ("objectGUID", [guid.bytes_le]),
+        ("objectSid", [sid(21, 7, 4294967295, 9, 1104)]),
+        ("primaryGroupID", [b"513"]),
+        ("userAccountControl", [b"514"]),
+        ("accountExpires", [b"9223372036854775807"]),
+        ("mail", [b"a@x.test"]),
+        ("proxyAddresses", [b"SMTP:A@x.test", b"smtp:c@x.test", b"smtp:b@x.test", b"X500:/o=X"]),
+    ]
+    page = page_of([(b"cn=ada,dc=x", attributes)])
+    plain, odd = plain_people(page, base="dc=x", mapping=MAPPING, own_filter=False, now=NOW)
+    assert odd == []
+    (row,) = plain.to_pylist()
+    assert row["directory_id"] == str(guid)
+    assert row["primary_group_sid"] == "S-1-5-21-7-4294967295-9-513"
+    assert row["other_emails"] == ["b@x.test", "c@x.test"]
+    assert not row["enabled"]
+
+
+def test_groups_of_active_directory_are_read_by_column() -> None:
+    page = page_of([with_guid((b"cn=a,dc=x", [("objectSid", [sid(32, 544)])]))])
+    plain = plain_groups(page, base="dc=x", mapping=MAPPING)
+    assert plain.odd == []
+    assert plain.rows["sid"].to_pylist() == ["S-1-5-32-544"]
+
+
+@UNTIMED
+@given(entries=PEOPLE, groups=GROUPS)
+@example(
+    entries=[
+        with_guid((dn, [("objectSid", [sid(21, 7, 1104)]), ("primaryGroupID", [b"513"])]))
+        for dn in (b"cn=ada,dc=x", b"cn=ben,dc=x")
+    ],
+    groups=[
+        with_guid((b"cn=users,dc=x", [("objectSid", [sid(21, 7, 513)])])),
+        with_guid((b"cn=others,dc=x", [("objectSid", [sid(21, 8, 513)])])),
+    ],
+)
+def test_primary_groups_are_the_same_by_column_and_by_entry(
+    entries: Entries, groups: Entries
+) -> None:
+    people, teams = page_of(entries), page_of(groups)
+    rows, odd = plain_people(people, base="dc=x", mapping=MAPPING, own_filter=True, now=NOW)
+    persons = [e for e in by_entry(people) if is_person(e.classes(), own_filter=True)]
+    rest = [e for place, e in enumerate(by_entry(people)) if place in odd and e in persons]
+    plain = plain_groups(teams, base="dc=x", mapping=MAPPING)
+    others = [by_entry(teams, plain.taken)[place] for place in plain.odd]
+    by_column = read(
+        [Batch(base="dc=x", entries=rest, rows=rows)],
+        [Batch(base="dc=x", entries=others, rows=plain.rows, members=plain.members)],
+    )
+    by_row = read(
+        [Batch(base="dc=x", entries=persons)], [Batch(base="dc=x", entries=by_entry(teams))]
+    )
+    same(by_column, by_row)
+
+
 def test_plain_people_are_all_read_by_column() -> None:
     """Else nothing here would prove anything."""
     attributes = [("entryUUID", [b"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"]), ("mail", [b"a@x.test"])]
     page = page_of([("cn=Zoë,dc=x".encode(), attributes), (b"cn=b,dc=x", attributes[:1])])
-    plain, odd = plain_people(page, base="dc=x", mapping=MAPPING, own_filter=False)
+    plain, odd = plain_people(page, base="dc=x", mapping=MAPPING, own_filter=False, now=NOW)
     assert odd == []
     assert plain["emails"].to_pylist() == [["a@x.test"], []]
 
@@ -238,6 +353,13 @@ def test_plain_members_are_all_read_by_column() -> None:
 @given(names=st.lists(st.one_of(DNS.map(bytes.decode), st.text('cn=,; +Aaß\\#"x', max_size=12))))
 def test_keys_are_the_same_for_many_as_for_one(names: list[str]) -> None:
     assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == [key(n) for n in names]
+
+
+def test_names_as_active_directory_writes_them_take_the_fast_path() -> None:
+    """Where people are called `Doe, Ann` one by one would take several times as long."""
+    names = [r"CN=Doe\, Ann,OU=R\+D,DC=x", r"CN=Doe\2C Ann,DC=x", r"CN=a\\,DC=x", r"CN=a\,DC=x\ "]
+    keys = plain_dn_keys(pa.array(names, pa.large_string())).to_pylist()
+    assert keys == [r"cn=doe\, ann,ou=r\+d,dc=x", None, r"cn=a\\,dc=x", None]
 
 
 def test_the_letters_of_the_fast_path_need_nothing_but_lower_case() -> None:
