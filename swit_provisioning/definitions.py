@@ -8,11 +8,12 @@ from swit_provisioning.assets.applied import (
     applied_teams,
     applied_users,
 )
+from swit_provisioning.assets.change_log import change_log
 from swit_provisioning.assets.difference import compute_difference
 from swit_provisioning.assets.gate import accepted_plan
 from swit_provisioning.assets.reading import read_directory, read_swit
 from swit_provisioning.checks.guards import plan_is_safe
-from swit_provisioning.checks.outcomes import outcome_checks
+from swit_provisioning.checks.outcomes import few_changes_were_rejected, outcome_checks
 from swit_provisioning.jobs import JOBS
 from swit_provisioning.resources.connections import (
     DirectoryResource,
@@ -41,8 +42,9 @@ def defs() -> dg.Definitions:
             applied_teams,
             applied_sort,
             applied_memberships,
+            change_log,
         ],
-        asset_checks=[plan_is_safe, *outcome_checks],
+        asset_checks=[plan_is_safe, *outcome_checks, few_changes_were_rejected],
         jobs=JOBS,
         loggers={"silent": SILENT},
         schedules=daily_sync(ScheduleSettings.load()),

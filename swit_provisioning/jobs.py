@@ -10,7 +10,7 @@ from swit_provisioning.resources.console import logger_config
 WRITES_TAG: Final = {"swit_provisioning/writes": "swit"}
 
 _PLANNING = dg.AssetSelection.groups("directory", "swit", "difference")
-_APPLYING = dg.AssetSelection.assets("accepted_plan", *WRITERS)
+_APPLYING = dg.AssetSelection.assets("accepted_plan", *WRITERS, "change_log")
 
 
 class ApplyConfig(dg.Config):

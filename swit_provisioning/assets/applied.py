@@ -16,9 +16,10 @@ from swit_provisioning.apply.outcomes import Outcome, outcomes_frame
 from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure
 from swit_provisioning.assets.gate import conclude
 from swit_provisioning.assets.guarding import root_run_id
+from swit_provisioning.assets.recording import logged_if_it_fails
 from swit_provisioning.reconcile.frames import OUTCOMES
 from swit_provisioning.reconcile.plan import Step
-from swit_provisioning.resources.frames import preview, table_schema
+from swit_provisioning.resources.frames import ParquetFrames, preview, table_schema
 from swit_provisioning.resources.writing import Writer
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.errors import LeaseHeldError, StoreError
@@ -110,14 +111,16 @@ def _sending_op(step: Step) -> dg.OpDefinition:
         swit: dg.ResourceParam[SwitClient],
         writer: dg.ResourceParam[Writer],
         progress: dg.ResourceParam[Progress],
+        io_manager: dg.ResourceParam[ParquetFrames],
     ) -> None:
         if not (accepted_plan["step"] == step).any():
             return
         applier = _applier(context, settings, store, swit, writer, progress)
-        try:
-            outcomes = applier.send(step)
-        except StoreError as error:
-            raise as_failure(error, doing="Stopped in the middle") from error
+        with logged_if_it_fails(context, store, io_manager):
+            try:
+                outcomes = applier.send(step)
+            except StoreError as error:
+                raise as_failure(error, doing="Stopped in the middle") from error
         context.log.info("%s: %s", step, _counted(outcomes))
 
     return send
@@ -141,25 +144,32 @@ def _settling_op(
         swit: dg.ResourceParam[SwitClient],
         writer: dg.ResourceParam[Writer],
         progress: dg.ResourceParam[Progress],
+        io_manager: dg.ResourceParam[ParquetFrames],
     ) -> dg.Output[pd.DataFrame]:
         del accepted_plan
         applier = _applier(context, settings, store, swit, writer, progress)
-        try:
-            outcomes = applier.settle(steps)
-        except StoreError as error:
-            raise as_failure(error, doing="Stopped in the middle") from error
-        frame = outcomes_frame(outcomes)
-        numbers = _numbers(outcomes)
-        failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
-        if failed:
-            shown = preview(_failed_first(frame), OUTCOMES.shown)
-            context.log_event(dg.AssetObservation(asset, metadata={**numbers, "outcomes": shown}))
-            raise _failure(failed, len(outcomes), numbers)
+        with logged_if_it_fails(context, store, io_manager):
+            try:
+                outcomes = applier.settle(steps)
+            except StoreError as error:
+                raise as_failure(error, doing="Stopped in the middle") from error
+            numbers = _numbers(outcomes)
+            _fail_if_anything_is_left(context, asset, outcomes, numbers)
         if last:
             conclude(store, applier.plan, applier.application_id)
-        return dg.Output(frame, metadata=numbers)
+        return dg.Output(outcomes_frame(outcomes), metadata=numbers)
 
     return settle
+
+
+def _fail_if_anything_is_left(
+    context: dg.OpExecutionContext, asset: str, outcomes: list[Outcome], numbers: dict[str, int]
+) -> None:
+    failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
+    if failed:
+        shown = preview(_failed_first(outcomes_frame(outcomes)), OUTCOMES.shown)
+        context.log_event(dg.AssetObservation(asset, metadata={**numbers, "outcomes": shown}))
+        raise _failure(failed, len(outcomes), numbers)
 
 
 def _failed_first(outcomes: pd.DataFrame) -> pd.DataFrame:

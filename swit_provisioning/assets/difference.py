@@ -8,6 +8,7 @@ import pandas as pd
 
 from swit_provisioning.assets.common import DIFFERENCE_GROUP, frame_out
 from swit_provisioning.assets.guarding import judged, root_run_id
+from swit_provisioning.reconcile.bases import is_complete
 from swit_provisioning.reconcile.findings import findings_frame
 from swit_provisioning.reconcile.frames import FrameSchema
 from swit_provisioning.reconcile.plan import Change, Plan, changes_frame
@@ -19,6 +20,7 @@ from swit_provisioning.reconcile.state import (
     SwitFacts,
     SwitState,
 )
+from swit_provisioning.reconcile.sticking import repeats_after
 from swit_provisioning.resources.frames import PREVIEW_ROWS, preview, schema_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.store import Store
@@ -83,11 +85,14 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
         facts=SwitFacts.of(swit_users.attrs["facts"]),
     )
     store.organization.bind(swit.facts.organization_id)
-    plan = reconcile(directory, swit, settings.policy(), store.identities.memory())
+    memory = store.memory()
+    plan = reconcile(directory, swit, settings.policy(), memory)
     verdicts = judged(plan, settings, store)
     store.plans.save(
         plan, run_id=root_run_id(context.run), verdicts=[verdict.document() for verdict in verdicts]
     )
+    repeats = repeats_after(plan, memory, complete=is_complete(plan.bases))
+    store.repeats.remember(repeats, seen=memory.seen)
     for name, actions in DIFFS.items():
         yield _output(name, [c for c in plan.changes if c.action in actions])
     yield _findings_output(plan)
@@ -123,6 +128,7 @@ def _plan_output(plan: Plan) -> dg.Output[pd.DataFrame]:
             **({"findings": preview(findings)} if plan.findings else {}),
             "number of findings": len(plan.findings),
             "not sent (disabled)": len(plan.disabled),
+            "not sent (does not stick)": len(plan.held),
             **plan.counts(),
         },
     )

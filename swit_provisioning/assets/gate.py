@@ -158,7 +158,7 @@ def _refuse_stale(
     try:
         now = read_organization(swit, expected=settings.swit_organization)
         store.organization.bind(now.facts.organization_id)
-        fresh = reconcile(directory.read(), now, settings.policy(), store.identities.memory())
+        fresh = reconcile(directory.read(), now, settings.policy(), store.memory())
     except (DirectoryError, SwitError, OtherOrganizationError) as error:
         raise as_failure(error, doing="Nothing was written") from error
     done = frozenset(

@@ -1,10 +1,27 @@
-"""What to look at after an apply: changes that Swit refused. A warning: the run stays green."""
+"""What to look at after an apply: what Swit refused. A few are a warning, many are a failure."""
+
+from typing import Final
 
 import dagster as dg
 import pandas as pd
 
+from swit_provisioning.apply.refusals import mass_refusals
 from swit_provisioning.assets.applied import WRITERS
 from swit_provisioning.resources.frames import preview
+
+FEW_REJECTED: Final = "few_changes_were_rejected"
+
+
+@dg.asset_check(asset="change_log", name=FEW_REJECTED, blocking=True)
+def few_changes_were_rejected(change_log: pd.DataFrame) -> dg.AssetCheckResult:
+    """Of no action more than a fifth, and more than ten, was rejected; else the run has failed."""
+    found = mass_refusals(change_log)
+    told = " ".join(refusal.message for refusal in found)
+    return dg.AssetCheckResult(
+        passed=not found,
+        description=told or "No action was rejected for more than ten objects and a fifth of them.",
+        metadata={refusal.action: refusal.refused for refusal in found},
+    )
 
 
 def _no_change_was_rejected(asset: str) -> dg.AssetChecksDefinition:

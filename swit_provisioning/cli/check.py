@@ -52,7 +52,7 @@ def check_both_sides(settings: Settings, csv: Path | None = None) -> int:
         if swit:
             _say_swit(console, swit)
         if directory and swit:
-            plan = reconcile(directory, swit, settings.policy(), store.identities.memory())
+            plan = reconcile(directory, swit, settings.policy(), store.memory())
             _say_plan(console, plan, swit, settings, store)
             findings = plan.findings
         elif directory:

@@ -156,6 +156,7 @@ def _print_plan(settings: Settings, stored: StoredPlan, *, as_json: bool) -> Non
     plan_summary(console, stored.plan, *_estimate(settings, stored))
     changes_table(console, stored.plan.changes, "Changes")
     changes_table(console, stored.plan.disabled, "Not sent (DISABLED_ACTIONS)")
+    changes_table(console, stored.plan.held, "Not sent (does not stick: see the findings)")
     findings_table(console, stored.plan.findings, all_of_them="--json shows all")
     guards_table(console, stored.verdicts)
     if stored.plan.changes:

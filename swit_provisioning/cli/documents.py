@@ -26,6 +26,7 @@ def plan_document(stored: StoredPlan, per_second: float) -> dict[str, Any]:
         "findings": [finding.document() for finding in plan.findings],
         "changes": [_change(change) for change in plan.changes],
         "disabled": [_change(change) for change in plan.disabled],
+        "held": [_change(change) for change in plan.held],
         "estimate": {"calls": calls, "seconds": round(seconds, 1)},
     }
 

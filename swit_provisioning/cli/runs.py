@@ -4,7 +4,7 @@ The one module that touches Dagster's inner parts: neither `execute_in_process` 
 leaves a run that the UI can re-execute from failure, because neither gives it a remote origin.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -19,6 +19,7 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from swit_provisioning.checks.outcomes import FEW_REJECTED
 from swit_provisioning.reconcile.guards import GUARDS
 from swit_provisioning.resources.connections import CALLS_TAG
 from swit_provisioning.resources.console import logger_config
@@ -92,9 +93,12 @@ def _origin() -> RemoteRepositoryOrigin:
 
 def _why(dagster: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
     """What stopped a run: a guard, else the first failed step, else what kept it from starting."""
-    stopped = _failed_guards(dagster, run_id)
+    stopped = _messages_of(dagster, run_id, GUARDS)
     if stopped:
         return "blocked", "Nothing was written. " + " ".join(stopped)
+    refused = _messages_of(dagster, run_id, {FEW_REJECTED})
+    if refused:
+        return "failed", " ".join(refused)
     for entry in dagster.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         data = entry.get_dagster_event().step_failure_data
         if data.user_failure_data:
@@ -110,12 +114,12 @@ def _why(dagster: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
     return "failed", "The run was interrupted."
 
 
-def _failed_guards(dagster: dg.DagsterInstance, run_id: str) -> list[str]:
-    """The messages of the guards that did not pass, each once."""
+def _messages_of(dagster: dg.DagsterInstance, run_id: str, checks: Collection[str]) -> list[str]:
+    """The messages of those of these checks that did not pass, each once."""
     found: dict[str, str] = {}
     for entry in dagster.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
         check = entry.get_dagster_event().asset_check_evaluation_data
-        if not check.passed and check.check_name in GUARDS:
+        if not check.passed and check.check_name in checks:
             found[check.check_name] = check.description or check.check_name
     return list(found.values())
 

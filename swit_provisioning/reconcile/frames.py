@@ -392,6 +392,37 @@ OUTCOMES = FrameSchema(
     ),
 )
 
+CHANGE_LOG = FrameSchema(
+    name="change_log",
+    description="The journal of the plan that was sent: every try of every change, by every run"
+    " that had a hand in it, oldest first; there for a run that failed, too.",
+    key=("entry",),
+    shown=("at", "action", "target", "what", "outcome", "message", "http_status"),
+    columns=(
+        _c("entry", "int", "Number of the entry in the journal."),
+        _c("at", "string", "When it was about to be sent (ISO 8601, UTC)."),
+        _c("run_id", "string", "The run that sent it."),
+        _c("plan_id", "string", "The plan that it is part of."),
+        _c("change_id", "string", "The change in the plan."),
+        _c("step", "string", "The op that sent it."),
+        _c("action", "string", "What was to be done."),
+        _c("target", "string", "The address or team name."),
+        _c("object_id", "string", "Swit's id; of what could not be made, the plan's."),
+        _c("before", "string", "Values before, as JSON."),
+        _c("after", "string", "Values after, as JSON."),
+        _c("reason", "string", "Why it was planned."),
+        _c("outcome", "string", "What came of it; none: no answer was noted.", nullable=True),
+        _c("message", "string", "Swit's answer where it was not simply done.", nullable=True),
+        _c("http_status", "int", "The status that decided it.", nullable=True),
+        _c("calls", "int", "API calls it took, repetitions counted."),
+        _c("seconds", "float", "How long that took.", nullable=True),
+        _c("objects", "int", "Users or teams meant: of a batch, its users."),
+        _c("refused", "int", "How many of those Swit refused."),
+        _c("approved_by", "string", "Who let the plan past a limit.", nullable=True),
+        _c("approved_because", "string", "And why.", nullable=True),
+    ),
+)
+
 _FINDING_COLUMNS = (
     _c("kind", "string", "What is wrong, a short fixed phrase: `no address`, `ring`..."),
     _c("dn", "string", "The entry to look at, its DN as the directory writes it."),
@@ -429,5 +460,6 @@ SCHEMAS: Mapping[str, FrameSchema] = {
         SORT_DIFF,
         MEMBERSHIP_DIFF,
         CHANGE_PLAN,
+        CHANGE_LOG,
     )
 }

@@ -174,6 +174,8 @@ class Plan:
     changes: tuple[Change, ...]
     disabled: tuple[Change, ...] = ()
     """What a disabled action would have done: listed beside, never sent."""
+    held: tuple[Change, ...] = ()
+    """What does not stick, and what needs it: listed beside, not sent (`sticking`)."""
     findings: tuple[Finding, ...] = ()
     bindings: tuple[Binding, ...] = ()
     bases: Bases = Bases()
@@ -210,6 +212,7 @@ class Plan:
         return {
             "changes": [change.document() for change in self.changes],
             "disabled": [change.document() for change in self.disabled],
+            "held": [change.document() for change in self.held],
             "findings": [finding.document() for finding in self.findings],
             "bindings": [vars(binding) for binding in self.bindings],
             "bases": self.bases.document(),
@@ -226,6 +229,7 @@ class Plan:
         return cls(
             changes=tuple(Change.of(c) for c in document["changes"]),
             disabled=tuple(Change.of(c) for c in document["disabled"]),
+            held=tuple(Change.of(c) for c in document["held"]),
             findings=tuple(Finding(**f) for f in document["findings"]),
             bindings=tuple(Binding(**b) for b in document["bindings"]),
             bases=Bases(**document["bases"]),

@@ -21,6 +21,7 @@ from swit_provisioning.reconcile.plan import STEPS, Binding, Plan
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.standing import Standing
 from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
+from swit_provisioning.reconcile.sticking import sift
 from swit_provisioning.reconcile.team_names import (
     numbered_names,
     settle_with_names,
@@ -110,6 +111,8 @@ def _planned(plan: Plan, read: _Read, policy: Policy, memory: Memory) -> Plan:
     ]
     place = {step: number for number, step in enumerate(STEPS)}
     changes.sort(key=lambda change: place[change.step])
+    made = {groups[key].new_team for key in standing.created}
+    sifted = sift(changes, memory, of_groups=owners.group_of.keys() | made)
     findings = (
         *plan.findings,
         *people.findings,
@@ -118,12 +121,14 @@ def _planned(plan: Plan, read: _Read, policy: Policy, memory: Memory) -> Plan:
         *without_a_name(groups, standing),
         *numbered_names(groups, owners, names),
         *parents.findings,
+        *sifted.findings,
     )
-    lost = counted.removals_by_team(changes)
+    lost = counted.removals_by_team(sifted.changes)
     never = counted.never_deactivated(accounts, me, policy)
     return replace(
         plan,
-        changes=tuple(changes),
+        changes=sifted.changes,
+        held=sifted.held,
         findings=in_order(findings, directory.facts),
         bindings=_bindings(members, owners, standing, groups),
         bases=replace(

@@ -59,6 +59,16 @@ def preview(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> dg.Tab
     return dg.MetadataValue.table(records, schema=schema)
 
 
+def described(frame: pd.DataFrame, schema: FrameSchema) -> dict[str, dg.MetadataValue]:
+    """Row count and a preview, of the columns that a person needs."""
+    rows = frame.head(PREVIEW_ROWS)
+    shown = in_words(rows) if "what" in schema.shown else rows
+    return {
+        "dagster/row_count": dg.MetadataValue.int(len(frame)),
+        "preview": preview(shown, schema.shown or None),
+    }
+
+
 def _cell(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any cell of a frame
     if isinstance(value, list):
         return ", ".join(value)
@@ -93,6 +103,14 @@ class ParquetFrames(dg.UPathIOManager):
             latest = self._base_path / UPath(*context.asset_key.path) / "latest"
             latest.write_text(context.run_id)
 
+    def put(self, asset: str, run_id: str, frame: pd.DataFrame) -> None:
+        """Write the frame of an asset whose own step doesn't run, as it would have done."""
+        folder = self._base_path / asset
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{run_id}{self.extension}").open("wb") as file:
+            pq.write_table(schema_of(asset).to_arrow(frame), file)
+        (folder / "latest").write_text(run_id)
+
     def dump_to_path(self, context: dg.OutputContext, obj: pd.DataFrame, path: UPath) -> None:
         """Write one frame; raises `FrameError` where it breaks its schema."""
         with path.open("wb") as file:
@@ -108,12 +126,7 @@ class ParquetFrames(dg.UPathIOManager):
         self, context: dg.OutputContext, obj: pd.DataFrame
     ) -> dict[str, dg.MetadataValue]:
         """Row count and a preview of at most 50 rows, of the columns that a person needs."""
-        shown = self._schema(context).shown
-        rows = obj.head(PREVIEW_ROWS)
-        return {
-            "dagster/row_count": dg.MetadataValue.int(len(obj)),
-            "preview": preview(in_words(rows) if "what" in shown else rows, shown or None),
-        }
+        return described(obj, self._schema(context))
 
     @staticmethod
     def _schema(context: dg.InputContext | dg.OutputContext) -> FrameSchema:

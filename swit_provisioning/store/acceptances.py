@@ -90,6 +90,13 @@ class Acceptances:
                 return None
         return _acceptance(row)
 
+    def newest(self) -> Acceptance | None:
+        """The last one of all, whatever became of it."""
+        newest = select(_ACCEPTANCES).order_by(_ACCEPTANCES.c.accepted_at.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(newest).mappings().one_or_none()
+        return None if row is None else _acceptance(row)
+
     def finish(self, application_id: str) -> None:
         """The plan is through."""
         with self._database.write() as connection:

@@ -51,6 +51,12 @@ class History:
             found = [part for entry in found if (part := subject.part(entry)) is not None]
         return self._with_approvals(found)
 
+    def of_application(self, application_id: str, *, plan_id: str) -> list[Deed]:
+        """Entries of one carrying out of one plan, oldest first."""
+        c = JOURNAL.c
+        mine = [c.application_id == application_id, c.plan_id == plan_id]
+        return self._with_approvals(self._entries(mine))
+
     def _known(self, subject: _Subject) -> _Subject:
         """The same by every id that it ever had: one may lead to the next."""
         while True:

@@ -1,6 +1,7 @@
 """The state database, opened: one group of methods for each noun."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -8,6 +9,7 @@ from typing import Self
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.store.acceptances import Acceptances
 from swit_provisioning.store.approvals import Approvals
 from swit_provisioning.store.database import Database, utc_now
@@ -20,6 +22,7 @@ from swit_provisioning.store.lease import Lease
 from swit_provisioning.store.organization import BoundOrganization
 from swit_provisioning.store.plans import Plans
 from swit_provisioning.store.reads import Reads
+from swit_provisioning.store.recollection import Recollection
 from swit_provisioning.store.repeats import Repeats
 from swit_provisioning.store.server import PostgresqlServer
 from swit_provisioning.store.sqlite_file import SqliteFile
@@ -38,11 +41,23 @@ class Store:
         self.acceptances = Acceptances(database)
         self.identities = Identities(database)
         self.reads = Reads(database)
+        self.recollection = Recollection(database)
         self.repeats = Repeats(database)
         self.journal = Journal(database)
         self.history = History(database)
         self.lease = Lease(database)
         self.organization = BoundOrganization(database)
+
+    def memory(self) -> Memory:
+        """All that a plan needs to know of the plans before it."""
+        applied, seen = self.recollection.applied_since(self.repeats.seen())
+        return replace(
+            self.identities.memory(),
+            kept=self.recollection.kept(),
+            repeats=self.repeats.known(),
+            applied=applied,
+            seen=seen,
+        )
 
     @classmethod
     def open(

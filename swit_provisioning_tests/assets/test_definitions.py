@@ -32,6 +32,7 @@ GROUPS = {
         "applied_teams",
         "applied_sort",
         "applied_memberships",
+        "change_log",
     },
 }
 

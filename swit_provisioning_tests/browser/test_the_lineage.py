@@ -23,6 +23,7 @@ ASSETS_OF: Final = {
         "applied_teams",
         "applied_sort",
         "applied_memberships",
+        "change_log",
     },
 }
 ASSETS: Final = set().union(*ASSETS_OF.values())

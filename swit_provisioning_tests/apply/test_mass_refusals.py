@@ -1,0 +1,82 @@
+"""A few refusals are a warning; more than a fifth of one action, and more than ten, a failure."""
+
+import pytest
+
+from swit_provisioning.apply.change_log import change_log_frame, outcome_counts
+from swit_provisioning.apply.refusals import MassRefusal, mass_refusals
+from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.store.journal import Answer, Application
+from swit_provisioning.store.store import Store
+from swit_provisioning_tests.apply.changes import add_members, create_user, update_user
+
+BY_R1 = Application(application_id="R1", plan_id="P1", run_id="R1")
+
+
+def note(store: Store, change: Change, outcome: str, *, left_out: tuple[str, ...] = ()) -> None:
+    entry_id = store.journal.intent(change, BY_R1)
+    message = "No seats left." if outcome == "rejected" else None
+    store.journal.outcome(entry_id, Answer(outcome=outcome, message=message, left_out=left_out))
+
+
+def found(store: Store) -> list[MassRefusal]:
+    return mass_refusals(change_log_frame(store.history.of_application("R1", plan_id="P1")))
+
+
+@pytest.mark.parametrize(
+    ("rejected", "applied", "too_many"),
+    [(10, 0, False), (11, 0, True), (11, 43, True), (11, 44, False), (20, 80, False)],
+)
+def test_on_both_sides_of_the_limit(
+    store: Store,
+    rejected: int,
+    applied: int,
+    too_many: bool,  # noqa: FBT001 - a case
+) -> None:
+    for number in range(rejected + applied):
+        outcome = "rejected" if number < rejected else "applied"
+        note(store, create_user(f"u{number}@example.com"), outcome)
+    note(store, update_user("U1", name="Ann"), "applied")
+    assert [(m.action, m.refused, m.objects) for m in found(store)] == (
+        [("user.create", rejected, rejected + applied)] if too_many else []
+    )
+
+
+def test_it_says_how_many_of_how_many_swits_words_and_what_to_do(store: Store) -> None:
+    for number in range(12):
+        note(store, create_user(f"u{number}@example.com"), "rejected")
+    [refusal] = found(store)
+    assert refusal.message == (
+        "12 of 12 user.create were rejected, more than a fifth: something is wrong with all of"
+        " them. Swit said: No seats left. Mend it, then run: swit-provisioning sync"
+    )
+
+
+def test_members_count_by_head_and_a_refused_team_with_all_of_them(store: Store) -> None:
+    """Twelve teams with one guest each are no failure; one team of twelve that is refused is."""
+    for number in range(12):
+        team = add_members(f"T{number}", *(f"U{n}" for n in range(10)))
+        note(store, team, "rejected", left_out=("U3",))
+    assert found(store) == []
+    note(store, add_members("T99", *(f"U{n}" for n in range(30))), "rejected")
+    assert [(m.refused, m.objects) for m in found(store)] == [(42, 150)]
+
+
+def test_the_last_try_of_each_change_counts(store: Store) -> None:
+    changes = [create_user(f"u{number}@example.com") for number in range(12)]
+    for change in changes:
+        note(store, change, "rejected")
+    for change in changes:
+        note(store, change, "applied")
+    log = change_log_frame(store.history.of_application("R1", plan_id="P1"))
+    assert len(log) == 24
+    assert outcome_counts(log) == {"applied": 12}
+    assert mass_refusals(log) == []
+
+
+def test_what_failed_or_was_skipped_was_not_rejected(store: Store) -> None:
+    for number in range(12):
+        note(store, create_user(f"u{number}@example.com"), "failed" if number % 2 else "skipped")
+    store.journal.intent(create_user("ann@example.com"), BY_R1)
+    log = change_log_frame(store.history.of_application("R1", plan_id="P1"))
+    assert mass_refusals(log) == []
+    assert outcome_counts(log) == {"skipped": 6, "failed": 6, "unknown": 1}
