@@ -5,7 +5,8 @@ from math import ceil
 from swit_provisioning.reconcile.plan import Plan, Step
 
 _USERS_A_PAGE = 1000
-_READ_BEFORE: tuple[Step, ...] = ("delete_teams", "delete_emptied_teams", "sort_teams")
+READ_BEFORE: tuple[Step, ...] = ("delete_teams", "delete_emptied_teams", "sort_teams")
+"""Steps before which the teams are read again."""
 
 
 def estimate(plan: Plan, per_second: float) -> tuple[int, float]:
@@ -17,6 +18,6 @@ def estimate(plan: Plan, per_second: float) -> tuple[int, float]:
     if not plan.changes:
         return 0, 0.0
     reads = 3 + max(ceil(plan.bases.users / _USERS_A_PAGE), 1)
-    reads += sum(bool(plan.of_step(step)) for step in _READ_BEFORE)
+    reads += sum(bool(plan.of_step(step)) for step in READ_BEFORE)
     calls = reads + len(plan.changes)
     return calls, calls / per_second
