@@ -85,6 +85,11 @@ def test_a_deleted_team_is_in_the_history_of_its_members(store: Store) -> None:
     assert actions(store, user=BOB)[-1] == ("team.delete", "R3")
 
 
+def test_nobody_is_asked_for_by_nothing(store: Store) -> None:
+    a_users_life(store)
+    assert actions(store, user=" ") == actions(store, team="") == []
+
+
 def test_a_new_users_id_of_another_run_is_somebody_else(store: Store) -> None:
     """Both runs made an account for one address; the first was removed in between."""
     done(store, create_user(ANN), made_id="U1")
