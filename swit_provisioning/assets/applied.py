@@ -11,15 +11,15 @@ import dagster as dg
 import pandas as pd
 
 from swit_provisioning.apply.executor import STOPPED, Applier
-from swit_provisioning.apply.lease import Progress
 from swit_provisioning.apply.outcomes import Outcome, outcomes_frame
 from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure
 from swit_provisioning.assets.gate import conclude
 from swit_provisioning.assets.guarding import root_run_id
-from swit_provisioning.assets.recording import logged_if_it_fails
+from swit_provisioning.assets.recording import Numbers, effort_of, logged_if_it_fails
 from swit_provisioning.reconcile.frames import OUTCOMES
 from swit_provisioning.reconcile.plan import Step
 from swit_provisioning.resources.frames import ParquetFrames, preview, table_schema
+from swit_provisioning.resources.progress import RunProgress
 from swit_provisioning.resources.writing import Writer
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.acceptances import Acceptance
@@ -70,7 +70,7 @@ def _applier(
     store: Store,
     swit: SwitClient,
     writer: Writer,
-    progress: Progress,
+    progress: RunProgress,
 ) -> Applier:
     """Who sends for this run: only a plan that the gate accepted for its root run."""
     root = root_run_id(context.run)
@@ -84,6 +84,7 @@ def _applier(
     except LeaseHeldError as error:
         raise as_failure(error, doing="Nothing more was written", status="busy") from error
     _refuse_overtaken(store, acceptance)
+    progress.begin(stored.plan, sent=lambda: swit.calls, log=context.log.info)
     return Applier(
         plan=stored.plan,
         application_id=acceptance.application_id,
@@ -124,7 +125,7 @@ def _sending_op(step: Step) -> dg.OpDefinition:
         store: dg.ResourceParam[Store],
         swit: dg.ResourceParam[SwitClient],
         writer: dg.ResourceParam[Writer],
-        progress: dg.ResourceParam[Progress],
+        progress: dg.ResourceParam[RunProgress],
         io_manager: dg.ResourceParam[ParquetFrames],
     ) -> None:
         if not (accepted_plan["step"] == step).any():
@@ -157,7 +158,7 @@ def _settling_op(
         store: dg.ResourceParam[Store],
         swit: dg.ResourceParam[SwitClient],
         writer: dg.ResourceParam[Writer],
-        progress: dg.ResourceParam[Progress],
+        progress: dg.ResourceParam[RunProgress],
         io_manager: dg.ResourceParam[ParquetFrames],
     ) -> dg.Output[pd.DataFrame]:
         del accepted_plan
@@ -167,7 +168,7 @@ def _settling_op(
                 outcomes = applier.settle(steps)
             except STOPPED as error:
                 raise as_failure(error, doing="Stopped in the middle") from error
-            numbers = _numbers(outcomes)
+            numbers = _numbers(outcomes) | effort_of(store, context.run, steps)
             _fail_if_anything_is_left(context, asset, outcomes, numbers)
         if last:
             conclude(store, applier.plan, applier.application_id)
@@ -177,7 +178,7 @@ def _settling_op(
 
 
 def _fail_if_anything_is_left(
-    context: dg.OpExecutionContext, asset: str, outcomes: list[Outcome], numbers: dict[str, int]
+    context: dg.OpExecutionContext, asset: str, outcomes: list[Outcome], numbers: Numbers
 ) -> None:
     failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
     if failed:
@@ -191,7 +192,7 @@ def _failed_first(outcomes: pd.DataFrame) -> pd.DataFrame:
     return outcomes.sort_values("outcome", key=lambda kind: kind != "failed", kind="stable")
 
 
-def _failure(failed: list[Outcome], planned: int, numbers: dict[str, int]) -> dg.Failure:
+def _failure(failed: list[Outcome], planned: int, numbers: Numbers) -> dg.Failure:
     first = failed[0]
     said = (first.message or "no answer").rstrip(".")
     message = (
@@ -202,7 +203,7 @@ def _failure(failed: list[Outcome], planned: int, numbers: dict[str, int]) -> dg
     return dg.Failure(message, metadata=metadata, allow_retries=False)
 
 
-def _numbers(outcomes: list[Outcome]) -> dict[str, int]:
+def _numbers(outcomes: list[Outcome]) -> Numbers:
     kinds = ("applied", "already so", "rejected", "failed", "skipped")
     return {kind: sum(o.outcome == kind for o in outcomes) for kind in kinds}
 

@@ -1,6 +1,6 @@
 """The change log of a run: made by its last step, or left behind by the step that failed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -10,11 +10,14 @@ import pandas as pd
 from swit_provisioning.apply.change_log import change_log_frame, outcome_counts
 from swit_provisioning.assets.guarding import root_run_id
 from swit_provisioning.reconcile.frames import CHANGE_LOG
+from swit_provisioning.reconcile.plan import Step
 from swit_provisioning.resources.frames import ParquetFrames, described
 from swit_provisioning.store.errors import StoreError
 from swit_provisioning.store.store import Store
 
 ASSET: Final = "change_log"
+
+Numbers = dict[str, int | float]
 
 
 def change_log_of(store: Store, run: dg.DagsterRun) -> pd.DataFrame:
@@ -35,6 +38,17 @@ def counts_of(log: pd.DataFrame) -> dict[str, str | int]:
     counts = outcome_counts(log)
     words = ", ".join(f"{n} {outcome}" for outcome, n in counts.items()) or "nothing was sent"
     return {"summary": words, **counts}
+
+
+def effort_of(store: Store, run: dg.DagsterRun, steps: Sequence[Step]) -> Numbers:
+    """What it took this run to send these steps: calls, seconds, calls a second."""
+    effort = store.history.effort(run.run_id, steps)
+    pace = effort.calls / effort.seconds if effort.seconds else 0.0
+    return {
+        "calls": effort.calls,
+        "seconds": round(effort.seconds, 1),
+        "calls per second": round(pace, 1),
+    }
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def _report(settings: Settings, run: FinishedRun, plan_id: str | None, *, as_jso
         outcomes_table(console, entries)
         findings_table(console, stored.plan.findings, all_of_them="--json shows all")
         if status == "blocked":
-            guards_table(console, [verdict for verdict in stored.verdicts if stops(verdict)])
+            guards_table(console, [guard for guard in document["guards"] if stops(guard)])
     return _end(run, status, as_json=as_json, document=document)
 
 
@@ -147,8 +147,8 @@ def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, An
         console.print(f"{line} · {run.calls} API calls · {run.seconds:.1f} s", highlight=False)
         if run.run_id:
             console.print(f"Run {run.run_id} (in the Dagster UI)", highlight=False, soft_wrap=True)
-        if run.message and status != "blocked":
-            console.print(run.message, style="red", markup=False, highlight=False)
+        if document["message"] and status != "blocked":
+            console.print(document["message"], style="red", markup=False, highlight=False)
     return EXIT_CODES[status]
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.cli.runs import FinishedRun
 from swit_provisioning.reconcile.estimate import estimate
 from swit_provisioning.reconcile.plan import Change
@@ -34,16 +35,21 @@ def plan_document(stored: StoredPlan, per_second: float) -> dict[str, Any]:
 def run_document(
     run: FinishedRun, status: str, stored: StoredPlan | None, entries: Iterable[JournalEntry]
 ) -> dict[str, Any]:
-    """`apply` and `sync`: what was done."""
+    """`apply` and `sync`: what was done.
+
+    The guards are as the gate judged them: an approval lifts some, and limits count the last day.
+    """
     plan = stored.plan if stored else None
+    entries = list(entries)
     return {
         "run_id": run.run_id,
         "plan_id": plan.plan_id if plan else None,
-        "status": status,
-        "message": run.message,
+        # Wrong use has an exit code of its own, but a script knows seven words.
+        "status": "failed" if status == "unknown plan" else status,
+        "message": run.message or undone_message(entries),
         "counts": plan.counts() if plan else {},
         "outcomes": outcome_counts(entries),
-        "guards": guard_documents(stored.verdicts) if stored else [],
+        "guards": guard_documents(run.guards or (stored.verdicts if stored else ())),
         "findings": [finding.document() for finding in plan.findings] if plan else [],
         "calls": run.calls,
         "seconds": round(run.seconds, 1),
@@ -78,6 +84,21 @@ def guard_documents(verdicts: Verdicts) -> list[dict[str, Any]]:
     """The guards' verdicts: name, passed, blocking, message."""
     keys = ("name", "passed", "blocking", "message")
     return [{key: verdict[key] for key in keys} for verdict in verdicts]
+
+
+def undone_message(entries: Iterable[JournalEntry]) -> str:
+    """How many changes were not done, and the first of them with Swit's words; empty: none."""
+    entries = list(entries)
+    undone = [entry for entry in entries if entry.outcome not in DONE]
+    if not undone:
+        return ""
+    first, counts = undone[0], outcome_counts(undone)
+    told = ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
+    said = f": {first.message}" if first.message else ""
+    return (
+        f"{len(undone)} of {len(entries)} changes were not done ({told}); the first:"
+        f" {first.action} of {first.target}{said}"
+    )
 
 
 def outcome_counts(entries: Iterable[JournalEntry]) -> dict[str, int]:

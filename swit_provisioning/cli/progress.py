@@ -2,35 +2,36 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, TextColumn
 
-from swit_provisioning.reconcile.plan import Step
+from swit_provisioning.apply.progress import Headway
 from swit_provisioning.resources.console import QUIET
-from swit_provisioning.resources.progress import CURRENT_PROGRESS
+from swit_provisioning.resources.progress import CURRENT_DISPLAY
 
 
 class Bar:
-    """One line a step, on standard error."""
+    """One line for the whole run, on standard error: step, calls, calls a second, time left."""
 
     def __init__(self, progress: Progress) -> None:
-        """Take the live display."""
+        """Take the live display; nothing is shown before the first change."""
         self._progress = progress
-        self._tasks: dict[Step, TaskID] = {}
+        self._task = progress.add_task("", total=None, visible=False, pace="", left="")
 
-    def advance(self, step: Step, done: int, planned: int) -> None:
-        """Show `done` of `planned` changes of a step."""
-        if step not in self._tasks:
-            self._tasks[step] = self._progress.add_task(step.replace("_", " "), total=planned)
-        self._progress.update(self._tasks[step], completed=done, total=planned)
+    def show(self, headway: Headway) -> None:
+        """Show how many of the calls are sent, and what that makes."""
+        left = headway.seconds_left
+        self._progress.update(
+            self._task,
+            visible=True,
+            description=headway.step.replace("_", " "),
+            completed=headway.sent,
+            total=headway.planned,
+            pace=f"{headway.per_second:.1f}/s",
+            left="" if left is None else f"{timedelta(seconds=round(left))} left",
+        )
 
 
 @contextmanager
@@ -39,13 +40,14 @@ def progress_bar(console: Console) -> Iterator[None]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.completed}/{task.total} calls"),
+        TextColumn("{task.fields[pace]}"),
+        TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as live:
-        token, quiet = CURRENT_PROGRESS.set(Bar(live)), QUIET.set(True)
+        token, quiet = CURRENT_DISPLAY.set(Bar(live)), QUIET.set(True)
         try:
             yield
         finally:
-            CURRENT_PROGRESS.reset(token)
+            CURRENT_DISPLAY.reset(token)
             QUIET.reset(quiet)

@@ -48,6 +48,8 @@ class FinishedRun:
     calls: int
     """API calls to Swit, reads included."""
     seconds: float
+    guards: tuple[Mapping[str, Any], ...] = ()
+    """What the guards said last in this run: name, passed, blocking, message."""
 
 
 @contextmanager
@@ -106,6 +108,7 @@ def _executed(
         message=message,
         calls=int((after.tags if after else {}).get(CALLS_TAG, "0")),
         seconds=monotonic() - started,
+        guards=_guards(dagster, run.run_id),
     )
 
 
@@ -152,6 +155,21 @@ def _messages_of(dagster: dg.DagsterInstance, run_id: str, checks: Collection[st
         if not check.passed and check.check_name in checks:
             found[check.check_name] = check.description or check.check_name
     return list(found.values())
+
+
+def _guards(dagster: dg.DagsterInstance, run_id: str) -> tuple[Mapping[str, Any], ...]:
+    """The verdicts of the gate; of a run that did not get there, those on its plan."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for entry in dagster.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        check = entry.get_dagster_event().asset_check_evaluation_data
+        if check.check_name in GUARDS:
+            found.setdefault(check.asset_key.to_user_string(), {})[check.check_name] = {
+                "name": check.check_name,
+                "passed": check.passed,
+                "blocking": check.blocking,
+                "message": check.description or "",
+            }
+    return tuple((found.get("accepted_plan") or found.get("change_plan") or {}).values())
 
 
 def _own_words(error: Any) -> str:  # noqa: ANN401 - SerializableErrorInfo is not public

@@ -5,7 +5,8 @@ from math import ceil
 from swit_provisioning.reconcile.plan import Plan, Step
 
 _USERS_A_PAGE = 1000
-_READ_BEFORE: tuple[Step, ...] = ("delete_teams", "delete_emptied_teams", "sort_teams")
+READ_BEFORE: tuple[Step, ...] = ("delete_teams", "delete_emptied_teams", "sort_teams")
+"""Steps before which the teams are read again."""
 _MEMBERSHIPS: tuple[Step, ...] = ("add_members", "remove_members")
 
 
@@ -19,7 +20,7 @@ def estimate(plan: Plan, per_second: float) -> tuple[int, float]:
     if not plan.changes:
         return 0, 0.0
     pages = max(ceil(plan.bases.users / _USERS_A_PAGE), 1)
-    reads = 3 + pages + sum(bool(plan.of_step(step)) for step in _READ_BEFORE)
+    reads = 3 + pages + sum(bool(plan.of_step(step)) for step in READ_BEFORE)
     if plan.of_step("update_primary_teams") and any(map(plan.of_step, _MEMBERSHIPS)):
         made = len(plan.of_step("create_users"))
         reads += max(ceil((plan.bases.users + made) / _USERS_A_PAGE), 1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, select
@@ -21,6 +21,15 @@ class Deed:
 
     entry: JournalEntry
     approval: Approval | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """What sending took."""
+
+    calls: int
+    seconds: float
+    """From the first call to the last answer."""
 
 
 class History:
@@ -56,6 +65,21 @@ class History:
         c = JOURNAL.c
         mine = [c.application_id == application_id, c.plan_id == plan_id]
         return self._with_approvals(self._entries(mine))
+
+    def effort(self, run_id: str, steps: Iterable[str]) -> Effort:
+        """What one run spent on these steps."""
+        c = JOURNAL.c
+        mine = select(c.at, c.seconds, c.calls).where(
+            c.run_id == run_id, c.step.in_(list(steps)), c.calls > 0
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(mine).all()
+        if not rows:
+            return Effort(calls=0, seconds=0.0)
+        first = min(row.at for row in rows)
+        last = max(row.at + timedelta(seconds=row.seconds or 0.0) for row in rows)
+        calls = sum(row.calls for row in rows)
+        return Effort(calls=calls, seconds=(last - first).total_seconds())
 
     def _known(self, subject: _Subject) -> _Subject:
         """The same by every id that it ever had: one may lead to the next."""

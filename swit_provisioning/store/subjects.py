@@ -73,7 +73,7 @@ class UserSubject:
         return (
             user in self.ids
             or (entry.application_id, user) in self.new_ids
-            or address_key(address) == self.address
+            or (bool(self.address) and address_key(address) == self.address)
             or (entry.action == "user.create" and entry.made_id in self.ids)
         )
 
@@ -129,7 +129,7 @@ class TeamSubject:
         names = {entry.target, *(str(side.get("name") or "") for side in values)}
         keys = {reference_key(side.get("reference")) for side in values} - {""}
         return (
-            name_key(self.asked) in {name_key(name) for name in names}
+            name_key(self.asked) in {name_key(name) for name in names if name}
             or reference_key(self.asked) in keys
         )
 

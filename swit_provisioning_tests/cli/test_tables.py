@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from swit_provisioning.apply.progress import Headway
 from swit_provisioning.cli.console import errors, output
 from swit_provisioning.cli.progress import progress_bar
 from swit_provisioning.cli.tables import (
@@ -18,7 +19,7 @@ from swit_provisioning.cli.tables import (
 )
 from swit_provisioning.reconcile.plan import Change, Finding, Plan, Step
 from swit_provisioning.reconcile.policy import Action
-from swit_provisioning.resources.progress import CURRENT_PROGRESS
+from swit_provisioning.resources.progress import CURRENT_DISPLAY
 from swit_provisioning.settings import Settings
 
 
@@ -112,19 +113,28 @@ def test_the_first_line_says_organisation_directory_and_mode(
     assert local.endswith("TEST MODE")
 
 
-def test_a_bar_shows_how_far_each_step_has_come() -> None:
+def headway(sent: int, left: float | None) -> Headway:
+    return Headway(
+        step="create_users", sent=sent, planned=2140, per_second=19.84, seconds_left=left
+    )
+
+
+def test_a_bar_shows_calls_sent_of_planned_the_pace_and_the_time_left() -> None:
     on = console(terminal=True)
     with progress_bar(on):
-        CURRENT_PROGRESS.get().advance("create_users", 3, 20)
-        CURRENT_PROGRESS.get().advance("create_users", 20, 20)
-    assert "create users" in shown(on)
-    assert "20/20" in shown(on)
+        CURRENT_DISPLAY.get().show(headway(0, None))
+        CURRENT_DISPLAY.get().show(headway(312, 92.4))
+    text = shown(on)
+    assert "create users" in text
+    assert "312/2140 calls" in text
+    assert "19.8/s" in text
+    assert "0:01:32 left" in text
 
 
 def test_no_bar_where_nobody_looks() -> None:
     on = console()
     with progress_bar(on):
-        CURRENT_PROGRESS.get().advance("create_users", 3, 20)
+        CURRENT_DISPLAY.get().show(headway(3, 1.0))
     assert shown(on).strip() == ""
 
 

@@ -39,6 +39,15 @@ def made_by() -> list[tuple[str, str, dict[str, Any]]]:
         return found
 
 
+def numbers_of(asset: str) -> dict[str, Any]:
+    """The metadata of an asset as it was made last."""
+    with instance() as dagster:
+        [record] = dagster.fetch_materializations(dg.AssetKey(asset), limit=1).records
+    made = record.asset_materialization
+    assert made is not None
+    return {name: value.value for name, value in made.metadata.items()}
+
+
 def frame_of(tmp_path: Path, run_id: str) -> pd.DataFrame:
     [path] = tmp_path.rglob(f"change_log/{run_id}.parquet")
     assert (path.parent / "latest").read_text() == run_id
@@ -97,5 +106,9 @@ def test_where_swit_refuses_most_of_one_kind_the_rest_is_done_and_the_run_has_fa
     assert len(on_stage.teams()) == 11
     [(_, _, values)] = made_by()
     assert values["rejected"] == 20
+    teams = numbers_of("applied_teams")
+    assert teams["calls"] == len(on_stage.server.log.of("team.create"))
+    assert teams["seconds"] >= 0
+    assert teams["calls per second"] > 0
     on_stage.server.faults.clear()
     assert on_stage.json("sync")["counts"] == {"user.create": 20, "membership.add": 7}

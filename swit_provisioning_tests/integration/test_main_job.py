@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from swit_provisioning.reconcile.guards import GUARDS
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.sandbox.shapes import Edition
@@ -99,9 +100,13 @@ def test_a_plan_over_its_limits_is_applied_with_an_approval_of_that_plan(settled
     plan = settled.json("plan", code=3)
     refused = settled.json("apply", plan["plan_id"], code=3)
     assert refused["status"] == "blocked"
+    assert "deactivations_within_limit" in [g["name"] for g in refused["guards"] if not g["passed"]]
     assert settled.writes == []
     done = settled.json("apply", plan["plan_id"], "--approve", "the Busan office was sold")
     assert done["status"] == "applied"
+    lifted = {guard["name"]: guard for guard in done["guards"]}["deactivations_within_limit"]
+    assert (lifted["passed"], lifted["blocking"]) == (True, True)
+    assert "approved for this plan" in lifted["message"]
     assert sum(not user["active"] for user in settled.users().values()) == 8
     settled.directory["users"] = settled.directory["users"][4:]
     assert settled.json("sync", code=3)["status"] == "blocked"
@@ -173,6 +178,33 @@ def test_a_user_who_is_back_is_activated(settled: Stage) -> None:
     assert settled.users()[back["mail"]]["active"]
 
 
+def test_a_plan_that_nobody_made_is_wrong_use(on_stage: Stage) -> None:
+    refused = on_stage.json("apply", "0123456789ab", code=2)
+    assert refused["status"] == "failed"
+    assert "There is no plan 0123456789ab" in refused["message"]
+    assert on_stage.writes == []
+
+
+def test_the_document_of_a_run_has_what_was_promised_and_nothing_is_missing(
+    on_stage: Stage,
+) -> None:
+    done = on_stage.json("sync")
+    assert list(done) == [
+        "run_id",
+        "plan_id",
+        "status",
+        "message",
+        "counts",
+        "outcomes",
+        "guards",
+        "findings",
+        "calls",
+        "seconds",
+    ]
+    assert [guard["name"] for guard in done["guards"]] == list(GUARDS)
+    assert set(done["guards"][0]) == {"name", "passed", "blocking", "message"}
+
+
 def test_a_plan_is_stale_once_swit_has_moved(on_stage: Stage) -> None:
     plan = on_stage.json("plan")
     on_stage.organisation.add_user(address(PEOPLE[0]), "Somebody was quicker")
@@ -200,9 +232,13 @@ def test_a_refused_change_stops_nobody_else(on_stage: Stage) -> None:
             where=lambda sent: sent["user_email"] == first,
         )
     )
-    result = on_stage.run("sync")
-    assert result.exit_code == 4
-    assert "seats are used up" in result.output
+    done = on_stage.json("sync", code=4)
+    assert done["status"] == "partly applied"
+    assert done["outcomes"] == {"rejected": 1, "applied": 37}
+    assert done["message"] == (
+        f"1 of 38 changes were not done (1 rejected); the first: user.create of {first}:"
+        " seats are used up"
+    )
     assert len(on_stage.users()) == 19
     assert on_stage.json("sync")["counts"]["user.create"] == 1
 

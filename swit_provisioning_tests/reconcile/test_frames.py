@@ -43,8 +43,10 @@ DTYPES = {
 def rows_of(schema: FrameSchema) -> list[dict[str, Any]]:
     """Two rows with all values, a third without those that may be missing."""
     first, second = ({c.name: VALUES[c.type][n] for c in schema.columns} for n in (0, 1))
+    others: dict[ColumnType, Any] = {kind: values[0] for kind, values in VALUES.items()}
+    others["int"] = 3
     third = {
-        c.name: f"three {c.name}" if c.type == "string" else VALUES[c.type][0]
+        c.name: f"three {c.name}" if c.type == "string" else others[c.type]
         for c in schema.columns
         if not c.nullable
     }

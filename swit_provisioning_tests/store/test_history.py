@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.store.history import Effort
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
 from swit_provisioning_tests.apply.changes import (
@@ -82,6 +83,11 @@ def test_a_user_is_found_by_address_in_any_case_and_by_id(store: Store) -> None:
 def test_a_deleted_team_is_in_the_history_of_its_members(store: Store) -> None:
     a_users_life(store)
     assert actions(store, user=BOB)[-1] == ("team.delete", "R3")
+
+
+def test_nobody_is_asked_for_by_nothing(store: Store) -> None:
+    a_users_life(store)
+    assert actions(store, user=" ") == actions(store, team="") == []
 
 
 def test_a_new_users_id_of_another_run_is_somebody_else(store: Store) -> None:
@@ -184,3 +190,18 @@ def test_who_approved_it_and_why_stands_beside_it(store: Store) -> None:
     assert first.approval is not None
     assert (first.approval.who, first.approval.why) == ("eve@pc", "the merger")
     assert second.approval is None
+
+
+def test_what_a_run_spent_is_counted_from_its_first_call_to_its_last_answer(
+    store: Store, clock: Clock
+) -> None:
+    done(store, create_user(ANN), calls=2, seconds=1.0)
+    clock.forward(seconds=10)
+    done(store, create_user(BOB), calls=1, seconds=0.5)
+    done(store, update_user("U1", name="A"), calls=9, seconds=99.0)
+    done(store, create_user("eve@example.com"), run="R2", calls=7, seconds=99.0)
+    application = Application(application_id="R1", plan_id="P-R1", run_id="R1")
+    clock.forward(hours=1)
+    store.journal.unsent(create_user("x@example.com"), application, Answer(outcome="skipped"))
+    assert store.history.effort("R1", ["create_users"]) == Effort(calls=3, seconds=10.5)
+    assert store.history.effort("R1", ["sort_teams"]) == Effort(calls=0, seconds=0.0)
