@@ -339,6 +339,11 @@ class Settings(ScheduleSettings):
     frames_base_path: Text = Field(
         default=None, description="where frames rest; unset: `frames` under `DAGSTER_HOME`"
     )
+    hide_names: Literal["messages", "everywhere", "nowhere"] = Field(
+        default="messages",
+        description="where people's names, addresses and numbers are left out, codes in their "
+        "place: `messages` to chats; `everywhere`: in metadata and logs of the UI too; `nowhere`",
+    )
     dagster_home: Path = Field(default=Path(".dagster_home"), description="Dagster's own folder")
 
     @classmethod
@@ -435,6 +440,16 @@ class Settings(ScheduleSettings):
             if self.swit_base_url
             else "https://saml.swit.io/scim/v2"
         )
+
+    @property
+    def mode(self) -> str:
+        """`live` or `TEST MODE`: every output says it."""
+        return "TEST MODE" if self.is_running_locally else "live"
+
+    @property
+    def names_are_hidden_everywhere(self) -> bool:
+        """Whether metadata and logs hold no people either."""
+        return self.hide_names == "everywhere"
 
     @property
     def home(self) -> Path:

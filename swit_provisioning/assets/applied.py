@@ -12,13 +12,19 @@ import pandas as pd
 
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import Progress
-from swit_provisioning.apply.outcomes import Outcome, outcomes_frame
-from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure
+from swit_provisioning.apply.outcomes import DONE, Outcome, outcomes_frame
+from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure, told
 from swit_provisioning.assets.gate import conclude
 from swit_provisioning.assets.guarding import root_run_id
 from swit_provisioning.reconcile.frames import OUTCOMES
 from swit_provisioning.reconcile.plan import Step
-from swit_provisioning.resources.frames import preview, table_schema
+from swit_provisioning.report.people import frame_without_people
+from swit_provisioning.resources.frames import (
+    PREVIEW_ROWS,
+    dangerous_rows_first,
+    preview,
+    table_schema,
+)
 from swit_provisioning.resources.writing import Writer
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.errors import LeaseHeldError, StoreError
@@ -80,7 +86,9 @@ def _applier(
     try:
         lease = writer.lease()
     except LeaseHeldError as error:
-        raise as_failure(error, doing="Nothing more was written", status="busy") from error
+        raise as_failure(
+            error, doing="Nothing more was written", settings=settings, status="busy"
+        ) from error
     return Applier(
         plan=stored.plan,
         application_id=acceptance.application_id,
@@ -117,7 +125,7 @@ def _sending_op(step: Step) -> dg.OpDefinition:
         try:
             outcomes = applier.send(step)
         except StoreError as error:
-            raise as_failure(error, doing="Stopped in the middle") from error
+            raise as_failure(error, doing="Stopped in the middle", settings=settings) from error
         context.log.info("%s: %s", step, _counted(outcomes))
 
     return send
@@ -147,35 +155,48 @@ def _settling_op(
         try:
             outcomes = applier.settle(steps)
         except StoreError as error:
-            raise as_failure(error, doing="Stopped in the middle") from error
+            raise as_failure(error, doing="Stopped in the middle", settings=settings) from error
         frame = outcomes_frame(outcomes)
-        numbers = _numbers(outcomes)
+        metadata = _metadata(outcomes, frame, settings)
         failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
         if failed:
-            shown = preview(_failed_first(frame), OUTCOMES.shown)
-            context.log_event(dg.AssetObservation(asset, metadata={**numbers, "outcomes": shown}))
-            raise _failure(failed, len(outcomes), numbers)
+            context.log_event(dg.AssetObservation(asset, metadata=metadata))
+            raise _failure(failed, outcomes, settings)
         if last:
             conclude(store, applier.plan, applier.application_id)
-        return dg.Output(frame, metadata=numbers)
+        return dg.Output(frame, metadata=metadata)
 
     return settle
 
 
-def _failed_first(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """What a person must see stands where the preview shows it."""
-    return outcomes.sort_values("outcome", key=lambda kind: kind != "failed", kind="stable")
+def _metadata(
+    outcomes: list[Outcome], frame: pd.DataFrame, settings: Settings
+) -> "dict[str, dg.RawMetadataValue]":
+    """What came of it in a sentence and in numbers; what was not done, each with its reason."""
+    left = frame[~frame["outcome"].isin(DONE)]
+    metadata: dict[str, dg.RawMetadataValue] = {"summary": _counted(outcomes), **_numbers(outcomes)}
+    if not left.empty:
+        metadata["not done"] = outcomes_preview(left, settings)
+    return metadata
 
 
-def _failure(failed: list[Outcome], planned: int, numbers: dict[str, int]) -> dg.Failure:
+def outcomes_preview(outcomes: pd.DataFrame, settings: Settings) -> dg.TableMetadataValue:
+    """Outcomes as a table for the UI, what a person must see first."""
+    rows = dangerous_rows_first(outcomes).head(PREVIEW_ROWS)
+    if settings.names_are_hidden_everywhere:
+        rows = frame_without_people("outcomes", rows)
+    return preview(rows, OUTCOMES.shown)
+
+
+def _failure(failed: list[Outcome], outcomes: list[Outcome], settings: Settings) -> dg.Failure:
     first = failed[0]
     said = (first.message or "no answer").rstrip(".")
     message = (
-        f"{len(failed)} of {planned} changes failed; the first: {first.change.action} "
+        f"{len(failed)} of {len(outcomes)} changes failed; the first: {first.change.action} "
         f"{first.change.target}: {said}. Re-execute from failure: what is done is not sent again."
     )
-    metadata: dict[str, dg.RawMetadataValue] = {**numbers, "status": "failed"}
-    return dg.Failure(message, metadata=metadata, allow_retries=False)
+    metadata: dict[str, dg.RawMetadataValue] = {**_numbers(outcomes), "status": "failed"}
+    return dg.Failure(told(settings, message), metadata=metadata, allow_retries=False)
 
 
 def _numbers(outcomes: list[Outcome]) -> dict[str, int]:

@@ -8,7 +8,14 @@ import dagster as dg
 import pandas as pd
 
 from swit_provisioning.apply.bindings import bindings_to_remember
-from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure
+from swit_provisioning.assets.common import (
+    APPLY_GROUP,
+    OWNERS,
+    WRITERS_POOL,
+    as_failure,
+    cause,
+    told,
+)
 from swit_provisioning.assets.guarding import (
     check_result,
     guard_specs,
@@ -68,7 +75,7 @@ def accepted_plan(
     root = root_run_id(context.run)
     stored = _stored_plan(store, config, root)
     plan = stored.plan
-    _take_lease(writer)
+    _take_lease(writer, settings)
     # What broke half way goes on under its first name: the journal knows what is done.
     begun = store.acceptances.unfinished(plan.plan_id)
     application_id = begun.application_id if begun else context.run.run_id
@@ -79,11 +86,13 @@ def accepted_plan(
         guards = tuple(name for name in GUARDS if name not in NEVER_LIFTED)
         store.approvals.add(plan.plan_id, who=who_am_i(), why=config.approve.strip(), guards=guards)
     verdicts = judged(plan, settings, store, application_id=application_id)
-    yield from (check_result(verdict, "accepted_plan") for verdict in verdicts)
+    yield from (check_result(verdict, "accepted_plan", settings) for verdict in verdicts)
     stopped = [verdict.message for verdict in verdicts if verdict.stops]
     if stopped:
         message = "Nothing was written. " + " ".join(stopped)
-        raise dg.Failure(message, metadata={"status": "blocked"}, allow_retries=False)
+        raise dg.Failure(
+            told(settings, message), metadata={"status": "blocked"}, allow_retries=False
+        )
     approved = any(verdict.lifted for verdict in verdicts)
     store.acceptances.accept(
         root, plan_id=plan.plan_id, application_id=application_id, approved=approved
@@ -123,11 +132,13 @@ def _stored_plan(store: Store, config: Accept, root: str) -> StoredPlan:
     return stored
 
 
-def _take_lease(writer: Writer) -> None:
+def _take_lease(writer: Writer, settings: Settings) -> None:
     try:
         writer.lease()
     except LeaseHeldError as error:
-        raise as_failure(error, doing="Nothing was written", status="busy") from error
+        raise as_failure(
+            error, doing="Nothing was written", settings=settings, status="busy"
+        ) from error
 
 
 def _refuse_old(stored: StoredPlan, settings: Settings) -> None:
@@ -138,7 +149,7 @@ def _refuse_old(stored: StoredPlan, settings: Settings) -> None:
             f"old, PLAN_MAX_AGE_HOURS is {settings.plan_max_age_hours:g}. Make a new one: "
             "swit-provisioning plan"
         )
-        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
+        raise dg.Failure(told(settings, message), metadata={"status": "stale"}, allow_retries=False)
 
 
 def _refuse_stale(
@@ -155,7 +166,8 @@ def _refuse_stale(
         store.organization.bind(now.facts.organization_id)
         fresh = reconcile(directory.read(), now, settings.policy(), store.identities.memory())
     except (DirectoryError, SwitError, OtherOrganizationError) as error:
-        raise as_failure(error, doing="Nothing was written") from error
+        failure = as_failure(error, doing="Nothing was written", settings=settings)
+        raise failure from cause(error, settings)
     done = frozenset(
         change_id
         for change_id, entry in store.journal.latest(application_id, plan_id=plan.plan_id).items()
@@ -168,4 +180,4 @@ def _refuse_stale(
             f"{'' if len(moved) <= 20 else f' and {len(moved) - 20} more'}. "  # noqa: PLR2004
             "Make a new one: swit-provisioning plan"
         )
-        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
+        raise dg.Failure(told(settings, message), metadata={"status": "stale"}, allow_retries=False)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from swit_provisioning.assets.common import told
 from swit_provisioning.reconcile.guards import GUARDS, GuardName, Verdict, judge
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.settings import Settings
@@ -60,13 +61,13 @@ def judged(
     )
 
 
-def check_result(verdict: Verdict, asset: str) -> dg.AssetCheckResult:
+def check_result(verdict: Verdict, asset: str, settings: Settings) -> dg.AssetCheckResult:
     """A verdict as the UI shows it: its message is the first thing to read."""
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=verdict.name,
         passed=not verdict.stops,
-        description=verdict.message,
+        description=told(settings, verdict.message),
         metadata={"approved": verdict.lifted},
     )
 

@@ -21,6 +21,7 @@ from swit_provisioning.reconcile.plan import STEPS, Binding, Plan
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.standing import Standing
 from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
+from swit_provisioning.reconcile.surroundings import teams_around
 from swit_provisioning.reconcile.team_names import (
     numbered_names,
     settle_with_names,
@@ -126,6 +127,7 @@ def _planned(plan: Plan, read: _Read, policy: Policy, memory: Memory) -> Plan:
         changes=tuple(changes),
         findings=in_order(findings, directory.facts),
         bindings=_bindings(members, owners, standing, groups),
+        teams=teams_around(changes, owners.teams),
         bases=replace(
             plan.bases,
             active_users_that_may_go=counted.active_users_that_may_go(

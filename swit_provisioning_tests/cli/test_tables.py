@@ -1,6 +1,7 @@
 """What a person sees on the terminal."""
 
 import io
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from swit_provisioning.cli.console import errors, output
 from swit_provisioning.cli.progress import progress_bar
 from swit_provisioning.cli.tables import (
     MOST_ROWS,
-    changes_table,
+    changes_tables,
     findings_table,
     guards_table,
     header,
@@ -20,6 +21,7 @@ from swit_provisioning.reconcile.plan import Change, Finding, Plan, Step
 from swit_provisioning.reconcile.policy import Action
 from swit_provisioning.resources.progress import CURRENT_PROGRESS
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.plans import StoredPlan
 
 
 def console(*, terminal: bool = False) -> Console:
@@ -53,9 +55,15 @@ def change(
     )
 
 
+def stored(*changes: Change) -> StoredPlan:
+    plan = Plan(changes=changes)
+    made = datetime(2026, 3, 1, tzinfo=UTC)
+    return StoredPlan(plan=plan, plan_id=plan.plan_id, created_at=made, verdicts=())
+
+
 def test_markup_in_a_name_is_shown_as_it_is() -> None:
     on = console()
-    changes_table(on, [change(target="[red]Board[/red]", after={"name": "[/]"})], "Changes")
+    changes_tables(on, [change(target="[red]Board[/red]", after={"name": "[/]"})])
     findings = (Finding(kind="k", subject="[bold]", message="[/bold]"),)
     findings_table(on, findings, all_of_them="")
     assert "[red]Board[/red]" in shown(on)
@@ -64,8 +72,8 @@ def test_markup_in_a_name_is_shown_as_it_is() -> None:
 
 def test_a_long_plan_is_cut_and_says_so() -> None:
     on = console()
-    changes_table(on, [change(target=f"T{n}") for n in range(MOST_ROWS + 5)], "Changes")
-    assert "... and 5 more: --json shows all" in shown(on)
+    changes_tables(on, [change(target=f"T{n}") for n in range(MOST_ROWS + 5)])
+    assert "... and 5 more: --json, or show PLAN_ID --html FILE, shows all" in shown(on)
 
 
 def test_findings_are_counted_by_kind_and_many_of_one_do_not_hide_the_few_of_another() -> None:
@@ -139,7 +147,7 @@ def test_no_bar_where_nobody_looks() -> None:
 )
 def test_a_plan_says_how_long_it_takes(seconds: float, says: str) -> None:
     on = console()
-    plan_summary(on, Plan(changes=(change(after={"name": "A"}),)), 7, seconds)
+    plan_summary(on, stored(change(after={"name": "A"})), 7, seconds)
     assert f"About 7 API calls, {says}." in shown(on)
 
 
