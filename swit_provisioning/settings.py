@@ -51,7 +51,8 @@ class SettingsError(Exception):
         """Take one sentence a problem, each beginning with the variable's name."""
         self.problems = problems
         lines = "\n".join(f"- {problem}" for problem in problems)
-        super().__init__(f"{len(problems)} setting(s) to mend:\n{lines}")
+        count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
+        super().__init__(f"{count} to mend:\n{lines}")
 
 
 def _split(value: object) -> object:
@@ -381,7 +382,10 @@ class Settings(ScheduleSettings):
             except ValueError as error:
                 problems.append(f"{name}: {error}")
         if self.idp_file and self.idp_file.suffix.lower() not in {".json", ".ldif"}:
-            problems.append(f"IDP_FILE: {self.idp_file} ends neither in .json nor in .ldif")
+            problems.append(
+                f"IDP_FILE: {self.idp_file} ends neither in .json nor in .ldif; name a file of one"
+                " of these kinds, for example export.ldif"
+            )
         return problems
 
     def missing(

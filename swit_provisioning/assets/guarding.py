@@ -77,6 +77,9 @@ def refuse_env_references(config: Mapping[str, Any]) -> None:
     for value in config.values():
         if isinstance(value, Mapping):
             if set(value) == {"env"}:
-                message = "{env: NAME} is not allowed in a run's configuration; write the value"
+                message = (
+                    "{env: NAME} is not allowed in a run's configuration: it would show any"
+                    " variable of the server. Write the value itself."
+                )
                 raise dg.Failure(message, metadata={"status": "failed"}, allow_retries=False)
             refuse_env_references(value)

@@ -97,8 +97,8 @@ def _print(settings: Settings, first: StoredPlan, second: StoredPlan, found: Com
 def _different(console: Console, first_id: str, second_id: str, found: Comparison) -> None:
     if not found.different:
         return
-    title = f"In both, but different ({len(found.different):,})"
-    table = Table(title=title, title_justify="left", title_style="bold")
+    console.print(f"[bold]In both, but different ({len(found.different):,})[/bold]")
+    table = Table()
     for column in ("action", "who or what", f"in {first_id}", f"in {second_id}"):
         table.add_column(column, overflow="fold")
     for a, b in found.different[:MOST_ROWS]:

@@ -107,7 +107,10 @@ def _why(dagster: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
         event = entry.get_dagster_event()
         error = event.job_failure_data.error
         return "failed", _innermost(error) if error else (event.message or "")
-    return "failed", "The run was interrupted."
+    return "failed", (
+        "The run was interrupted. Start it again, or re-execute it from failure in the Dagster UI:"
+        " what is done is not sent again."
+    )
 
 
 def _failed_guards(dagster: dg.DagsterInstance, run_id: str) -> list[str]:

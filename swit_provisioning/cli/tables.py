@@ -66,11 +66,13 @@ def changes_tables(console: Console, changes: Iterable[Change], *, aside: str = 
     for action, found in by_action(changes).items():
         why = {change.reason for change in found}
         all_of_them = f": {safe(found[0].reason)}" if len(why) == 1 else ""
-        table = Table(
-            title=f"{IN_WORDS[action]} ({len(found):,}, {action}{aside}){all_of_them}",
-            title_justify="left",
-            title_style="bold",
+        # Not as the table's title, which would be folded to the width of a narrow table.
+        console.print(
+            f"[bold]{IN_WORDS[action]} ({len(found):,}, {action}{aside}){all_of_them}[/bold]",
+            highlight=False,
+            soft_wrap=True,
         )
+        table = Table()
         for column in ("who or what", "what", *(() if all_of_them else ("why",))):
             table.add_column(column, overflow="fold")
         colour = _COLOURS.get(action, "yellow")

@@ -29,7 +29,8 @@ _PERSONS_DN: Final = re.compile(
 )
 _NO_DATE: Final = r"(?![0-9]{4}-[0-9]{2}-[0-9]{2}\b)"
 _NUMBER: Final = re.compile(rf"(?<![\w.+-]){_NO_DATE}\+?\(?[0-9][0-9 ()/-]{{6,}}[0-9](?![\w-])")
-_QUOTED: Final = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
+# As `repr` writes a value; the apostrophe of "doesn't" begins none.
+_QUOTED: Final = re.compile(r"(?<!\w)(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)")
 
 _ABOUT_GROUPS: Final = frozenset(
     {

@@ -1,5 +1,8 @@
 """`plan` in the UI, what its assets show there, and how that plan is applied."""
 
+import re
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -8,7 +11,7 @@ from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.browser.dagster_dev import DagsterDev
 from swit_provisioning_tests.browser.people_file import PeopleFile
 from swit_provisioning_tests.browser.pictures import Pictures
-from swit_provisioning_tests.browser.screens import Launchpad, metadata_value
+from swit_provisioning_tests.browser.screens import Launchpad, metadata_value, picture_in
 
 NEWCOMER = "Ines Novak"
 
@@ -50,6 +53,49 @@ def test_user_diff_shows_who_would_get_an_account(
     expect(row).to_contain_text(NEWCOMER)
     if pictures:
         pictures.user_diff()
+
+
+@pytest.mark.usefixtures("planned")
+def test_user_diff_says_in_one_sentence_what_would_happen_and_counts_it(
+    page: Page, dagster: DagsterDev
+) -> None:
+    page.goto(f"{dagster.url}/assets/user_diff")
+    expect(metadata_value(page, "summary")).to_have_text(
+        re.compile(r"^2 leave, \d+ people's data change, 3 join$")
+    )
+    expect(metadata_value(page, "user.create")).to_have_text("3")
+    expect(metadata_value(page, "user.remove")).to_have_text("0")
+    first = metadata_value(page, "preview").get_by_role("row").nth(1)
+    expect(first).to_contain_text("user.deactivate")
+
+
+@pytest.mark.usefixtures("planned")
+def test_team_diff_draws_the_tree_with_every_team_that_would_be_made(
+    page: Page, dagster: DagsterDev, pictures: Pictures | None
+) -> None:
+    page.goto(f"{dagster.url}/assets/team_diff")
+    image = picture_in(page, "tree")
+    assert image.get_attribute("alt") == "The team tree as it will be"
+    assert image.evaluate("image => image.complete && image.naturalHeight > 100")
+    if pictures:
+        pictures.team_tree()
+
+
+@pytest.mark.usefixtures("planned")
+def test_change_plan_leads_to_the_page_of_the_plan(
+    page: Page, dagster: DagsterDev, newcomer: str, pictures: Pictures | None
+) -> None:
+    page.goto(f"{dagster.url}/assets/change_plan")
+    plan_id = metadata_value(page, "plan_id").inner_text().strip()
+    path = Path(metadata_value(page, "page").inner_text().strip())
+    page.goto(path.as_uri())
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Plan {plan_id}")
+    page.get_by_label("Show only what holds").fill(newcomer)
+    shown = page.locator("#change-user-create tbody > tr:visible")
+    expect(shown).to_have_count(1)
+    expect(shown).to_contain_text(newcomer)
+    if pictures:
+        pictures.page(path)
 
 
 @pytest.mark.usefixtures("planned")

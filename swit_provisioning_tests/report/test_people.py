@@ -113,13 +113,11 @@ def test_a_finding_about_a_person_keeps_what_is_to_be_done() -> None:
         kind="name changed",
         subject="CN=Ann Lee,OU=People,DC=x",
         attribute="displayName",
-        message="The name 'Ann #Lee' holds characters; it becomes 'Ann _Lee'. Write it anew.",
+        message="The name 'Ann #Lee' doesn't fit; it becomes \"Ann _L'ee\". Write it anew.",
     )
     hidden = finding_without_people(finding)
     assert hidden.subject == code_of(finding.subject)
-    assert hidden.message == (
-        f"The name {HIDDEN} holds characters; it becomes {HIDDEN}. Write it anew."
-    )
+    assert hidden.message == f"The name {HIDDEN} doesn't fit; it becomes {HIDDEN}. Write it anew."
     assert (hidden.kind, hidden.attribute) == ("name changed", "displayName")
 
 
