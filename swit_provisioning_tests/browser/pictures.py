@@ -70,7 +70,7 @@ class Pictures:
             page.goto(f"{self._base}/assets/team_diff")
             picture_in(page, "tree")
             _settle(page)
-            page.screenshot(path=_FOLDER / "team-tree.png")
+            _save(page, "team-tree", _around([page.get_by_role("dialog")]))
 
     def page(self, path: Path) -> None:
         """The page of a plan, down to the tree."""
