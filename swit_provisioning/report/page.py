@@ -47,9 +47,13 @@ class PlanFacts:
 
 
 class _Row(NamedTuple):
-    cells: tuple[str, ...]
+    who: str
+    what: str
+    """A finding's attribute."""
+    why: str
+    """What to do about a finding."""
     everyone: str = ""
-    """All of those of whom the second cell names the first few."""
+    """All of those of whom `what` names the first few."""
 
 
 class _Block(NamedTuple):
@@ -120,7 +124,7 @@ def _change_row(change: Change) -> _Row:
     words = what(change.action, change.before, change.after)
     named = named_in(change.action, change.before, change.after)
     everyone = ", ".join(named) if len(named) > MOST_NAMED else ""
-    return _Row((change.target, words, change.reason), everyone)
+    return _Row(change.target, words, change.reason, everyone)
 
 
 def _finding_groups(findings: Sequence[Finding]) -> list[_Group]:
@@ -133,7 +137,7 @@ def _finding_groups(findings: Sequence[Finding]) -> list[_Group]:
             heading=kind.capitalize(),
             sign="!",
             number=len(found),
-            blocks=_blocks([_Row((f.subject, f.attribute, f.message)) for f in found]),
+            blocks=_blocks([_Row(f.subject, f.attribute, f.message) for f in found]),
         )
         for number, (kind, found) in enumerate(kinds.items(), start=1)
     ]

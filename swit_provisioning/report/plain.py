@@ -16,7 +16,8 @@ _MARKS: Final = re.compile("[\u061c\u200e\u200f]")
 
 def readable(text: str) -> str:
     """The text in one line, with a sign in place of each character that would steer the display."""
-    return _STEERING.sub(_REPLACED, _SPACES.sub(" ", text))
+    # Most names hold nothing of the kind, and a page shows some hundred thousand.
+    return text if text.isprintable() else _STEERING.sub(_REPLACED, _SPACES.sub(" ", text))
 
 
 def for_a_terminal(text: str) -> str:

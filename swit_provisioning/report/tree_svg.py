@@ -65,14 +65,15 @@ def tree_markdown(root: Branch, most: int = MOST_ROWS) -> str:
 
 
 def _draw_lines(svg: Element, rows: list[Row]) -> None:
-    """From each row up and to its parent's."""
-    above: dict[int, int] = {}
+    """From each row up to its parent's, or to the sibling's before it, whose line goes on."""
+    last: dict[int, int] = {}
     for number, row in enumerate(rows):
-        above[row.depth] = number
-        if row.depth == 0:
+        parent, sibling = last.get(row.depth - 1), last.get(row.depth, -1)
+        last[row.depth] = number
+        if parent is None:
             continue
         x = _MARGIN + (row.depth - 1) * _STEP + 7
-        start = _MARGIN + above[row.depth - 1] * _ROW + 22
+        start = _MARGIN + (sibling * _ROW + 12 if sibling > parent else parent * _ROW + 22)
         end = _MARGIN + number * _ROW + 12
         way = f"M{x} {start}V{end}H{x + 11}"
         SubElement(svg, "path", {"class": "line", "d": way, "fill": "none", "stroke": _LINE})

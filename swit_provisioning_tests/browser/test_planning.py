@@ -14,6 +14,7 @@ from swit_provisioning_tests.browser.pictures import Pictures
 from swit_provisioning_tests.browser.screens import Launchpad, metadata_value, picture_in
 
 NEWCOMER = "Ines Novak"
+HOSTILE = "Zoe <script>window.ran=1</script> | `b` **bold** [x](javascript:window.ran=1)"
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +125,23 @@ def test_the_launchpad_of_apply_asks_for_a_plan_id_and_applies_that_plan(
     run = launchpad.launch()
     assert run.ended() == "Success"
     assert newcomer in {user["email"] for user in swit.organisation.snapshot()["users"]}
+
+
+def test_names_are_text_wherever_the_ui_shows_them(
+    page: Page, dagster: DagsterDev, people: PeopleFile
+) -> None:
+    """Swit takes neither < nor * in a name, so the plan has _ for them; the rest stays."""
+    address = people.hire(HOSTILE, into=f"Team {HOSTILE}", entry="Hostile Name")
+    shown = re.sub(r"[<>*]", "_", HOSTILE)
+    assert Launchpad(page, dagster.url, "plan").launch().ended() == "Success"
+    page.goto(f"{dagster.url}/assets/user_diff")
+    row = metadata_value(page, "preview").get_by_role("row").filter(has_text=address)
+    expect(row).to_contain_text(shown)
+    page.goto(f"{dagster.url}/assets/team_diff")
+    row = metadata_value(page, "preview").get_by_role("row").filter(has_text="team.create")
+    expect(row).to_contain_text(f"Team {shown}")
+    assert picture_in(page, "tree").evaluate("image => image.naturalHeight > 30")
+    page.goto(f"{dagster.url}/assets/directory_findings")
+    finding = metadata_value(page, "preview").get_by_role("row").filter(has_text="Hostile Name")
+    expect(finding.filter(has_text="name changed").first).to_contain_text("<script>")
+    assert page.evaluate("window.ran") is None

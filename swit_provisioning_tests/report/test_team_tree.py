@@ -6,7 +6,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from swit_provisioning.reconcile.plan import Change, TeamBefore
+from swit_provisioning.reconcile.plan import Change, Plan, TeamBefore
 from swit_provisioning.reconcile.surroundings import teams_around
 from swit_provisioning.reconcile.teams import Team
 from swit_provisioning.report.team_tree import Branch, rows_of, tree_of
@@ -186,3 +186,16 @@ def test_the_picture_in_the_ui_is_one_image_that_holds_all_of_it() -> None:
     alt, _, rest = markdown.partition("](data:image/svg+xml;base64,")
     assert alt == "![The team tree as it will be"
     assert base64.b64decode(rest.removesuffix(")")).startswith(b"<svg ")
+
+
+def test_a_plan_of_an_earlier_version_can_still_be_shown_without_a_picture() -> None:
+    document = plan_of_the_day().document()
+    del document["teams"]
+    old = Plan.of(document)
+    assert old.plan_id == plan_of_the_day().plan_id
+    assert tree_of(old.teams, old.changes) is None
+
+
+def test_a_stored_plan_keeps_its_picture() -> None:
+    plan = plan_of_the_day()
+    assert Plan.of(plan.document()).teams == plan.teams != ()
