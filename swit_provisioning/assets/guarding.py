@@ -18,12 +18,12 @@ GUARD_SAYS: Final[Mapping[GuardName, str]] = {
     "directory_read_is_complete": "The directory was read whole, and every base gave users.",
     "swit_read_is_complete": "Swit was read whole, by an active administrator's account.",
     "protected_users_untouched": "No protected user and no kept team is changed.",
-    "directory_has_not_shrunk": "No base lost more than MAX_DIRECTORY_SHRINK since the last read.",
-    "deactivations_within_limit": "Not more leave than MAX_DEACTIVATIONS.",
-    "team_deletions_within_limit": "Not more teams go than MAX_TEAM_DELETIONS.",
-    "membership_removals_within_limit": "Not more memberships go than MAX_MEMBERSHIP_REMOVALS.",
-    "creations_within_limit": "Not more is made than MAX_USER_CREATIONS, MAX_TEAM_CREATIONS.",
-    "updates_within_limit": "Not more is changed than MAX_UPDATES.",
+    "directory_has_not_shrunk": "No base shrank by more than MAX_DIRECTORY_SHRINK allows.",
+    "deactivations_within_limit": "No more people leave than MAX_DEACTIVATIONS allows.",
+    "team_deletions_within_limit": "No more teams go than MAX_TEAM_DELETIONS allows.",
+    "membership_removals_within_limit": "No more memberships end than MAX_MEMBERSHIP_REMOVALS.",
+    "creations_within_limit": "No more is made than MAX_USER_CREATIONS, MAX_TEAM_CREATIONS.",
+    "updates_within_limit": "No more is updated than MAX_UPDATES allows.",
 }
 
 

@@ -93,6 +93,7 @@ def plan_page(plan: Plan, facts: PlanFacts) -> str:
         facts=facts,
         made=facts.created_at.astimezone(UTC),
         summary=summary(plan.changes),
+        verdicts=sorted(facts.verdicts, key=lambda verdict: bool(verdict["passed"])),
         stopped=stopped,
         policy=_policy(),
         css=Markup(_asset("plan.css")),  # noqa: S704 - ours, not a name

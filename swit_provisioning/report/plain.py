@@ -9,8 +9,9 @@ LONGEST: Final = 80
 _REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 _SPACES: Final = re.compile("[\t\n\v\f\r\x85\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}]+")
 # What steers a terminal, and what makes the text behind it read from right to left: those that
-# last until they are ended. Marks for one place, which Arabic and Hebrew need, are left.
-_STEERING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# last until they are ended. Marks for one place, which Arabic and Hebrew need, are left. And half
+# characters (surrogates), which no file can hold.
+_STEERING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MARKS: Final = re.compile("[\u061c\u200e\u200f]")
 
 

@@ -32,7 +32,7 @@ def keep_page(settings: Settings, run_id: str, page: str) -> dg.MetadataValue:
     path = UPath(settings.frames_path) / "change_plan" / f"{run_id}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.protocol in {"", "file", "local"}:
-        write_private(Path(str(path)), page)
+        write_private(Path(path.path), page)
     else:
         path.write_text(page, encoding="utf-8")
     return dg.MetadataValue.path(str(path))

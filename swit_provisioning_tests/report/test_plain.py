@@ -19,6 +19,7 @@ def test_nothing_that_steers_a_terminal_or_turns_a_line_round_is_left(name: str)
 def test_what_was_taken_out_is_seen() -> None:
     """Two names that differ in nothing but that must not look the same."""
     assert readable("\x1b[31mred") == "\N{REPLACEMENT CHARACTER}[31mred"
+    assert readable("half \ud83d") == "half \N{REPLACEMENT CHARACTER}"
     assert readable("a\u202egpj.exe") == "a\N{REPLACEMENT CHARACTER}gpj.exe"
 
 
