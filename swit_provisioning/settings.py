@@ -51,7 +51,8 @@ class SettingsError(Exception):
         """Take one sentence a problem, each beginning with the variable's name."""
         self.problems = problems
         lines = "\n".join(f"- {problem}" for problem in problems)
-        super().__init__(f"{len(problems)} setting(s) to mend:\n{lines}")
+        count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
+        super().__init__(f"{count} to mend:\n{lines}")
 
 
 def _split(value: object) -> object:
@@ -342,6 +343,11 @@ class Settings(ScheduleSettings):
     frames_base_path: Text = Field(
         default=None, description="where frames rest; unset: `frames` under `DAGSTER_HOME`"
     )
+    hide_names: Literal["messages", "everywhere", "nowhere"] = Field(
+        default="messages",
+        description="where people's names, addresses and numbers are left out, codes in their "
+        "place: `messages` to chats; `everywhere`: in metadata and logs of the UI too; `nowhere`",
+    )
     dagster_home: Path = Field(default=Path(".dagster_home"), description="Dagster's own folder")
 
     @classmethod
@@ -379,7 +385,10 @@ class Settings(ScheduleSettings):
             except ValueError as error:
                 problems.append(f"{name}: {error}")
         if self.idp_file and self.idp_file.suffix.lower() not in {".json", ".ldif"}:
-            problems.append(f"IDP_FILE: {self.idp_file} ends neither in .json nor in .ldif")
+            problems.append(
+                f"IDP_FILE: {self.idp_file} ends neither in .json nor in .ldif; name a file of one"
+                " of these kinds, for example export.ldif"
+            )
         return problems
 
     def missing(
@@ -438,6 +447,16 @@ class Settings(ScheduleSettings):
             if self.swit_base_url
             else "https://saml.swit.io/scim/v2"
         )
+
+    @property
+    def mode(self) -> str:
+        """`live` or `TEST MODE`: every output says it."""
+        return "TEST MODE" if self.is_running_locally else "live"
+
+    @property
+    def names_are_hidden_everywhere(self) -> bool:
+        """Whether metadata and logs hold no people either."""
+        return self.hide_names == "everywhere"
 
     @property
     def home(self) -> Path:

@@ -11,14 +11,21 @@ import dagster as dg
 import pandas as pd
 
 from swit_provisioning.apply.executor import STOPPED, Applier
-from swit_provisioning.apply.outcomes import Outcome, outcomes_frame
-from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure
+from swit_provisioning.apply.outcomes import DONE, Outcome, outcomes_frame
+from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure, told
 from swit_provisioning.assets.gate import conclude
 from swit_provisioning.assets.guarding import root_run_id
 from swit_provisioning.assets.recording import Numbers, effort_of, logged_if_it_fails
 from swit_provisioning.reconcile.frames import OUTCOMES
 from swit_provisioning.reconcile.plan import Step
-from swit_provisioning.resources.frames import ParquetFrames, preview, table_schema
+from swit_provisioning.report.people import frame_without_people
+from swit_provisioning.resources.frames import (
+    PREVIEW_ROWS,
+    ParquetFrames,
+    dangerous_rows_first,
+    preview,
+    table_schema,
+)
 from swit_provisioning.resources.progress import RunProgress
 from swit_provisioning.resources.writing import Writer
 from swit_provisioning.settings import Settings
@@ -82,7 +89,9 @@ def _applier(
     try:
         lease = writer.lease()
     except LeaseHeldError as error:
-        raise as_failure(error, doing="Nothing more was written", status="busy") from error
+        raise as_failure(
+            error, doing="Nothing more was written", settings=settings, status="busy"
+        ) from error
     _refuse_overtaken(store, acceptance)
     progress.begin(stored.plan, sent=lambda: swit.calls, log=context.log.info)
     return Applier(
@@ -135,7 +144,7 @@ def _sending_op(step: Step) -> dg.OpDefinition:
             try:
                 outcomes = applier.send(step)
             except STOPPED as error:
-                raise as_failure(error, doing="Stopped in the middle") from error
+                raise as_failure(error, doing="Stopped in the middle", settings=settings) from error
         context.log.info("%s: %s", step, _counted(outcomes))
 
     return send
@@ -167,40 +176,51 @@ def _settling_op(
             try:
                 outcomes = applier.settle(steps)
             except STOPPED as error:
-                raise as_failure(error, doing="Stopped in the middle") from error
-            numbers = _numbers(outcomes) | effort_of(store, context.run, steps)
-            _fail_if_anything_is_left(context, asset, outcomes, numbers)
+                raise as_failure(error, doing="Stopped in the middle", settings=settings) from error
+            frame = outcomes_frame(outcomes)
+            metadata = {
+                **_metadata(outcomes, frame, settings),
+                **effort_of(store, context.run, steps),
+            }
+            failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
+            if failed:
+                context.log_event(dg.AssetObservation(asset, metadata=metadata))
+                raise _failure(failed, outcomes, settings)
         if last:
             conclude(store, applier.plan, applier.application_id)
-        return dg.Output(outcomes_frame(outcomes), metadata=numbers)
+        return dg.Output(frame, metadata=metadata)
 
     return settle
 
 
-def _fail_if_anything_is_left(
-    context: dg.OpExecutionContext, asset: str, outcomes: list[Outcome], numbers: Numbers
-) -> None:
-    failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
-    if failed:
-        shown = preview(_failed_first(outcomes_frame(outcomes)), OUTCOMES.shown)
-        context.log_event(dg.AssetObservation(asset, metadata={**numbers, "outcomes": shown}))
-        raise _failure(failed, len(outcomes), numbers)
+def _metadata(
+    outcomes: list[Outcome], frame: pd.DataFrame, settings: Settings
+) -> "dict[str, dg.RawMetadataValue]":
+    """What came of it in a sentence and in numbers; what was not done, each with its reason."""
+    left = frame[~frame["outcome"].isin(DONE)]
+    metadata: dict[str, dg.RawMetadataValue] = {"summary": _counted(outcomes), **_numbers(outcomes)}
+    if not left.empty:
+        metadata["not done"] = outcomes_preview(left, settings)
+    return metadata
 
 
-def _failed_first(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """What a person must see stands where the preview shows it."""
-    return outcomes.sort_values("outcome", key=lambda kind: kind != "failed", kind="stable")
+def outcomes_preview(outcomes: pd.DataFrame, settings: Settings) -> dg.TableMetadataValue:
+    """Outcomes as a table for the UI, what a person must see first."""
+    rows = dangerous_rows_first(outcomes).head(PREVIEW_ROWS)
+    if settings.names_are_hidden_everywhere:
+        rows = frame_without_people("outcomes", rows)
+    return preview(rows, OUTCOMES.shown)
 
 
-def _failure(failed: list[Outcome], planned: int, numbers: Numbers) -> dg.Failure:
+def _failure(failed: list[Outcome], outcomes: list[Outcome], settings: Settings) -> dg.Failure:
     first = failed[0]
     said = (first.message or "no answer").rstrip(".")
     message = (
-        f"{len(failed)} of {planned} changes failed; the first: {first.change.action} "
+        f"{len(failed)} of {len(outcomes)} changes failed; the first: {first.change.action} "
         f"{first.change.target}: {said}. Re-execute from failure: what is done is not sent again."
     )
-    metadata: dict[str, dg.RawMetadataValue] = {**numbers, "status": "failed"}
-    return dg.Failure(message, metadata=metadata, allow_retries=False)
+    metadata: dict[str, dg.RawMetadataValue] = {**_numbers(outcomes), "status": "failed"}
+    return dg.Failure(told(settings, message), metadata=metadata, allow_retries=False)
 
 
 def _numbers(outcomes: list[Outcome]) -> Numbers:

@@ -4,7 +4,10 @@ from typing import Final
 
 import dagster as dg
 
+from swit_provisioning.report.people import without_people_in
+from swit_provisioning.report.plain import readable
 from swit_provisioning.resources.frames import schema_of, table_schema
+from swit_provisioning.settings import Settings
 
 OWNERS: Final = ["team:it-operations"]
 DIRECTORY_GROUP: Final = "directory"
@@ -28,9 +31,22 @@ def frame_out(name: str, *, group: str, kinds: set[str]) -> dg.AssetOut:
     )
 
 
-def as_failure(error: Exception, *, doing: str, status: str = "failed") -> dg.Failure:
+def told(settings: Settings, text: str) -> str:
+    """What metadata, logs and errors may say: without people where `HIDE_NAMES` asks for that."""
+    return readable(without_people_in(text) if settings.names_are_hidden_everywhere else text)
+
+
+def as_failure(
+    error: Exception, *, doing: str, settings: Settings, status: str = "failed"
+) -> dg.Failure:
     """Return (not raise) a failed step, so that the caller keeps `raise ... from`.
 
     Reading and sending try again by themselves; Dagster must not add tries of its own.
     """
-    return dg.Failure(f"{doing}: {error}", metadata={"status": status}, allow_retries=False)
+    said = told(settings, f"{doing}: {error}")
+    return dg.Failure(said, metadata={"status": status}, allow_retries=False)
+
+
+def cause(error: Exception, settings: Settings) -> Exception | None:
+    """What the failed step shows as its cause: nothing where the error may name people."""
+    return None if settings.names_are_hidden_everywhere else error

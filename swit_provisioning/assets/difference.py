@@ -1,19 +1,19 @@
 """What differs, and the plan that would mend it: computed at once, stored, and nothing sent."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
 import pandas as pd
 
-from swit_provisioning.assets.common import DIFFERENCE_GROUP, frame_out
+from swit_provisioning.assets.common import DIFFERENCE_GROUP, frame_out, told
 from swit_provisioning.assets.guarding import judged, root_run_id
 from swit_provisioning.reconcile.bases import is_complete
 from swit_provisioning.reconcile.findings import findings_frame
-from swit_provisioning.reconcile.frames import FrameSchema
-from swit_provisioning.reconcile.plan import Change, Plan, changes_frame
+from swit_provisioning.reconcile.plan import Plan, changes_frame
 from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.reconcile.policy import Action
+from swit_provisioning.reconcile.policy import ACTIONS, Action
 from swit_provisioning.reconcile.state import (
     DirectoryFacts,
     DirectoryState,
@@ -21,8 +21,15 @@ from swit_provisioning.reconcile.state import (
     SwitState,
 )
 from swit_provisioning.reconcile.sticking import repeats_after
+from swit_provisioning.report.page import plan_page
+from swit_provisioning.report.people import without_people
+from swit_provisioning.report.summary import summary
+from swit_provisioning.report.team_tree import tree_of
+from swit_provisioning.report.tree_svg import tree_markdown
 from swit_provisioning.resources.frames import PREVIEW_ROWS, preview, schema_of
+from swit_provisioning.resources.pages import keep_page, page_facts
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store
 
 DIFFS: Final[dict[str, tuple[Action, ...]]] = {
@@ -32,6 +39,9 @@ DIFFS: Final[dict[str, tuple[Action, ...]]] = {
     "membership_diff": ("membership.add", "membership.remove", "primary.update"),
 }
 """Which actions each diff holds."""
+
+MOST_TEAMS: Final = 60
+"""Lines of the tree in the metadata: the event log holds the picture twice."""
 
 _READS_OF: Final = {
     "user_diff": {"idp_users", "swit_users"},
@@ -93,48 +103,72 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     )
     repeats = repeats_after(plan, memory, complete=is_complete(plan.bases))
     store.repeats.remember(repeats, seen=memory.seen)
+    shown = without_people(plan) if settings.names_are_hidden_everywhere else plan
     for name, actions in DIFFS.items():
-        yield _output(name, [c for c in plan.changes if c.action in actions])
+        yield _diff_output(name, actions, plan)
     yield _findings_output(plan)
-    yield _plan_output(plan)
+    stored = StoredPlan(
+        plan=shown,
+        plan_id=plan.plan_id,
+        created_at=datetime.now(UTC),
+        verdicts=tuple(
+            {**verdict.document(), "message": told(settings, verdict.message)}
+            for verdict in verdicts
+        ),
+    )
+    page = plan_page(shown, page_facts(settings, stored))
+    yield _plan_output(plan, shown, keep_page(settings, context.run.run_id, page))
 
 
-def _output(name: str, changes: list[Change]) -> dg.Output[pd.DataFrame]:
-    schema: FrameSchema = schema_of(name)
-    frame = changes_frame(changes, schema)
-    counts = frame["action"].value_counts().to_dict()
-    numbers = {str(action): int(n) for action, n in counts.items()}
-    return dg.Output(frame, name, metadata={"summary": _summary(numbers), **numbers})
+def _diff_output(name: str, actions: tuple[Action, ...], plan: Plan) -> dg.Output[pd.DataFrame]:
+    """A diff, with the sentence that a person reads first and a number for each action."""
+    changes = [change for change in plan.changes if change.action in actions]
+    metadata: dict[str, dg.RawMetadataValue] = {
+        "summary": summary(changes),
+        **{action: sum(c.action == action for c in changes) for action in actions},
+    }
+    root = tree_of(plan.teams, plan.changes) if name == "team_diff" else None
+    if root is not None:
+        metadata["tree"] = dg.MetadataValue.md(tree_markdown(root, MOST_TEAMS))
+    return dg.Output(changes_frame(changes, schema_of(name)), name, metadata=metadata)
 
 
 def _findings_output(plan: Plan) -> dg.Output[pd.DataFrame]:
     frame = findings_frame(plan.findings)
     counts = {str(kind): int(n) for kind, n in frame["kind"].value_counts(sort=False).items()}
-    summary = _summary(counts) if counts else "nothing to mend"
-    return dg.Output(frame, "directory_findings", metadata={"summary": summary, **counts})
-
-
-def _plan_output(plan: Plan) -> dg.Output[pd.DataFrame]:
-    frame = changes_frame(plan.changes)
-    shown = [finding.document() for finding in plan.findings[:PREVIEW_ROWS]]
-    findings = pd.DataFrame(shown, columns=["kind", "subject", "attribute", "message", "side"])
+    told_counts = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
     return dg.Output(
         frame,
+        "directory_findings",
+        metadata={
+            "summary": told_counts or "nothing to mend",
+            "number of findings": len(frame),
+            **counts,
+        },
+    )
+
+
+def _plan_output(plan: Plan, shown: Plan, page: dg.MetadataValue) -> dg.Output[pd.DataFrame]:
+    """The plan: what it does, how it is applied, where its page is. `shown` is for people."""
+    findings = pd.DataFrame(
+        [finding.document() for finding in shown.findings[:PREVIEW_ROWS]],
+        columns=["kind", "subject", "attribute", "message", "side"],
+    )
+    return dg.Output(
+        changes_frame(plan.changes),
         "change_plan",
         metadata={
             "plan_id": plan.plan_id,
-            "summary": _summary(plan.counts()),
+            "summary": summary(plan.changes),
+            "page": page,
+            "page, elsewhere": dg.MetadataValue.md(
+                f"`swit-provisioning show {plan.plan_id} --html plan.html`"
+            ),
             "apply": dg.MetadataValue.md(f"`swit-provisioning apply {plan.plan_id}`"),
             **({"findings": preview(findings)} if plan.findings else {}),
             "number of findings": len(plan.findings),
             "not sent (disabled)": len(plan.disabled),
             "not sent (does not stick)": len(plan.held),
-            **plan.counts(),
+            **{action: plan.counts().get(action, 0) for action in ACTIONS},
         },
     )
-
-
-def _summary(counts: dict[str, int]) -> str:
-    if not counts:
-        return "nothing to do"
-    return ", ".join(f"{n} {action}" for action, n in counts.items())

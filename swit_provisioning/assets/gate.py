@@ -7,7 +7,13 @@ import dagster as dg
 import pandas as pd
 
 from swit_provisioning.apply.bindings import bindings_to_remember
-from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, as_failure
+from swit_provisioning.assets.common import (
+    APPLY_GROUP,
+    OWNERS,
+    as_failure,
+    cause,
+    told,
+)
 from swit_provisioning.assets.guarding import (
     check_result,
     guard_specs,
@@ -66,7 +72,7 @@ def accepted_plan(
     root = root_run_id(context.run)
     stored = _stored_plan(store, config, root)
     plan = stored.plan
-    _take_lease(writer)
+    _take_lease(writer, settings)
     # What broke half way goes on under its first name: the journal knows what is done.
     begun = store.acceptances.unfinished(plan.plan_id)
     application_id = begun.application_id if begun else context.run.run_id
@@ -77,11 +83,13 @@ def accepted_plan(
         guards = tuple(name for name in GUARDS if name not in NEVER_LIFTED)
         store.approvals.add(plan.plan_id, who=who_am_i(), why=config.approve.strip(), guards=guards)
     verdicts = judged(plan, settings, store, application_id=application_id)
-    yield from (check_result(verdict, "accepted_plan") for verdict in verdicts)
+    yield from (check_result(verdict, "accepted_plan", settings) for verdict in verdicts)
     stopped = [verdict.message for verdict in verdicts if verdict.stops]
     if stopped:
         message = "Nothing was written. " + " ".join(stopped)
-        raise dg.Failure(message, metadata={"status": "blocked"}, allow_retries=False)
+        raise dg.Failure(
+            told(settings, message), metadata={"status": "blocked"}, allow_retries=False
+        )
     lifted = any(verdict.lifted for verdict in verdicts)
     approval = valid_approval(plan, settings, store) if lifted else None
     store.acceptances.accept(
@@ -125,11 +133,13 @@ def _stored_plan(store: Store, config: Accept, root: str) -> StoredPlan:
     return stored
 
 
-def _take_lease(writer: Writer) -> None:
+def _take_lease(writer: Writer, settings: Settings) -> None:
     try:
         writer.lease()
     except LeaseHeldError as error:
-        raise as_failure(error, doing="Nothing was written", status="busy") from error
+        raise as_failure(
+            error, doing="Nothing was written", settings=settings, status="busy"
+        ) from error
 
 
 def _refuse_old(stored: StoredPlan, settings: Settings) -> None:
@@ -140,7 +150,7 @@ def _refuse_old(stored: StoredPlan, settings: Settings) -> None:
             f"old, PLAN_MAX_AGE_HOURS is {settings.plan_max_age_hours:g}. Make a new one: "
             "swit-provisioning plan"
         )
-        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
+        raise dg.Failure(told(settings, message), metadata={"status": "stale"}, allow_retries=False)
 
 
 def _refuse_stale(
@@ -157,7 +167,8 @@ def _refuse_stale(
         store.organization.bind(now.facts.organization_id)
         fresh = reconcile(directory.read(), now, settings.policy(), store.memory())
     except (DirectoryError, SwitError, OtherOrganizationError) as error:
-        raise as_failure(error, doing="Nothing was written") from error
+        failure = as_failure(error, doing="Nothing was written", settings=settings)
+        raise failure from cause(error, settings)
     # Also where nobody knows what came of it: a run that was killed may have done it.
     done = frozenset(
         change_id
@@ -166,10 +177,10 @@ def _refuse_stale(
     )
     moved = what_moved(plan, fresh, done)
     if moved:
-        told = [sentence.removesuffix(".") for sentence in moved]
+        sentences = [sentence.removesuffix(".") for sentence in moved]
         message = (
-            f"Nothing was written. Plan {plan.plan_id} is stale: {'; '.join(told[:20])}"
+            f"Nothing was written. Plan {plan.plan_id} is stale: {'; '.join(sentences[:20])}"
             f"{'' if len(moved) <= 20 else f' and {len(moved) - 20} more'}. "  # noqa: PLR2004
             "Make a new one: swit-provisioning plan"
         )
-        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
+        raise dg.Failure(told(settings, message), metadata={"status": "stale"}, allow_retries=False)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from swit_provisioning.assets.common import told
 from swit_provisioning.reconcile.guards import GUARDS, GuardName, Verdict, judge
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.settings import Settings
@@ -18,12 +19,12 @@ GUARD_SAYS: Final[Mapping[GuardName, str]] = {
     "directory_read_is_complete": "The directory was read whole, and every base gave users.",
     "swit_read_is_complete": "Swit was read whole, by an active administrator's account.",
     "protected_users_untouched": "No protected user and no kept team is changed.",
-    "directory_has_not_shrunk": "No base lost more than MAX_DIRECTORY_SHRINK since the last read.",
-    "deactivations_within_limit": "Not more leave than MAX_DEACTIVATIONS.",
-    "team_deletions_within_limit": "Not more teams go than MAX_TEAM_DELETIONS.",
-    "membership_removals_within_limit": "Not more memberships go than MAX_MEMBERSHIP_REMOVALS.",
-    "creations_within_limit": "Not more is made than MAX_USER_CREATIONS, MAX_TEAM_CREATIONS.",
-    "updates_within_limit": "Not more is changed than MAX_UPDATES.",
+    "directory_has_not_shrunk": "No base shrank by more than MAX_DIRECTORY_SHRINK allows.",
+    "deactivations_within_limit": "No more people leave than MAX_DEACTIVATIONS allows.",
+    "team_deletions_within_limit": "No more teams go than MAX_TEAM_DELETIONS allows.",
+    "membership_removals_within_limit": "No more memberships end than MAX_MEMBERSHIP_REMOVALS.",
+    "creations_within_limit": "No more is made than MAX_USER_CREATIONS, MAX_TEAM_CREATIONS.",
+    "updates_within_limit": "No more is updated than MAX_UPDATES allows.",
 }
 
 
@@ -65,13 +66,13 @@ def judged(
     )
 
 
-def check_result(verdict: Verdict, asset: str) -> dg.AssetCheckResult:
+def check_result(verdict: Verdict, asset: str, settings: Settings) -> dg.AssetCheckResult:
     """A verdict as the UI shows it: its message is the first thing to read."""
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=verdict.name,
         passed=not verdict.stops,
-        description=verdict.message,
+        description=told(settings, verdict.message),
         metadata={"approved": verdict.lifted},
     )
 
@@ -81,6 +82,9 @@ def refuse_env_references(config: Mapping[str, Any]) -> None:
     for value in config.values():
         if isinstance(value, Mapping):
             if set(value) == {"env"}:
-                message = "{env: NAME} is not allowed in a run's configuration; write the value"
+                message = (
+                    "{env: NAME} is not allowed in a run's configuration: it would show any"
+                    " variable of the server. Write the value itself."
+                )
                 raise dg.Failure(message, metadata={"status": "failed"}, allow_retries=False)
             refuse_env_references(value)

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
-from swit_provisioning.assets.common import DIRECTORY_GROUP, SWIT_GROUP, as_failure, frame_out
+from swit_provisioning.assets.common import (
+    DIRECTORY_GROUP,
+    SWIT_GROUP,
+    as_failure,
+    cause,
+    frame_out,
+    told,
+)
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.directory.interface import Directory
 from swit_provisioning.settings import Settings
@@ -21,15 +28,18 @@ from swit_provisioning.swit.reading import read_organization
     }
 )
 def read_directory(
-    context: dg.AssetExecutionContext, directory: dg.ResourceParam[Directory]
+    context: dg.AssetExecutionContext,
+    directory: dg.ResourceParam[Directory],
+    settings: dg.ResourceParam[Settings],
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Read users, groups, memberships in one go, from one server: all of it or nothing."""
     try:
         state = directory.read()
     except DirectoryError as error:
-        raise as_failure(error, doing="The directory was not read") from error
+        failure = as_failure(error, doing="The directory was not read", settings=settings)
+        raise failure from cause(error, settings)
     for warning in state.facts.warnings:
-        context.log.warning(warning)
+        context.log.warning(told(settings, warning))
     if len(state.findings):
         context.log.warning("%d values could not be read: see idp_findings", len(state.findings))
     facts = state.facts.document()
@@ -58,9 +68,10 @@ def read_swit(
     try:
         state = read_organization(swit, expected=settings.swit_organization)
     except SwitError as error:
-        raise as_failure(error, doing="Swit was not read") from error
+        failure = as_failure(error, doing="Swit was not read", settings=settings)
+        raise failure from cause(error, settings)
     for warning in state.facts.warnings:
-        context.log.warning(warning)
+        context.log.warning(told(settings, warning))
     facts = state.facts.document()
     for name, frame in (
         ("swit_users", state.users),

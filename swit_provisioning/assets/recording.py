@@ -11,7 +11,7 @@ from swit_provisioning.apply.change_log import change_log_frame, outcome_counts
 from swit_provisioning.assets.guarding import root_run_id
 from swit_provisioning.reconcile.frames import CHANGE_LOG
 from swit_provisioning.reconcile.plan import Step
-from swit_provisioning.resources.frames import ParquetFrames, described
+from swit_provisioning.resources.frames import ParquetFrames
 from swit_provisioning.store.errors import StoreError
 from swit_provisioning.store.store import Store
 
@@ -72,5 +72,5 @@ def _leave(context: dg.OpExecutionContext, store: Store, frames: ParquetFrames) 
         context.log.warning("The change log could not be read: %s", error)
         return
     frames.put(ASSET, context.run.run_id, log)
-    metadata = {**described(log, CHANGE_LOG), **counts_of(log)}
+    metadata = {**frames.described(ASSET, log), **counts_of(log)}
     context.log_event(dg.AssetMaterialization(ASSET, metadata=metadata))

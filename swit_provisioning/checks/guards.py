@@ -22,4 +22,4 @@ def plan_is_safe(
         message = "There is no plan to judge. Launch the job `plan`."
         raise dg.Failure(message, allow_retries=False)
     for verdict in judged(stored.plan, settings, store):
-        yield check_result(verdict, "change_plan")
+        yield check_result(verdict, "change_plan", settings)

@@ -6,8 +6,8 @@ import dagster as dg
 import pandas as pd
 
 from swit_provisioning.apply.refusals import mass_refusals
-from swit_provisioning.assets.applied import WRITERS
-from swit_provisioning.resources.frames import preview
+from swit_provisioning.assets.applied import WRITERS, outcomes_preview
+from swit_provisioning.settings import Settings
 
 FEW_REJECTED: Final = "few_changes_were_rejected"
 
@@ -26,18 +26,26 @@ def few_changes_were_rejected(change_log: pd.DataFrame) -> dg.AssetCheckResult:
 
 def _no_change_was_rejected(asset: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=asset, name="no_change_was_rejected")
-    def check(outcomes: pd.DataFrame) -> dg.AssetCheckResult:
+    def check(outcomes: pd.DataFrame, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
         """Swit took every change; a refused one stops nobody else, but someone must look."""
         refused = outcomes[outcomes["outcome"].isin(["rejected", "skipped"])]
-        columns = ["action", "target", "outcome", "message"]
         return dg.AssetCheckResult(
             passed=refused.empty,
             severity=dg.AssetCheckSeverity.WARN,
-            description=f"{len(refused)} of {len(outcomes)} changes were refused or skipped.",
-            metadata={"refused": len(refused), "which": preview(refused, columns)},
+            description=_sentence(len(refused), len(outcomes)),
+            metadata={"refused": len(refused), "which": outcomes_preview(refused, settings)},
         )
 
     return check
+
+
+def _sentence(refused: int, planned: int) -> str:
+    if not refused:
+        return f"Swit refused none of {planned:,} changes."
+    return (
+        f"{refused:,} of {planned:,} changes were refused or skipped; the table says why. Mend"
+        " what it names in the directory or in Swit: the next plan holds them again."
+    )
 
 
 outcome_checks = [_no_change_was_rejected(asset) for asset in WRITERS]

@@ -1,22 +1,24 @@
 """`check`: read both sides, say what is there and what would be left alone. Writes nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.tree import Tree
 
 from swit_provisioning.cli.console import errors, output
 from swit_provisioning.cli.findings_file import FindingsFile
-from swit_provisioning.cli.tables import findings_table, guards_table, header
+from swit_provisioning.cli.tables import findings_table, guards_table, header, team_tree
 from swit_provisioning.directory.errors import DirectoryError
+from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.findings import directory_findings
 from swit_provisioning.reconcile.guards import judge
-from swit_provisioning.reconcile.plan import Finding, Plan
+from swit_provisioning.reconcile.plan import Finding, Plan, TeamBefore
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.state import DirectoryState, SwitState
+from swit_provisioning.report.plain import for_a_terminal
+from swit_provisioning.report.summary import summary
+from swit_provisioning.report.team_tree import tree_of
 from swit_provisioning.resources.connections import open_directory, open_store
 from swit_provisioning.resources.swit_access import swit_connection
 from swit_provisioning.settings import Settings, SettingsError
@@ -87,10 +89,11 @@ def _swit(settings: Settings, store: Store) -> tuple[SwitState | None, Exception
 def _say_directory(console: Console, directory: DirectoryState) -> None:
     for base in directory.facts.bases:
         console.print(
-            f"Directory {base.base}: {base.users} users, {base.groups} groups", markup=False
+            f"Directory {for_a_terminal(base.base)}: {base.users} users, {base.groups} groups",
+            markup=False,
         )
     for warning in directory.facts.warnings:
-        console.print(f"Warning: {warning}", style="yellow", markup=False)
+        console.print(f"Warning: {for_a_terminal(warning)}", style="yellow", markup=False)
 
 
 def _say_swit(console: Console, swit: SwitState) -> None:
@@ -100,17 +103,18 @@ def _say_swit(console: Console, swit: SwitState) -> None:
     )
     me = swit.users[swit.users["user_id"] == swit.facts.authorised_user_id]
     if not me.empty:
-        console.print(f"Authorised: {me.iloc[0]['email']} (never touched)", markup=False)
+        console.print(
+            f"Authorised: {for_a_terminal(me.iloc[0]['email'])} (never touched)", markup=False
+        )
     for warning in swit.facts.warnings:
-        console.print(f"Warning: {warning}", style="yellow", markup=False)
+        console.print(f"Warning: {for_a_terminal(warning)}", style="yellow", markup=False)
 
 
 def _say_plan(
     console: Console, plan: Plan, swit: SwitState, settings: Settings, store: Store
 ) -> None:
-    counts = ", ".join(f"{n} {action}" for action, n in plan.counts().items())
-    console.print(f"A plan made now: {counts or 'nothing to do'}", markup=False)
-    console.print(_tree(plan, swit))
+    console.print(f"A plan made now: {summary(plan.changes)}", markup=False, highlight=False)
+    team_tree(console, tree_of(_all_teams(swit), plan.changes))
     _say_findings(console, plan.findings)
     verdicts = judge(
         plan, settings.limits(), last_read=store.reads.last_accepted(), recent={}, approval=None
@@ -122,37 +126,7 @@ def _say_findings(console: Console, findings: Iterable[Finding]) -> None:
     findings_table(console, findings, all_of_them="check --csv FILE writes all of the directory")
 
 
-def _tree(plan: Plan, swit: SwitState) -> Tree:
-    """The team tree as it will be: kept, new, renamed and moved teams in one picture."""
-    name = dict(zip(swit.teams["team_id"], swit.teams["name"], strict=True))
-    parent = {
-        team: above if isinstance(above, str) else None
-        for team, above in zip(swit.teams["team_id"], swit.teams["parent_id"], strict=True)
-    }
-    mark: dict[str, str] = {}
-    for change in plan.changes:
-        if change.action == "team.create":
-            mark[change.object_id] = "[green]new[/green]"
-        elif change.action == "team.update":
-            mark[change.object_id] = "[yellow]changed[/yellow]"
-        elif change.action == "team.delete":
-            name.pop(change.object_id, None)
-        if change.action in {"team.create", "team.update"}:
-            name[change.object_id] = change.after.get("name", name.get(change.object_id, ""))
-            parent[change.object_id] = change.after.get("parent_id", parent.get(change.object_id))
-    return _branches(name, parent, mark)
-
-
-def _branches(name: dict[str, str], parent: dict[str, str | None], mark: dict[str, str]) -> Tree:
-    below: dict[str | None, list[str]] = {}
-    for team in name:
-        below.setdefault(parent[team], []).append(team)
-    roots = below.get(None, [])
-    tree = Tree(escape(name[roots[0]]) if roots else "no teams")
-    todo = [(tree, child) for child in below.get(roots[0], [])] if roots else []
-    while todo:
-        branch, team = todo.pop(0)
-        label = f"{escape(name[team])} {mark.get(team, '')}".strip()
-        made = branch.add(label)
-        todo += [(made, child) for child in below.get(team, [])]
-    return tree
+def _all_teams(swit: SwitState) -> Iterator[TeamBefore]:
+    columns = (column(swit.teams, name) for name in ("team_id", "name", "parent_id"))
+    for team_id, name, parent_id in zip(*columns, strict=True):
+        yield TeamBefore(team_id=team_id, name=name, parent_id=parent_id)

@@ -3,13 +3,13 @@
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from swit_provisioning.cli.console import errors, output
 from swit_provisioning.cli.documents import (
-    estimated_pace,
     outcome_counts,
     plan_document,
     run_document,
@@ -18,63 +18,91 @@ from swit_provisioning.cli.errors import EXIT_CODES
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.progress import progress_bar
 from swit_provisioning.cli.runs import FinishedRun, run_job
+from swit_provisioning.cli.showing import (
+    entry_to_show,
+    plan_to_show,
+    run_to_show,
+    stored_plan,
+    write_page,
+)
 from swit_provisioning.cli.tables import (
-    changes_table,
+    changes_tables,
     findings_table,
     guards_table,
     header,
     outcomes_table,
     plan_summary,
     stops,
+    team_tree,
 )
 from swit_provisioning.reconcile.estimate import estimate
+from swit_provisioning.report.plain import for_a_terminal
+from swit_provisioning.report.team_tree import tree_of
 from swit_provisioning.resources.connections import open_store
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.errors import StoreError
 from swit_provisioning.store.journal import JournalEntry
 from swit_provisioning.store.plans import StoredPlan
+from swit_provisioning.swit.finding import estimated_pace
 
 
-def plan(settings: Settings, *, as_json: bool) -> int:
+def plan(settings: Settings, *, as_json: bool, no_names: bool = False) -> int:
     """Run the job `plan` and print what it made. 3: a guard would stop it."""
     run = _run(settings, "plan")
     with open_store(settings) as store:
         plan_id = store.plans.made_by(run.run_id)
         stored = store.plans.get(plan_id) if plan_id else None
     if stored is None:
+        run = run_to_show(run, no_names=no_names)
         return _end(
             run, run.status, as_json=as_json, document=run_document(run, run.status, None, ())
         )
+    stored = plan_to_show(stored, no_names=no_names)
     _print_plan(settings, stored, as_json=as_json)
     stopped = any(stops(verdict) for verdict in stored.verdicts)
     return EXIT_CODES["blocked"] if stopped else EXIT_CODES[run.status]
 
 
-def show(settings: Settings, plan_id: str, *, as_json: bool) -> int:
-    """Print a stored plan. 2: there is none of this id."""
-    with open_store(settings) as store:
-        stored = store.plans.get(plan_id)
-    if stored is None:
-        errors().print(
-            f"There is no plan {plan_id}. `swit-provisioning plan` makes one and prints its id.",
-            style="red",
-            markup=False,
-        )
-        return EXIT_CODES["unknown plan"]
-    _print_plan(settings, stored, as_json=as_json)
+def show(
+    settings: Settings,
+    plan_id: str,
+    *,
+    as_json: bool,
+    no_names: bool = False,
+    html: Path | None = None,
+) -> int:
+    """Print a stored plan, or write it as a page. 2: there is none of this id.
+
+    Raises:
+        UnknownPlanError: there is no such plan.
+        UnwritableFileError: `html` can't be written.
+
+    """
+    stored = plan_to_show(stored_plan(settings, plan_id), no_names=no_names)
+    if html is not None:
+        write_page(settings, stored, html)
+    if html is None or as_json:
+        _print_plan(settings, stored, as_json=as_json)
+    else:
+        console = output()
+        _header(console, settings, stored)
+        plan_summary(console, stored, *_estimate(settings, stored))
+        console.print(f"The page is in {html}", markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def apply(settings: Settings, plan_id: str, *, approve: str, as_json: bool) -> int:
+def apply(
+    settings: Settings, plan_id: str, *, approve: str, as_json: bool, no_names: bool = False
+) -> int:
     """Run the job `apply` for one stored plan."""
     run = _run(settings, "apply", {"plan_id": plan_id, "approve": approve})
-    return _report(settings, run, plan_id, as_json=as_json)
+    return _report(settings, run, plan_id, as_json=as_json, no_names=no_names)
 
 
-def sync(settings: Settings, *, as_json: bool) -> int:
+def sync(settings: Settings, *, as_json: bool, no_names: bool = False) -> int:
     """Run the job `sync`."""
     run = _run(settings, "sync")
-    return _report(settings, run, None, as_json=as_json)
+    return _report(settings, run, None, as_json=as_json, no_names=no_names)
 
 
 def _run(settings: Settings, job: Any, config: dict[str, Any] | None = None) -> FinishedRun:  # noqa: ANN401 - a JobName
@@ -88,7 +116,9 @@ def _run(settings: Settings, job: Any, config: dict[str, Any] | None = None) -> 
         return run_job(job, config=config)
 
 
-def _report(settings: Settings, run: FinishedRun, plan_id: str | None, *, as_json: bool) -> int:
+def _report(
+    settings: Settings, run: FinishedRun, plan_id: str | None, *, as_json: bool, no_names: bool
+) -> int:
     """Say what an `apply` or `sync` did, and end with its exit code."""
     try:
         stored, entries = _what_happened(settings, run, plan_id)
@@ -96,13 +126,15 @@ def _report(settings: Settings, run: FinishedRun, plan_id: str | None, *, as_jso
         stored, entries = None, []
         run = replace(run, success=False, status="failed", message=run.message or str(error))
     status = _status(run, stored, entries)
+    run = run_to_show(run, no_names=no_names)
+    stored = plan_to_show(stored, no_names=no_names) if stored else None
+    entries = [entry_to_show(entry, no_names=no_names) for entry in entries]
     document = run_document(run, status, stored, entries)
     if not as_json and stored is not None:
         console = output()
         _header(console, settings, stored)
-        plan_summary(console, stored.plan, *_estimate(settings, stored))
-        if status != "nothing to do":
-            changes_table(console, stored.plan.changes, "Changes")
+        plan_summary(console, stored, *_estimate(settings, stored))
+        changes_tables(console, stored.plan.changes)
         outcomes_table(console, entries)
         findings_table(console, stored.plan.findings, all_of_them="--json shows all")
         if status == "blocked":
@@ -148,7 +180,8 @@ def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, An
         if run.run_id:
             console.print(f"Run {run.run_id} (in the Dagster UI)", highlight=False, soft_wrap=True)
         if document["message"] and status != "blocked":
-            console.print(document["message"], style="red", markup=False, highlight=False)
+            said = for_a_terminal(document["message"])
+            console.print(said, style="red", markup=False, highlight=False)
     return EXIT_CODES[status]
 
 
@@ -160,10 +193,11 @@ def _print_plan(settings: Settings, stored: StoredPlan, *, as_json: bool) -> Non
         return
     console = output()
     _header(console, settings, stored)
-    plan_summary(console, stored.plan, *_estimate(settings, stored))
-    changes_table(console, stored.plan.changes, "Changes")
-    changes_table(console, stored.plan.disabled, "Not sent (DISABLED_ACTIONS)")
-    changes_table(console, stored.plan.held, "Not sent (does not stick: see the findings)")
+    plan_summary(console, stored, *_estimate(settings, stored))
+    changes_tables(console, stored.plan.changes)
+    changes_tables(console, stored.plan.disabled, aside=", not sent: DISABLED_ACTIONS")
+    changes_tables(console, stored.plan.held, aside=", not sent: does not stick, see the findings")
+    team_tree(console, tree_of(stored.plan.teams, stored.plan.changes))
     findings_table(console, stored.plan.findings, all_of_them="--json shows all")
     guards_table(console, stored.verdicts)
     if stored.plan.changes:

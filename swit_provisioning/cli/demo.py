@@ -41,7 +41,10 @@ def tell_the_story(*, ui: bool) -> int:
         expected = [EXIT_CODES["applied"], EXIT_CODES["applied"], EXIT_CODES["blocked"]]
         console.print(Rule())
         if ended != expected:
-            console.print(f"The demo did not end as it should: {ended} instead of {expected}.")
+            console.print(
+                f"The demo did not end as it should: exit codes {ended} instead of {expected}."
+                " What is above says why; run it again with: make demo"
+            )
             return 1
         console.print("Nobody was harmed: the third day was stopped before the first write.")
         if ui:

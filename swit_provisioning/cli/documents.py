@@ -20,14 +20,14 @@ def plan_document(stored: StoredPlan, per_second: float) -> dict[str, Any]:
     plan = stored.plan
     calls, seconds = estimate(plan, per_second)
     return {
-        "plan_id": plan.plan_id,
+        "plan_id": stored.plan_id,
         "created_at": stored.created_at.isoformat(),
         "counts": plan.counts(),
         "guards": guard_documents(stored.verdicts),
         "findings": [finding.document() for finding in plan.findings],
-        "changes": [_change(change) for change in plan.changes],
-        "disabled": [_change(change) for change in plan.disabled],
-        "held": [_change(change) for change in plan.held],
+        "changes": [change_document(change) for change in plan.changes],
+        "disabled": [change_document(change) for change in plan.disabled],
+        "held": [change_document(change) for change in plan.held],
         "estimate": {"calls": calls, "seconds": round(seconds, 1)},
     }
 
@@ -43,7 +43,7 @@ def run_document(
     entries = list(entries)
     return {
         "run_id": run.run_id,
-        "plan_id": plan.plan_id if plan else None,
+        "plan_id": stored.plan_id if stored else None,
         # Wrong use has an exit code of its own, but a script knows seven words.
         "status": "failed" if status == "unknown plan" else status,
         "message": run.message or undone_message(entries),
@@ -106,14 +106,8 @@ def outcome_counts(entries: Iterable[JournalEntry]) -> dict[str, int]:
     return dict(Counter(entry.outcome or "failed" for entry in entries))
 
 
-def estimated_pace(setting: str) -> float:
-    """Calls a second to expect: the number, the most that `auto` may reach, or half of it."""
-    if setting == "auto":
-        return 10.0
-    return float(setting.removeprefix("auto:")) / (2 if setting.startswith("auto:") else 1)
-
-
-def _change(change: Change) -> dict[str, Any]:
+def change_document(change: Change) -> dict[str, Any]:
+    """One change, as scripts read it."""
     return {
         "action": change.action,
         "target": change.target,

@@ -20,11 +20,21 @@ EXIT_CODES: Final = {
 class UnwritableFileError(Exception):
     """A file that was named for the output can't be written."""
 
-    def __init__(self, path: Path, error: OSError) -> None:
-        """Say which file, and what the system says of it."""
+    def __init__(self, path: Path, error: OSError, *, example: str) -> None:
+        """Say which file, what the system says of it, and a command that would do."""
         super().__init__(
             f"{path} can't be written: {error.strerror or error}. Name a file in a folder that is"
-            " there and that you may write to: swit-provisioning check --csv findings.csv"
+            f" there and that you may write to: {example}"
+        )
+
+
+class UnknownPlanError(Exception):
+    """There is no plan of this id."""
+
+    def __init__(self, plan_id: str) -> None:
+        """Say which, and how to come by one."""
+        super().__init__(
+            f"There is no plan {plan_id}. `swit-provisioning plan` makes one and prints its id."
         )
 
 

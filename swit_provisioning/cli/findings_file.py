@@ -11,6 +11,7 @@ from swit_provisioning.reconcile.plan import Finding
 
 # What a spreadsheet would compute instead of show, also behind spaces and in full width.
 _FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")  # noqa: RUF001 - full width is meant
+_EXAMPLE: Final = "swit-provisioning check --csv findings.csv"
 
 
 class FindingsFile:
@@ -32,7 +33,7 @@ class FindingsFile:
         try:
             path.open("ab").close()
         except OSError as error:
-            raise UnwritableFileError(path, error) from error
+            raise UnwritableFileError(path, error, example=_EXAMPLE) from error
 
     def __enter__(self) -> Self:
         """The file; nothing of it is open."""
@@ -55,7 +56,7 @@ class FindingsFile:
         try:
             rows.to_csv(self._path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
         except OSError as error:
-            raise UnwritableFileError(self._path, error) from error
+            raise UnwritableFileError(self._path, error, example=_EXAMPLE) from error
         return len(rows)
 
 

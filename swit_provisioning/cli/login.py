@@ -56,5 +56,5 @@ def _code(address: str, state: str) -> str:
         raise SettingsError([problem])
     if "code" not in answer:
         said = " ".join(answer.get("error_description", answer.get("error", ["no code in it"])))
-        raise SettingsError([f"Swit did not agree: {said}"])
+        raise SettingsError([f"Swit did not agree: {said}. Begin anew: swit-provisioning login"])
     return answer["code"][0]

@@ -12,9 +12,10 @@ import click
 from swit_provisioning import __version__
 from swit_provisioning.cli import commands
 from swit_provisioning.cli.check import check_both_sides
+from swit_provisioning.cli.comparing import show_difference
 from swit_provisioning.cli.console import errors
 from swit_provisioning.cli.demo import tell_the_story
-from swit_provisioning.cli.errors import UnusableHomeError, UnwritableFileError
+from swit_provisioning.cli.errors import UnknownPlanError, UnusableHomeError, UnwritableFileError
 from swit_provisioning.cli.history import show_history
 from swit_provisioning.cli.login import log_in
 from swit_provisioning.cli.since import Since
@@ -29,6 +30,10 @@ _json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output."
 )
 
+_no_names = click.option(
+    "--no-names", is_flag=True, help="Codes in place of people's names, addresses and numbers."
+)
+
 
 def _exits(command: Callable[..., int]) -> Callable[..., None]:
     """Turn what a command returns, or a known error, into an exit code and one clear message."""
@@ -37,7 +42,7 @@ def _exits(command: Callable[..., int]) -> Callable[..., None]:
     def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - click's own
         try:
             code = command(*args, **options)
-        except (SettingsError, UnwritableFileError) as error:
+        except (SettingsError, UnknownPlanError, UnwritableFileError) as error:
             code = _say(error, 2)
         except (
             DirectoryError,
@@ -93,38 +98,59 @@ def check(*, csv: Path | None) -> int:
 
 
 @main.command()
+@_no_names
 @_json
 @_exits
-def plan(*, as_json: bool) -> int:
+def plan(*, as_json: bool, no_names: bool) -> int:
     """Make, store and print a plan. Writes nothing to Swit."""
-    return commands.plan(Settings.load(), as_json=as_json)
+    return commands.plan(Settings.load(), as_json=as_json, no_names=no_names)
 
 
 @main.command()
 @click.argument("plan_id")
+@click.argument("other_plan_id", required=False)
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the plan there as one page that can be sent to a colleague.",
+)
+@_no_names
 @_json
 @_exits
-def show(plan_id: str, *, as_json: bool) -> int:
-    """Print a stored plan."""
-    return commands.show(Settings.load(), plan_id, as_json=as_json)
+def show(
+    plan_id: str, other_plan_id: str | None, *, html: Path | None, as_json: bool, no_names: bool
+) -> int:
+    """Print a stored plan; of two, what differs between them."""
+    settings = Settings.load()
+    if other_plan_id is None:
+        return commands.show(settings, plan_id, as_json=as_json, no_names=no_names, html=html)
+    if html is not None:
+        message = "--html writes one plan. Name one, or leave --html out to compare two."
+        raise click.UsageError(message)
+    return show_difference(settings, plan_id, other_plan_id, as_json=as_json, no_names=no_names)
 
 
 @main.command()
 @click.argument("plan_id")
 @click.option("--approve", metavar="REASON", default="", help="Let this one plan past its limits.")
+@_no_names
 @_json
 @_exits
-def apply(plan_id: str, *, approve: str, as_json: bool) -> int:
+def apply(plan_id: str, *, approve: str, as_json: bool, no_names: bool) -> int:
     """Apply exactly that plan, or refuse it as stale."""
-    return commands.apply(Settings.load(), plan_id, approve=approve, as_json=as_json)
+    return commands.apply(
+        Settings.load(), plan_id, approve=approve, as_json=as_json, no_names=no_names
+    )
 
 
 @main.command()
+@_no_names
 @_json
 @_exits
-def sync(*, as_json: bool) -> int:
+def sync(*, as_json: bool, no_names: bool) -> int:
     """Plan, guards, apply: what the schedule does every night."""
-    return commands.sync(Settings.load(), as_json=as_json)
+    return commands.sync(Settings.load(), as_json=as_json, no_names=no_names)
 
 
 @main.command()

@@ -144,7 +144,10 @@ def _why(dagster: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
         event = entry.get_dagster_event()
         error = event.job_failure_data.error
         return "failed", _own_words(error) if error else (event.message or "")
-    return "failed", "The run was interrupted."
+    return "failed", (
+        "The run was interrupted. Start it again, or re-execute it from failure in the Dagster UI:"
+        " what is done is not sent again."
+    )
 
 
 def _messages_of(dagster: dg.DagsterInstance, run_id: str, checks: Collection[str]) -> list[str]:

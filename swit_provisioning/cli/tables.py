@@ -1,7 +1,6 @@
 """What a person sees: a summary first, then a table by action. Colours only on a terminal."""
 
 from collections.abc import Iterable, Mapping
-from math import ceil
 from typing import Any, Final
 
 from rich.console import Console
@@ -9,16 +8,23 @@ from rich.markup import escape
 from rich.table import Table
 
 from swit_provisioning.cli.documents import Verdicts
-from swit_provisioning.reconcile.plan import Change, Finding, Plan
+from swit_provisioning.reconcile.plan import Change, Finding
 from swit_provisioning.reconcile.words import what
+from swit_provisioning.report.plain import for_a_terminal
+from swit_provisioning.report.summary import IN_WORDS, by_action, duration, summary
+from swit_provisioning.report.team_tree import Branch, Mark, rows_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.journal import JournalEntry
+from swit_provisioning.store.plans import StoredPlan
 
 MOST_ROWS: Final = 200
 """Rows of one table: more is for `--json` and the Dagster UI."""
 
 MOST_OF_A_KIND: Final = 20
 """Findings of one kind in a table, so that many of one don't hide the few of another."""
+
+MOST_TEAMS: Final = 100
+"""Lines of the team tree."""
 
 COLOURS: Final = {
     "user.create": "green",
@@ -29,52 +35,81 @@ COLOURS: Final = {
     "membership.add": "green",
     "membership.remove": "red",
 }
+_TEAM_COLOURS: Final[dict[Mark, str]] = {"created": "green", "deleted": "red", "moved": "cyan"}
+
+
+def safe(text: str) -> str:
+    """Text of others as the terminal shows it: no markup, nothing that steers the display."""
+    return escape(for_a_terminal(text))
 
 
 def header(console: Console, settings: Settings, *, organization: str, directory: str) -> None:
     """The first line of every output: which organisation, which directory, which mode."""
-    mode = "TEST MODE" if settings.is_running_locally else "live"
     console.print(
-        f"Organisation: {escape(organization)} · Directory: {escape(directory)} · {mode}",
+        f"Organisation: {safe(organization)} · Directory: {safe(directory)} · {settings.mode}",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def plan_summary(console: Console, plan: Plan, calls: int, seconds: float) -> None:
-    """Plan id, counts, calls and time."""
-    counts = ", ".join(f"{n} {action}" for action, n in plan.counts().items())
-    console.print(f"Plan {plan.plan_id}: {counts or 'nothing to do'}", highlight=False)
-    if plan.changes:
-        console.print(f"About {calls} API calls, {_duration(seconds)}.", highlight=False)
+def plan_summary(
+    console: Console, stored: StoredPlan, calls: int | None = None, seconds: float = 0
+) -> None:
+    """Plan id, what it does in one sentence; calls and time where they are known."""
+    console.print(f"Plan {stored.plan_id}: {summary(stored.plan.changes)}", highlight=False)
+    if stored.plan.changes and calls is not None:
+        console.print(f"About {calls:,} API calls, {duration(seconds)}.", highlight=False)
 
 
-def changes_table(console: Console, changes: Iterable[Change], title: str) -> None:
-    """One row a change: what, whom, why."""
-    rows = list(changes)
-    if not rows:
-        return
-    table = Table(title=title, title_justify="left", show_lines=False)
-    for column in ("action", "target", "what", "reason"):
-        table.add_column(column, overflow="fold")
-    for change in rows[:MOST_ROWS]:
-        colour = COLOURS.get(change.action, "yellow")
-        table.add_row(
-            f"[{colour}]{change.action}[/{colour}]",
-            escape(change.target),
-            escape(what(change.action, change.before, change.after)),
-            escape(change.reason),
+def changes_tables(console: Console, changes: Iterable[Change], *, aside: str = "") -> None:
+    """A table for each action, what takes something away first; one row a change."""
+    for action, found in by_action(changes).items():
+        why = {change.reason for change in found}
+        all_of_them = f": {safe(found[0].reason)}" if len(why) == 1 else ""
+        # Not as the table's title, which would be folded to the width of a narrow table.
+        console.print(
+            f"[bold]{IN_WORDS[action]} ({len(found):,}, {action}{aside}){all_of_them}[/bold]",
+            highlight=False,
+            soft_wrap=True,
         )
-    console.print(table)
-    if len(rows) > MOST_ROWS:
-        console.print(f"... and {len(rows) - MOST_ROWS} more: --json shows all")
+        table = Table()
+        for column in ("who or what", "what", *(() if all_of_them else ("why",))):
+            table.add_column(column, overflow="fold")
+        colour = COLOURS.get(action, "yellow")
+        for change in found[:MOST_ROWS]:
+            said = what(action, change.before, change.after)
+            cells = [f"[{colour}]{safe(change.target)}[/{colour}]", safe(said)]
+            table.add_row(*cells, *(() if all_of_them else (safe(change.reason),)))
+        console.print(table)
+        if len(found) > MOST_ROWS:
+            console.print(
+                f"... and {len(found) - MOST_ROWS:,} more: --json, or show PLAN_ID --html FILE,"
+                " shows all",
+                highlight=False,
+            )
+
+
+def team_tree(console: Console, root: Branch | None) -> None:
+    """The teams as they will be, with a sign and words at each that changes."""
+    if root is None:
+        return
+    for row in rows_of(root, MOST_TEAMS):
+        if row.branch is None:
+            line = f"[dim]{row.guides}{row.left_out}[/dim]"
+        else:
+            colour = _TEAM_COLOURS.get(row.branch.mark or "sorted", "yellow")
+            named = f"{row.branch.sign} {safe(row.branch.name)}".strip()
+            note = f" [dim]({safe(row.branch.note)})[/dim]" if row.branch.note else ""
+            marked = f"[{colour}]{named}[/{colour}]" if row.branch.mark else named
+            line = f"{row.guides}{marked}{note}"
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def guards_table(console: Console, verdicts: Verdicts) -> None:
     """Each guard in one line; the ones that stop the plan with their way out."""
     for verdict in verdicts:
         mark = "[green]passed [/green]" if not stops(verdict) else "[red]STOPPED[/red]"
-        console.print(f"{mark} {verdict['name']}: {escape(verdict['message'])}", highlight=False)
+        console.print(f"{mark} {verdict['name']}: {safe(verdict['message'])}", highlight=False)
 
 
 def stops(verdict: Mapping[str, Any]) -> bool:
@@ -99,7 +134,7 @@ def findings_table(console: Console, findings: Iterable[Finding], *, all_of_them
             table.add_column(column, overflow="fold")
         for finding in found[:MOST_OF_A_KIND]:
             cells = (finding.subject, finding.attribute, finding.message)
-            table.add_row(*map(escape, cells))
+            table.add_row(*map(safe, cells))
         console.print(table)
         if len(found) > MOST_OF_A_KIND:
             console.print(f"... and {len(found) - MOST_OF_A_KIND} more: {all_of_them}")
@@ -115,13 +150,5 @@ def outcomes_table(console: Console, entries: Iterable[JournalEntry]) -> None:
         table.add_column(column, overflow="fold")
     for entry in rows[:MOST_ROWS]:
         said = entry.message or ""
-        table.add_row(entry.action, escape(entry.target), entry.outcome or "failed", escape(said))
+        table.add_row(entry.action, safe(entry.target), entry.outcome or "failed", safe(said))
     console.print(table)
-
-
-def _duration(seconds: float) -> str:
-    if seconds <= 1:
-        return "a second at most"
-    if seconds < 90:  # noqa: PLR2004 - below that, seconds read better
-        return f"{ceil(seconds)} seconds"
-    return f"{ceil(seconds / 60)} minutes"

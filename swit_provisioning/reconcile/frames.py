@@ -374,7 +374,11 @@ USER_DIFF = _changes("user_diff", "Users to create, update, deactivate or remove
 TEAM_DIFF = _changes("team_diff", "Teams to delete, create, rename, move and re-key, in order.")
 SORT_DIFF = _changes("sort_diff", "Parents whose child teams are out of order.")
 MEMBERSHIP_DIFF = _changes("membership_diff", "Members to add and remove, primary teams to set.")
-CHANGE_PLAN = _changes("change_plan", "All changes, in the order in which they would be sent.")
+CHANGE_PLAN = _changes(
+    "change_plan",
+    "The plan: all changes in the order in which they would be sent, with its id, its page and"
+    " what the guards say.",
+)
 OUTCOMES = FrameSchema(
     name="outcomes",
     description="What came of each change of one kind.",

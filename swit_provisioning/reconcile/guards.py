@@ -41,6 +41,10 @@ _UPDATES: tuple[Action, ...] = (
 )
 _LEAVING = frozenset({"user.deactivate", "user.remove"})
 _HARD_DELETE = "USER_REMOVAL=remove"
+_NOTHING: Mapping[GuardName, str] = {
+    "directory_has_not_shrunk": "no base lost users or groups since the last accepted read"
+}
+"""What a guard says where it found nothing to count."""
 _MEMBERSHIPS_THAT_MAY_ALWAYS_GO = 5
 _SMALLEST_TEAM_WITH_A_LIMIT = 10
 
@@ -158,9 +162,9 @@ def judge(
         "updates_within_limit": [_updates(seen)],
     }
     return (
-        _exact("directory_read_is_complete", _directory_problems(seen), "every base was read"),
-        _exact("swit_read_is_complete", _swit_problems(plan), "users and teams are all there"),
-        _exact("protected_users_untouched", _touched(plan), "none of them is touched"),
+        _exact("directory_read_is_complete", _directory_problems(seen), _directory_read(plan)),
+        _exact("swit_read_is_complete", _swit_problems(plan), _swit_read(plan)),
+        _exact("protected_users_untouched", _touched(plan), _untouched(plan)),
         *(_verdict(name, counts, approved, way_out) for name, counts in limited.items()),
     )
 
@@ -178,7 +182,7 @@ def _verdict(
     over = [count for count in counts if not count.within]
     if not over:
         told = "; ".join(f"{c.words} ({c.setting}={c.limit})" for c in counts if c.n)
-        message = _sentence(told or "nothing of this kind is planned")
+        message = _sentence(told or _NOTHING.get(name, "nothing of this kind is planned"))
         return Verdict(name=name, passed=True, blocking=True, message=message)
     told = "; ".join(f"{c.words}, {c.allowed}" for c in over)
     lifted = name in approved
@@ -194,6 +198,23 @@ def _verdict(
 
 def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
+
+
+def _directory_read(plan: Plan) -> str:
+    bases = plan.bases.directory.values()
+    users, groups = (sum(base.get(what, 0) for base in bases) for what in ("users", "groups"))
+    return f"every base was read: {users} usable users and {groups} groups in all"
+
+
+def _swit_read(plan: Plan) -> str:
+    return (
+        f"all {plan.bases.swit.get('total_rows', 0)} users were read, and {plan.bases.teams} teams"
+    )
+
+
+def _untouched(plan: Plan) -> str:
+    left_alone = plan.bases.protected.keys() | plan.bases.never_deactivated.keys()
+    return f"none of {len(left_alone)} protected users and kept teams is touched"
 
 
 def _directory_problems(seen: _Judged) -> Iterator[str]:

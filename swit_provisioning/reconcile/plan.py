@@ -122,6 +122,26 @@ class Binding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TeamBefore:
+    """A team as it was read, for the picture of the tree."""
+
+    team_id: str
+    name: str
+    parent_id: str | None
+    others: int = 0
+    """Child teams that are not in the picture: nothing changes there."""
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "team_id": self.team_id,
+            "name": self.name,
+            "parent_id": self.parent_id,
+            "others": self.others,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bases:
     """What the guards' shares are taken of, counted by the planner on what it read.
 
@@ -186,6 +206,8 @@ class Plan:
     """For people: which server or file was read."""
     directory_identity: str = ""
     """What stays the same whichever of several servers answers: the search base, or the file."""
+    teams: tuple[TeamBefore, ...] = ()
+    """The teams that change and those above them, in the order shown; the id leaves them out."""
 
     @property
     def plan_id(self) -> str:
@@ -221,6 +243,7 @@ class Plan:
             "organization_name": self.organization_name,
             "directory": self.directory,
             "directory_identity": self.directory_identity,
+            "teams": [team.document() for team in self.teams],
         }
 
     @classmethod
@@ -238,6 +261,8 @@ class Plan:
             organization_name=document["organization_name"],
             directory=document["directory"],
             directory_identity=document["directory_identity"],
+            # Plans of earlier versions have none, and may still be shown.
+            teams=tuple(TeamBefore(**t) for t in document.get("teams", ())),
         )
 
     def without(self, change_ids: Iterable[str]) -> Self:

@@ -22,6 +22,7 @@ from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.standing import Standing
 from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
 from swit_provisioning.reconcile.sticking import sift
+from swit_provisioning.reconcile.surroundings import teams_around
 from swit_provisioning.reconcile.team_names import (
     numbered_names,
     settle_with_names,
@@ -131,6 +132,7 @@ def _planned(plan: Plan, read: _Read, policy: Policy, memory: Memory) -> Plan:
         held=sifted.held,
         findings=in_order(findings, directory.facts),
         bindings=_bindings(members, owners, standing, groups),
+        teams=teams_around(changes, owners.teams),
         bases=replace(
             plan.bases,
             active_users_that_may_go=counted.active_users_that_may_go(

@@ -18,12 +18,22 @@ def what(action: Action, before: Mapping[str, Any], after: Mapping[str, Any]) ->
         "user.activate": lambda: "active again",
         "team.create": lambda: f"under {after.get('parent', after['parent_id'])}",
         "team.delete": lambda: _members(len(before.get("members", ()))),
-        "team.sort": lambda: _first_of(after.get("teams", after["team_ids"])),
-        "membership.add": lambda: _first_of(after["emails"]),
-        "membership.remove": lambda: _first_of(before["emails"]),
+        "team.sort": lambda: _first_of(named_in(action, before, after)),
+        "membership.add": lambda: _first_of(named_in(action, before, after)),
+        "membership.remove": lambda: _first_of(named_in(action, before, after)),
         "primary.update": lambda: f"primary team: {after.get('team', after['team_id'])}",
     }
     return say.get(action, lambda: _differences(before, after))()
+
+
+def named_in(action: Action, before: Mapping[str, Any], after: Mapping[str, Any]) -> Sequence[str]:
+    """All people or teams that a change of several is about, of whom `what` names the first."""
+    if action == "team.sort":
+        teams: Sequence[str] = after.get("teams", after["team_ids"])
+        return teams
+    values = {"membership.add": after, "membership.remove": before}.get(action, {})
+    emails: Sequence[str] = values.get("emails", ())
+    return emails
 
 
 def _members(number: int) -> str:

@@ -16,11 +16,16 @@ from swit_provisioning.reconcile.frames import (
     FrameSchema,
 )
 from swit_provisioning.reconcile.plan import in_words
+from swit_provisioning.report.people import frame_without_people
+from swit_provisioning.report.plain import readable
+from swit_provisioning.report.summary import DANGEROUS_FIRST
+from swit_provisioning.resources.lineage import column_lineage
 from swit_provisioning.settings import Settings
 
 PREVIEW_ROWS: Final = 50
 """Rows shown in the UI: it draws every one of them, on each visit."""
 
+_NOT_DONE_FIRST: Final = ("failed", "rejected", "skipped", "applied", "already so")
 _ANOTHER_RUN: Final = "__EPHEMERAL_RUN_ID"
 
 
@@ -59,22 +64,27 @@ def preview(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> dg.Tab
     return dg.MetadataValue.table(records, schema=schema)
 
 
-def described(frame: pd.DataFrame, schema: FrameSchema) -> dict[str, dg.MetadataValue]:
-    """Row count and a preview, of the columns that a person needs."""
-    rows = frame.head(PREVIEW_ROWS)
-    shown = in_words(rows) if "what" in schema.shown else rows
-    return {
-        "dagster/row_count": dg.MetadataValue.int(len(frame)),
-        "preview": preview(shown, schema.shown or None),
-    }
-
-
 def _cell(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any cell of a frame
     if isinstance(value, list):
-        return ", ".join(value)
+        return readable(", ".join(value))
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return None
-    return value if isinstance(value, str | int | float | bool) else str(value)
+    return value if isinstance(value, int | float | bool) else readable(str(value))
+
+
+def dangerous_rows_first(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order in which a person should see them; those of no action as they are.
+
+    What was not done comes before what was; what takes something away before what adds.
+    """
+    keys = {"outcome": _NOT_DONE_FIRST, "action": DANGEROUS_FIRST}
+    by = [name for name in keys if name in frame.columns]
+    if not by:
+        return frame
+    places = {name: {word: n for n, word in enumerate(keys[name])} for name in by}
+    return frame.sort_values(
+        by, key=lambda words: words.map(places[str(words.name)]), kind="stable"
+    )
 
 
 class ParquetFrames(dg.UPathIOManager):
@@ -84,6 +94,11 @@ class ParquetFrames(dg.UPathIOManager):
     """
 
     extension = ".parquet"
+
+    def __init__(self, base_path: UPath, *, hide_names: bool = False) -> None:
+        """Keep frames below `base_path`; on demand show none of the people in them."""
+        super().__init__(base_path=base_path)
+        self._hide_names = hide_names
 
     def get_asset_relative_path(self, context: dg.InputContext | dg.OutputContext) -> UPath:
         """`<asset>/<run id>`."""
@@ -125,8 +140,21 @@ class ParquetFrames(dg.UPathIOManager):
     def get_metadata(
         self, context: dg.OutputContext, obj: pd.DataFrame
     ) -> dict[str, dg.MetadataValue]:
-        """Row count and a preview of at most 50 rows, of the columns that a person needs."""
-        return described(obj, self._schema(context))
+        """Row count, lineage and a preview: at most 50 rows, the most dangerous first."""
+        asset = context.asset_key.path[-1] if context.has_asset_key else ""
+        return self.described(asset, obj)
+
+    def described(self, asset: str, frame: pd.DataFrame) -> dict[str, dg.MetadataValue]:
+        """The same of a frame that is stored by `put`; without an asset, of one between ops."""
+        shown = (schema_of(asset) if asset else OUTCOMES).shown
+        rows = dangerous_rows_first(frame).head(PREVIEW_ROWS)
+        if self._hide_names:
+            rows = frame_without_people(asset, rows)
+        return {
+            "dagster/row_count": dg.MetadataValue.int(len(frame)),
+            "preview": preview(in_words(rows) if "what" in shown else rows, shown or None),
+            **column_lineage(asset),
+        }
 
     @staticmethod
     def _schema(context: dg.InputContext | dg.OutputContext) -> FrameSchema:
@@ -141,4 +169,7 @@ class ParquetFramesResource(dg.ConfigurableIOManagerFactory[ParquetFrames]):
     def create_io_manager(self, context: dg.InitResourceContext) -> ParquetFrames:
         """Make the manager for one run."""
         del context
-        return ParquetFrames(base_path=UPath(Settings.load().frames_path))
+        settings = Settings.load()
+        return ParquetFrames(
+            UPath(settings.frames_path), hide_names=settings.names_are_hidden_everywhere
+        )

@@ -118,6 +118,13 @@ class AutoPace(FixedPace):
         return min(_LEAST_PER_SECOND, self._most)
 
 
+def estimated_pace(setting: str) -> float:
+    """Calls a second to expect: the number, the most that `auto` may reach, or half of it."""
+    if setting == "auto":
+        return MOST_PER_SECOND / 2
+    return float(setting.removeprefix("auto:")) / (2 if setting.startswith("auto:") else 1)
+
+
 def parse_pace(text: str) -> Pace:
     """The pace that `auto`, `auto:N` (to N at most) or `N` (requests per second) names.
 

@@ -26,10 +26,13 @@ class PeopleFile:
         """The entries of all people, in the file's order."""
         return list(self._content["users"])
 
-    def hire(self, name: str, *, into: str) -> str:
-        """Add a person in a new group of their own; the address, which nobody had before."""
-        address = f"{name.lower().replace(' ', '.')}@example.com"
-        person, group = f"CN={name},{_PEOPLE}", f"CN={into},{_GROUPS}"
+    def hire(self, name: str, *, into: str, entry: str | None = None) -> str:
+        """Add a person in a new group of their own; the address, which nobody had before.
+
+        `entry` is what the person's and the group's entries are called where a name won't do.
+        """
+        address = f"{(entry or name).lower().replace(' ', '.')}@example.com"
+        person, group = f"CN={entry or name},{_PEOPLE}", f"CN={entry or into},{_GROUPS}"
         self._content["users"].append(
             {"distinguishedName": person, "mail": address, "displayName": name, "mobile": None}
         )

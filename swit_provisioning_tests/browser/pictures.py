@@ -7,7 +7,12 @@ from pathlib import Path
 from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
 from swit_provisioning_tests.browser.lineage import Lineage
-from swit_provisioning_tests.browser.screens import RunPage, icon_button, metadata_value
+from swit_provisioning_tests.browser.screens import (
+    RunPage,
+    icon_button,
+    metadata_value,
+    picture_in,
+)
 from swit_provisioning_tests.browser.waiting import until
 
 _FOLDER = Path(__file__).parents[2] / "docs" / "images"
@@ -58,6 +63,21 @@ class Pictures:
                 "user-diff",
                 {"x": 0, "y": 0, "width": width + _MARGIN, "height": height + _MARGIN},
             )
+
+    def team_tree(self) -> None:
+        """The picture of the team tree."""
+        with self._page(1440, 1300) as page:
+            page.goto(f"{self._base}/assets/team_diff")
+            picture_in(page, "tree")
+            _settle(page)
+            _save(page, "team-tree", _around([page.get_by_role("dialog")]))
+
+    def page(self, path: Path) -> None:
+        """The page of a plan, down to the tree."""
+        with self._page(1100, 1500) as page:
+            page.goto(path.as_uri())
+            _settle(page)
+            _save(page, "plan-page", {"x": 0, "y": 0, "width": 1100, "height": 1500})
 
     def guards(self, guard: str) -> None:
         """All guards of the plan, and what one of them says."""

@@ -73,6 +73,14 @@ def metadata_value(page: Page, key: str) -> Locator:
     return cell.locator("xpath=following-sibling::td[last()]")
 
 
+def picture_in(page: Page, key: str) -> Locator:
+    """On an asset's page: the picture that a value of the latest metadata shows on demand."""
+    metadata_value(page, key).get_by_text("Show Markdown").click()
+    image = page.get_by_role("dialog").get_by_role("img").last
+    expect(image).to_be_visible()
+    return image
+
+
 def _run_id(address: str) -> str | None:
     found = re.search(r"/runs/([0-9a-f-]{36})", address)
     return found.group(1) if found else None

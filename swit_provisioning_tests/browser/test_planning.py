@@ -1,5 +1,8 @@
 """`plan` in the UI, what its assets show there, and how that plan is applied."""
 
+import re
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -8,9 +11,10 @@ from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.browser.dagster_dev import DagsterDev
 from swit_provisioning_tests.browser.people_file import PeopleFile
 from swit_provisioning_tests.browser.pictures import Pictures
-from swit_provisioning_tests.browser.screens import Launchpad, metadata_value
+from swit_provisioning_tests.browser.screens import Launchpad, metadata_value, picture_in
 
 NEWCOMER = "Ines Novak"
+HOSTILE = "Zoe <script>window.ran=1</script> | `b` **bold** [x](javascript:window.ran=1)"
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,49 @@ def test_user_diff_shows_who_would_get_an_account(
 
 
 @pytest.mark.usefixtures("planned")
+def test_user_diff_says_in_one_sentence_what_would_happen_and_counts_it(
+    page: Page, dagster: DagsterDev
+) -> None:
+    page.goto(f"{dagster.url}/assets/user_diff")
+    expect(metadata_value(page, "summary")).to_have_text(
+        re.compile(r"^2 leave, \d+ people's data change, 3 join$")
+    )
+    expect(metadata_value(page, "user.create")).to_have_text("3")
+    expect(metadata_value(page, "user.remove")).to_have_text("0")
+    first = metadata_value(page, "preview").get_by_role("row").nth(1)
+    expect(first).to_contain_text("user.deactivate")
+
+
+@pytest.mark.usefixtures("planned")
+def test_team_diff_draws_the_tree_with_every_team_that_would_be_made(
+    page: Page, dagster: DagsterDev, pictures: Pictures | None
+) -> None:
+    page.goto(f"{dagster.url}/assets/team_diff")
+    image = picture_in(page, "tree")
+    assert image.get_attribute("alt") == "The team tree as it will be"
+    assert image.evaluate("image => image.complete && image.naturalHeight > 100")
+    if pictures:
+        pictures.team_tree()
+
+
+@pytest.mark.usefixtures("planned")
+def test_change_plan_leads_to_the_page_of_the_plan(
+    page: Page, dagster: DagsterDev, newcomer: str, pictures: Pictures | None
+) -> None:
+    page.goto(f"{dagster.url}/assets/change_plan")
+    plan_id = metadata_value(page, "plan_id").inner_text().strip()
+    path = Path(metadata_value(page, "page").inner_text().strip())
+    page.goto(path.as_uri())
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Plan {plan_id}")
+    page.get_by_label("Show only what holds").fill(newcomer)
+    shown = page.locator("#change-user-create tbody > tr:visible")
+    expect(shown).to_have_count(1)
+    expect(shown).to_contain_text(newcomer)
+    if pictures:
+        pictures.page(path)
+
+
+@pytest.mark.usefixtures("planned")
 def test_change_plan_shows_its_nine_guards_all_passed(
     page: Page, dagster: DagsterDev, pictures: Pictures | None
 ) -> None:
@@ -78,3 +125,23 @@ def test_the_launchpad_of_apply_asks_for_a_plan_id_and_applies_that_plan(
     run = launchpad.launch()
     assert run.ended() == "Success"
     assert newcomer in {user["email"] for user in swit.organisation.snapshot()["users"]}
+
+
+def test_names_are_text_wherever_the_ui_shows_them(
+    page: Page, dagster: DagsterDev, people: PeopleFile
+) -> None:
+    """Swit takes neither < nor * in a name, so the plan has _ for them; the rest stays."""
+    address = people.hire(HOSTILE, into=f"Team {HOSTILE}", entry="Hostile Name")
+    shown = re.sub(r"[<>*]", "_", HOSTILE)
+    assert Launchpad(page, dagster.url, "plan").launch().ended() == "Success"
+    page.goto(f"{dagster.url}/assets/user_diff")
+    row = metadata_value(page, "preview").get_by_role("row").filter(has_text=address)
+    expect(row).to_contain_text(shown)
+    page.goto(f"{dagster.url}/assets/team_diff")
+    row = metadata_value(page, "preview").get_by_role("row").filter(has_text="team.create")
+    expect(row).to_contain_text(f"Team {shown}")
+    assert picture_in(page, "tree").evaluate("image => image.naturalHeight > 30")
+    page.goto(f"{dagster.url}/assets/directory_findings")
+    finding = metadata_value(page, "preview").get_by_role("row").filter(has_text="Hostile Name")
+    expect(finding.filter(has_text="name changed").first).to_contain_text("<script>")
+    assert page.evaluate("window.ran") is None

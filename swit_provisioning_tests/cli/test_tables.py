@@ -1,6 +1,8 @@
 """What a person sees on the terminal."""
 
 import io
+import unicodedata
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,18 +11,23 @@ from rich.console import Console
 from swit_provisioning.apply.progress import Headway
 from swit_provisioning.cli.console import errors, output
 from swit_provisioning.cli.progress import progress_bar
+from swit_provisioning.cli.showing import plan_to_show
 from swit_provisioning.cli.tables import (
     MOST_ROWS,
-    changes_table,
+    changes_tables,
     findings_table,
     guards_table,
     header,
     plan_summary,
+    team_tree,
 )
 from swit_provisioning.reconcile.plan import Change, Finding, Plan, Step
 from swit_provisioning.reconcile.policy import Action
+from swit_provisioning.report.team_tree import tree_of
 from swit_provisioning.resources.progress import CURRENT_DISPLAY
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.plans import StoredPlan
+from swit_provisioning_tests.report.hostile import NAMES, hostile_plan
 
 
 def console(*, terminal: bool = False) -> Console:
@@ -54,9 +61,15 @@ def change(
     )
 
 
+def stored(*changes: Change) -> StoredPlan:
+    plan = Plan(changes=changes)
+    made = datetime(2026, 3, 1, tzinfo=UTC)
+    return StoredPlan(plan=plan, plan_id=plan.plan_id, created_at=made, verdicts=())
+
+
 def test_markup_in_a_name_is_shown_as_it_is() -> None:
     on = console()
-    changes_table(on, [change(target="[red]Board[/red]", after={"name": "[/]"})], "Changes")
+    changes_tables(on, [change(target="[red]Board[/red]", after={"name": "[/]"})])
     findings = (Finding(kind="k", subject="[bold]", message="[/bold]"),)
     findings_table(on, findings, all_of_them="")
     assert "[red]Board[/red]" in shown(on)
@@ -65,8 +78,8 @@ def test_markup_in_a_name_is_shown_as_it_is() -> None:
 
 def test_a_long_plan_is_cut_and_says_so() -> None:
     on = console()
-    changes_table(on, [change(target=f"T{n}") for n in range(MOST_ROWS + 5)], "Changes")
-    assert "... and 5 more: --json shows all" in shown(on)
+    changes_tables(on, [change(target=f"T{n}") for n in range(MOST_ROWS + 5)])
+    assert "... and 5 more: --json, or show PLAN_ID --html FILE, shows all" in shown(on)
 
 
 def test_findings_are_counted_by_kind_and_many_of_one_do_not_hide_the_few_of_another() -> None:
@@ -149,7 +162,7 @@ def test_no_bar_where_nobody_looks() -> None:
 )
 def test_a_plan_says_how_long_it_takes(seconds: float, says: str) -> None:
     on = console()
-    plan_summary(on, Plan(changes=(change(after={"name": "A"}),)), 7, seconds)
+    plan_summary(on, stored(change(after={"name": "A"})), 7, seconds)
     assert f"About 7 API calls, {says}." in shown(on)
 
 
@@ -158,3 +171,48 @@ def test_in_a_pipe_there_is_room_for_addresses(monkeypatch: pytest.MonkeyPatch) 
     assert (output().width, errors().width) == (160, 160)
     monkeypatch.setenv("COLUMNS", "70")
     assert output().width == 70
+
+
+@pytest.mark.parametrize("no_names", [False, True])
+def test_no_name_steers_the_terminal(*, no_names: bool) -> None:
+    plan = hostile_plan()
+    made = StoredPlan(
+        plan=plan,
+        plan_id=plan.plan_id,
+        created_at=datetime(2026, 3, 1, tzinfo=UTC),
+        verdicts=tuple(
+            {"name": "g", "passed": False, "blocking": True, "message": name} for name in NAMES
+        ),
+    )
+    shown_plan = plan_to_show(made, no_names=no_names)
+    on = console()
+    header(on, Settings.load(), organization=NAMES[8], directory=NAMES[10])
+    plan_summary(on, shown_plan, 1, 1)
+    changes_tables(on, shown_plan.plan.changes)
+    team_tree(on, tree_of(shown_plan.plan.teams, shown_plan.plan.changes))
+    findings_table(on, shown_plan.plan.findings, all_of_them="")
+    guards_table(on, shown_plan.verdicts)
+    text = shown(on)
+    kinds = {unicodedata.category(character) for character in text.replace("\n", "")}
+    assert "Cc" not in kinds
+    assert not set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u200e\u200f") & set(text)
+    assert "[red]Board[/red]" in text
+    assert "한국어" in text
+
+
+def test_the_tree_has_a_sign_at_each_change_and_colours_on_a_terminal() -> None:
+    plan = hostile_plan()
+    plain, coloured = console(), console(terminal=True)
+    for on in (plain, coloured):
+        team_tree(on, tree_of(plan.teams, plan.changes))
+    assert "├── ~ <script>" in shown(plain)
+    assert "└── … 37 more" in shown(plain)
+    assert "\x1b" not in shown(plain)
+    assert "\x1b[33m" in shown(coloured)
+
+
+def test_a_reason_that_all_share_is_said_once() -> None:
+    on = console()
+    changes_tables(on, [change(target="A"), change(target="B")])
+    assert "Teams renamed, moved or re-keyed (2, team.update): because" in shown(on)
+    assert shown(on).count("because") == 1

@@ -27,7 +27,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settled]:
         del variables["IDP_FILE"]
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        stage = Stage(swit, folder / "directory.json")
+        stage = Stage(swit, folder / "directory.json", variables)
         assert stage.json("sync")["status"] == "applied"
         assert len(stage.users()) == EVERYBODY
         swit.organisation.mark()

@@ -17,8 +17,11 @@ from swit_provisioning_tests.directories import Directory, twenty_people
 class Stage:
     """Runs commands as a person would, in this process, against the sandbox."""
 
-    def __init__(self, server: SandboxServer, directory_file: Path) -> None:
+    def __init__(
+        self, server: SandboxServer, directory_file: Path, settings: dict[str, str]
+    ) -> None:
         self.server = server
+        self.settings = settings
         self.organisation = server.organisation
         self._file = directory_file
         self.directory: Directory = twenty_people()
@@ -60,9 +63,10 @@ def stage(monkeypatch: pytest.MonkeyPatch, folder: Path, server: SandboxServer) 
     """Start the sandbox and point the settings at it."""
     folder.mkdir(exist_ok=True)
     with server:
-        for name, value in settings(folder, server).items():
+        variables = settings(folder, server)
+        for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        yield Stage(server, folder / "directory.json")
+        yield Stage(server, folder / "directory.json", variables)
 
 
 def settings(folder: Path, server: SandboxServer) -> dict[str, str]:

@@ -239,7 +239,7 @@ def test_a_change_to_another_object_touches_nobody(change_: Change) -> None:
     plan = plan_with(change_, protected=LEFT_ALONE)
     verdict = verdict_of("protected_users_untouched", plan)
     assert verdict.passed
-    assert verdict.message == "None of them is touched."
+    assert verdict.message == "None of 2 protected users and kept teams is touched."
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""A stored plan and what came of it, as a person asked to see them: with or without people."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from swit_provisioning.cli.errors import UnknownPlanError, UnwritableFileError
+from swit_provisioning.cli.runs import FinishedRun
+from swit_provisioning.report.page import plan_page
+from swit_provisioning.report.people import (
+    code_of,
+    without_people,
+    without_people_in,
+)
+from swit_provisioning.resources.connections import open_store
+from swit_provisioning.resources.pages import page_facts
+from swit_provisioning.resources.private_file import write_private
+from swit_provisioning.settings import Settings
+from swit_provisioning.store.journal import JournalEntry
+from swit_provisioning.store.plans import StoredPlan
+
+
+def stored_plan(settings: Settings, plan_id: str) -> StoredPlan:
+    """The plan of this id.
+
+    Raises:
+        UnknownPlanError: there is none.
+
+    """
+    with open_store(settings) as store:
+        stored = store.plans.get(plan_id)
+    if stored is None:
+        raise UnknownPlanError(plan_id)
+    return stored
+
+
+def write_page(settings: Settings, stored: StoredPlan, path: Path) -> None:
+    """The plan as one page, for this account alone to read.
+
+    Raises:
+        UnwritableFileError: it can't be written there.
+
+    """
+    page = plan_page(stored.plan, page_facts(settings, stored))
+    try:
+        write_private(path, page)
+    except OSError as error:
+        example = f"swit-provisioning show {stored.plan_id} --html plan.html"
+        raise UnwritableFileError(path, error, example=example) from error
+
+
+def plan_to_show(stored: StoredPlan, *, no_names: bool) -> StoredPlan:
+    """The plan, on demand without people; its id stays."""
+    if not no_names:
+        return stored
+    verdicts = tuple({**v, "message": without_people_in(v["message"])} for v in stored.verdicts)
+    return replace(stored, plan=without_people(stored.plan), verdicts=verdicts)
+
+
+def entry_to_show(entry: JournalEntry, *, no_names: bool) -> JournalEntry:
+    """An entry of the journal, on demand without people."""
+    if not no_names:
+        return entry
+    is_a_person = entry.action.startswith("user.") or entry.action == "primary.update"
+    return replace(
+        entry,
+        target=code_of(entry.target) if is_a_person else entry.target,
+        message=without_people_in(entry.message) if entry.message else entry.message,
+    )
+
+
+def run_to_show(run: FinishedRun, *, no_names: bool) -> FinishedRun:
+    """How a run ended, on demand without people."""
+    return replace(run, message=without_people_in(run.message)) if no_names else run

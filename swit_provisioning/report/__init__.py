@@ -1,0 +1,1 @@
+"""A plan as people read it: sentences, the picture of the team tree, one page. No Dagster here."""

@@ -1,0 +1,64 @@
+"""What differs between two plans: what only one of them does, and what both do differently."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from swit_provisioning.reconcile.plan import Change, Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two plans, change by change; a change is the same one if its action and object are."""
+
+    only_first: tuple[Change, ...]
+    only_second: tuple[Change, ...]
+    different: tuple[tuple[Change, Change], ...]
+    """In both, but doing another thing, or by another step."""
+    same: int
+    settings: tuple[str, ...]
+    """Settings by which the two were made differently, as variables."""
+    sides: tuple[str, ...]
+    """`organisation`, `directory`: where the two are not about the same."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether both would do the same."""
+        found = (self.only_first, self.only_second, self.different, self.settings, self.sides)
+        return not any(found)
+
+
+def compare(first: Plan, second: Plan) -> Comparison:
+    """Hold the second plan against the first."""
+    one = {change.change_id: change for change in first.changes}
+    other = {change.change_id: change for change in second.changes}
+    both = [(change, other[key]) for key, change in one.items() if key in other]
+    different = tuple((a, b) for a, b in both if _sent(a) != _sent(b))
+    organisations = (first.organization_id, second.organization_id)
+    directories = (first.directory_identity, second.directory_identity)
+    sides = {"organisation": organisations, "directory": directories}
+    return Comparison(
+        only_first=tuple(change for key, change in one.items() if key not in other),
+        only_second=tuple(change for key, change in other.items() if key not in one),
+        different=different,
+        same=len(both) - len(different),
+        settings=_settings(first.policy, second.policy),
+        sides=tuple(name for name, (a, b) in sides.items() if a != b),
+    )
+
+
+def _sent(change: Change) -> tuple[Any, ...]:
+    return change.step, dict(change.before), dict(change.after)
+
+
+def _settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[str, ...]:
+    names = sorted(first.keys() | second.keys())
+    return tuple(_variable(name) for name in names if first.get(name) != second.get(name))
+
+
+def _variable(name: str) -> str:
+    """The environment variable of a rule of the policy."""
+    return {
+        "reference_attribute": "LDAP_REFERENCE_ATTRIBUTE",
+        "teams_to_keep": "SWIT_TEAMS_TO_KEEP",
+    }.get(name, name.upper())

@@ -1,0 +1,205 @@
+"""A stored plan as a page, beside another one, and without people: what a person asks to see."""
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from swit_provisioning.report.people import code_of
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.settings import Settings
+from swit_provisioning_tests.directories import PEOPLE, address
+from swit_provisioning_tests.integration.stage import Stage, stage
+
+FIRST = PEOPLE[0]
+
+
+@pytest.fixture(scope="module")
+def on_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One organisation for all tests here: none of them writes to it."""
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        stage(patched, tmp_path_factory.mktemp("stage"), SandboxServer()) as made,
+    ):
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_the_stage(
+    _a_machine_without_settings: None, on_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in on_stage.settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture(scope="module")
+def plan_id(on_stage: Stage) -> str:
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in on_stage.settings.items():
+            patched.setenv(name, value)
+        found: str = on_stage.json("plan")["plan_id"]
+    return found
+
+
+def metadata(asset: str) -> dict[str, object]:
+    with dg.DagsterInstance.get() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return {key: value.value for key, value in event.asset_materialization.metadata.items()}
+
+
+def test_a_plan_is_told_in_a_sentence_then_by_action_then_as_a_tree(
+    on_stage: Stage, plan_id: str
+) -> None:
+    lines = on_stage.run("show", plan_id).stdout.splitlines()
+    summary = f"Plan {plan_id}: 11 teams created, 20 join, "
+    places = [
+        next(number for number, line in enumerate(lines) if line.startswith(start))
+        for start in (
+            "Organisation:",
+            summary,
+            "Teams created (11, team.create)",
+            "Accounts created (20, user.create)",
+            "├── + ",
+            "passed  directory_read_is_complete",
+            "To apply it:",
+        )
+    ]
+    assert places == sorted(places)
+    assert "\x1b" not in "".join(lines)
+
+
+def test_the_page_is_one_private_file_with_every_change(
+    on_stage: Stage, plan_id: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.html"
+    path.write_text("what was there before", encoding="utf-8")
+    result = on_stage.run("show", plan_id, "--html", str(path))
+    assert (result.exit_code, f"The page is in {path}" in result.stdout) == (0, True)
+    html = path.read_text(encoding="utf-8")
+    assert html.endswith("</html>")
+    assert all(address(person) in html for person in PEOPLE)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("place", ["missing/plan.html", "."])
+def test_a_page_that_cannot_be_written_is_one_clear_error(
+    on_stage: Stage, plan_id: str, tmp_path: Path, place: str
+) -> None:
+    result = on_stage.run("show", plan_id, "--html", str(tmp_path / place))
+    assert result.exit_code == 2
+    assert str(tmp_path / place) in result.stderr.replace("\n", "")
+    assert f"show {plan_id} --html plan.html" in " ".join(result.stderr.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_goes_into_a_pipe_too(on_stage: Stage, plan_id: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        result = on_stage.run("show", plan_id, "--html", str(pipe))
+        assert os.read(reader, 100).lstrip().startswith(b"<!doctype html>")
+    finally:
+        os.close(reader)
+    assert result.exit_code == 0
+    assert pipe.is_fifo()
+
+
+def test_an_unknown_plan_is_named_with_the_way_out(on_stage: Stage, plan_id: str) -> None:
+    for words in (("nope",), (plan_id, "nope"), ("nope", "--html", "x.html")):
+        result = on_stage.run("show", *words)
+        assert result.exit_code == 2
+        assert "There is no plan nope" in result.stderr
+        assert "swit-provisioning plan" in result.stderr
+
+
+def test_two_plans_are_compared(on_stage: Stage, plan_id: str) -> None:
+    before = json.loads(json.dumps(on_stage.directory))
+    on_stage.directory["users"][1]["displayName"] = "Somebody Else"
+    gone = on_stage.directory["users"].pop(0)["mail"]
+    other = on_stage.json("plan")["plan_id"]
+    on_stage.directory = before
+    found = on_stage.json("show", plan_id, other)
+    assert [plan["plan_id"] for plan in found["plans"]] == [plan_id, other]
+    assert gone in [change["target"] for change in found["only_first"]]
+    assert found["only_second"] == []
+    names = [
+        (d["first"]["after"]["name"], d["second"]["after"]["name"])
+        for d in found["different"]
+        if d["first"]["action"] == "user.create"
+    ]
+    assert names == [(PEOPLE[1], "Somebody Else")]
+    text = on_stage.run("show", plan_id, other).stdout
+    assert f"Accounts created (1, user.create, only in {plan_id})" in text
+    assert "In both, but different" in text
+    assert "Somebody Else" in text
+    same = on_stage.run("show", plan_id, plan_id).stdout
+    assert "Both do the same" in same
+
+
+def test_a_page_of_two_plans_is_refused(on_stage: Stage, plan_id: str) -> None:
+    result = on_stage.run("show", plan_id, plan_id, "--html", "x.html")
+    assert result.exit_code == 2
+    assert "--html writes one plan" in result.stderr
+
+
+@pytest.mark.parametrize("way", [(), ("--json",), ("--html", "/dev/stdout")])
+def test_no_names_shows_no_person_in_any_form(
+    on_stage: Stage, plan_id: str, tmp_path: Path, way: tuple[str, ...]
+) -> None:
+    path = tmp_path / "plan.html"
+    words = [str(path) if word == "/dev/stdout" else word for word in way]
+    text = on_stage.run("show", plan_id, "--no-names", *words).stdout
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+    assert plan_id in text
+    assert code_of(address(FIRST)) in text
+    for person in PEOPLE:
+        assert address(person) not in text
+        assert person not in text
+
+
+def test_the_assets_tell_what_a_person_reads_first(on_stage: Stage) -> None:
+    plan_id = on_stage.json("plan")["plan_id"]
+    users, teams, plan = (metadata(name) for name in ("user_diff", "team_diff", "change_plan"))
+    assert users["summary"] == "20 join"
+    assert (users["user.create"], users["user.deactivate"]) == (20, 0)
+    assert str(teams["tree"]).startswith("![The team tree as it will be](data:image/svg+xml")
+    assert plan["plan_id"] == plan_id
+    page = Path(str(plan["page"]))
+    assert page.parent == Path(Settings.load().frames_path) / "change_plan"
+    assert page.with_suffix(".parquet").exists()
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert address(FIRST) in page.read_text(encoding="utf-8")
+
+
+def test_hide_names_everywhere_keeps_people_out_of_metadata_and_logs(
+    on_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIDE_NAMES", "everywhere")
+    monkeypatch.setenv("MAX_USER_CREATIONS", "3")
+    before = json.loads(json.dumps(on_stage.directory))
+    on_stage.directory["users"][1]["mail"] = "no address at all"
+    on_stage.directory["users"][2]["displayName"] = "Karl #Sieben"
+    result = on_stage.run("plan")
+    on_stage.directory = before
+    assert result.exit_code == 3
+    with dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs(limit=1)
+        events = instance.all_logs(run.run_id)
+        told = "\n".join(dg.serialize_value(event) for event in events)
+    assert code_of(address(FIRST)) in told
+    assert "no usable e-mail address" in told
+    for person in (*PEOPLE, "Karl", "no address at all"):
+        assert person not in told, told[told.index(person) - 300 : told.index(person) + 100]
+        assert address(person) not in told
+    page = Path(str(metadata("change_plan")["page"])).read_text(encoding="utf-8")
+    assert FIRST not in page

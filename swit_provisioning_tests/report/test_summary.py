@@ -1,0 +1,84 @@
+"""A plan in one sentence."""
+
+import pytest
+
+from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.reconcile.policy import ACTIONS
+from swit_provisioning.report.summary import (
+    DANGEROUS_FIRST,
+    IN_WORDS,
+    by_action,
+    dangerous_first,
+    duration,
+    summary,
+)
+from swit_provisioning_tests.reconcile.made_plans import change, deletion, marking, removal
+
+
+def rename(team: str) -> Change:
+    return change("team.update", team, before={"name": team}, after={"name": f"New {team}"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ([], "nothing to do"),
+        (
+            [*(change("user.create", f"n{n}") for n in range(12)), rename("A"), rename("B")]
+            + [change("user.deactivate", f"u{n}") for n in range(3)],
+            "3 leave, 2 teams renamed, 12 join",
+        ),
+        ([change("user.deactivate", "u1"), change("user.create", "u2")], "1 leaves, 1 joins"),
+        ([change("user.remove", "u")], "1 is removed for good"),
+        ([change("user.activate", "u"), change("user.activate", "v")], "2 are back"),
+        ([deletion("A", 2), removal("B", 5)], "1 team deleted, 5 memberships end"),
+        ([marking("A")], "1 team marked as removed"),
+        (
+            [change("team.update", "A", after={"name": "B", "parent_id": "t", "reference": "r"})],
+            "1 team renamed, 1 team moved",
+        ),
+        ([change("team.update", "A", after={"reference": "r"})], "1 team re-keyed"),
+        (
+            [change("membership.add", "A", after={"user_ids": ["a", "b"]})],
+            "2 memberships begin",
+        ),
+        ([change("team.sort", "A")], "the teams below 1 team sorted"),
+        ([change("user.create", str(n)) for n in range(1234)], "1,234 join"),
+    ],
+)
+def test_a_plan_is_told_in_one_sentence(changes: list[Change], says: str) -> None:
+    assert summary(changes) == says
+
+
+def test_every_action_has_a_heading_and_a_place() -> None:
+    assert sorted(DANGEROUS_FIRST) == sorted(IN_WORDS) == sorted(ACTIONS)
+
+
+def test_what_takes_something_away_comes_before_what_adds() -> None:
+    mixed = [change("user.create", "a"), deletion("T"), change("user.deactivate", "b")]
+    assert [c.action for c in dangerous_first(mixed)] == [
+        "user.deactivate",
+        "team.delete",
+        "user.create",
+    ]
+    assert list(by_action(mixed)) == ["user.deactivate", "team.delete", "user.create"]
+
+
+def test_changes_of_one_action_keep_their_order() -> None:
+    """Teams are made parents first; a list that is sorted otherwise would tell another story."""
+    made = [change("team.create", name) for name in ("z", "a", "m")]
+    assert dangerous_first(made) == made
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [
+        (0.4, "a second at most"),
+        (1.2, "2 seconds"),
+        (89, "89 seconds"),
+        (90, "2 minutes"),
+        (600, "10 minutes"),
+    ],
+)
+def test_a_time_is_told_as_people_say_it(seconds: float, says: str) -> None:
+    assert duration(seconds) == says
