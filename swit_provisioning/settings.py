@@ -253,6 +253,9 @@ class Settings(ScheduleSettings):
         description="a number; `auto`: find the pace (5 to 20); `auto:N`: to N at most",
     )
     swit_max_concurrency: int = Field(default=8, ge=1, le=64, description="calls in flight")
+    swit_timeout_seconds: float = Field(
+        default=30, gt=0, description="how long Swit may take to answer one call"
+    )
     default_user_language: Literal["en", "ko"] = Field(
         default="en", description="for new users: `en` or `ko`"
     )

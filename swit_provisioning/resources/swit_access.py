@@ -19,13 +19,9 @@ from swit_provisioning.settings import Settings
 from swit_provisioning.store.store import Store
 from swit_provisioning.store.tokens import TokenRow
 from swit_provisioning.swit.client import SwitClient
-from swit_provisioning.swit.oauth import (
-    OAuthClient,
-    StoredTokens,
-    TokenPair,
-    TokenSource,
-)
+from swit_provisioning.swit.oauth import OAuthClient, TokenPair, TokenSource
 from swit_provisioning.swit.pace import parse_pace
+from swit_provisioning.swit.stored_tokens import StoredTokens
 
 
 @contextmanager
@@ -52,6 +48,7 @@ def oauth_client(settings: Settings) -> OAuthClient:
         settings.swit_client_id or "",
         secret.get_secret_value() if secret else "",
         settings.swit_redirect_url,
+        timeout_seconds=settings.swit_timeout_seconds,
     )
 
 
@@ -64,6 +61,7 @@ def _client(
         tokens=tokens,
         pace=parse_pace(settings.swit_requests_per_second),
         connections=settings.swit_max_concurrency,
+        timeout_seconds=settings.swit_timeout_seconds,
     )
 
 

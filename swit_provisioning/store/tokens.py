@@ -38,6 +38,8 @@ class TokenRow:
     expires_at: datetime | None
     """When the access token ends (aware), where Swit said so."""
     scope: str | None
+    obtained_at: datetime | None = field(default=None, compare=False)
+    """When Swit gave it (aware); where nobody knows, when it was stored."""
 
 
 class Tokens:
@@ -70,7 +72,7 @@ class Tokens:
             "scope": tokens.scope,
         }
         with self._database.write() as connection:
-            values["saved_at"] = self._database.now(connection)
+            values["saved_at"] = tokens.obtained_at or self._database.now(connection)
             put(connection, _TOKENS, key=_ONLY_ROW, values=values)
 
     @contextlib.contextmanager
@@ -92,4 +94,5 @@ class Tokens:
             refresh_token=None if refresh is None else unseal(refresh, encrypted=encrypted),
             expires_at=row["expires_at"],
             scope=row["scope"],
+            obtained_at=row["saved_at"],
         )

@@ -1,10 +1,9 @@
-"""OAuth 2: from a log-in to a pair of tokens, and one refresh at a time when Swit refuses one."""
+"""OAuth 2: from a log-in to a pair of tokens, and from one pair to the next."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import quote_plus
 
 import requests
@@ -19,8 +18,10 @@ from swit_provisioning.swit.errors import (
 )
 from swit_provisioning.swit.session import EXCHANGE_ERRORS, NoAuth, make_session, unreachable
 
-_CALL = "oauth/token"
+OAUTH_CALL = "oauth/token"
 _FORM = "application/x-www-form-urlencoded"
+_LEFT_OF_LIFE: Final = 1 / 5
+"""A pair with less than that is renewed: of Swit's seven days, well over one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,14 @@ class TokenPair:
     """UTC; `None` where nobody said. Swit's live 7 days."""
     scope: str | None = None
     """Separated by spaces: `user:read admin:read`; `None` where nobody said."""
+    obtained_at: datetime | None = field(default=None, compare=False)
+    """UTC; `None` where nobody knows."""
+
+    def is_ending(self, now: datetime) -> bool:
+        """Whether most of its life is over, where it is known how long that is."""
+        if self.expires_at is None or self.obtained_at is None:
+            return False
+        return self.expires_at - now < _LEFT_OF_LIFE * (self.expires_at - self.obtained_at)
 
 
 class TokenSource(Protocol):
@@ -43,19 +52,6 @@ class TokenSource(Protocol):
 
     def refreshed(self, refused: str) -> str:
         """Another token than the one that Swit refused; `SwitUnauthorizedError` if none is left."""
-
-
-class TokenStore(Protocol):
-    """Where a pair rests between runs."""
-
-    def load(self) -> TokenPair | None:
-        """The pair saved last."""
-
-    def save(self, pair: TokenPair) -> None:
-        """Keep a pair instead of the one before."""
-
-    def exclusive(self) -> AbstractContextManager[object]:
-        """Only one, of all threads and processes, is in here at a time."""
 
 
 class OAuthClient:
@@ -129,10 +125,12 @@ class OAuthClient:
         hidden = (*secrets, self._client_secret)
         hidden = (*hidden, *map(quote_plus, hidden))
         try:
-            answer = read_answer(self._post(form), call=_CALL, secrets=hidden)
+            answer = read_answer(self._post(form), call=OAUTH_CALL, secrets=hidden)
         except SwitRejectedError as error:
             words = f"{error.message} (check SWIT_CLIENT_ID and SWIT_CLIENT_SECRET too)"
-            raise SwitUnauthorizedError(call=_CALL, message=words, status=error.status) from error
+            raise SwitUnauthorizedError(
+                call=OAUTH_CALL, message=words, status=error.status
+            ) from error
         return self._pair(answer or {})
 
     def _post(self, form: str) -> requests.Response:
@@ -149,19 +147,20 @@ class OAuthClient:
                 )
         except EXCHANGE_ERRORS as error:
             raise unreachable(
-                call=_CALL, url=url, timeout_seconds=self._timeout, error=error
+                call=OAUTH_CALL, url=url, timeout_seconds=self._timeout, error=error
             ) from error
 
     def _pair(self, answer: Mapping[str, object]) -> TokenPair:
         access, refresh = answer.get("access_token"), answer.get("refresh_token")
         if not isinstance(access, str) or not access:
-            raise SwitUnavailableError(call=_CALL, message="the answer holds no access token")
+            raise SwitUnavailableError(call=OAUTH_CALL, message="the answer holds no access token")
         scope = answer.get("scope")
         return TokenPair(
             access_token=access,
             refresh_token=refresh if isinstance(refresh, str) and refresh else None,
             expires_at=self._expiry(answer.get("expires_in")),
             scope=scope if isinstance(scope, str) and scope else None,
+            obtained_at=self._now(),
         )
 
     def _expiry(self, seconds: object) -> datetime | None:
@@ -169,69 +168,3 @@ class OAuthClient:
             return self._now() + timedelta(seconds=float(str(seconds)))
         except (ValueError, OverflowError):
             return None
-
-
-class StoredTokens:
-    """The tokens of the store, or the first pair where it holds none; refreshed once for all."""
-
-    def __init__(
-        self, oauth: OAuthClient, store: TokenStore, first: TokenPair | None = None
-    ) -> None:
-        """Read nothing yet. Once a pair is stored it is newer than `first`, and wins."""
-        self._oauth = oauth
-        self._store = store
-        self._first = first
-        self._pair: TokenPair | None = None
-        self._dead_refresh_token: str | None = None
-
-    def access_token(self) -> str:
-        """The token to send.
-
-        Raises:
-            SwitUnauthorizedError: nobody has logged in yet.
-
-        """
-        pair = self._pair or self._load()
-        self._pair = pair
-        return pair.access_token or self.refreshed(pair.access_token)
-
-    def refreshed(self, refused: str) -> str:
-        """Another token than `refused`: one that somebody else got meanwhile, or a new one.
-
-        Raises:
-            SwitUnauthorizedError: there is no refresh token, or Swit refuses it.
-            SwitUnavailableError: Swit can't be asked now.
-
-        """
-        with self._store.exclusive():
-            pair = self._load()
-            if pair.access_token == refused:
-                pair = self._refresh(pair)
-                # First of all: the old refresh token may be dead already.
-                self._store.save(pair)
-            self._pair = pair
-            return pair.access_token
-
-    def _load(self) -> TokenPair:
-        pair = self._store.load() or self._first
-        if pair is None:
-            words = "no token is stored, and SWIT_ACCESS_TOKEN is not set"
-            raise SwitUnauthorizedError(call=_CALL, message=words)
-        return pair
-
-    def _refresh(self, pair: TokenPair) -> TokenPair:
-        if not pair.refresh_token:
-            words = "the access token is refused, and there is no refresh token with it"
-            raise SwitUnauthorizedError(call=_CALL, message=words)
-        if pair.refresh_token == self._dead_refresh_token:
-            words = "the refresh token was refused before"
-            raise SwitUnauthorizedError(call=_CALL, message=words)
-        try:
-            return self._oauth.refresh(pair.refresh_token)
-        except SwitUnauthorizedError:
-            # Every call in flight comes here; Swit is asked once.
-            self._dead_refresh_token = pair.refresh_token
-            # A pair set anew in the settings is the way out when the stored one has died.
-            if self._first is not None and self._first != pair and self._first.access_token:
-                return self._first
-            raise

@@ -1,5 +1,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from cryptography.fernet import Fernet
 from swit_provisioning.store.errors import TokensUnreadableError
 from swit_provisioning.store.store import Store
 from swit_provisioning.store.tokens import TokenRow
+from swit_provisioning_tests.store.conftest import Clock
 from swit_provisioning_tests.store.processes import let_go, start
 
 PAIR = TokenRow(
@@ -26,6 +28,14 @@ def test_there_are_no_tokens_at_first(store: Store) -> None:
 def test_a_pair_comes_back_as_it_was_saved(store: Store) -> None:
     store.tokens.save(PAIR)
     assert store.tokens.load() == PAIR
+
+
+def test_when_a_pair_was_given_is_kept_with_it(store: Store, clock: Clock) -> None:
+    given = datetime(2026, 3, 1, tzinfo=UTC)
+    store.tokens.save(replace(PAIR, obtained_at=given))
+    assert getattr(store.tokens.load(), "obtained_at", None) == given
+    store.tokens.save(PAIR)
+    assert getattr(store.tokens.load(), "obtained_at", None) == clock.time
 
 
 def test_a_newer_pair_takes_the_place_of_the_older(store: Store) -> None:

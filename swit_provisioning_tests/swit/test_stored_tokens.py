@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import responses
 
 from swit_provisioning.swit.errors import SwitUnauthorizedError, SwitUnavailableError
-from swit_provisioning.swit.oauth import OAuthClient, StoredTokens, TokenPair
+from swit_provisioning.swit.oauth import OAuthClient, TokenPair
+from swit_provisioning.swit.stored_tokens import StoredTokens
 from swit_provisioning_tests.swit.fakes import BASE, TOKEN_URL, FakeStore
 
 OLD = TokenPair(access_token="a1", refresh_token="r1")
@@ -40,7 +42,7 @@ def test_a_refused_token_is_refreshed_saved_and_given_from_then_on(
     assert source.access_token() == "a1"
     assert source.refreshed("a1") == "a2"
     assert source.access_token() == "a2"
-    assert store.saved == [TokenPair(access_token="a2", refresh_token="r2")]
+    assert store.saved[-1] == TokenPair(access_token="a2", refresh_token="r2")
 
 
 def test_a_first_pair_is_refreshed_and_stored_too(web: responses.RequestsMock) -> None:
@@ -129,7 +131,7 @@ def test_a_dead_refresh_token_is_tried_once_until_somebody_logs_in(
         with pytest.raises(SwitUnauthorizedError, match=words):
             source.refreshed("a1")
     assert len(web.calls) == 1
-    assert store.saved == []
+    assert store.pair == OLD
     store.pair = TokenPair(access_token="a9", refresh_token="r9")
     assert source.refreshed("a1") == "a9"
 
@@ -141,3 +143,92 @@ def test_a_refresh_that_only_failed_may_be_tried_again(web: responses.RequestsMo
     with pytest.raises(SwitUnavailableError):
         source.refreshed("a1")
     assert source.refreshed("a1") == "a2"
+
+
+class FullStore(FakeStore):
+    """Nothing more can be written to it."""
+
+    def save(self, pair: TokenPair) -> None:
+        del pair
+        message = "the disk is full"
+        raise OSError(message)
+
+
+def test_swit_is_not_asked_for_a_pair_that_could_not_be_kept(web: responses.RequestsMock) -> None:
+    """It gives a pair once: the old one is dead then, and the new one would be lost."""
+    with pytest.raises(OSError, match="the disk is full"):
+        tokens(FullStore(OLD)).refreshed("a1")
+    assert not web.calls
+
+
+GIVEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+A_WEEK = timedelta(days=7)
+IN_USE = TokenPair(
+    access_token="a1", refresh_token="r1", expires_at=GIVEN + A_WEEK, obtained_at=GIVEN
+)
+
+
+class Day:
+    """A clock that is set to so many days after the pair was given."""
+
+    def __init__(self, days: float) -> None:
+        self.days = days
+
+    def __call__(self) -> datetime:
+        return GIVEN + timedelta(days=self.days)
+
+
+def tokens_on(day: Day, store: FakeStore, first: TokenPair | None = None) -> StoredTokens:
+    oauth = OAuthClient(BASE, "client-1", "secret", "http://x/", now=day)
+    return StoredTokens(oauth, store, first, now=day)
+
+
+@pytest.mark.parametrize(("days", "token"), [(5.5, "a1"), (5.7, "a2"), (6.9, "a2"), (8, "a2")])
+def test_a_pair_is_renewed_when_less_than_a_fifth_of_its_life_is_left(
+    web: responses.RequestsMock, days: float, token: str
+) -> None:
+    web.post(TOKEN_URL, json={**NEW, "expires_in": A_WEEK.total_seconds()})
+    store = FakeStore(IN_USE)
+    source = tokens_on(Day(days), store)
+    assert [source.access_token(), source.access_token()] == [token, token]
+    assert len(web.calls) == (token == "a2")
+    assert store.pair is not None
+    assert store.pair.access_token == token
+
+
+def test_a_renewal_that_fails_is_told_and_the_old_pair_will_still_do(
+    web: responses.RequestsMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    web.post(TOKEN_URL, status=503)
+    web.post(TOKEN_URL, json=NEW)
+    day, store = Day(6), FakeStore(IN_USE)
+    source = tokens_on(day, store)
+    assert [source.access_token(), source.access_token()] == ["a1", "a1"]
+    assert len(web.calls) == 1
+    assert "good until 2026-03-08 12:00 UTC, could not be renewed" in caplog.text
+    day.days += 0.01
+    assert source.access_token() == "a2"
+
+
+def test_a_refused_renewal_does_not_bring_an_older_pair_back(web: responses.RequestsMock) -> None:
+    """The settings still hold the very first pair, which has been dead for long."""
+    web.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
+    store = FakeStore(IN_USE)
+    first = TokenPair(access_token="a0", refresh_token="r0")
+    assert tokens_on(Day(6), store, first).access_token() == "a1"
+    assert store.pair == IN_USE
+
+
+def test_a_pair_that_another_process_renewed_is_taken(web: responses.RequestsMock) -> None:
+    day, store = Day(5), FakeStore(IN_USE)
+    source = tokens_on(day, store)
+    assert source.access_token() == "a1"
+    store.pair = TokenPair(access_token="a2", refresh_token="r2")
+    day.days = 6
+    assert source.access_token() == "a2"
+    assert not web.calls
+
+
+def test_a_pair_without_a_refresh_token_is_used_to_its_end() -> None:
+    alone = TokenPair(access_token="a1", expires_at=GIVEN + A_WEEK, obtained_at=GIVEN)
+    assert tokens_on(Day(6.9), FakeStore(alone)).access_token() == "a1"
