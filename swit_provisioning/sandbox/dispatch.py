@@ -7,16 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from swit_provisioning.sandbox.arguments import Arguments
 from swit_provisioning.sandbox.asked import Asked, Call
-from swit_provisioning.sandbox.faults import Fault
+from swit_provisioning.sandbox.faults import Fault, Gate
 from swit_provisioning.sandbox.replies import Reply, refusal, response_to
 from swit_provisioning.sandbox.rules import RefusedError
 from swit_provisioning.sandbox.sandbox import Sandbox
 
+_LOOK_SECONDS = 0.01
 Work = Callable[[Arguments], Reply]
 
 
@@ -34,6 +35,9 @@ async def handle(request: Request, name: str, work: Work, **given: str) -> Respo
     sandbox, ready = sandbox_of(request), work
     try:
         values = await _values(request)
+    except ClientDisconnect:
+        # Whoever sent half of a request is gone: it was never asked.
+        return response_to(request, Reply(closes="instead"))
     except RefusedError as refused:
         values, ready = {}, _refusing(refused)
     values = {**values, **given}
@@ -101,7 +105,7 @@ async def _reply(request: Request, name: str, arguments: Arguments, work: Work) 
     fault = sandbox.faults.take(name, arguments.values)
     if fault is None:
         return _attempt(work, arguments)
-    if fault.kind == "slow":
+    if fault.kind in ("slow", "held"):
         return await _late(request, fault, arguments, work)
     if fault.act is not None:
         fault.act()
@@ -117,10 +121,24 @@ def _attempt(work: Work, arguments: Arguments) -> Reply:
 
 async def _late(request: Request, fault: Fault, arguments: Arguments, work: Work) -> Reply:
     done = _attempt(work, arguments) if fault.after_work else None
-    gone = False
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(fault.seconds):
-            gone = (await request.receive())["type"] == "http.disconnect"
+    gone = await (_held(request, fault.gate) if fault.gate else _left(request, fault.seconds))
     if gone:
         return Reply(closes="instead")
     return done or _attempt(work, arguments)
+
+
+async def _held(request: Request, gate: Gate) -> bool:
+    """Wait until the gate is open; whether the client has hung up before."""
+    gate.reached.set()
+    while not gate.opened.is_set():
+        if await _left(request, _LOOK_SECONDS):
+            return True
+    return False
+
+
+async def _left(request: Request, seconds: float) -> bool:
+    """Wait so long; whether the client has hung up meanwhile."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return bool((await request.receive())["type"] == "http.disconnect")
+    return False

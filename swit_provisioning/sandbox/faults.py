@@ -9,10 +9,31 @@ from typing import Any, Literal
 from swit_provisioning.sandbox.replies import Reply, refusal
 
 FaultKind = Literal[
-    "status", "code", "html", "garbage", "truncated", "cut", "drop", "change", "slow", "meanwhile"
+    "status",
+    "code",
+    "html",
+    "garbage",
+    "truncated",
+    "cut",
+    "drop",
+    "change",
+    "slow",
+    "held",
+    "meanwhile",
 ]
 Arguments = Mapping[str, Any]
 _PAGE = b"<!doctype html><title>Sign in</title><h1>Please sign in to the company proxy</h1>"
+
+
+class Gate:
+    """Where a call is held until a test lets it go on. Thread-safe."""
+
+    def __init__(self) -> None:
+        """Begin closed, with nobody there."""
+        self.reached = threading.Event()
+        """Set once a call is there."""
+        self.opened = threading.Event()
+        """To be set by whoever lets it go on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +45,8 @@ class Fault:
     bytes that are no text; `truncated` a JSON body that stops half way; `cut` promises the whole
     body and hangs up in the middle; `drop` hangs up without an answer; `change` passes the JSON
     body of the real answer through `change`; `slow` holds the answer back for `seconds`;
-    `meanwhile` calls `act` first and then answers as ever.
+    `held` holds it back until `gate` is opened; `meanwhile` calls `act` first and then answers as
+    ever.
     """
 
     kind: FaultKind
@@ -44,6 +66,7 @@ class Fault:
     change: Callable[[Any], Any] | None = None
     act: Callable[[], None] | None = None
     seconds: float = 0.0
+    gate: Gate | None = None
 
     def needs_work(self) -> bool:
         """Whether the call is to be carried out."""
@@ -79,6 +102,7 @@ _SPOILT: Mapping[FaultKind, Callable[[Fault, Reply], Reply]] = {
     "drop": lambda _, real: replace(real, closes="instead"),
     "change": _changed,
     "slow": lambda _, real: real,
+    "held": lambda _, real: real,
     "meanwhile": lambda _, real: real,
 }
 

@@ -1,12 +1,14 @@
+import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
 
-from swit_provisioning.sandbox.faults import Fault, FaultKind
+from swit_provisioning.sandbox.faults import Fault, FaultKind, Gate
 from swit_provisioning.sandbox.limits import RateLimit
 from swit_provisioning.sandbox.organisation import Organisation
 from swit_provisioning.sandbox.server import SandboxServer
@@ -168,6 +170,41 @@ def test_an_answer_can_come_too_late(
     assert (organisation.teams.by_name("Sales") is not None) == after_work
     server.faults.add(Fault(kind="slow", seconds=0.05))
     assert caller.get("user.info").status_code == 200
+
+
+@pytest.mark.parametrize("after_work", [False, True])
+def test_a_call_can_be_held_until_it_is_let_go(
+    server: SandboxServer, caller: Caller, organisation: Organisation, *, after_work: bool
+) -> None:
+    gate = Gate()
+    server.faults.add(Fault(kind="held", call="team.create", gate=gate, after_work=after_work))
+    root = organisation.records.root_id
+    with ThreadPoolExecutor(1) as beside:
+        held = beside.submit(caller.post, "team.create", name="Sales", parent_id=root)
+        assert gate.reached.wait(timeout=10)
+        assert (organisation.teams.by_name("Sales") is not None) == after_work
+        with Caller(server) as other:
+            assert other.get("user.info").status_code == 200
+        assert not held.done()
+        gate.opened.set()
+        assert held.result(timeout=10).status_code == 200
+    assert organisation.teams.by_name("Sales") is not None
+
+
+def test_who_hangs_up_is_held_no_longer(server: SandboxServer, caller: Caller) -> None:
+    server.faults.add(Fault(kind="held", gate=Gate()))
+    caller.timeout_seconds = 0.2
+    with pytest.raises(requests.ReadTimeout):
+        caller.get("user.info")
+
+
+def test_half_a_request_is_no_call(server: SandboxServer, caller: Caller) -> None:
+    """Whoever sends it may have been killed in the middle."""
+    head = b"POST /v1/api/team.create HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as half:
+        half.sendall(head)
+    assert caller.get("user.info").status_code == 200
+    assert server.log.counts["team.create"] == 0
 
 
 def test_a_true_answer_can_be_changed(server: SandboxServer, caller: Caller) -> None:
