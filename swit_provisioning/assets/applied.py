@@ -13,7 +13,7 @@ import pandas as pd
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import Progress
 from swit_provisioning.apply.outcomes import Outcome, outcomes_frame
-from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure
+from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, as_failure
 from swit_provisioning.assets.gate import conclude
 from swit_provisioning.assets.guarding import root_run_id
 from swit_provisioning.reconcile.frames import OUTCOMES
@@ -21,6 +21,7 @@ from swit_provisioning.reconcile.plan import Step
 from swit_provisioning.resources.frames import preview, table_schema
 from swit_provisioning.resources.writing import Writer
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.acceptances import Acceptance
 from swit_provisioning.store.errors import LeaseHeldError, StoreError
 from swit_provisioning.store.store import Store
 from swit_provisioning.swit.client import SwitClient
@@ -81,6 +82,7 @@ def _applier(
         lease = writer.lease()
     except LeaseHeldError as error:
         raise as_failure(error, doing="Nothing more was written", status="busy") from error
+    _refuse_overtaken(store, acceptance)
     return Applier(
         plan=stored.plan,
         application_id=acceptance.application_id,
@@ -94,11 +96,22 @@ def _applier(
     )
 
 
+def _refuse_overtaken(store: Store, acceptance: Acceptance) -> None:
+    """What is left of an old plan must not undo what a newer one has done."""
+    newest = store.acceptances.newest()
+    if newest is not None and newest.application_id != acceptance.application_id:
+        message = (
+            f"Nothing more was written. The run {newest.run_id} has accepted the plan"
+            f" {newest.plan_id} since, so what is left of plan {acceptance.plan_id} is out of"
+            " date. Make a new one: swit-provisioning sync"
+        )
+        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
+
+
 def _sending_op(step: Step) -> dg.OpDefinition:
     @dg.op(
         name=step,
         description=_SAYS[step],
-        pool=WRITERS_POOL,
         ins={"accepted_plan": dg.In(pd.DataFrame), "before": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
     )
@@ -129,7 +142,6 @@ def _settling_op(
     @dg.op(
         name=name,
         description="Send what is still undone of the steps before; fail if anything is left.",
-        pool=WRITERS_POOL,
         ins={"accepted_plan": dg.In(pd.DataFrame), "before": dg.In(dg.Nothing)},
         out=dg.Out(pd.DataFrame, metadata={"dagster/column_schema": table_schema(OUTCOMES)}),
     )

@@ -11,7 +11,6 @@ DIRECTORY_GROUP: Final = "directory"
 SWIT_GROUP: Final = "swit"
 DIFFERENCE_GROUP: Final = "difference"
 APPLY_GROUP: Final = "apply"
-WRITERS_POOL: Final = "swit_writers"
 
 
 def frame_out(name: str, *, group: str, kinds: set[str]) -> dg.AssetOut:

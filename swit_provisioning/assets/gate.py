@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
 import dagster as dg
 import pandas as pd
 
 from swit_provisioning.apply.bindings import bindings_to_remember
-from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure
+from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, as_failure
 from swit_provisioning.assets.guarding import (
     check_result,
     guard_specs,
@@ -22,8 +21,9 @@ from swit_provisioning.reconcile.guards import GUARDS, NEVER_LIFTED
 from swit_provisioning.reconcile.plan import Plan, changes_frame
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.staleness import what_moved
+from swit_provisioning.resources.dead_runs import who_am_i
 from swit_provisioning.resources.frames import schema_of, table_schema
-from swit_provisioning.resources.writing import Writer, who_am_i
+from swit_provisioning.resources.writing import Writer
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.errors import LeaseHeldError, OtherOrganizationError
 from swit_provisioning.store.plans import StoredPlan
@@ -31,8 +31,6 @@ from swit_provisioning.store.store import Store
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reading import read_organization
-
-DECIDED: Final = frozenset({"applied", "already so", "rejected"})
 
 
 class Accept(dg.Config):
@@ -51,7 +49,6 @@ class Accept(dg.Config):
     tags={"personal_data": "true"},
     metadata={"dagster/column_schema": table_schema(schema_of("accepted_plan"))},
     output_required=False,
-    pool=WRITERS_POOL,
     check_specs=guard_specs("accepted_plan"),
 )
 def accepted_plan(
@@ -156,15 +153,17 @@ def _refuse_stale(
         fresh = reconcile(directory.read(), now, settings.policy(), store.identities.memory())
     except (DirectoryError, SwitError, OtherOrganizationError) as error:
         raise as_failure(error, doing="Nothing was written") from error
+    # Also where nobody knows what came of it: a run that was killed may have done it.
     done = frozenset(
         change_id
         for change_id, entry in store.journal.latest(application_id, plan_id=plan.plan_id).items()
-        if entry.outcome in DECIDED
+        if entry.outcome != "skipped"
     )
     moved = what_moved(plan, fresh, done)
     if moved:
+        told = [sentence.removesuffix(".") for sentence in moved]
         message = (
-            f"Nothing was written. Plan {plan.plan_id} is stale: {'; '.join(moved[:20])}"
+            f"Nothing was written. Plan {plan.plan_id} is stale: {'; '.join(told[:20])}"
             f"{'' if len(moved) <= 20 else f' and {len(moved) - 20} more'}. "  # noqa: PLR2004
             "Make a new one: swit-provisioning plan"
         )

@@ -1,7 +1,7 @@
 """Both sides and the state, opened for one run and closed after it. Wiring only."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final, Literal
 
 import dagster as dg
@@ -10,6 +10,7 @@ from swit_provisioning.directory.interface import Directory
 from swit_provisioning.directory.json_file import JsonDirectory
 from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning.directory.ldif_file import LdifDirectory
+from swit_provisioning.resources.alive import alive
 from swit_provisioning.resources.swit_access import swit_connection
 from swit_provisioning.sandbox.sample import sample_directory_path
 from swit_provisioning.settings import Settings
@@ -73,9 +74,12 @@ class StoreResource(dg.ConfigurableResource[Store]):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Store]:
-        """Open it, close it after the run."""
-        with open_store(settings_for(context)) as store:
-            yield store
+        """Open it, close it after the run, which is known to be alive for so long."""
+        settings = settings_for(context)
+        with ExitStack() as opened:
+            if context.run is not None:
+                opened.enter_context(alive(settings.home, context.run.run_id))
+            yield opened.enter_context(open_store(settings))
 
 
 class DirectoryResource(dg.ConfigurableResource[Directory]):

@@ -67,6 +67,13 @@ class Acceptances:
             row = connection.execute(accepted).mappings().one_or_none()
         return None if row is None else _acceptance(row)
 
+    def newest(self) -> Acceptance | None:
+        """The last of all: whatever was accepted before it is out of date."""
+        newest = select(_ACCEPTANCES).order_by(_ACCEPTANCES.c.accepted_at.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(newest).mappings().one_or_none()
+        return None if row is None else _acceptance(row)
+
     def unfinished(self, plan_id: str) -> Acceptance | None:
         """The last application of this plan, if it is not through.
 

@@ -38,7 +38,8 @@ _LEASE: Final = Table(
     Column("until", UtcDateTime),
 )
 _WRITER: Final = "writer"
-_LOCKED: Final = select(_LEASE).where(_LEASE.c.name == _WRITER).with_for_update()
+_OF_THE_WRITER: Final = select(_LEASE).where(_LEASE.c.name == _WRITER)
+_LOCKED: Final = _OF_THE_WRITER.with_for_update()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,19 @@ class Lease:
             connection.execute(_change().values(**values, until=now + ttl))
         before = row["holder"] if held and not own else None
         return LeaseGrant(holder=holder, token=token, ttl=ttl, taken_over_from=before)
+
+    def holder(self) -> str | None:
+        """Whoever has it, or had it last and has not given it back."""
+        with self._database.read() as connection:
+            row = connection.execute(_OF_THE_WRITER).mappings().one_or_none()
+        return row["holder"] if row else None
+
+    def dead_holder(self) -> str | None:
+        """Whoever let it run out, where nobody has taken it since."""
+        with self._database.read() as connection:
+            row = connection.execute(_OF_THE_WRITER).mappings().one_or_none()
+            over = row and row["holder"] and row["until"] <= self._database.now(connection)
+        return str(row["holder"]) if row and over else None
 
     def renew(self, grant: LeaseGrant) -> None:
         """Let it last for another `ttl` from now on.

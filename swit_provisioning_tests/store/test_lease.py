@@ -45,6 +45,19 @@ def test_a_lease_that_ran_out_is_taken_over(store: Store, clock: Clock) -> None:
         store.lease.renew(dead)
 
 
+def test_a_dead_holder_is_known_until_somebody_takes_over(store: Store, clock: Clock) -> None:
+    assert store.lease.dead_holder() is None
+    store.lease.acquire("R1", who="ann", ttl=TTL)
+    clock.forward(seconds=44)
+    assert store.lease.dead_holder() is None
+    clock.forward(seconds=1)
+    assert store.lease.dead_holder() == "R1"
+    grant = store.lease.acquire("R2", who="bob", ttl=TTL)
+    assert store.lease.dead_holder() is None
+    store.lease.release(grant)
+    assert store.lease.dead_holder() is None
+
+
 def test_a_renewed_lease_is_not_taken_over(store: Store, clock: Clock) -> None:
     grant = store.lease.acquire("R1", who="ann", ttl=TTL)
     for _ in range(5):
