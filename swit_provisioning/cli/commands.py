@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -29,6 +30,7 @@ from swit_provisioning.cli.tables import (
 from swit_provisioning.reconcile.estimate import estimate
 from swit_provisioning.resources.connections import open_store
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.errors import StoreError
 from swit_provisioning.store.journal import JournalEntry
 from swit_provisioning.store.plans import StoredPlan
 
@@ -88,7 +90,11 @@ def _run(settings: Settings, job: Any, config: dict[str, Any] | None = None) -> 
 
 def _report(settings: Settings, run: FinishedRun, plan_id: str | None, *, as_json: bool) -> int:
     """Say what an `apply` or `sync` did, and end with its exit code."""
-    stored, entries = _what_happened(settings, run, plan_id)
+    try:
+        stored, entries = _what_happened(settings, run, plan_id)
+    except StoreError as error:
+        stored, entries = None, []
+        run = replace(run, success=False, status="failed", message=run.message or str(error))
     status = _status(run, stored, entries)
     document = run_document(run, status, stored, entries)
     if not as_json and stored is not None:
@@ -139,7 +145,8 @@ def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, An
         outcomes = ", ".join(f"{n} {kind}" for kind, n in document["outcomes"].items())
         line = f"{status.capitalize()}: {outcomes or 'no change was sent'}"
         console.print(f"{line} · {run.calls} API calls · {run.seconds:.1f} s", highlight=False)
-        console.print(f"Run {run.run_id} (in the Dagster UI)", highlight=False, soft_wrap=True)
+        if run.run_id:
+            console.print(f"Run {run.run_id} (in the Dagster UI)", highlight=False, soft_wrap=True)
         if run.message and status != "blocked":
             console.print(run.message, style="red", markup=False, highlight=False)
     return EXIT_CODES[status]

@@ -26,3 +26,16 @@ class UnwritableFileError(Exception):
             f"{path} can't be written: {error.strerror or error}. Name a file in a folder that is"
             " there and that you may write to: swit-provisioning check --csv findings.csv"
         )
+
+
+class UnusableHomeError(Exception):
+    """Dagster can't keep what it notes of runs."""
+
+    def __init__(self, home: Path, error: Exception) -> None:
+        """Say where, and what the system or the database says; no statement, no values."""
+        cause = getattr(error, "orig", None) or getattr(error, "strerror", None)
+        super().__init__(
+            f"Dagster's own storage (DAGSTER_HOME: {home}) can't be used:"
+            f" {cause or type(error).__name__}. Look at its rights and the space left on its disk,"
+            " then run the command again: what Swit has taken is not sent again."
+        )

@@ -13,7 +13,7 @@ from swit_provisioning.cli import commands
 from swit_provisioning.cli.check import check_both_sides
 from swit_provisioning.cli.console import errors
 from swit_provisioning.cli.demo import tell_the_story
-from swit_provisioning.cli.errors import UnwritableFileError
+from swit_provisioning.cli.errors import UnusableHomeError, UnwritableFileError
 from swit_provisioning.cli.login import log_in
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.sandbox.server import SANDBOX_PORT, SandboxStartError
@@ -36,7 +36,13 @@ def _exits(command: Callable[..., int]) -> Callable[..., None]:
             code = command(*args, **options)
         except (SettingsError, UnwritableFileError) as error:
             code = _say(error, 2)
-        except (DirectoryError, SwitError, StoreError, SandboxStartError) as error:
+        except (
+            DirectoryError,
+            SwitError,
+            StoreError,
+            SandboxStartError,
+            UnusableHomeError,
+        ) as error:
             code = _say(error, 1)
         sys.exit(code)
 

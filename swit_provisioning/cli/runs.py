@@ -5,7 +5,7 @@ leaves a run that the UI can re-execute from failure, because neither gives it a
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final, Literal
@@ -18,10 +18,14 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from sqlalchemy.exc import SQLAlchemyError
 
+from swit_provisioning.cli.errors import UnusableHomeError
+from swit_provisioning.cli.home import alone
 from swit_provisioning.reconcile.guards import GUARDS
 from swit_provisioning.resources.connections import CALLS_TAG
 from swit_provisioning.resources.console import logger_config
+from swit_provisioning.settings import Settings
 
 LOCATION: Final = "swit_provisioning"
 """The code location's name in workspace.yaml: the UI finds the run's job by it."""
@@ -48,34 +52,60 @@ class FinishedRun:
 @contextmanager
 def instance() -> Iterator[dg.DagsterInstance]:
     """Dagster's storage under `DAGSTER_HOME`."""
-    with dg.DagsterInstance.get() as made:
+    with ExitStack() as opened:
+        with alone(Settings.load().home):
+            made = opened.enter_context(dg.DagsterInstance.get())
         yield made
 
 
 def run_job(name: JobName, *, config: Mapping[str, Any] | None = None) -> FinishedRun:
     """Run a job here and now, and say how it ended. An interrupt ends it as a failed run."""
-    started = monotonic()
-    with instance() as dagster:
-        job = reconstructable_job(name)
-        definition = job.get_definition()
-        run = dagster.create_run_for_job(
-            job_def=definition,
-            run_config=config or logger_config(),
-            tags={**definition.tags, "dagster/code_location": LOCATION},
-            remote_job_origin=_origin().get_job_origin(name),
-            job_code_origin=job.get_python_origin(),
-        )
-        result = execute_run(job, run, dagster, raise_on_error=False)
-        status, message = ("success", "") if result.success else _why(dagster, run.run_id)
-        after = dagster.get_run_by_id(run.run_id)
+    started, run_id = monotonic(), ""
+    try:
+        with instance() as dagster:
+            job = reconstructable_job(name)
+            run = _new_run(dagster, job, config)
+            run_id = run.run_id
+            return _executed(dagster, job, run, started)
+    except (SQLAlchemyError, OSError) as error:
+        # Dagster can't note anything any longer, so nor can it tell how the run went.
         return FinishedRun(
-            run_id=run.run_id,
-            success=result.success,
-            status=status,
-            message=message,
-            calls=int((after.tags if after else {}).get(CALLS_TAG, "0")),
+            run_id=run_id,
+            success=False,
+            status="failed",
+            message=str(UnusableHomeError(Settings.load().home, error)),
+            calls=0,
             seconds=monotonic() - started,
         )
+
+
+def _new_run(
+    dagster: dg.DagsterInstance, job: ReconstructableJob, config: Mapping[str, Any] | None
+) -> dg.DagsterRun:
+    definition = job.get_definition()
+    return dagster.create_run_for_job(
+        job_def=definition,
+        run_config=config or logger_config(),
+        tags={**definition.tags, "dagster/code_location": LOCATION},
+        remote_job_origin=_origin().get_job_origin(definition.name),
+        job_code_origin=job.get_python_origin(),
+    )
+
+
+def _executed(
+    dagster: dg.DagsterInstance, job: ReconstructableJob, run: dg.DagsterRun, started: float
+) -> FinishedRun:
+    result = execute_run(job, run, dagster, raise_on_error=False)
+    status, message = ("success", "") if result.success else _why(dagster, run.run_id)
+    after = dagster.get_run_by_id(run.run_id)
+    return FinishedRun(
+        run_id=run.run_id,
+        success=result.success,
+        status=status,
+        message=message,
+        calls=int((after.tags if after else {}).get(CALLS_TAG, "0")),
+        seconds=monotonic() - started,
+    )
 
 
 def reconstructable_job(name: JobName) -> ReconstructableJob:
@@ -102,11 +132,11 @@ def _why(dagster: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
             status = str(said.value) if said else "failed"
             return status, data.user_failure_data.description or ""
         if data.error:
-            return "failed", _innermost(data.error)
+            return "failed", _own_words(data.error)
     for entry in dagster.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
         event = entry.get_dagster_event()
         error = event.job_failure_data.error
-        return "failed", _innermost(error) if error else (event.message or "")
+        return "failed", _own_words(error) if error else (event.message or "")
     return "failed", "The run was interrupted."
 
 
@@ -120,7 +150,10 @@ def _failed_guards(dagster: dg.DagsterInstance, run_id: str) -> list[str]:
     return list(found.values())
 
 
-def _innermost(error: Any) -> str:  # noqa: ANN401 - SerializableErrorInfo is not public
-    while error.cause:
+def _own_words(error: Any) -> str:  # noqa: ANN401 - SerializableErrorInfo is not public
+    """What the error says that Dagster wraps in its own ones; what caused it is for the UI."""
+    while error.cause and (error.cls_name or "").startswith("Dagster"):
         error = error.cause
-    return str(error.message).strip()
+    words = str(error.message).strip()
+    name, _, rest = words.partition(": ")
+    return rest if name.rpartition(".")[2] == error.cls_name else words
