@@ -1,0 +1,143 @@
+"""Several processes at once: one writes, one renews the login, who has lost stays quiet."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from swit_provisioning.sandbox.faults import Fault, Gate
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.store.errors import LeaseHeldError
+from swit_provisioning.store.lease import LeaseGrant
+from swit_provisioning.store.store import Store
+from swit_provisioning.store.tokens import TokenRow
+from swit_provisioning_tests.reliability.endings import Ending, writes
+from swit_provisioning_tests.reliability.forks import Copy, wait_for
+from swit_provisioning_tests.reliability.site import Site
+from swit_provisioning_tests.reliability.work import LOST_THE_LEASE
+
+SECONDS = 60
+
+
+@pytest.fixture
+def store(here: Site) -> Iterator[Store]:
+    with Store.open(here.environment["STATE_DATABASE_URL"]) as opened:
+        yield opened
+
+
+def held(server: SandboxServer, call: str, *, skip: int = 0) -> Gate:
+    """Let one call be carried out and its answer be held back."""
+    gate = Gate()
+    server.faults.add(Fault(kind="held", call=call, skip=skip, gate=gate, after_work=True))
+    return gate
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("number", [2, 10])
+def test_of_several_syncs_exactly_one_writes(
+    here: Site, server: SandboxServer, undisturbed: Ending, number: int
+) -> None:
+    """Their token has expired, too: Swit is asked for the next one once."""
+    server.sandbox.tokens.expire_access_tokens()
+    gate = held(server, "organization.user.create")
+    copies = [here.start("sync") for _ in range(number)]
+    assert gate.reached.wait(SECONDS)
+    refused = wait_for(copies, number - 1)
+    (winner,) = (copy for copy in copies if copy not in refused)
+    gate.opened.set()
+    assert winner.ended() == 0, winner.said()
+    run_id = winner.document()["run_id"]
+    for copy in refused:
+        assert copy.ended() == 6, copy.said()
+        assert copy.document()["status"] == "busy"
+        assert f"Another run is writing: {run_id}, started by " in copy.document()["message"]
+    assert here.ending() == undisturbed
+    assert here.sent_again() == 0
+    assert server.log.counts["oauth.token"] == 1
+
+
+def stand_still(copy: Copy, here: Site) -> None:
+    """Stop it, but not while it has the database to itself: then everybody would have to wait."""
+    for _ in range(100):
+        copy.stop()
+        if here.database_is_free():
+            return
+        copy.go_on()
+    message = "it was never stopped outside of a transaction"
+    raise AssertionError(message)
+
+
+def take_over(store: Store) -> LeaseGrant:
+    """Take the lease as soon as it has run out."""
+    until = datetime.now(UTC) + timedelta(seconds=SECONDS)
+    while True:
+        try:
+            return store.lease.acquire("R2", who="somebody@else", ttl=timedelta(minutes=1))
+        except LeaseHeldError:
+            if datetime.now(UTC) > until:
+                raise
+
+
+def test_a_process_that_stood_still_for_longer_than_its_lease_sends_nothing_more(
+    here: Site, server: SandboxServer, store: Store
+) -> None:
+    """It stands still in the middle of a call, with others on their way."""
+    plan_id = here.run("plan")["plan_id"]
+    gate = held(server, "organization.user.create", skip=3)
+    copy = here.work("apply_plan", run_id="R1", plan_id=plan_id, ttl=1)
+    assert gate.reached.wait(SECONDS)
+    stand_still(copy, here)
+    take_over(store)
+    sent = len(server.log.of())
+    gate.opened.set()
+    copy.go_on()
+    assert copy.ended() == LOST_THE_LEASE, copy.said()
+    assert "it has lost its lease" in copy.said()
+    assert len(server.log.of()) == sent
+
+
+def test_a_sync_that_stood_still_while_another_took_over_sends_nothing_more(
+    here: Site, server: SandboxServer, undisturbed: Ending
+) -> None:
+    """By its own clock it has not lost the lease; the database knows better."""
+    here.environment["SWIT_MAX_CONCURRENCY"] = "1"
+    gate = held(server, "team.create", skip=2)
+    first = here.start("sync")
+    assert gate.reached.wait(SECONDS)
+    stand_still(first, here)
+    here.time_passes()
+    second = here.run("sync")
+    assert second["status"] == "applied"
+    sent = len(writes(server.log.of()))
+    gate.opened.set()
+    first.go_on()
+    assert first.ended() == 1, first.said()
+    assert "it has lost its lease" in first.document()["message"]
+    assert len(writes(server.log.of())) == sent
+    assert here.ending() == undisturbed
+    assert here.twice() == 0
+
+
+@pytest.mark.parametrize("days_left", [0, 1])
+def test_ten_processes_renew_the_login_once(
+    here: Site, server: SandboxServer, store: Store, days_left: int
+) -> None:
+    """When it has expired, and when it is about to."""
+    now, pair = datetime.now(UTC), server.issue_tokens()
+    store.tokens.save(
+        TokenRow(
+            access_token=pair["access_token"],
+            refresh_token=pair["refresh_token"],
+            expires_at=now + timedelta(days=days_left),
+            scope=None,
+            obtained_at=now - timedelta(days=7 - days_left),
+        )
+    )
+    if not days_left:
+        server.sandbox.tokens.expire_access_tokens()
+    copies = [here.work("ask_who_i_am") for _ in range(10)]
+    assert [copy.ended() for copy in copies] == [0] * 10
+    assert server.log.counts["oauth.token"] == 1
+    kept = store.tokens.load()
+    assert kept is not None
+    assert kept.access_token != pair["access_token"]
