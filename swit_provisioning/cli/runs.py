@@ -30,6 +30,7 @@ from swit_provisioning.settings import Settings
 LOCATION: Final = "swit_provisioning"
 """The code location's name in workspace.yaml: the UI finds the run's job by it."""
 _MODULE: Final = "swit_provisioning.definitions"
+_INTERRUPTED: Final = "The run was interrupted. Run the command again: it goes on from there."
 
 JobName = Literal["plan", "apply", "sync"]
 
@@ -137,7 +138,7 @@ def _why(dagster: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
         event = entry.get_dagster_event()
         error = event.job_failure_data.error
         return "failed", _own_words(error) if error else (event.message or "")
-    return "failed", "The run was interrupted."
+    return "failed", _INTERRUPTED
 
 
 def _failed_guards(dagster: dg.DagsterInstance, run_id: str) -> list[str]:
@@ -154,6 +155,8 @@ def _own_words(error: Any) -> str:  # noqa: ANN401 - SerializableErrorInfo is no
     """What the error says that Dagster wraps in its own ones; what caused it is for the UI."""
     while error.cause and (error.cls_name or "").startswith("Dagster"):
         error = error.cause
+    if error.cls_name == "DagsterExecutionInterruptedError":
+        return _INTERRUPTED
     words = str(error.message).strip()
     name, _, rest = words.partition(": ")
     return rest if name.rpartition(".")[2] == error.cls_name else words

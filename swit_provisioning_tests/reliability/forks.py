@@ -123,6 +123,10 @@ class Copy:
         """SIGSTOP: it stands still until it is let go."""
         os.kill(self.pid, signal.SIGSTOP)
 
+    def end(self) -> None:
+        """SIGTERM: it is asked to end."""
+        os.kill(self.pid, signal.SIGTERM)
+
     def go_on(self) -> None:
         """SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)

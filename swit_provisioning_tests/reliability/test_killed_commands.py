@@ -143,3 +143,20 @@ def test_a_run_that_is_killed_while_it_reads_keeps_no_other_one_waiting(
     assert ALL_ALIVE in look_for_dead_runs()
     gate.opened.set()
     assert living.ended() == 0
+
+
+def test_a_sync_that_is_told_to_end_gives_the_lease_back(
+    here: Site, server: SandboxServer, undisturbed: Ending
+) -> None:
+    """SIGTERM, as a service manager sends it, is no kill: the next run need not wait."""
+    gate = Gate()
+    server.faults.add(Fault(kind="held", call="team.create", skip=2, gate=gate, after_work=True))
+    copy = here.start("sync")
+    assert gate.reached.wait(timeout=60)
+    copy.end()
+    gate.opened.set()
+    assert copy.ended() == 1, copy.said()
+    assert "The run was interrupted" in copy.document()["message"]
+    assert here.run("sync")["status"] == "applied"
+    assert here.ending() == undisturbed
+    assert here.twice() == 0
