@@ -46,7 +46,7 @@ def update_primary_team(attempt: Attempt) -> Answer:
     if attempt.accounts.is_primary(user_id, team_id):
         return Answer(outcome="already so", message="it is the primary team already")
     if attempt.accounts.is_in(user_id, team_id) is False:
-        return Answer(outcome="skipped", message="the user is not in that team")
+        return Answer(outcome="rejected", message="the user is not in that team")
     attempt.call(attempt.client.update_primary_team, user_id, team_id=team_id)
     return applied(attempt)
 

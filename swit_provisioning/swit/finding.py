@@ -2,7 +2,6 @@
 
 import re
 import time
-from bisect import bisect_right, insort
 from collections.abc import Callable
 from typing import Final
 
@@ -14,10 +13,13 @@ _LEAST_PER_SECOND: Final = 0.2
 
 # What each answer adds to the requests per second: while no limit is known, on the way back to
 # the one that is, and beyond it. Answers come at the pace itself, so 0.1 is a tenth a second.
-_SEARCHING: Final = 2.0
+_SEARCHING: Final = 3.0
 _RETURNING: Final = 0.5
 _PROBING: Final = 0.1
 
+_NEARLY_SHARE: Final = 0.8
+_LOWERED_SHARE: Final = 0.9
+"""What is kept of the limit found if it is too much, though nearly as much goes through."""
 _FIRST_PROBE_SECONDS: Final = 30.0
 _LAST_PROBE_SECONDS: Final = 480.0
 _SHORTEST_WINDOW_SECONDS: Final = 1.0
@@ -47,7 +49,6 @@ class AutoPace(FixedPace):
         self._limit: float | None = None
         self._halved_at = self._clock()
         self._probe_after = _FIRST_PROBE_SECONDS
-        self._turns: list[float] = []
 
     @property
     def most_per_second(self) -> float:
@@ -68,7 +69,7 @@ class AutoPace(FixedPace):
         """Go a little faster, if this pace was made use of and nothing speaks against it."""
         with self._lock:
             # What was sent before the pace was halved says nothing about the pace now.
-            if turn >= self._halved_at and self._recent(turn) >= self._per_second / 2:
+            if turn >= self._halved_at and self._recent(turn) >= self._per_second / 4:
                 self._grow()
 
     def _grow(self) -> None:
@@ -86,33 +87,25 @@ class AutoPace(FixedPace):
         window = min(max(retry_after or 0.0, _SHORTEST_WINDOW_SECONDS), _LONGEST_WINDOW_SECONDS)
         since = turn - self._halved_at
         if self._limit is None:
-            self._limit = self._rate(turn, window)
+            # Before a whole window is over nobody knows what else was counted.
+            known = self._went[0] <= turn - window
+            self._limit = self._rate(turn, window) if known else self._per_second
         elif self._per_second > self._limit:
             self._probe_after = min(2 * self._probe_after, _LAST_PROBE_SECONDS)
             self._limit = self._rate(turn, window)
         elif since > window:
             # Within it, what had been sent before the pace was halved may still have counted.
             self._probe_after = _FIRST_PROBE_SECONDS
-            self._limit = self._rate(turn, window)
-            if since > 2 * window:
-                # Even the pace found is too much: Swit may count over longer than it asks to wait.
-                longer = max(min(turn - self._turns[0], _LONGEST_WINDOW_SECONDS), window)
-                self._limit = min(self._limit, self._rate(turn, longer))
+            rate = self._rate(turn, window)
+            # One that was held up on its way is no sign of another limit; many are.
+            held_up = rate >= _NEARLY_SHARE * self._limit
+            self._limit = _LOWERED_SHARE * self._limit if held_up else rate
         self._limit = max(self._limit, self._least())
         self._per_second = min(self._per_second, self._limit)
 
     def _rate(self, turn: float, seconds: float) -> float:
         """Requests a second that went through before this turn, which did not; one at least."""
         return max(self._recent(turn, seconds) - 1, 1) / seconds
-
-    def _recent(self, turn: float, seconds: float = _SHORTEST_WINDOW_SECONDS) -> int:
-        """How many requests went in the seconds up to this turn, itself among them."""
-        return bisect_right(self._turns, turn) - bisect_right(self._turns, turn - seconds)
-
-    def _gone(self, turn: float) -> None:
-        insort(self._turns, turn)
-        if self._turns[0] < turn - 2 * _LONGEST_WINDOW_SECONDS:
-            del self._turns[: bisect_right(self._turns, turn - _LONGEST_WINDOW_SECONDS)]
 
     def _least(self) -> float:
         return min(_LEAST_PER_SECOND, self._most)

@@ -81,8 +81,9 @@ def test_who_is_not_in_the_team_gets_no_call_either(stage: Stage) -> None:
     ann, bob = org.add_user("ann@example.com"), org.add_user("bob@example.com")
     sales, it = org.add_team("Sales"), org.add_team("IT")
     added, primary = stage.apply(plan_of(add_members(sales, bob), update_primary(ann, it)))
-    assert (added.outcome, primary.outcome) == ("applied", "skipped")
+    assert (added.outcome, primary.outcome) == ("applied", "rejected")
     assert primary.message == "the user is not in that team"
+    assert stage.asked(PRIMARY) == []
 
 
 def test_nothing_is_read_where_no_membership_was_changed(stage: Stage) -> None:

@@ -75,9 +75,9 @@ def test_a_limit_that_is_lowered_is_kept_to(swit: SimulatedSwit) -> None:
     swit.send(pace, 4000)
     swit.limited(20)
     swit.refused = 0
-    swit.send(pace, 600)
+    swit.send(pace, 500)
     assert pace.per_second <= 20
-    assert swit.refused <= 0.03 * 600
+    assert swit.refused <= 0.03 * 500
 
 
 def test_with_no_limit_it_goes_as_fast_as_it_may(swit: SimulatedSwit) -> None:
@@ -106,11 +106,18 @@ def test_a_429_halves_the_pace_once_for_all_requests_under_way(clock: Clock) -> 
     clock.now += 0.01
     for turn in turns[9:]:
         pace.throttled(turn, None)
-    first = pace.per_second
-    assert first == pytest.approx(4.5)  # nine went through in the second before
+    assert pace.per_second == 8
     clock.now += 5
     pace.throttled(pace.wait(), None)
-    assert pace.per_second < first
+    assert pace.per_second < 8
+
+
+def test_the_limit_is_what_went_through_in_the_time_that_swit_asks_to_wait(clock: Clock) -> None:
+    pace = auto(clock, 5, 1000)
+    for _ in range(30):
+        turn = pace.wait()
+    pace.throttled(turn, 4)
+    assert pace.per_second == pytest.approx(19 / 4 / 2)
 
 
 def test_what_was_sent_before_a_429_does_not_speed_up_what_is_sent_after_it(clock: Clock) -> None:

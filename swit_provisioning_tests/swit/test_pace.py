@@ -66,19 +66,29 @@ def test_a_fixed_pace_does_not_learn(clock: Clock) -> None:
     assert pace.per_second == 4
 
 
+def test_however_late_some_wake_up_no_second_holds_one_too_many(clock: Clock) -> None:
+    """The fourth wakes up late; the others keep their turns, but for the one after a second."""
+    pace = fixed(clock, 4)
+    went = [pace.wait() for _ in range(3)]
+    clock.now += 0.45
+    went += [pace.wait() for _ in range(9)]
+    assert all(later - earlier >= 1 for earlier, later in zip(went, went[4:], strict=False))
+    assert went[-1] <= 100 + 0.45 + 11 * 0.25 * 1.05
+
+
 def test_threads_never_share_a_turn() -> None:
-    pace = FixedPace(1_000_000)
-    turns: list[float] = []
+    pace = FixedPace(1_000_000, sleep=lambda _: None)
+    went: list[float] = []
 
     def take() -> None:
-        turns.extend(pace._take_turn()[0] for _ in range(200))
+        went.extend(pace.wait() for _ in range(200))
 
     threads = [threading.Thread(target=take) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(set(turns)) == 1600
+    assert len(set(went)) == 1600
 
 
 @pytest.mark.parametrize("per_second", [5, 20, 50, 200])
