@@ -26,3 +26,11 @@ class UnwritableFileError(Exception):
             f"{path} can't be written: {error.strerror or error}. Name a file in a folder that is"
             " there and that you may write to: swit-provisioning check --csv findings.csv"
         )
+
+
+class UnusableInputError(Exception):
+    """What was given to be read does not hold what it should."""
+
+    def __init__(self, problem: str, *, way_out: str) -> None:
+        """Say what is wrong with it, and what to give instead."""
+        super().__init__(f"{problem}. {way_out}")

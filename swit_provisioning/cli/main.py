@@ -13,14 +13,30 @@ from swit_provisioning.cli import commands
 from swit_provisioning.cli.check import check_both_sides
 from swit_provisioning.cli.console import errors
 from swit_provisioning.cli.demo import tell_the_story
-from swit_provisioning.cli.errors import UnwritableFileError
-from swit_provisioning.cli.login import log_in
+from swit_provisioning.cli.errors import UnusableInputError, UnwritableFileError
+from swit_provisioning.cli.login import (
+    import_login,
+    log_in,
+    log_in_by_pasting,
+    log_in_from_stdin,
+)
 from swit_provisioning.directory.errors import DirectoryError
+from swit_provisioning.gateway.listening import ListenError
 from swit_provisioning.sandbox.server import SANDBOX_PORT, SandboxStartError
 from swit_provisioning.sandbox.server import run as run_sandbox
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.store.errors import StoreError
 from swit_provisioning.swit.errors import SwitError
+from swit_provisioning.swit.login import LoginError
+
+_KNOWN_TROUBLE = (
+    DirectoryError,
+    ListenError,
+    LoginError,
+    SandboxStartError,
+    StoreError,
+    SwitError,
+)
 
 _json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output."
@@ -34,9 +50,9 @@ def _exits(command: Callable[..., int]) -> Callable[..., None]:
     def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - click's own
         try:
             code = command(*args, **options)
-        except (SettingsError, UnwritableFileError) as error:
+        except (SettingsError, UnusableInputError, UnwritableFileError) as error:
             code = _say(error, 2)
-        except (DirectoryError, SwitError, StoreError, SandboxStartError) as error:
+        except _KNOWN_TROUBLE as error:
             code = _say(error, 1)
         sys.exit(code)
 
@@ -63,10 +79,48 @@ def demo(*, ui: bool) -> int:
 
 
 @main.command()
+@click.option("--paste", is_flag=True, help="No browser here: paste back the address it ended on.")
+@click.option("--from-stdin", is_flag=True, help="Take a pair of tokens as JSON, without browser.")
+@click.option(
+    "--import",
+    "import_from",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Take the pair from the reference program's service_accounts.db.",
+)
+@click.option("--read-only", is_flag=True, help="Ask only for what planning needs.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    metavar="SECONDS",
+    type=click.IntRange(min=1),
+    default=300,
+    show_default=True,
+    help="How long to wait for the browser to come back.",
+)
 @_exits
-def login() -> int:
-    """Store a login: open an address in any browser, paste back the one it ended on."""
-    return log_in(Settings.load(), ask=lambda: click.prompt("The address it ended on", err=True))
+def login(
+    *, paste: bool, from_stdin: bool, import_from: Path | None, read_only: bool, wait_seconds: int
+) -> int:
+    """Store an administrator's login: in a browser here, or in one of the other ways."""
+    if sum((paste, from_stdin, import_from is not None)) > 1:
+        message = "--paste, --from-stdin and --import are three ways; choose one."
+        raise click.UsageError(message)
+    if read_only and (from_stdin or import_from):
+        message = "--read-only is asked of Swit; a pair that is given has its scopes already."
+        raise click.UsageError(message)
+    settings = Settings.load()
+    if from_stdin:
+        return log_in_from_stdin(settings)
+    if import_from is not None:
+        return import_login(settings, import_from)
+    if paste:
+        return log_in_by_pasting(settings, read_only=read_only, ask=_pasted)
+    return log_in(settings, read_only=read_only, wait_seconds=wait_seconds)
+
+
+def _pasted() -> str:
+    return str(click.prompt("The address it ended on", err=True))
 
 
 @main.command()
