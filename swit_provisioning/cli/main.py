@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -20,6 +21,7 @@ from swit_provisioning.cli.login import (
     log_in_by_pasting,
     log_in_from_stdin,
 )
+from swit_provisioning.cli.serve import serve_gateway
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.gateway.listening import ListenError
 from swit_provisioning.sandbox.server import SANDBOX_PORT, SandboxStartError
@@ -166,10 +168,24 @@ def apply(plan_id: str, *, approve: str, as_json: bool) -> int:
 
 @main.command()
 @_json
+@click.option("--run-id", type=click.UUID, hidden=True, help="What the gateway has promised.")
 @_exits
-def sync(*, as_json: bool) -> int:
+def sync(*, as_json: bool, run_id: UUID | None) -> int:
     """Plan, guards, apply: what the schedule does every night."""
-    return commands.sync(Settings.load(), as_json=as_json)
+    settings = Settings.load()
+    return commands.sync(settings, as_json=as_json, run_id=str(run_id) if run_id else None)
+
+
+@main.command()
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    help="A reverse proxy with TLS is in front; it says who asks (X-Forwarded-For).",
+)
+@_exits
+def serve(*, behind_proxy: bool) -> int:
+    """Answer over HTTP: start a sync, log in, health, state, metrics (docs/gateway.md)."""
+    return serve_gateway(Settings.load(), behind_proxy=behind_proxy)
 
 
 @main.command()

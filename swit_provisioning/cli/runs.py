@@ -52,14 +52,20 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def run_job(name: JobName, *, config: Mapping[str, Any] | None = None) -> FinishedRun:
-    """Run a job here and now, and say how it ended. An interrupt ends it as a failed run."""
+def run_job(
+    name: JobName, *, config: Mapping[str, Any] | None = None, run_id: str | None = None
+) -> FinishedRun:
+    """Run a job here and now, and say how it ended. An interrupt ends it as a failed run.
+
+    `run_id` is for whoever has promised one to somebody already.
+    """
     started = monotonic()
     with instance() as dagster:
         job = reconstructable_job(name)
         definition = job.get_definition()
         run = dagster.create_run_for_job(
             job_def=definition,
+            run_id=run_id,
             run_config=config or logger_config(),
             tags={**definition.tags, "dagster/code_location": LOCATION},
             remote_job_origin=_origin().get_job_origin(name),

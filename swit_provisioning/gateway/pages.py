@@ -72,7 +72,13 @@ def login_failed(
     return page("Not logged in", sentences, warnings=[str(error)], status=status, then=then)
 
 
-def key_form(problem: str = "", *, status: int = 200, wait: int | None = None) -> HTMLResponse:
+def key_form(
+    problem: str = "",
+    *,
+    notes: Iterable[str] = (),
+    status: int = 200,
+    wait: int | None = None,
+) -> HTMLResponse:
     """Asks for the key, before anybody is sent to Swit."""
     form = """<form method="post" action="login">
 <label for="key">OPERATION_AUTH_KEY</label>
@@ -81,7 +87,7 @@ def key_form(problem: str = "", *, status: int = 200, wait: int | None = None) -
     return page(
         "Log in to Swit",
         ["The login is for the nightly sync. Use an administrator's account of the organisation."],
-        warnings=[problem] if problem else (),
+        warnings=[*filter(None, [problem]), *notes],
         form=form,
         status=status,
         headers={"Retry-After": str(wait)} if wait is not None else None,

@@ -1,6 +1,7 @@
 """`swit-provisioning COMMAND` as a process of its own, and what a person does at its terminal."""
 
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -63,6 +64,22 @@ class Terminal:
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
+
+    @property
+    def process_id(self) -> int:
+        """Its number, once it is started."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is gone."""
+        return self._process is None or self._process.poll() is not None
+
+    def interrupt(self, number: int = signal.SIGTERM) -> None:
+        """Ask it to end."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     @property
     def errors(self) -> str:
