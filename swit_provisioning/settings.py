@@ -37,6 +37,7 @@ SECRETS = (
     "swit_refresh_token",
     "token_encryption_key",
     "state_database_url",
+    "operation_auth_key",
 )
 _DESTRUCTIVE: frozenset[Action] = frozenset(
     {"user.deactivate", "user.remove", "team.delete", "membership.remove"}
@@ -348,6 +349,14 @@ class Settings(ScheduleSettings):
         description="where people's names, addresses and numbers are left out, codes in their "
         "place: `messages` to chats; `everywhere`: in metadata and logs of the UI too; `nowhere`",
     )
+    operation_auth_key: Secret = Field(
+        default=None,
+        description="the key of the HTTP gateway (`serve`): 16 characters or more",
+    )
+    host: str = Field(
+        default="127.0.0.1", description="the address that the HTTP gateway listens on"
+    )
+    port: int = Field(default=5000, ge=1, le=65535, description="and its port")
     dagster_home: Path = Field(default=Path(".dagster_home"), description="Dagster's own folder")
 
     @classmethod

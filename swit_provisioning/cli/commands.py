@@ -99,13 +99,21 @@ def apply(
     return _report(settings, run, plan_id, as_json=as_json, no_names=no_names)
 
 
-def sync(settings: Settings, *, as_json: bool, no_names: bool = False) -> int:
-    """Run the job `sync`."""
-    run = _run(settings, "sync")
+def sync(
+    settings: Settings, *, as_json: bool, no_names: bool = False, run_id: str | None = None
+) -> int:
+    """Run the job `sync`, under `run_id` if one is given."""
+    run = _run(settings, "sync", run_id=run_id)
     return _report(settings, run, None, as_json=as_json, no_names=no_names)
 
 
-def _run(settings: Settings, job: Any, config: dict[str, Any] | None = None) -> FinishedRun:  # noqa: ANN401 - a JobName
+def _run(
+    settings: Settings,
+    job: Any,  # noqa: ANN401 - a JobName
+    config: dict[str, Any] | None = None,
+    *,
+    run_id: str | None = None,
+) -> FinishedRun:
     """Check the settings, make Dagster's home, run the job."""
     prepare_home(settings)
     if settings.missing("directory", "swit"):
@@ -113,7 +121,7 @@ def _run(settings: Settings, job: Any, config: dict[str, Any] | None = None) -> 
             stored = store.tokens.load() is not None
         settings.require("directory", "swit", token_stored=stored)
     with progress_bar(errors()):
-        return run_job(job, config=config)
+        return run_job(job, config=config, run_id=run_id)
 
 
 def _report(

@@ -49,3 +49,11 @@ class UnusableHomeError(Exception):
             f" {cause or type(error).__name__}. Look at its rights and the space left on its disk,"
             " then run the command again: what Swit has taken is not sent again."
         )
+
+
+class UnusableInputError(Exception):
+    """What was given to be read does not hold what it should."""
+
+    def __init__(self, problem: str, *, way_out: str) -> None:
+        """Say what is wrong with it, and what to give instead."""
+        super().__init__(f"{problem}. {way_out}")

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -15,16 +16,39 @@ from swit_provisioning.cli.check import check_both_sides
 from swit_provisioning.cli.comparing import show_difference
 from swit_provisioning.cli.console import errors
 from swit_provisioning.cli.demo import tell_the_story
-from swit_provisioning.cli.errors import UnknownPlanError, UnusableHomeError, UnwritableFileError
+from swit_provisioning.cli.errors import (
+    UnknownPlanError,
+    UnusableHomeError,
+    UnusableInputError,
+    UnwritableFileError,
+)
 from swit_provisioning.cli.history import show_history
-from swit_provisioning.cli.login import log_in
+from swit_provisioning.cli.login import (
+    import_login,
+    log_in,
+    log_in_by_pasting,
+    log_in_from_stdin,
+)
+from swit_provisioning.cli.serve import serve_gateway
 from swit_provisioning.cli.since import Since
 from swit_provisioning.directory.errors import DirectoryError
+from swit_provisioning.gateway.listening import ListenError
 from swit_provisioning.sandbox.server import SANDBOX_PORT, SandboxStartError
 from swit_provisioning.sandbox.server import run as run_sandbox
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.store.errors import StoreError
 from swit_provisioning.swit.errors import SwitError
+from swit_provisioning.swit.login import LoginError
+
+_KNOWN_TROUBLE = (
+    DirectoryError,
+    ListenError,
+    LoginError,
+    SandboxStartError,
+    StoreError,
+    SwitError,
+    UnusableHomeError,
+)
 
 _json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output."
@@ -42,15 +66,14 @@ def _exits(command: Callable[..., int]) -> Callable[..., None]:
     def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - click's own
         try:
             code = command(*args, **options)
-        except (SettingsError, UnknownPlanError, UnwritableFileError) as error:
-            code = _say(error, 2)
         except (
-            DirectoryError,
-            SwitError,
-            StoreError,
-            SandboxStartError,
-            UnusableHomeError,
+            SettingsError,
+            UnknownPlanError,
+            UnusableInputError,
+            UnwritableFileError,
         ) as error:
+            code = _say(error, 2)
+        except _KNOWN_TROUBLE as error:
             code = _say(error, 1)
         sys.exit(code)
 
@@ -77,10 +100,48 @@ def demo(*, ui: bool) -> int:
 
 
 @main.command()
+@click.option("--paste", is_flag=True, help="No browser here: paste back the address it ended on.")
+@click.option("--from-stdin", is_flag=True, help="Take a pair of tokens as JSON, without browser.")
+@click.option(
+    "--import",
+    "import_from",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Take the pair from the reference program's service_accounts.db.",
+)
+@click.option("--read-only", is_flag=True, help="Ask only for what planning needs.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    metavar="SECONDS",
+    type=click.IntRange(min=1),
+    default=300,
+    show_default=True,
+    help="How long to wait for the browser to come back.",
+)
 @_exits
-def login() -> int:
-    """Store a login: open an address in any browser, paste back the one it ended on."""
-    return log_in(Settings.load(), ask=lambda: click.prompt("The address it ended on", err=True))
+def login(
+    *, paste: bool, from_stdin: bool, import_from: Path | None, read_only: bool, wait_seconds: int
+) -> int:
+    """Store an administrator's login: in a browser here, or in one of the other ways."""
+    if sum((paste, from_stdin, import_from is not None)) > 1:
+        message = "--paste, --from-stdin and --import are three ways; choose one."
+        raise click.UsageError(message)
+    if read_only and (from_stdin or import_from):
+        message = "--read-only is asked of Swit; a pair that is given has its scopes already."
+        raise click.UsageError(message)
+    settings = Settings.load()
+    if from_stdin:
+        return log_in_from_stdin(settings)
+    if import_from is not None:
+        return import_login(settings, import_from)
+    if paste:
+        return log_in_by_pasting(settings, read_only=read_only, ask=_pasted)
+    return log_in(settings, read_only=read_only, wait_seconds=wait_seconds)
+
+
+def _pasted() -> str:
+    return str(click.prompt("The address it ended on", err=True))
 
 
 @main.command()
@@ -147,10 +208,13 @@ def apply(plan_id: str, *, approve: str, as_json: bool, no_names: bool) -> int:
 @main.command()
 @_no_names
 @_json
+@click.option("--run-id", type=click.UUID, hidden=True, help="What the gateway has promised.")
 @_exits
-def sync(*, as_json: bool, no_names: bool) -> int:
+def sync(*, as_json: bool, no_names: bool, run_id: UUID | None) -> int:
     """Plan, guards, apply: what the schedule does every night."""
-    return commands.sync(Settings.load(), as_json=as_json, no_names=no_names)
+    settings = Settings.load()
+    known = str(run_id) if run_id else None
+    return commands.sync(settings, as_json=as_json, no_names=no_names, run_id=known)
 
 
 @main.command()
@@ -162,6 +226,18 @@ def sync(*, as_json: bool, no_names: bool) -> int:
 def history(*, user: str | None, team: str | None, since: datetime | None, as_json: bool) -> int:
     """Say what was done, when, by which run, with what answer."""
     return show_history(Settings.load(), user=user, team=team, since=since, as_json=as_json)
+
+
+@main.command()
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    help="A reverse proxy with TLS is in front; it says who asks (X-Forwarded-For).",
+)
+@_exits
+def serve(*, behind_proxy: bool) -> int:
+    """Answer over HTTP: start a sync, log in, health, state, metrics (docs/gateway.md)."""
+    return serve_gateway(Settings.load(), behind_proxy=behind_proxy)
 
 
 @main.command()

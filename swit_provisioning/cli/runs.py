@@ -62,19 +62,24 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def run_job(name: JobName, *, config: Mapping[str, Any] | None = None) -> FinishedRun:
-    """Run a job here and now, and say how it ended. An interrupt ends it as a failed run."""
-    started, run_id = monotonic(), ""
+def run_job(
+    name: JobName, *, config: Mapping[str, Any] | None = None, run_id: str | None = None
+) -> FinishedRun:
+    """Run a job here and now, and say how it ended. An interrupt ends it as a failed run.
+
+    `run_id` is for whoever has promised one to somebody already.
+    """
+    started = monotonic()
     try:
         with instance() as dagster:
             job = reconstructable_job(name)
-            run = _new_run(dagster, job, config)
+            run = _new_run(dagster, job, config, run_id)
             run_id = run.run_id
             return _executed(dagster, job, run, started)
     except (SQLAlchemyError, OSError) as error:
         # Dagster can't note anything any longer, so nor can it tell how the run went.
         return FinishedRun(
-            run_id=run_id,
+            run_id=run_id or "",
             success=False,
             status="failed",
             message=str(UnusableHomeError(Settings.load().home, error)),
@@ -84,11 +89,15 @@ def run_job(name: JobName, *, config: Mapping[str, Any] | None = None) -> Finish
 
 
 def _new_run(
-    dagster: dg.DagsterInstance, job: ReconstructableJob, config: Mapping[str, Any] | None
+    dagster: dg.DagsterInstance,
+    job: ReconstructableJob,
+    config: Mapping[str, Any] | None,
+    run_id: str | None,
 ) -> dg.DagsterRun:
     definition = job.get_definition()
     return dagster.create_run_for_job(
         job_def=definition,
+        run_id=run_id,
         run_config=config or logger_config(),
         tags={**definition.tags, "dagster/code_location": LOCATION},
         remote_job_origin=_origin().get_job_origin(definition.name),

@@ -36,8 +36,13 @@ def swit_connection(settings: Settings, store: Store) -> Iterator[SwitClient]:
                 yield client
         return
     tokens = StoredTokens(oauth_client(settings), TokensInStore(store), _first_pair(settings))
-    with _client(settings, settings.base_url, settings.scim_base_url, tokens) as client:
+    with client_with(settings, tokens) as client:
         yield client
+
+
+def client_with(settings: Settings, tokens: TokenSource) -> SwitClient:
+    """A client for the Swit that the settings name, with these tokens; close it."""
+    return _client(settings, settings.base_url, settings.scim_base_url, tokens)
 
 
 def oauth_client(settings: Settings) -> OAuthClient:

@@ -70,13 +70,23 @@ async def _reset(request: Request) -> Response:
 
 
 async def _authorize(request: Request) -> Response:
-    tokens = sandbox_of(request).tokens
-    return await handle(request, "oauth.authorize", lambda given: oauth.authorize(tokens, given))
+    sandbox = sandbox_of(request)
+    behaviour = sandbox.organisation.behaviour
+
+    def work(given: Arguments) -> Reply:
+        return oauth.authorize(sandbox.tokens, behaviour, given)
+
+    return await handle(request, "oauth.authorize", work)
 
 
 async def _token(request: Request) -> Response:
-    tokens = sandbox_of(request).tokens
-    return await handle(request, "oauth.token", lambda given: oauth.token(tokens, given))
+    sandbox = sandbox_of(request)
+    behaviour = sandbox.organisation.behaviour
+
+    def work(given: Arguments) -> Reply:
+        return oauth.token(sandbox.tokens, behaviour, given)
+
+    return await handle(request, "oauth.token", work)
 
 
 async def _api(request: Request) -> Response:

@@ -14,7 +14,7 @@ from typing import Any
 
 _KEPT_ENTRIES = 10_000
 _SUMMARY_LENGTH = 160
-_SECRET = ("client_secret", "code", "refresh_token", "access_token")
+_SECRET = ("client_secret", "code", "code_verifier", "refresh_token", "access_token")
 
 
 @dataclass(kw_only=True)

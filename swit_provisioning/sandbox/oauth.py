@@ -4,11 +4,11 @@ from urllib.parse import urlencode
 
 from swit_provisioning.sandbox.arguments import Arguments
 from swit_provisioning.sandbox.replies import Reply
-from swit_provisioning.sandbox.rules import RefusedError
+from swit_provisioning.sandbox.rules import Behaviour, RefusedError
 from swit_provisioning.sandbox.tokens import DEFAULT_SCOPE, Tokens
 
 
-def authorize(tokens: Tokens, arguments: Arguments) -> Reply:
+def authorize(tokens: Tokens, behaviour: Behaviour, arguments: Arguments) -> Reply:
     """Send the browser back with a code and the state.
 
     Raises:
@@ -25,16 +25,23 @@ def authorize(tokens: Tokens, arguments: Arguments) -> Reply:
     answer = {} if state is None else {"state": state}
     if arguments.optional_text("response_type") != "code":
         return _redirect(redirect_url, {"error": "unsupported_response_type", **answer})
+    wrong_key = _wrong_proof_key(behaviour, arguments)
+    if wrong_key is not None:
+        told = {"error": "invalid_request", "error_description": wrong_key}
+        return _redirect(redirect_url, {**told, **answer})
+    challenge = None
+    if behaviour.pkce == "checked":
+        challenge = arguments.optional_text("code_challenge")
     try:
         scope = arguments.optional_text("scope") or DEFAULT_SCOPE
-        code = tokens.code_for(redirect_url=redirect_url, scope=scope)
+        code = tokens.code_for(redirect_url=redirect_url, scope=scope, challenge=challenge)
     except RefusedError as refused:
         told = {"error": "invalid_scope", "error_description": refused.message}
         return _redirect(redirect_url, {**told, **answer})
     return _redirect(redirect_url, {"code": code, **answer})
 
 
-def token(tokens: Tokens, arguments: Arguments) -> Reply:
+def token(tokens: Tokens, behaviour: Behaviour, arguments: Arguments) -> Reply:
     """A pair of tokens for a code or for a refresh token.
 
     Raises:
@@ -46,13 +53,30 @@ def token(tokens: Tokens, arguments: Arguments) -> Reply:
         raise RefusedError(401, "The client_id or the client_secret is wrong.")
     match arguments.text("grant_type"):
         case "authorization_code":
-            url = arguments.text("redirect_uri")
-            body = tokens.exchange(code=arguments.text("code"), redirect_url=url)
+            verifier = arguments.optional_text("code_verifier")
+            if verifier is not None and behaviour.pkce == "refused at token":
+                raise RefusedError(400, "The parameter code_verifier is not known.")
+            body = tokens.exchange(
+                code=arguments.text("code"),
+                redirect_url=arguments.text("redirect_uri"),
+                verifier=verifier,
+            )
         case "refresh_token":
             body = tokens.refresh(arguments.text("refresh_token"))
         case other:
             raise RefusedError(400, f"The grant_type {other} is not supported.")
     return Reply(body=body, headers={"Cache-Control": "no-store"})
+
+
+def _wrong_proof_key(behaviour: Behaviour, arguments: Arguments) -> str | None:
+    """What is wrong with the proof key that a login announces (RFC 7636)."""
+    challenge = arguments.optional_text("code_challenge")
+    if challenge is None or behaviour.pkce == "ignored":
+        return None
+    if behaviour.pkce == "refused at authorize":
+        return "The parameter code_challenge is not known."
+    method = arguments.optional_text("code_challenge_method")
+    return None if method == "S256" else "The code_challenge_method must be S256."
 
 
 def _redirect(url: str, answer: dict[str, str]) -> Reply:

@@ -10,6 +10,7 @@ from typing import Literal
 FORBIDDEN_CHARACTERS = "@#<>§▒{};*"
 LONGEST_EMAIL = 254
 LANGUAGES = ("en", "ko")
+ProofKeys = Literal["checked", "ignored", "refused at authorize", "refused at token"]
 MASTER, ADMIN, MEMBER, GUEST = 10, 20, 30, 40
 
 
@@ -39,6 +40,8 @@ class Behaviour:
     """Whether people in no team are shown as members of `Unassigned`."""
     refreshing: Literal["rotates", "stays"] = "rotates"
     """`stays`: a refresh brings no new refresh token, and the old one lives on."""
+    pkce: ProofKeys = "checked"
+    """What becomes of a proof key (RFC 7636) that a login sends: Swit documents none."""
     scim: bool = True
     """Whether SCIM is switched on for the organisation; where it is off, every call is a 403."""
     longest_name: int | None = None

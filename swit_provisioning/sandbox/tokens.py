@@ -1,6 +1,7 @@
 """Signing in: the OAuth client, codes, access and refresh tokens, and what a token may do."""
 
 import base64
+import hashlib
 import json
 import secrets
 import threading
@@ -38,6 +39,13 @@ class Grant:
         return "app:install" in self.scopes
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Code:
+    redirect_url: str
+    grant: Grant
+    challenge: str | None
+
+
 class Tokens:
     """What the token endpoint knows. Thread-safe; times are seconds of `clock`.
 
@@ -60,25 +68,38 @@ class Tokens:
         self._organisation = organisation
         self._clock = clock
         self._lock = threading.Lock()
-        self._codes: dict[str, tuple[str, Grant]] = {}
+        self._codes: dict[str, _Code] = {}
         self._access: dict[str, Grant] = {}
         self._refresh: dict[str, Grant] = {}
 
-    def code_for(self, *, redirect_url: str, scope: str) -> str:
-        """A code that can be changed for tokens once. Raises `RefusedError` (400): the scope."""
+    def code_for(self, *, redirect_url: str, scope: str, challenge: str | None = None) -> str:
+        """A code that can be changed for tokens once. Raises `RefusedError` (400): the scope.
+
+        `challenge` is what the proof key must answer to, where the login sent one.
+        """
         grant = self._grant(scope, seconds=_CODE_SECONDS)
         code = secrets.token_urlsafe(16)
         with self._lock:
-            self._codes[code] = (redirect_url, grant)
+            self._codes[code] = _Code(redirect_url=redirect_url, grant=grant, challenge=challenge)
         return code
 
-    def exchange(self, *, code: str, redirect_url: str) -> dict[str, Any]:
-        """The tokens for a code. Raises `RefusedError` (400): used, too old, another address."""
+    def exchange(
+        self, *, code: str, redirect_url: str, verifier: str | None = None
+    ) -> dict[str, Any]:
+        """The tokens for a code.
+
+        Raises:
+            RefusedError: 400: used, too old, for another address, or without its proof key.
+
+        """
         with self._lock:
-            known_url, grant = self._codes.pop(code, ("", None))
-        if grant is None or known_url != redirect_url or grant.expires_at <= self._clock():
+            found = self._codes.pop(code, None)
+        known = found is not None and found.redirect_url == redirect_url
+        if found is None or not known or found.grant.expires_at <= self._clock():
             raise RefusedError(400, "The code is unknown, used, or for another redirect_uri.")
-        return self.issue(" ".join(sorted(grant.scopes)))
+        if found.challenge is not None and found.challenge != _challenge(verifier or ""):
+            raise RefusedError(400, "The code_verifier does not fit the code_challenge.")
+        return self.issue(" ".join(sorted(found.grant.scopes)))
 
     def refresh(self, refresh_token: str) -> dict[str, Any]:
         """New tokens for a refresh token, which dies at once unless `Behaviour` says it stays.
@@ -162,4 +183,13 @@ class Tokens:
 
 
 def _encoded(part: dict[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+    return _base64(json.dumps(part).encode())
+
+
+def _challenge(verifier: str) -> str:
+    """The S256 challenge of a proof key (RFC 7636)."""
+    return _base64(hashlib.sha256(verifier.encode()).digest())
+
+
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

@@ -207,6 +207,15 @@ class Journal:
             rows = rows.where(JOURNAL.c.at >= since)
         return self._entries(rows)
 
+    def tries(self) -> dict[tuple[str, str | None], int]:
+        """(Action, outcome) -> how many tries ended so; one that nobody knows has no outcome."""
+        counted = select(JOURNAL.c.action, JOURNAL.c.outcome, func.count()).group_by(
+            JOURNAL.c.action, JOURNAL.c.outcome
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(counted).all()
+        return {(action, outcome): number for action, outcome, number in rows}
+
     def unapproved_since(self, time: datetime, *, but_not: str | None = None) -> dict[str, int]:
         """Action -> how many objects it changed from `time` on without an approval.
 

@@ -54,12 +54,31 @@ class LeaseGrant:
     """The holder that let it run out, if one did."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeaseHolder:
+    """Who writes now."""
+
+    run_id: str
+    since: datetime
+    until: datetime
+    """When it ends by itself, unless it is renewed."""
+
+
 class Lease:
     """The one lease of this database."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
         self._database = database
+
+    def held(self) -> LeaseHolder | None:
+        """Who holds it now; one that has run out is nobody's."""
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            row = connection.execute(select(_LEASE)).mappings().one_or_none()
+        if row is None or row["holder"] is None or row["until"] <= now:
+            return None
+        return LeaseHolder(run_id=row["holder"], since=row["since"], until=row["until"])
 
     def acquire(self, holder: str, *, who: str, ttl: timedelta) -> LeaseGrant:
         """Take the lease for `ttl`; a holder may take its own again.

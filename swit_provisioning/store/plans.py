@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -107,6 +108,17 @@ class Plans:
         made = select(MADE.c.plan_id).where(MADE.c.run_id == run_id)
         with self._database.read() as connection:
             return connection.execute(made.order_by(MADE.c.id.desc()).limit(1)).scalar()
+
+    def stops(self) -> dict[str, int]:
+        """Guard -> how many of all plans made it stopped."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(MADE.c.verdicts)).scalars().all()
+        return Counter(
+            str(verdict["name"])
+            for row in rows
+            for verdict in json.loads(row)
+            if verdict["blocking"] and not verdict["passed"]
+        )
 
     def latest(self) -> str | None:
         """The id of the plan that was made last, by any run."""

@@ -8,6 +8,7 @@ from urllib.parse import quote_plus
 
 import requests
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from swit_provisioning.swit.answers import read_answer
 from swit_provisioning.swit.calls import AUTHORIZE_PATH, TOKEN_PATH
@@ -75,8 +76,12 @@ class OAuthClient:
         self._timeout = timeout_seconds
         self._now = now
 
-    def authorize_url(self, state: str, scope: str) -> str:
-        """Where a browser goes to log in; `state` comes back with the code (RFC 6749, 10.12)."""
+    def authorize_url(self, state: str, scope: str, *, verifier: str | None = None) -> str:
+        """Where a browser goes to log in; `state` comes back with the code (RFC 6749, 10.12).
+
+        `verifier` is a proof key (RFC 7636): its hash goes along, it itself to `exchange`.
+        """
+        challenge = create_s256_code_challenge(verifier) if verifier else None
         address = prepare_grant_uri(
             f"{self._base_url}{AUTHORIZE_PATH}",
             client_id=self._client_id,
@@ -84,11 +89,13 @@ class OAuthClient:
             redirect_uri=self._redirect_url,
             scope=scope,
             state=state,
+            code_challenge=challenge,
+            code_challenge_method="S256" if challenge else None,
         )
         return str(address)
 
-    def exchange(self, code: str) -> TokenPair:
-        """The pair for the code that a log-in brought.
+    def exchange(self, code: str, *, verifier: str | None = None) -> TokenPair:
+        """The pair for the code that a log-in brought, with the proof key that it began with.
 
         Raises:
             SwitUnauthorizedError: Swit refuses code or client: log in again, check the settings.
@@ -99,10 +106,11 @@ class OAuthClient:
             "authorization_code",
             redirect_uri=self._redirect_url,
             code=code,
+            code_verifier=verifier,
             client_id=self._client_id,
             client_secret=self._client_secret,
         )
-        return self._request(form, secrets=(code,))
+        return self._request(form, secrets=tuple(filter(None, (code, verifier))))
 
     def refresh(self, refresh_token: str) -> TokenPair:
         """The next pair; it keeps `refresh_token` where the answer brings no new one.

@@ -35,7 +35,7 @@ def read_organization(
 
     """
     me = client.user_info()
-    organization = _organization(client, me, expected)
+    organization = organization_of(client, me, expected=expected)
     users = read_users(client, page_size=page_size)
     teams = client.list_teams()
     prove_authorised(me, users)
@@ -43,7 +43,15 @@ def read_organization(
     return swit_state(organization=organization, me=me, users=users, teams=teams, root=root)
 
 
-def _organization(client: SwitClient, me: AuthorisedUser, expected: str | None) -> Organization:
+def organization_of(
+    client: SwitClient, me: AuthorisedUser, *, expected: str | None = None
+) -> Organization:
+    """The organisation that the token belongs to; `expected` is the one that is meant.
+
+    Raises:
+        SwitOtherOrganizationError: it is another one.
+
+    """
     try:
         found = client.organization_info()
     except SwitNotFoundError as error:

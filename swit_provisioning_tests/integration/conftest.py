@@ -1,11 +1,13 @@
 """Real servers, started once for all tests that need them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from swit_provisioning_tests.integration import company, domain
 from swit_provisioning_tests.integration.authority import certificate
+from swit_provisioning_tests.integration.gateway_site import Site, gateway_site
 from swit_provisioning_tests.integration.samba import SambaDomain
 from swit_provisioning_tests.integration.slapd import Slapd
 
@@ -29,3 +31,10 @@ def active_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba
         with server.changes() as changes:
             domain.fill(changes)
         yield server
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
+    """What a gateway is put in front of."""
+    with gateway_site(monkeypatch, tmp_path) as made:
+        yield made

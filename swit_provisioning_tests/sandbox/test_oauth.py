@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -6,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from swit_provisioning.sandbox.rules import Behaviour
+from swit_provisioning.sandbox.rules import Behaviour, ProofKeys
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.sandbox.caller import TIMEOUT_SECONDS, Caller, message
 
@@ -220,6 +221,54 @@ def test_the_token_of_an_account_that_is_gone_is_refused(server: SandboxServer) 
     issued = server.issue_tokens()
     server.organisation.users.remove(server.organisation.authorised_user_id)
     assert status(server, issued["access_token"]) == 401
+
+
+VERIFIER = "v" * 43
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode()[:43]
+
+
+def with_proof_key(server: SandboxServer, **given: str) -> str:
+    """Where the browser ends after a login that announced a proof key."""
+    announced = {"code_challenge": CHALLENGE, "code_challenge_method": "S256", **given}
+    return authorize(server, **announced).headers["Location"]
+
+
+@pytest.mark.parametrize(
+    ("pkce", "sent", "expected"),
+    [
+        ("checked", {"code_verifier": VERIFIER}, 200),
+        ("checked", {"code_verifier": "w" * 43}, 400),
+        ("checked", {}, 400),
+        ("ignored", {"code_verifier": "w" * 43}, 200),
+        ("refused at token", {"code_verifier": VERIFIER}, 400),
+        ("refused at token", {}, 200),
+    ],
+)
+def test_a_proof_key_is_checked_where_the_sandbox_is_told_to(
+    server: SandboxServer, pkce: ProofKeys, sent: dict[str, str], expected: int
+) -> None:
+    server.organisation.behaviour = Behaviour(pkce=pkce)
+    if pkce == "refused at token":
+        found = code(server)
+    else:
+        (found,) = parse_qs(urlsplit(with_proof_key(server)).query)["code"]
+    answer = token(
+        server,
+        grant_type="authorization_code",
+        code=found,
+        redirect_uri=server.redirect_url,
+        **sent,
+    )
+    assert answer.status_code == expected
+
+
+def test_a_proof_key_that_nobody_knows_is_told_to_the_registered_address(
+    server: SandboxServer,
+) -> None:
+    assert "error=invalid_request" in with_proof_key(server, code_challenge_method="plain")
+    server.organisation.behaviour = Behaviour(pkce="refused at authorize")
+    assert "error=invalid_request" in with_proof_key(server)
+    assert "code=" in authorize(server).headers["Location"]
 
 
 def test_no_secret_is_kept_in_the_log(server: SandboxServer) -> None:

@@ -70,6 +70,19 @@ def test_a_code_is_exchanged_for_a_pair(oauth: OAuthClient, web: responses.Reque
     assert web.calls[0].request.headers["Content-Type"] == "application/x-www-form-urlencoded"
 
 
+def test_a_proof_keys_hash_goes_to_the_browser_and_the_key_to_the_exchange(
+    oauth: OAuthClient, web: responses.RequestsMock
+) -> None:
+    """The example of RFC 7636, appendix B."""
+    verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    sent = dict(parse_qsl(urlsplit(oauth.authorize_url("s", "a", verifier=verifier)).query))
+    assert sent["code_challenge"] == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    assert sent["code_challenge_method"] == "S256"
+    web.post(TOKEN_URL, json=ANSWER)
+    oauth.exchange("c0de", verifier=verifier)
+    assert form(web)["code_verifier"] == verifier
+
+
 def test_a_refresh_token_brings_the_next_pair(
     oauth: OAuthClient, web: responses.RequestsMock
 ) -> None:

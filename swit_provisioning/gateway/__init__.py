@@ -1,0 +1,1 @@
+"""The HTTP gateway: the reference program's addresses, health, state and metrics."""

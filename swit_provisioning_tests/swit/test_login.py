@@ -1,0 +1,104 @@
+"""Which answers end a login, and which are of somebody else's."""
+
+from urllib.parse import quote
+
+import pytest
+import responses
+
+from swit_provisioning.swit.errors import SwitUnauthorizedError
+from swit_provisioning.swit.login import (
+    WRITING_SCOPE,
+    ForeignAnswerError,
+    Login,
+    LoginDeclinedError,
+    ProofKeyRefusedError,
+)
+from swit_provisioning.swit.oauth import OAuthClient
+from swit_provisioning_tests.swit.fakes import BASE, TOKEN_URL
+
+STATE = "a-state"
+
+
+@pytest.fixture
+def oauth() -> OAuthClient:
+    return OAuthClient(BASE, "client-1", "s3cret", "http://127.0.0.1:5000/oauth_callback")
+
+
+def a_login(*, verifier: str | None = "a-verifier") -> Login:
+    return Login(scope=WRITING_SCOPE, state=STATE, verifier=verifier)
+
+
+def test_two_logins_share_neither_state_nor_proof_key() -> None:
+    begun = [Login.begin(WRITING_SCOPE) for _ in range(20)]
+    assert len({login.state for login in begun} | {login.verifier for login in begun}) == 40
+    assert min(len(login.state) for login in begun) == 43
+    assert Login.begin(WRITING_SCOPE).without_proof_key().verifier is None
+
+
+def test_a_login_shows_neither_state_nor_proof_key() -> None:
+    shown = repr(a_login())
+    assert STATE not in shown
+    assert "a-verifier" not in shown
+
+
+def test_the_code_of_the_right_answer_is_taken() -> None:
+    assert a_login().code(f"code=c0de&state={STATE}") == "c0de"
+    assert a_login().code(f"state={STATE}&code=a%2Fb%2B&extra=1") == "a/b+"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "code=c0de", "code=c0de&state=", "code=c0de&state=a-stat", f"code=c&state={STATE}x",
+     f"code=c&state={STATE}&state={STATE}", "code=c&state=%ff%fe", f"code=c&State={STATE}"],
+)  # fmt: skip
+def test_an_answer_with_another_state_is_of_another_login(query: str) -> None:
+    with pytest.raises(ForeignAnswerError):
+        a_login().code(query)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("", "there is no code in the address"),
+        ("&code=", "there is no code in the address"),
+        ("&code=a&code=b", "there is no code in the address"),
+        ("&code=a&error=access_denied", "access_denied"),
+        (f"&error=x&error_description={quote('No, thanks.')}", "No, thanks. Log in"),
+        (f"&error=x&error_description={quote('a' * 5000)}", "aaa..."),
+    ],
+)
+def test_without_one_code_swit_has_not_agreed(answer: str, said: str) -> None:
+    with pytest.raises(LoginDeclinedError) as raised:
+        a_login().code(f"state={STATE}{answer}")
+    assert said in str(raised.value)
+    assert len(str(raised.value)) < 600
+    assert not isinstance(raised.value, ProofKeyRefusedError)
+
+
+def test_only_a_login_with_a_proof_key_is_begun_again_without() -> None:
+    query = f"state={STATE}&error=invalid_request&error_description=code_challenge"
+    with pytest.raises(ProofKeyRefusedError):
+        a_login().code(query)
+    with pytest.raises(LoginDeclinedError) as raised:
+        a_login(verifier=None).code(query)
+    assert not isinstance(raised.value, ProofKeyRefusedError)
+
+
+def test_a_code_refused_with_and_without_its_proof_key_is_refused_for_the_first_reason(
+    oauth: OAuthClient, web: responses.RequestsMock
+) -> None:
+    web.post(TOKEN_URL, status=400, json={"message": "the first reason"})
+    web.post(TOKEN_URL, status=400, json={"message": "used up"})
+    with pytest.raises(SwitUnauthorizedError, match="the first reason"):
+        a_login().redeem(oauth, "c0de")
+    assert len(web.calls) == 2
+
+
+@pytest.mark.parametrize(("status", "verifier"), [(401, "a-verifier"), (400, None)])
+def test_what_no_proof_key_can_be_the_reason_of_is_asked_once(
+    oauth: OAuthClient, web: responses.RequestsMock, status: int, verifier: str | None
+) -> None:
+    web.post(TOKEN_URL, status=status, json={"message": "no"})
+    with pytest.raises(SwitUnauthorizedError):
+        a_login(verifier=verifier).redeem(oauth, "c0de")
+    assert len(web.calls) == 1
