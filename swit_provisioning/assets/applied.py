@@ -184,7 +184,9 @@ def _settling_op(
             }
             failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
             if failed:
-                context.log_event(dg.AssetObservation(asset, metadata=metadata))
+                # A step that fails leaves no frame and no preview, so all of it is shown here.
+                seen = {**metadata, "outcomes": outcomes_preview(frame, settings)}
+                context.log_event(dg.AssetObservation(asset, metadata=seen))
                 raise _failure(failed, outcomes, settings)
         if last:
             conclude(store, applier.plan, applier.application_id)

@@ -48,7 +48,7 @@ def test_02_server_down_blocks_nobody_and_who_is_back_is_activated(night: Night)
     night.server.fault = None
     ended, said = night.sync()
     assert ended == 0, said
-    assert "1 user.activate" in said
+    assert "1 is back" in said
     assert all(user["active"] for user in night.stage.users().values())
 
 
