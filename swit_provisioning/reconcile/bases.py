@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from swit_provisioning.reconcile.columns import Accounts, column, index_of, places
+from swit_provisioning.reconcile.columns import Accounts, Entries, column, index_of, places
 from swit_provisioning.reconcile.people import People, excludes, is_protected, role_name
-from swit_provisioning.reconcile.people import usable_addresses as usable
 from swit_provisioning.reconcile.plan import Bases, Change
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
@@ -18,13 +17,13 @@ from swit_provisioning.reconcile.text import address_key, clean_name
 _ADMINS = (10, 20)
 
 
-def count_reads(directory: DirectoryState, swit: SwitState) -> Bases:
+def count_reads(directory: DirectoryState, swit: SwitState, entries: Entries) -> Bases:
     """What can be counted of any read, complete or not."""
     return Bases(
         users=len(swit.users),
         teams=len(swit.teams),
         memberships=len(swit.memberships),
-        directory=_directory(directory),
+        directory=_directory(directory, entries),
         swit=_completeness(swit),
     )
 
@@ -123,10 +122,10 @@ def members_by_team(swit: SwitState, teams: Collection[str]) -> dict[str, int]:
     return dict(zip(counted, members.tolist(), strict=True))
 
 
-def _directory(directory: DirectoryState) -> dict[str, dict[str, int]]:
+def _directory(directory: DirectoryState, entries: Entries) -> dict[str, dict[str, int]]:
     """Search base -> users that are enabled and have a usable address, groups with a name."""
-    rows = zip(*(column(directory.users, c) for c in ("base", "enabled", "emails")), strict=True)
-    users = Counter(base for base, enabled, emails in rows if enabled and usable(emails or []))
+    found = zip(entries.base, entries.addresses, strict=True)
+    users = Counter(base for base, addresses in found if addresses)
     named = zip(*(column(directory.groups, c) for c in ("base", "names")), strict=True)
     groups = Counter(base for base, names in named if any(map(clean_name, names or ())))
     bases = {base.base for base in directory.facts.bases} | set(users) | set(groups)
@@ -134,16 +133,14 @@ def _directory(directory: DirectoryState) -> dict[str, dict[str, int]]:
 
 
 def _completeness(swit: SwitState) -> dict[str, Any]:
-    users, teams = column(swit.users, "user_id"), set(column(swit.teams, "team_id"))
-    parents = column(swit.teams, "parent_id")
-    columns = (users, column(swit.users, "active"), column(swit.users, "role"))
-    me = [row for row in zip(*columns, strict=True) if row[0] == swit.facts.authorised_user_id]
+    parents, teams = column(swit.teams, "parent_id"), set(column(swit.teams, "team_id"))
+    me = swit.users[swit.users["user_id"] == swit.facts.authorised_user_id]
     return {
         "total_rows": swit.facts.total_rows,
-        "distinct_users": len(set(users)),
+        "distinct_users": len(set(column(swit.users, "user_id"))),
         "roots": parents.count(None),
         "orphans": sum(parent is not None and parent not in teams for parent in parents),
         "authorised_user": len(me) == 1,
-        "authorised_active": all(bool(active) for _, active, _ in me),
-        "authorised_admin": all(role in _ADMINS for _, _, role in me),
+        "authorised_active": bool(me["active"].all()),
+        "authorised_admin": bool(me["role"].isin(_ADMINS).all()),
     }

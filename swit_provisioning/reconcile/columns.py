@@ -10,6 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from swit_provisioning.reconcile.text import usable_addresses
+
+NONE = -1
+"""The place of what isn't there."""
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
@@ -21,11 +25,19 @@ _TEXT = pa.large_string()
 class Entries:
     """The enabled people of the directory, sorted by key; the columns of `idp_users`."""
 
+    place_of_row: Numbers
+    """By the rows of `idp_users`: the entry's place, `NONE` if it is disabled; the last one is for
+    entries that were not read, and `NONE`."""
+    base: list[str]
     key: list[str]
     dn: list[str]
     directory_id: list[str]
     emails: list[list[str]]
     other_emails: list[list[str]]
+    addresses: list[list[str]]
+    """Those of `emails` that an account can have, folded."""
+    other_addresses: list[list[str]]
+    """The same of `other_emails`."""
     names: list[list[str]]
     phone_numbers: list[list[str]]
     language: list[str | None]
@@ -81,13 +93,20 @@ def _listed(lists: pa.ListArray) -> list[Any]:
 
 def read_entries(users: pd.DataFrame) -> Entries:
     """The rows of `idp_users` that count: disabled entries are dropped before all else."""
-    rows = users[users["enabled"].to_numpy(dtype=bool)].sort_values("key")
+    rows = users.reset_index(drop=True)[users["enabled"].to_numpy(dtype=bool)].sort_values("key")
+    place_of_row = np.full(len(users) + 1, NONE, dtype=np.int64)
+    place_of_row[rows.index] = np.arange(len(rows))
+    emails, others = _lists(rows, "emails"), _lists(rows, "other_emails")
     return Entries(
+        place_of_row=place_of_row,
+        base=column(rows, "base"),
         key=column(rows, "key"),
         dn=column(rows, "dn"),
         directory_id=column(rows, "directory_id"),
-        emails=_lists(rows, "emails"),
-        other_emails=_lists(rows, "other_emails"),
+        emails=emails,
+        other_emails=others,
+        addresses=[usable_addresses(values) for values in emails],
+        other_addresses=[usable_addresses(values) if values else [] for values in others],
         names=_lists(rows, "names"),
         phone_numbers=_lists(rows, "phone_numbers"),
         language=column(rows, "language"),
@@ -133,9 +152,18 @@ def index_of(ids: "Collection[str] | pd.Series[str]") -> pa.Array:
 
 def places(values: "Collection[str] | pd.Series[str]", index: pa.Array) -> Numbers:
     """Where the values are in an index, -1 where they aren't."""
-    found = pc.fill_null(pc.index_in(index_of(values), value_set=index), -1)
+    found = pc.fill_null(pc.index_in(index_of(values), value_set=index), NONE)
     numbers: Numbers = found.to_numpy(zero_copy_only=False).astype(np.int64)
     return numbers
+
+
+def ranked(texts: list[str]) -> tuple[Numbers, list[str]]:
+    """Each text's place among all different ones, and these, sorted."""
+    coded = index_of(texts).dictionary_encode()
+    order = pc.sort_indices(coded.dictionary).to_numpy()
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place[coded.indices.to_numpy()], coded.dictionary.take(order).to_pylist()
 
 
 def mask(values: Collection[str], index: pa.Array) -> Mask:

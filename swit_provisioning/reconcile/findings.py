@@ -12,7 +12,8 @@ import pandas as pd
 from swit_provisioning.reconcile.columns import Entries, column, read_entries
 from swit_provisioning.reconcile.frames import DIRECTORY_FINDINGS
 from swit_provisioning.reconcile.group_records import bad_groups
-from swit_provisioning.reconcile.groups import Group, read_groups
+from swit_provisioning.reconcile.groups import Groups, read_groups
+from swit_provisioning.reconcile.links import Links, read_links
 from swit_provisioning.reconcile.plan import Finding
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryFacts, DirectoryState
@@ -46,18 +47,19 @@ def directory_findings(directory: DirectoryState, policy: Policy) -> tuple[Findi
 
     Disabled entries, excluded users and excluded groups are nobody's concern and left out.
     """
-    entries, scope = read_entries(directory.users), read_groups(directory, policy)
-    return in_order(bad_records(directory, entries, scope.in_scope, policy), directory.facts)
+    entries, links = read_entries(directory.users), read_links(directory)
+    scope = read_groups(directory, links, policy)
+    return in_order(bad_records(directory, entries, links, scope, policy), directory.facts)
 
 
 def bad_records(
-    directory: DirectoryState, entries: Entries, groups: Mapping[str, Group], policy: Policy
+    directory: DirectoryState, entries: Entries, links: Links, scope: Groups, policy: Policy
 ) -> Iterator[Finding]:
     """The same for who has read entries and groups in scope already, in no order."""
     yield from _as_read(directory.findings)
     yield from bad_users(entries, policy)
-    yield from bad_groups(directory.groups, groups)
-    yield from unknown_members(directory, groups)
+    yield from bad_groups(directory.groups, scope.in_scope)
+    yield from unknown_members(directory, scope, links)
 
 
 def in_order(findings: Iterable[Finding], facts: DirectoryFacts) -> tuple[Finding, ...]:

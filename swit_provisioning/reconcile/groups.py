@@ -1,13 +1,15 @@
 """The groups of the directory: which are in scope, in which order, under which parents."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from swit_provisioning.reconcile.columns import column
+from swit_provisioning.reconcile.columns import NONE, Numbers, column
 from swit_provisioning.reconcile.dn import InvalidDN, is_dn, rdn_values
+from swit_provisioning.reconcile.links import Links
 from swit_provisioning.reconcile.plan import NEW_TEAM
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.references import reference_key
@@ -47,9 +49,12 @@ class Groups:
 
     in_scope: Mapping[str, Group]
     excluded: tuple[Group, ...]
+    rank_of_row: Numbers
+    """By the rows of `idp_groups`: the group's place in directory order, `NONE` out of scope; the
+    last one is for groups that were not read, and `NONE`."""
 
 
-def read_groups(directory: DirectoryState, policy: Policy) -> Groups:
+def read_groups(directory: DirectoryState, links: Links, policy: Policy) -> Groups:
     """Take the groups apart."""
     is_out = _excluded(policy)
     rows: dict[str, dict[str, Any]] = {}
@@ -59,15 +64,17 @@ def read_groups(directory: DirectoryState, policy: Policy) -> Groups:
             excluded.append(_group(row, (), 0, policy, place_unknown=False))
         else:
             rows[row["key"]] = row
-    listed_by = _listed_by(directory.memberships, rows)
     rank = {key: place for place, key in enumerate(rows)}
+    keys = column(directory.groups, "key")
+    listed_by = _listed_by(links, keys)
     in_scope = {}
     for key, row in rows.items():
         parents = row["parents"] or listed_by.get(key, ())
         near = sorted({parent for parent in parents if parent in rank}, key=rank.__getitem__)
         unknown = not near and not all(map(is_dn, parents))
         in_scope[key] = _group(row, tuple(near), rank[key], policy, place_unknown=unknown)
-    return Groups(in_scope=in_scope, excluded=tuple(excluded))
+    rank_of_row = np.array([*(rank.get(key, NONE) for key in keys), NONE], dtype=np.int64)
+    return Groups(in_scope=in_scope, excluded=tuple(excluded), rank_of_row=rank_of_row)
 
 
 def _ordered(groups: pd.DataFrame) -> list[dict[str, Any]]:
@@ -128,10 +135,10 @@ def _group(
     )
 
 
-def _listed_by(memberships: pd.DataFrame, rows: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Group key -> keys of the groups in scope that list it as a member."""
-    nested = memberships[memberships["member"].isin(rows) & memberships["group"].isin(rows)]
+def _listed_by(links: Links, keys: Sequence[str]) -> dict[str, list[str]]:
+    """Group key -> keys of the groups that list it as a member; `keys` are those of all groups."""
+    rows = (links.nested != NONE) & (links.group != NONE)
     listed: dict[str, list[str]] = {}
-    for group, member in zip(nested["group"], nested["member"], strict=True):
-        listed.setdefault(member, []).append(group)
+    for group, member in zip(links.group[rows].tolist(), links.nested[rows].tolist(), strict=True):
+        listed.setdefault(keys[member], []).append(keys[group])
     return listed

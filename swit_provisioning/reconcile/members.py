@@ -4,23 +4,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 
-from swit_provisioning.reconcile.columns import Mask, Numbers, index_of, mask, places
-from swit_provisioning.reconcile.groups import Group
+from swit_provisioning.reconcile.columns import NONE, Mask, Numbers, index_of, mask, places
+from swit_provisioning.reconcile.groups import Groups
+from swit_provisioning.reconcile.links import Links
 from swit_provisioning.reconcile.memberships import Pairs, compare, plan_memberships
 from swit_provisioning.reconcile.people import People
 from swit_provisioning.reconcile.plan import Change
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.primaries import (
     LOST,
-    NONE,
     UNCOUNTED,
     named_groups,
     plan_primaries,
     primary_group_key,
 )
 from swit_provisioning.reconcile.standing import Standing
-from swit_provisioning.reconcile.state import DirectoryState, SwitState
+from swit_provisioning.reconcile.state import SwitState
 from swit_provisioning.reconcile.teams import Owners
 from swit_provisioning.reconcile.tree import Tree
 from swit_provisioning.reconcile.users import UserPlan
@@ -41,29 +42,22 @@ class Members:
     """Who should be in which group's team, by users who have an account or get one."""
 
     def __init__(
-        self,
-        directory: DirectoryState,
-        swit: SwitState,
-        people: People,
-        users: UserPlan,
-        groups: Mapping[str, Group],
+        self, links: Links, swit: SwitState, people: People, users: UserPlan, scope: Groups
     ) -> None:
         """Number users, and hold the directory's memberships against their numbers."""
-        self._swit, self._people, self._users, self._groups = swit, people, users, groups
+        self._swit, self._people, self._users = swit, people, users
+        self._groups = scope.in_scope
         accounts = people.accounts
-        emails = [*zip(accounts.email, accounts.user_id, strict=True)]
-        emails += [(email, user) for user, email in users.made.items()]
-        emails.sort()
-        self._emails, self._ids = [email for email, _ in emails], [user for _, user in emails]
-        self._index = index_of(self._ids)
-        have = [user for user in users.user_of if user is not None]
-        of_entry = np.full(len(people.entries) + 1, NONE, dtype=np.int64)
-        of_entry[[user is not None for user in (*users.user_of, None)]] = places(have, self._index)
-        self._of_entry = of_entry
-        rows = directory.memberships
-        self._group = places(rows["group"], index_of(list(groups)))
-        entry = places(rows["member"], index_of(people.entries.key))
-        self._user = of_entry[entry]
+        ids = index_of([*accounts.user_id, *users.made])
+        emails = index_of([*accounts.email, *users.made.values()])
+        order = pc.sort_indices(emails)
+        self._index = ids.take(order)
+        self._ids, self._emails = self._index.to_pylist(), emails.take(order).to_pylist()
+        self._of_account = np.empty(len(ids), dtype=np.int64)
+        self._of_account[order.to_numpy()] = np.arange(len(ids))
+        self._of_entry = np.append(self._of_account, NONE)[_accounts_of_entries(people, users)]
+        of_row = np.append(self._of_entry, NONE)[people.entries.place_of_row]
+        self._group, self._user = scope.rank_of_row[links.group], of_row[links.user]
 
     def wanted_in(self, group_key: str) -> list[str]:
         """The accounts that should be in one group's team."""
@@ -140,18 +134,30 @@ class Members:
         """By users: the place of the primary team; `LOST` where the plan deletes it."""
         place = {team: number for number, team in enumerate(teams.ids)}
         place |= dict.fromkeys(owners.own, UNCOUNTED)
-        now = dict(
-            zip(self._people.accounts.user_id, self._people.accounts.primary_team, strict=True)
-        )
-        found = [place.get(team, LOST) if (team := now.get(user)) else NONE for user in self._ids]
-        return np.array(found, dtype=np.int64)
+        primary = self._people.accounts.primary_team
+        now = np.full(len(self._ids), NONE, dtype=np.int64)
+        now[self._of_account[: len(primary)]] = [
+            place.get(team, LOST) if team else NONE for team in primary
+        ]
+        return now
 
     def _named(self, teams: _Teams) -> Numbers:
         """By users: the place of the team that `primary_group` names."""
         place = {team: number for number, team in enumerate(teams.ids)}
         named = named_groups(self._groups, teams.by_key)
         found = np.full(len(self._ids) + 1, NONE, dtype=np.int64)
-        texts = self._people.entries.primary_group
-        team = [place.get(named.get(primary_group_key(text), ""), NONE) for text in texts]
-        found[self._of_entry[:-1]] = team
+        found[self._of_entry] = [
+            place.get(named.get(primary_group_key(text), ""), NONE) if text else NONE
+            for text in self._people.entries.primary_group
+        ]
         return found[:-1]
+
+
+def _accounts_of_entries(people: People, users: UserPlan) -> list[int]:
+    """By the entries' places: that of the account among all and those to be made, or `NONE`."""
+    size = len(people.accounts)
+    made = {user: size + number for number, user in enumerate(users.made)}
+    return [
+        account if account != NONE or user is None else made[user]
+        for account, user in zip(people.account, users.user_of, strict=True)
+    ]

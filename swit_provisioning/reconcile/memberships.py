@@ -14,7 +14,8 @@ from swit_provisioning.reconcile.plan import Change
 class Pairs:
     """Memberships as pairs of numbers: a team's and a user's place in two lists.
 
-    One membership is `team * len(users) + user`, so that sets of them compare at once.
+    One membership is `user * len(teams) + team`, so that sets of them compare at once, and a
+    user's lie together: what is asked of each user finds them in the processor's cache.
     """
 
     teams: Sequence[str]
@@ -30,8 +31,8 @@ class Pairs:
 
     def split(self, pairs: Numbers) -> tuple[Numbers, Numbers]:
         """The teams' and the users' places."""
-        size = max(len(self.users), 1)
-        return pairs // size, pairs % size
+        size = max(len(self.teams), 1)
+        return pairs % size, pairs // size
 
 
 def compare(
@@ -50,13 +51,13 @@ def compare(
     `managed` teams only are changed, and never those of `untouched` users; `removed_users` need
     not leave, Swit takes them out.
     """
-    size = max(len(users), 1)
+    size = max(len(teams), 1)
     want, have = _pairs(*wanted, size), _pairs(*present, size)
-    want = want[managed[want // size] & ~untouched[want % size]]
+    want = want[managed[want % size] & ~untouched[want // size]]
     added = want[~among(want, have)]
     extra = have[~among(have, want)]
-    user = extra % size
-    removed = extra[managed[extra // size] & ~untouched[user] & ~removed_users[user]]
+    user = extra // size
+    removed = extra[managed[extra % size] & ~untouched[user] & ~removed_users[user]]
     return Pairs(teams=teams, users=users, wanted=want, present=have, added=added, removed=removed)
 
 
@@ -94,6 +95,8 @@ def _by_team(
 ) -> Iterator[tuple[str, dict[str, list[str]]]]:
     """Team id -> its users' ids and addresses; both sorted, the teams in directory order."""
     team, user = pairs.split(numbers)
+    order = np.argsort(team, kind="stable")
+    team, user = team[order], user[order]
     starts = np.flatnonzero(np.diff(team, prepend=-1))
     groups = np.split(user, starts)[1:]
     for place, members in zip(team[starts].tolist(), groups, strict=True):
@@ -104,4 +107,4 @@ def _by_team(
 
 def _pairs(team: Numbers, user: Numbers, size: int) -> Numbers:
     known = (team >= 0) & (user >= 0)
-    return distinct(team[known] * size + user[known])
+    return distinct(user[known] * size + team[known])

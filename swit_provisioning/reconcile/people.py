@@ -10,14 +10,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
-from swit_provisioning.reconcile.columns import Accounts, Entries, Mask, Numbers, among, distinct
+from swit_provisioning.reconcile.columns import (
+    NONE,
+    Accounts,
+    Entries,
+    Mask,
+    Numbers,
+    among,
+    distinct,
+    ranked,
+)
 from swit_provisioning.reconcile.patterns import matcher
 from swit_provisioning.reconcile.plan import Finding
 from swit_provisioning.reconcile.policy import ROLES, Policy
 from swit_provisioning.reconcile.state import Memory
-from swit_provisioning.reconcile.text import address_key, usable_address
+from swit_provisioning.reconcile.text import address_key
 
 Verdict = Literal[
     "matched",
@@ -29,7 +37,6 @@ Verdict = Literal[
     "two accounts",
     "no address",
 ]
-NONE = -1
 _MASTER = 10
 _HAVE_RIGHTS = frozenset({"master", "admin"})
 
@@ -123,12 +130,6 @@ def match_people(
     return _with_findings(people, remembered)
 
 
-def usable_addresses(emails: list[str]) -> list[str]:
-    """The folded addresses among an entry's values that can be an account's."""
-    folded = map(address_key, emails)
-    return [address for address in folded if usable_address(address)]
-
-
 def role_name(role: int) -> str:
     """The role's name; one that nobody told us about is `unknown role 77`."""
     return ROLES.get(role, f"unknown role {role}")
@@ -150,18 +151,15 @@ def written_address(emails: list[str], address: str) -> str:
 
 
 def _addresses(entries: Entries, accounts: Accounts) -> _Addresses:
-    own = [usable_addresses(emails) for emails in entries.emails]
-    others = [usable_addresses(emails) for emails in entries.other_emails]
-    values = [*own, *others]
+    own, values = entries.addresses, [*entries.addresses, *entries.other_addresses]
     entry = np.repeat(np.arange(len(values)) % max(len(own), 1), [len(found) for found in values])
     flat = [address for found in values for address in found]
-    texts = np.array([*flat, *map(address_key, accounts.email)], dtype=object)
-    numbers, sorted_texts = pd.factorize(texts, sort=True)
-    size = max(len(sorted_texts), 1)
+    numbers, texts = ranked([*flat, *map(address_key, accounts.email)])
+    size = max(len(texts), 1)
     places = entry * size + numbers[: len(flat)]
     pairs = distinct(places)
     return _Addresses(
-        texts=list(sorted_texts),
+        texts=texts,
         entry=pairs // size,
         address=pairs % size,
         is_own=among(pairs, distinct(places[: sum(map(len, own))])),

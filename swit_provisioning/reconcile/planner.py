@@ -12,6 +12,7 @@ from swit_provisioning.reconcile import bases as counted
 from swit_provisioning.reconcile.columns import Accounts, Entries, read_accounts, read_entries
 from swit_provisioning.reconcile.findings import bad_records, in_order, unread
 from swit_provisioning.reconcile.groups import Group, Groups, read_groups
+from swit_provisioning.reconcile.links import Links, read_links
 from swit_provisioning.reconcile.members import Members
 from swit_provisioning.reconcile.order import plan_sorts
 from swit_provisioning.reconcile.organisation_records import organisation_findings
@@ -38,15 +39,15 @@ def reconcile(directory: DirectoryState, swit: SwitState, policy: Policy, memory
 
     A read that can't be complete plans nothing; the guards then say why.
     """
-    bases = counted.count_reads(directory, swit)
     read = _Read.of(directory, swit, policy)
+    bases = counted.count_reads(directory, swit, read.entries)
     plan = Plan(
         changes=(),
         bases=bases,
         policy=policy.document(),
         findings=in_order(
             (
-                *bad_records(directory, read.entries, read.scope.in_scope, policy),
+                *bad_records(directory, read.entries, read.links, read.scope, policy),
                 *organisation_findings(swit),
             ),
             directory.facts,
@@ -75,16 +76,19 @@ class _Read:
     swit: SwitState
     entries: Entries
     accounts: Accounts
+    links: Links
     scope: Groups
 
     @classmethod
     def of(cls, directory: DirectoryState, swit: SwitState, policy: Policy) -> Self:
+        links = read_links(directory)
         return cls(
             directory=directory,
             swit=swit,
             entries=read_entries(directory.users),
             accounts=read_accounts(swit.users),
-            scope=read_groups(directory, policy),
+            links=links,
+            scope=read_groups(directory, links, policy),
         )
 
 
@@ -96,7 +100,7 @@ def _planned(plan: Plan, read: _Read, policy: Policy, memory: Memory) -> Plan:
     people = match_people(entries, accounts, policy, memory, me)
     users = plan_users(people, policy, memory, unread(directory, "phone_number"))
     groups = scope.in_scope
-    members = Members(directory, swit, people, users, groups)
+    members = Members(read.links, swit, people, users, scope)
     owners = find_owners(scope, directory, swit, policy, memory, members.wanted_in)
     standing, names = settle_with_names(groups, owners, policy)
     parents = choose_parents(groups, owners, standing)

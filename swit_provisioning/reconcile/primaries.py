@@ -1,45 +1,22 @@
 """Whose primary team changes, judged on memberships as they will be."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from swit_provisioning.reconcile.changes import single_change
-from swit_provisioning.reconcile.columns import Mask, Numbers, among, distinct
+from swit_provisioning.reconcile.columns import NONE, Mask, Numbers, among, distinct
 from swit_provisioning.reconcile.dn import InvalidDN, dn_key
 from swit_provisioning.reconcile.groups import Group
 from swit_provisioning.reconcile.memberships import Pairs
 from swit_provisioning.reconcile.plan import NEW_TEAM, NEW_USER, Change
 from swit_provisioning.reconcile.text import name_key
 
-NONE = -1
-"""No primary team."""
 UNCOUNTED = -2
 """One of Swit's own, which is no team when a user's teams are counted."""
 LOST = -3
 """A team that the plan deletes: Swit may make another one of the user's the primary team, or none
 (nobody outside Swit knows)."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Users:
-    """Those who may need another primary team: places of users and of teams, side by side."""
-
-    user: Numbers
-    now: Numbers
-    named: Numbers
-    first: Numbers
-    """The first of their teams by a group."""
-    keeps: Numbers
-    """How many teams they are in, those that the plan deletes not counted."""
-    gets: Numbers
-    """How many teams they join."""
-    got: Numbers
-    """One of those."""
-
-    def of(self, rows: Mask) -> "_Users":
-        return _Users(**{name: values[rows] for name, values in vars(self).items()})
 
 
 def plan_primaries(
@@ -62,25 +39,28 @@ def plan_primaries(
     """
     after = distinct(np.concatenate([pairs.present[~among(pairs.present, removed)], added]))
     ours = pairs.wanted[among(pairs.wanted, after)]
-    users = _candidates(pairs, may_change, now, named, after, ours, added)
-    stays = _are(pairs, users.user, users.now, after)
-    now_is_ours = _are(pairs, users.user, users.now, ours)
-    is_named = _are(pairs, users.user, users.named, ours)
-    wanted = np.where(is_named, users.named, np.where(now_is_ours, users.now, users.first))
-    without = (users.now == NONE) | ((users.now == LOST) & (users.keeps == 0))
-    gets = users.gets > 0
+    now = np.where((now >= 0) & ~_is_in(pairs, now, pairs.present), NONE, now)
+    first, is_named = _first(pairs, ours), _is_in(pairs, named, ours)
+    otherwise = np.where(_is_in(pairs, now, ours), now, first)
+    wanted = np.where(is_named, named, otherwise)
+    is_asked = may_change & (_count(pairs, after) > 1) & (first != NONE)
+    is_so = (now == wanted) & _is_in(pairs, now, after)
+    without = (now == NONE) | ((now == LOST) & (_count(pairs, pairs.present) == 0))
     # Swit makes the first team that a user without a primary one gets the primary one.
-    by_itself = without & gets & (~is_named | ((users.gets == 1) & (users.got == wanted)))
-    changed = np.flatnonzero(~by_itself & ~(stays & (users.now == wanted)))
-    for row in changed.tolist():
-        user, old = int(users.user[row]), int(users.now[row])
+    gets = _count(pairs, added)
+    by_itself = without & np.where(
+        is_named, (gets == 1) & (_first(pairs, added) == wanted), gets > 0
+    )
+    changed = np.flatnonzero(is_asked & ~is_so & ~by_itself)
+    for user in changed.tolist():
+        old = int(now[user])
         yield _change(
             user=pairs.users[user],
             email=emails[user],
             now=pairs.teams[old] if old >= 0 else None,
-            wanted=pairs.teams[int(wanted[row])],
+            wanted=pairs.teams[int(wanted[user])],
             names=names,
-            is_named=bool(is_named[row]),
+            is_named=bool(is_named[user]),
         )
 
 
@@ -105,41 +85,26 @@ def primary_group_key(text: str | None) -> str:
         return name_key(text)
 
 
-def _candidates(
-    pairs: Pairs,
-    may_change: Mask,
-    now: Numbers,
-    named: Numbers,
-    after: Numbers,
-    ours: Numbers,
-    added: Numbers,
-) -> _Users:
-    """Users in two teams or more, one at least by a group."""
-    size = len(pairs.users)
-    everyone = np.arange(size)
-    teams_after = np.bincount(pairs.split(after)[1], minlength=size)
-    team, user = pairs.split(ours)
-    first = np.full(size, NONE, dtype=np.int64)
+def _first(pairs: Pairs, within: Numbers) -> Numbers:
+    """By users: the first of their teams among these memberships, or `NONE`."""
+    team, user = pairs.split(within)
+    first = np.full(len(pairs.users), NONE, dtype=np.int64)
     # The last assignment to a place stays: backwards, the first in directory order.
     first[user[::-1]] = team[::-1]
-    added_team, added_user = pairs.split(added)
-    got = np.full(size, NONE, dtype=np.int64)
-    got[added_user] = added_team
-    users = _Users(
-        user=everyone,
-        now=np.where((now >= 0) & ~_are(pairs, everyone, now, pairs.present), NONE, now),
-        named=named,
-        first=first,
-        keeps=np.bincount(pairs.split(pairs.present)[1], minlength=size),
-        gets=np.bincount(added_user, minlength=size),
-        got=got,
-    )
-    return users.of(may_change & (teams_after > 1) & (first != NONE))
+    return first
 
 
-def _are(pairs: Pairs, user: Numbers, team: Numbers, within: Numbers) -> Mask:
-    """For which rows the user's being in the team is among these memberships."""
-    return (team >= 0) & among(team * max(len(pairs.users), 1) + user, within)
+def _count(pairs: Pairs, within: Numbers) -> Numbers:
+    """By users: in how many teams they are by these memberships."""
+    return np.bincount(pairs.split(within)[1], minlength=len(pairs.users))
+
+
+def _is_in(pairs: Pairs, teams: Numbers, within: Numbers) -> Mask:
+    """By users: whether being in the team that `teams` has for them is among these memberships."""
+    team, user = pairs.split(within)
+    found = np.zeros(len(pairs.users), dtype=np.bool_)
+    found[user[teams[user] == team]] = True
+    return found
 
 
 def _change(

@@ -57,6 +57,11 @@ def usable_address(key: str) -> bool:
     return len(key) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(key) is not None
 
 
+def usable_addresses(values: Iterable[str]) -> list[str]:
+    """Those of the values that can be an account's address, folded."""
+    return [address for address in map(address_key, values) if usable_address(address)]
+
+
 def digits(text: str | None) -> str:
     """A phone number as it is compared."""
     return _NOT_A_DIGIT.sub("", text or "")

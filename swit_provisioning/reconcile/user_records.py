@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from swit_provisioning.reconcile.columns import Entries
-from swit_provisioning.reconcile.people import excludes, usable_addresses, written_address
+from swit_provisioning.reconcile.people import excludes, written_address
 from swit_provisioning.reconcile.plan import Finding
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.text import (
@@ -19,10 +19,10 @@ from swit_provisioning.reconcile.text import (
 def bad_users(entries: Entries, policy: Policy) -> Iterator[Finding]:
     """Findings about addresses, names and phone numbers of all users that are in scope."""
     is_out = excludes(policy)
-    addresses = [sorted(set(usable_addresses(emails))) for emails in entries.emails]
+    addresses = [sorted(set(own)) for own in entries.addresses]
     with_others = [
-        sorted({*own, *usable_addresses(more)}) if more else own
-        for own, more in zip(addresses, entries.other_emails, strict=True)
+        sorted({*own, *more}) if more else own
+        for own, more in zip(addresses, entries.other_addresses, strict=True)
     ]
     shared = _shared(with_others)
     for place, own in enumerate(addresses):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from swit_provisioning.reconcile.changes import another, single_change
-from swit_provisioning.reconcile.people import NONE, People, written_address
+from swit_provisioning.reconcile.columns import NONE
+from swit_provisioning.reconcile.people import People, written_address
 from swit_provisioning.reconcile.plan import NEW_USER, Change, Finding
 from swit_provisioning.reconcile.policy import Action, Policy
 from swit_provisioning.reconcile.state import Memory
