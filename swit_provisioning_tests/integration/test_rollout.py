@@ -42,7 +42,7 @@ class RollOut:
 
     def sync(self) -> dict[str, Any]:
         done = self.stage.json("sync")
-        assert set(done["outcomes"]) <= {"applied"}, done
+        assert set(done["outcomes"]) <= {"applied", "already so"}, done
         return done
 
     @property

@@ -41,7 +41,7 @@ def test_what_another_program_writes_back_is_not_sent_a_third_time(settled: Stag
     assert [(c["action"], c["after"]) for c in plan["held"]] == [
         ("user.update", {"name": "Amelie Blanc"})
     ]
-    assert "Not sent (does not stick" in settled.run("show", plan["plan_id"]).output
+    assert "not sent: does not stick" in settled.run("show", plan["plan_id"]).output
     assert settled.writes == []
 
     user.name = "Amelie Blanc"
