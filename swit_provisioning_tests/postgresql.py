@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from swit_provisioning_tests.processes import free_port
+from swit_provisioning_tests.ports import free_port
 
 PASSWORD = "state, for the tests"
 _OWNER = "swit"

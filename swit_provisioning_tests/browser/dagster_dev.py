@@ -9,7 +9,8 @@ from typing import Self
 
 from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.dagster_web import DagsterWeb
-from swit_provisioning_tests.processes import Program, free_port
+from swit_provisioning_tests.ports import free_port
+from swit_provisioning_tests.processes import Program
 
 _START_SECONDS = 60
 

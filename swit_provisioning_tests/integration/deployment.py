@@ -15,7 +15,8 @@ from sqlalchemy import make_url
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.dagster_web import DagsterWeb
-from swit_provisioning_tests.processes import Program, free_port
+from swit_provisioning_tests.ports import free_port
+from swit_provisioning_tests.processes import Program
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 SERVICES: Final = ("code", "web", "review", "daemon")

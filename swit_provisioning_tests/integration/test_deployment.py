@@ -29,8 +29,9 @@ from swit_provisioning_tests.integration.deployment import (
     deployment,
 )
 from swit_provisioning_tests.integration.stage import settings
+from swit_provisioning_tests.ports import free_port
 from swit_provisioning_tests.postgresql import Postgresql, postgresql
-from swit_provisioning_tests.processes import Program, free_port
+from swit_provisioning_tests.processes import Program
 
 _SECONDS = 240
 _PASSWORDS = {"ann": "launches: 1", "rob": "looks: 2"}
