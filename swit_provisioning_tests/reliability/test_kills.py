@@ -19,8 +19,8 @@ def test_a_run_killed_at_any_call_is_resumed_to_the_same_end(
     rows: dict[Series, Row], series: Series
 ) -> None:
     row = rows[series]
-    assert row.calls == CALLS
-    assert len(row.kills) == CALLS // series.step
+    assert row.calls >= CALLS
+    assert len(row.kills) == len(range(0, row.calls, series.step))
     assert [kill for kill in row.kills if not kill.equal] == []
     assert sum(kill.twice for kill in row.kills) == 0
     assert max(kill.again for kill in row.kills) <= series.concurrency

@@ -11,6 +11,7 @@ from swit_provisioning.store.errors import LeaseHeldError
 from swit_provisioning.store.lease import LeaseGrant
 from swit_provisioning.store.store import Store
 from swit_provisioning.store.tokens import TokenRow
+from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.reliability.endings import Ending, writes
 from swit_provisioning_tests.reliability.forks import Copy, wait_for
 from swit_provisioning_tests.reliability.site import Site
@@ -25,10 +26,12 @@ def store(here: Site) -> Iterator[Store]:
         yield opened
 
 
-def held(server: SandboxServer, call: str, *, skip: int = 0) -> Gate:
-    """Let one call be carried out and its answer be held back."""
+def held(server: SandboxServer, call: str, *, skip: int = 0, times: int | None = 1) -> Gate:
+    """Let a call (`None`: all of them) be carried out and its answer be held back."""
     gate = Gate()
-    server.faults.add(Fault(kind="held", call=call, skip=skip, gate=gate, after_work=True))
+    server.faults.add(
+        Fault(kind="held", call=call, skip=skip, times=times, gate=gate, after_work=True)
+    )
     return gate
 
 
@@ -69,31 +72,36 @@ def stand_still(copy: Copy, here: Site) -> None:
 
 def take_over(store: Store) -> LeaseGrant:
     """Take the lease as soon as it has run out."""
-    until = datetime.now(UTC) + timedelta(seconds=SECONDS)
-    while True:
+
+    def taken() -> LeaseGrant | None:
         try:
             return store.lease.acquire("R2", who="somebody@else", ttl=timedelta(minutes=1))
         except LeaseHeldError:
-            if datetime.now(UTC) > until:
-                raise
+            return None
+
+    return until(taken, seconds=SECONDS, what=lambda: "the lease has not run out")
 
 
 def test_a_process_that_stood_still_for_longer_than_its_lease_sends_nothing_more(
     here: Site, server: SandboxServer, store: Store
 ) -> None:
-    """It stands still in the middle of a call, with others on their way."""
-    plan_id = here.run("plan")["plan_id"]
-    gate = held(server, "organization.user.create", skip=3)
+    """It stands still in the middle of eight calls, of twenty that are alike."""
+    here.environment["SWIT_MAX_CONCURRENCY"] = "8"
+    call, plan_id = "organization.user.create", here.run("plan")["plan_id"]
+    gate = held(server, call, times=None)
     copy = here.work("apply_plan", run_id="R1", plan_id=plan_id, ttl=1)
-    assert gate.reached.wait(SECONDS)
+    until(
+        lambda: server.log.counts[call] == 8 or None,
+        seconds=SECONDS,
+        what=lambda: f"{server.log.counts[call]} calls came in",
+    )
     stand_still(copy, here)
     take_over(store)
-    sent = len(server.log.of())
     gate.opened.set()
     copy.go_on()
     assert copy.ended() == LOST_THE_LEASE, copy.said()
     assert "it has lost its lease" in copy.said()
-    assert len(server.log.of()) == sent
+    assert server.log.counts[call] == 8
 
 
 def test_a_sync_that_stood_still_while_another_took_over_sends_nothing_more(
