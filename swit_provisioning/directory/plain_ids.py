@@ -27,6 +27,7 @@ def directory_ids(columns: PageColumns) -> pa.LargeStringArray:
     columns.odd |= columns.having("entryUUID") & ~np.asarray(found.is_valid())
     if found.null_count and len(columns.attributes("objectGUID")):
         found = pc.coalesce(found, _guids(columns.one("objectGUID")))
+        columns.odd |= columns.having("objectGUID") & np.asarray(found.is_null())
     if found.null_count and len(columns.attributes("nsUniqueId")):
         other = _matching(columns.text("nsUniqueId"), _389DS)
         found = pc.coalesce(found, pc.replace_substring_regex(other, _389DS, r"\1-\2-\3-\4-\5\6"))

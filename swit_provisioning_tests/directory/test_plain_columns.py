@@ -15,15 +15,17 @@ from swit_provisioning.directory import assembly, ldap_page
 from swit_provisioning.directory.accounts import WINDOWS_EPOCH
 from swit_provisioning.directory.assembly import Batch, Source, assemble
 from swit_provisioning.directory.attributes import AttributeMapping
-from swit_provisioning.directory.entries import Entry, Terms
+from swit_provisioning.directory.entries import Entry, Terms, directory_id
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.directory.filters import is_person
 from swit_provisioning.directory.ldap_page import Page, read_page
 from swit_provisioning.directory.ldap_wire import Answer
 from swit_provisioning.directory.page_columns import PageColumns
 from swit_provisioning.directory.plain_groups import plain_groups
+from swit_provisioning.directory.plain_ids import directory_ids, sids
 from swit_provisioning.directory.plain_members import plain_members
 from swit_provisioning.directory.plain_people import plain_people
+from swit_provisioning.directory.primary_groups import sid_text
 from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.dn import SIMPLE_LETTERS, dn_key
 from swit_provisioning.reconcile.dn_columns import casefolded, dn_keys, plain_dn_keys
@@ -233,9 +235,18 @@ def same(one: DirectoryState | set[str], other: DirectoryState | set[str]) -> No
     assert one.facts == other.facts
 
 
+def with_addresses(mail: str, *proxies: str) -> tuple[bytes, Attributes]:
+    """Somebody in Active Directory."""
+    others = [proxy.encode() for proxy in proxies]
+    attributes = [("mail", [mail.encode()]), ("proxyAddresses", others)]
+    return with_guid((b"cn=ada,dc=x", attributes))
+
+
 @UNTIMED
 @given(entries=PEOPLE, own_filter=st.booleans())
 @example(entries=[], own_filter=False)
+@example(entries=[with_addresses("a@x.test", "smtp:b@x.test", " smtp:b@x.test")], own_filter=False)
+@example(entries=[with_addresses("ß@x.test", "smtp:SS@x.test", "smtp:b@x.test")], own_filter=False)
 def test_people_are_the_same_by_column_and_by_entry(entries: Entries, *, own_filter: bool) -> None:
     page = page_of(entries)
     plain, odd = plain_people(page, base="dc=x", mapping=MAPPING, own_filter=own_filter, now=NOW)
@@ -267,6 +278,48 @@ def test_people_of_active_directory_are_read_by_column() -> None:
     assert row["primary_group_sid"] == "S-1-5-21-7-4294967295-9-513"
     assert row["other_emails"] == ["b@x.test", "c@x.test"]
     assert not row["enabled"]
+
+
+@given(value=SIDS)
+def test_a_security_id_is_the_same_by_column_or_odd(value: bytes) -> None:
+    columns = PageColumns(page_of([(b"cn=a,dc=x", [("objectSid", [value])])]))
+    assert sids(columns).to_pylist() == [sid_text(value) or None] or columns.odd.all()
+
+
+@UNTIMED
+@given(
+    ids=st.dictionaries(
+        st.sampled_from(["entryUUID", "objectGUID", "nsUniqueId"]), IDS, min_size=1, max_size=3
+    )
+)
+@example(ids={"nsUniqueId": b"66446001-1dd211b2-a0b0c0d0-12345678"})
+@example(ids={"entryUUID": b"1-2", "objectGUID": bytes(range(16))})
+@example(
+    ids={
+        "objectGUID": b"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
+        "nsUniqueId": b"66446001-1dd211b2-a0b0c0d0-12345678",
+    }
+)
+def test_an_id_is_the_same_by_column_or_odd(ids: dict[str, bytes]) -> None:
+    page = page_of([(b"cn=a,dc=x", [(name, [value]) for name, value in ids.items()])])
+    columns = PageColumns(page)
+    made = directory_ids(columns).to_pylist()
+    assert made == [directory_id(by_entry(page)[0], "cn=a,dc=x")] or columns.odd.all()
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"objectGUID": bytes(range(16))},
+        {"nsUniqueId": b"66446001-1dd211b2-a0b0c0d0-12345678"},
+        {"entryUUID": b"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", "objectGUID": b"none"},
+    ],
+)
+def test_ids_as_servers_write_them_are_read_by_column(ids: dict[str, bytes]) -> None:
+    page = page_of([(b"cn=a,dc=x", [(name, [value]) for name, value in ids.items()])])
+    columns = PageColumns(page)
+    assert directory_ids(columns).to_pylist() == [directory_id(by_entry(page)[0], "")]
+    assert not columns.odd.any()
 
 
 def test_groups_of_active_directory_are_read_by_column() -> None:
@@ -320,6 +373,7 @@ def test_plain_people_are_all_read_by_column() -> None:
 @given(entries=GROUPS)
 @example(entries=[])
 @example(entries=[(b"cn=a,dc=x", [("member", [b"cn=B,dc=x", b"cn=b,dc=x", b"cn=b, dc=x"])])])
+@example(entries=[(b"cn=a,dc=x", [("member", [b"cn=b,dc=x", b"cn=B,dc=x"])])])
 @example(
     entries=[
         with_id((dn, [("member", [b"cn=B, dc=x", "cn=ß,dc=x".encode(), b"cn=C,dc=x"])]))
@@ -332,6 +386,17 @@ def test_groups_are_the_same_by_column_and_by_entry(entries: Entries) -> None:
     entries_left = [by_entry(page, plain.taken)[place] for place in plain.odd]
     batch = Batch(base="dc=x", entries=entries_left, rows=plain.rows, members=plain.members)
     same(read([], [batch]), read([], [Batch(base="dc=x", entries=by_entry(page))]))
+
+
+def test_a_group_that_two_bases_gave_has_each_member_once() -> None:
+    page = page_of([with_id((b"cn=a,dc=x", [("member", [b"cn=b,dc=x", b"cn=c,dc=x"])]))])
+    batches = []
+    for base in ("dc=x", "ou=y"):
+        plain = plain_groups(page, base=base, mapping=MAPPING)
+        batches.append(Batch(base=base, entries=[], rows=plain.rows, members=plain.members))
+    state = read([], batches)
+    assert isinstance(state, DirectoryState)
+    assert list(state.memberships["member"]) == ["cn=b,dc=x", "cn=c,dc=x"]
 
 
 def test_plain_groups_are_all_read_by_column() -> None:
