@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from swit_provisioning.reconcile.guards import GUARDS
 from swit_provisioning.sandbox.server import SandboxServer
@@ -15,6 +15,12 @@ from swit_provisioning_tests.browser.screens import Launchpad, metadata_value, p
 
 NEWCOMER = "Ines Novak"
 HOSTILE = "Zoe <script>window.ran=1</script> | `b` **bold** [x](javascript:window.ran=1)"
+
+
+def height_of(image: Locator) -> int:
+    """The height of a picture, once the browser has read it."""
+    height: int = image.evaluate("image => image.decode().then(() => image.naturalHeight)")
+    return height
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +83,7 @@ def test_team_diff_draws_the_tree_with_every_team_that_would_be_made(
     page.goto(f"{dagster.url}/assets/team_diff")
     image = picture_in(page, "tree")
     assert image.get_attribute("alt") == "The team tree as it will be"
-    assert image.evaluate("image => image.complete && image.naturalHeight > 100")
+    assert height_of(image) > 100
     if pictures:
         pictures.team_tree()
 
@@ -140,7 +146,7 @@ def test_names_are_text_wherever_the_ui_shows_them(
     page.goto(f"{dagster.url}/assets/team_diff")
     row = metadata_value(page, "preview").get_by_role("row").filter(has_text="team.create")
     expect(row).to_contain_text(f"Team {shown}")
-    assert picture_in(page, "tree").evaluate("image => image.naturalHeight > 30")
+    assert height_of(picture_in(page, "tree")) > 30
     page.goto(f"{dagster.url}/assets/directory_findings")
     finding = metadata_value(page, "preview").get_by_role("row").filter(has_text="Hostile Name")
     expect(finding.filter(has_text="name changed").first).to_contain_text("<script>")
