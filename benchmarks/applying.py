@@ -167,7 +167,7 @@ def apply(there: Sandbox, plan: Plan, pace: str) -> Sent:
             plan=plan,
             application_id="benchmark",
             run_id="benchmark",
-            approved=False,
+            approval_id=None,
             client=client,
             store=store,
             lease=lease,

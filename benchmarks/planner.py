@@ -37,9 +37,9 @@ class Clock:
     def __init__(self) -> None:
         """Put itself before all that has to do with memberships alone."""
         self.laps: list[float] = []
-        planner.read_links = self._timed(planner.read_links)  # type: ignore[attr-defined]
-        Members.__init__ = self._timed(Members.__init__)  # type: ignore[method-assign]
-        Members.plan = self._timed(Members.plan, list)  # type: ignore[method-assign]
+        planner.read_links = self._timed(planner.read_links)  # type: ignore[attr-defined]  # to time it
+        Members.__init__ = self._timed(Members.__init__)  # type: ignore[method-assign]  # to time it
+        Members.plan = self._timed(Members.plan, list)  # type: ignore[method-assign]  # to time it
 
     def _timed(
         self, work: Callable[..., Any], finish: Callable[[Any], Any] = lambda made: made

@@ -6,7 +6,7 @@ from swit_provisioning_tests.directories import Directory
 
 AWAY = (30, 31, 33)
 """Whose accounts are inactive before, though the directory has them."""
-JOINERS = 55
+JOINERS = 52
 _MEMBERS_OF_A_UNIT = 3
 
 
@@ -66,7 +66,7 @@ def before() -> Directory:
 
 
 def after() -> Directory:
-    """55 more people and 10 less, names and numbers changed; units come, go, move, swap names."""
+    """52 more people and 10 less, names and numbers changed; units come, go, move, swap names."""
     users = [
         _user(
             number,
@@ -76,6 +76,9 @@ def after() -> Directory:
         for number in range(36)
     ]
     users += [_user(number) for number in range(46, 46 + JOINERS)]
+    for user in users[:3]:
+        # Swit makes another one the primary team when they leave Unit 00.
+        user["primaryGroup"] = _dn("D2U0")
     tree: dict[str, tuple[str, str | None, list[int]]] = {
         "D0": ("Department 0", None, []),
         "D3": ("Department 3", None, []),

@@ -79,6 +79,7 @@ class Night:
         self._environment = {
             "DAGSTER_HOME": str(folder),
             "IDP_FILE": str(folder / "directory.json"),
+            "LDAP_USER_ATTRIBUTES": "primary_group=primaryGroup",
             "STATE_DATABASE_URL": f"sqlite:///{folder / 'work' / _STATE}",
             "SWIT_BASE_URL": server.url,
             "SWIT_SCIM_BASE_URL": server.scim_url,
