@@ -3,7 +3,9 @@
 import dagster as dg
 
 from swit_provisioning.jobs import plan, sync
-from swit_provisioning.settings import ScheduleSettings
+from swit_provisioning.resources.state import open_store
+from swit_provisioning.settings import ScheduleSettings, Settings, SettingsError
+from swit_provisioning.store.errors import StoreError
 
 
 def daily_sync(settings: ScheduleSettings) -> list[dg.ScheduleDefinition]:
@@ -22,5 +24,21 @@ def daily_sync(settings: ScheduleSettings) -> list[dg.ScheduleDefinition]:
             execution_timezone=settings.schedule_timezone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description=f"Every day at {settings.schedule_time} {settings.schedule_timezone}.",
+            execution_fn=_unless_paused,
         )
     ]
+
+
+def _unless_paused(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Start the run; while runs are paused, say why a run that writes is not started."""
+    del context
+    try:
+        settings = Settings.load()
+        with open_store(settings) as store:
+            pause = store.pauses.now()
+    except (SettingsError, StoreError):
+        # The run fails of it, and what has failed is reported; it writes nothing.
+        return dg.RunRequest()
+    if pause is not None and settings.schedule_action == "sync":
+        return dg.SkipReason(f"Scheduled runs are {pause.sentence}")
+    return dg.RunRequest()

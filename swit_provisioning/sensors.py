@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from swit_provisioning.resources.connections import open_store
 from swit_provisioning.resources.dead_runs import bury_the_dead
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.store.errors import StoreError
 

@@ -468,6 +468,15 @@ class Settings(ScheduleSettings):
         return self.hide_names == "everywhere"
 
     @property
+    def directory_title(self) -> str:
+        """Which directory is meant, for people."""
+        if self.idp_file is not None:
+            return str(self.idp_file)
+        if self.is_running_locally:
+            return "the bundled sample"
+        return self.ldap_server_domain or "not set"
+
+    @property
     def home(self) -> Path:
         """`DAGSTER_HOME`, absolute."""
         return self.dagster_home.expanduser().absolute()

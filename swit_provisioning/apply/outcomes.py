@@ -1,12 +1,8 @@
-"""What came of a change: the five words for it, and the frame that the UI shows."""
+"""What came of a change, and the five words for it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import pandas as pd
-
-from swit_provisioning.reconcile.frames import OUTCOMES
 from swit_provisioning.reconcile.plan import Change
 
 OutcomeKind = Literal["applied", "already so", "rejected", "failed", "skipped"]
@@ -28,20 +24,3 @@ class Outcome:
     """The status of the answer that decided it; `None` where there was none."""
     calls: int
     """Requests of the last try, each repetition counted."""
-
-
-def outcomes_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
-    """One row for each change, in the order given (schema `OUTCOMES`)."""
-    return OUTCOMES.frame(
-        {
-            "change_id": o.change.change_id,
-            "step": o.change.step,
-            "action": o.change.action,
-            "target": o.change.target,
-            "outcome": o.outcome,
-            "message": o.message,
-            "http_status": o.http_status,
-            "calls": o.calls,
-        }
-        for o in outcomes
-    )

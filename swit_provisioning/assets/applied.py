@@ -11,14 +11,15 @@ import dagster as dg
 import pandas as pd
 
 from swit_provisioning.apply.executor import STOPPED, Applier
-from swit_provisioning.apply.outcomes import DONE, Outcome, outcomes_frame
+from swit_provisioning.apply.outcome_frames import outcomes_frame
+from swit_provisioning.apply.outcomes import DONE, Outcome
 from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure, told
 from swit_provisioning.assets.gate import conclude
-from swit_provisioning.assets.guarding import root_run_id
+from swit_provisioning.assets.guarding import refuse_forbidden, root_run_id
 from swit_provisioning.assets.recording import Numbers, effort_of, logged_if_it_fails
 from swit_provisioning.reconcile.frames import OUTCOMES
 from swit_provisioning.reconcile.plan import Step
-from swit_provisioning.report.people import frame_without_people
+from swit_provisioning.report.people_in_frames import frame_without_people
 from swit_provisioning.resources.frames import (
     PREVIEW_ROWS,
     ParquetFrames,
@@ -86,6 +87,7 @@ def _applier(
     if acceptance is None or stored is None:
         message = "No plan was accepted for this run. Launch the job `sync`, or `apply`."
         raise dg.Failure(message, metadata={"status": "failed"}, allow_retries=False)
+    refuse_forbidden(context.run, acceptance.plan_id, settings, store)
     try:
         lease = writer.lease()
     except LeaseHeldError as error:

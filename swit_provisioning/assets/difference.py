@@ -11,7 +11,8 @@ from swit_provisioning.assets.common import DIFFERENCE_GROUP, frame_out, told
 from swit_provisioning.assets.guarding import judged, root_run_id
 from swit_provisioning.reconcile.bases import is_complete
 from swit_provisioning.reconcile.findings import findings_frame
-from swit_provisioning.reconcile.plan import Plan, changes_frame
+from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.reconcile.plan_frames import changes_frame
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import ACTIONS, Action
 from swit_provisioning.reconcile.state import (
@@ -27,7 +28,8 @@ from swit_provisioning.report.summary import summary
 from swit_provisioning.report.team_tree import tree_of
 from swit_provisioning.report.tree_svg import tree_markdown
 from swit_provisioning.resources.frames import PREVIEW_ROWS, preview, schema_of
-from swit_provisioning.resources.pages import keep_page, page_facts
+from swit_provisioning.resources.page_facts import page_facts
+from swit_provisioning.resources.pages import keep_page
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store

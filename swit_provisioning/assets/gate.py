@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import dagster as dg
 import pandas as pd
@@ -17,27 +18,31 @@ from swit_provisioning.assets.common import (
 from swit_provisioning.assets.guarding import (
     check_result,
     guard_specs,
-    judged,
     refuse_env_references,
+    refuse_forbidden,
     root_run_id,
-    valid_approval,
 )
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.directory.interface import Directory
-from swit_provisioning.reconcile.guards import GUARDS, NEVER_LIFTED
-from swit_provisioning.reconcile.plan import Plan, changes_frame
+from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.reconcile.plan_frames import changes_frame
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.staleness import what_moved
-from swit_provisioning.resources.dead_runs import who_am_i
+from swit_provisioning.resources.approving import approver
 from swit_provisioning.resources.frames import schema_of, table_schema
+from swit_provisioning.resources.who import who_am_i
 from swit_provisioning.resources.writing import Writer
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.approvals import Approval
 from swit_provisioning.store.errors import LeaseHeldError, OtherOrganizationError
 from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reading import read_organization
+
+APPROVED_BY_TAG: Final = "swit_provisioning/approved_by"
+APPROVED_BECAUSE_TAG: Final = "swit_provisioning/approved_because"
 
 
 class Accept(dg.Config):
@@ -72,6 +77,7 @@ def accepted_plan(
     root = root_run_id(context.run)
     stored = _stored_plan(store, config, root)
     plan = stored.plan
+    refuse_forbidden(context.run, plan.plan_id, settings, store)
     _take_lease(writer, settings)
     # What broke half way goes on under its first name: the journal knows what is done.
     begun = store.acceptances.unfinished(plan.plan_id)
@@ -79,10 +85,11 @@ def accepted_plan(
     if config.plan_id:
         _refuse_old(stored, settings)
         _refuse_stale(plan, settings, store, directory, swit, application_id)
-    if config.approve.strip():
-        guards = tuple(name for name in GUARDS if name not in NEVER_LIFTED)
-        store.approvals.add(plan.plan_id, who=who_am_i(), why=config.approve.strip(), guards=guards)
-    verdicts = judged(plan, settings, store, application_id=application_id)
+    judge = approver(settings, store)
+    why = config.approve.strip()
+    if why:
+        judge.lift(plan, who=who_am_i(), why=why, application_id=application_id)
+    verdicts = judge.judged(plan, application_id=application_id)
     yield from (check_result(verdict, "accepted_plan", settings) for verdict in verdicts)
     stopped = [verdict.message for verdict in verdicts if verdict.stops]
     if stopped:
@@ -91,7 +98,9 @@ def accepted_plan(
             told(settings, message), metadata={"status": "blocked"}, allow_retries=False
         )
     lifted = any(verdict.lifted for verdict in verdicts)
-    approval = valid_approval(plan, settings, store) if lifted else None
+    approval = judge.approval_of(plan) if lifted else None
+    if approval is not None:
+        _show_approval(context, settings, approval)
     store.acceptances.accept(
         root,
         plan_id=plan.plan_id,
@@ -110,6 +119,14 @@ def accepted_plan(
         metadata={"plan_id": plan.plan_id, "approved": lifted, **plan.counts()},
         data_version=dg.DataVersion(plan.plan_id),
     )
+
+
+def _show_approval(
+    context: dg.AssetExecutionContext, settings: Settings, approval: Approval
+) -> None:
+    """Leave on the run who let it past its limits, and why."""
+    tags = {APPROVED_BY_TAG: approval.who, APPROVED_BECAUSE_TAG: told(settings, approval.why)}
+    context.instance.add_run_tags(context.run.run_id, tags)
 
 
 def conclude(store: Store, plan: Plan, application_id: str) -> None:

@@ -1,19 +1,19 @@
 """The guards, as this run sees them: one function for the checks, the gate and the stored plan."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import dagster as dg
 
 from swit_provisioning.assets.common import told
-from swit_provisioning.reconcile.guards import GUARDS, GuardName, Verdict, judge
+from swit_provisioning.reconcile.guards import GUARDS, GuardName, Verdict
 from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.resources.approving import approver
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.approvals import Approval
 from swit_provisioning.store.store import Store
 
-LIMIT_WINDOW: Final = timedelta(hours=24)
+SCHEDULE_NAME_TAG: Final = "dagster/schedule_name"
+"""The tag that Dagster puts on what a schedule has launched."""
 
 GUARD_SAYS: Final[Mapping[GuardName, str]] = {
     "directory_read_is_complete": "The directory was read whole, and every base gave users.",
@@ -41,29 +41,25 @@ def root_run_id(run: dg.DagsterRun) -> str:
     return run.root_run_id or run.run_id
 
 
-def valid_approval(plan: Plan, settings: Settings, store: Store) -> Approval | None:
-    """What was approved for this plan, unless it is spent or too old."""
-    hours = settings.plan_max_age_hours
-    return store.approvals.of(plan.plan_id, newer_than=timedelta(hours=hours))
+def judged(plan: Plan, settings: Settings, store: Store) -> tuple[Verdict, ...]:
+    """Judge a plan by today's limits, what ran in the last 24 hours, and its approval, if any."""
+    return approver(settings, store).judged(plan)
 
 
-def judged(
-    plan: Plan, settings: Settings, store: Store, *, application_id: str | None = None
-) -> tuple[Verdict, ...]:
-    """Judge a plan by today's limits, what ran in the last 24 hours, and its approval, if any.
+def refuse_forbidden(run: dg.DagsterRun, plan_id: str, settings: Settings, store: Store) -> None:
+    """Refuse a plan that a person has rejected, and a scheduled run while runs are paused."""
+    rejection = store.rejections.of(plan_id)
+    if rejection is not None:
+        raise _blocked(told(settings, rejection.sentence))
+    pause = store.pauses.now() if SCHEDULE_NAME_TAG in run.tags else None
+    if pause is not None:
+        why = f"Scheduled runs are {pause.sentence}. To go on: swit-provisioning resume"
+        raise _blocked(told(settings, why))
 
-    What `application_id` itself has done already is part of the plan, so it is not counted twice.
-    """
-    approval = valid_approval(plan, settings, store)
-    return judge(
-        plan,
-        settings.limits(),
-        last_read=store.reads.last_accepted(),
-        recent=store.journal.unapproved_since(
-            datetime.now(UTC) - LIMIT_WINDOW, but_not=application_id
-        ),
-        approval=frozenset(approval.guards) if approval else None,
-    )
+
+def _blocked(why: str) -> dg.Failure:
+    message = f"Nothing more was written. {why}"
+    return dg.Failure(message, metadata={"status": "blocked"}, allow_retries=False)
 
 
 def check_result(verdict: Verdict, asset: str, settings: Settings) -> dg.AssetCheckResult:

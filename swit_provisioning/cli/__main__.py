@@ -1,5 +1,22 @@
-"""`python -m swit_provisioning.cli`: the same as `swit-provisioning`."""
+"""The script `swit-provisioning`, and `python -m swit_provisioning.cli`, which is the same."""
 
-from swit_provisioning.cli.main import main
+import gc
 
-main()
+_NEW_OBJECTS = 100_000
+
+
+def run() -> None:
+    """Run the command that this process was started for, and end the process."""
+    # Importing makes half a million objects that all stay; by default Python looks for garbage
+    # among them hundreds of times, and once more at the end.
+    gc.set_threshold(_NEW_OBJECTS)
+    from swit_provisioning.cli.main import main  # noqa: PLC0415 - not before
+
+    try:
+        main(prog_name="swit-provisioning")
+    finally:
+        gc.freeze()
+
+
+if __name__ == "__main__":
+    run()

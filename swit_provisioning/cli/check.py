@@ -19,7 +19,8 @@ from swit_provisioning.reconcile.state import DirectoryState, SwitState
 from swit_provisioning.report.plain import for_a_terminal
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.team_tree import tree_of
-from swit_provisioning.resources.connections import open_directory, open_store
+from swit_provisioning.resources.directories import open_directory
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.swit_access import swit_connection
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.store.store import Store

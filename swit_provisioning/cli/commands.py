@@ -1,49 +1,34 @@
-"""`plan`, `show`, `apply`, `sync`: each runs a job, then says what came of it."""
+"""`plan`, `apply`, `sync`: each runs a job, then says what came of it."""
 
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from swit_provisioning.cli.console import errors, output
-from swit_provisioning.cli.documents import (
-    outcome_counts,
-    plan_document,
-    run_document,
-)
+from swit_provisioning.cli.documents import outcome_counts, run_document
 from swit_provisioning.cli.errors import EXIT_CODES
+from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.cli.home import prepare_home
+from swit_provisioning.cli.pausing import mention_pause
+from swit_provisioning.cli.plan_output import plan_estimate, plan_header, print_plan, say_rejection
 from swit_provisioning.cli.progress import progress_bar
-from swit_provisioning.cli.runs import FinishedRun, run_job
-from swit_provisioning.cli.showing import (
-    entry_to_show,
-    plan_to_show,
-    run_to_show,
-    stored_plan,
-    write_page,
-)
+from swit_provisioning.cli.runs import run_job
+from swit_provisioning.cli.showing import entry_to_show, plan_to_show, run_to_show
 from swit_provisioning.cli.tables import (
     changes_tables,
     findings_table,
     guards_table,
-    header,
     outcomes_table,
     plan_summary,
     stops,
-    team_tree,
 )
-from swit_provisioning.reconcile.estimate import estimate
 from swit_provisioning.report.plain import for_a_terminal
-from swit_provisioning.report.team_tree import tree_of
-from swit_provisioning.resources.connections import open_store
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.errors import StoreError
 from swit_provisioning.store.journal import JournalEntry
 from swit_provisioning.store.plans import StoredPlan
-from swit_provisioning.swit.finding import estimated_pace
 
 
 def plan(settings: Settings, *, as_json: bool, no_names: bool = False) -> int:
@@ -52,43 +37,17 @@ def plan(settings: Settings, *, as_json: bool, no_names: bool = False) -> int:
     with open_store(settings) as store:
         plan_id = store.plans.made_by(run.run_id)
         stored = store.plans.get(plan_id) if plan_id else None
+        rejection = store.rejections.of(plan_id) if plan_id else None
     if stored is None:
         run = run_to_show(run, no_names=no_names)
         return _end(
             run, run.status, as_json=as_json, document=run_document(run, run.status, None, ())
         )
     stored = plan_to_show(stored, no_names=no_names)
-    _print_plan(settings, stored, as_json=as_json)
-    stopped = any(stops(verdict) for verdict in stored.verdicts)
+    print_plan(settings, stored, as_json=as_json)
+    say_rejection(rejection)
+    stopped = rejection is not None or any(stops(verdict) for verdict in stored.verdicts)
     return EXIT_CODES["blocked"] if stopped else EXIT_CODES[run.status]
-
-
-def show(
-    settings: Settings,
-    plan_id: str,
-    *,
-    as_json: bool,
-    no_names: bool = False,
-    html: Path | None = None,
-) -> int:
-    """Print a stored plan, or write it as a page. 2: there is none of this id.
-
-    Raises:
-        UnknownPlanError: there is no such plan.
-        UnwritableFileError: `html` can't be written.
-
-    """
-    stored = plan_to_show(stored_plan(settings, plan_id), no_names=no_names)
-    if html is not None:
-        write_page(settings, stored, html)
-    if html is None or as_json:
-        _print_plan(settings, stored, as_json=as_json)
-    else:
-        console = output()
-        _header(console, settings, stored)
-        plan_summary(console, stored, *_estimate(settings, stored))
-        console.print(f"The page is in {html}", markup=False, highlight=False, soft_wrap=True)
-    return 0
 
 
 def apply(
@@ -120,6 +79,8 @@ def _run(
         with open_store(settings) as store:
             stored = store.tokens.load() is not None
         settings.require("directory", "swit", token_stored=stored)
+    if job != "plan":
+        mention_pause(settings)
     with progress_bar(errors()):
         return run_job(job, config=config, run_id=run_id)
 
@@ -140,14 +101,19 @@ def _report(
     document = run_document(run, status, stored, entries)
     if not as_json and stored is not None:
         console = output()
-        _header(console, settings, stored)
-        plan_summary(console, stored, *_estimate(settings, stored))
+        plan_header(console, settings, stored)
+        plan_summary(console, stored, *plan_estimate(settings, stored))
         changes_tables(console, stored.plan.changes)
         outcomes_table(console, entries)
         findings_table(console, stored.plan.findings, all_of_them="--json shows all")
         if status == "blocked":
-            guards_table(console, [guard for guard in document["guards"] if stops(guard)])
+            guards_table(console, _guards_that_stopped(document))
     return _end(run, status, as_json=as_json, document=document)
+
+
+def _guards_that_stopped(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The guards that the run's own message is about; none: something else stopped it."""
+    return [g for g in document["guards"] if stops(g) and g["message"] in document["message"]]
 
 
 def _what_happened(
@@ -187,39 +153,7 @@ def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, An
         console.print(f"{line} · {run.calls} API calls · {run.seconds:.1f} s", highlight=False)
         if run.run_id:
             console.print(f"Run {run.run_id} (in the Dagster UI)", highlight=False, soft_wrap=True)
-        if document["message"] and status != "blocked":
+        if document["message"] and not _guards_that_stopped(document):
             said = for_a_terminal(document["message"])
             console.print(said, style="red", markup=False, highlight=False)
     return EXIT_CODES[status]
-
-
-def _print_plan(settings: Settings, stored: StoredPlan, *, as_json: bool) -> None:
-    if as_json:
-        pace = estimated_pace(settings.swit_requests_per_second)
-        json.dump(plan_document(stored, pace), sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
-        return
-    console = output()
-    _header(console, settings, stored)
-    plan_summary(console, stored, *_estimate(settings, stored))
-    changes_tables(console, stored.plan.changes)
-    changes_tables(console, stored.plan.disabled, aside=", not sent: DISABLED_ACTIONS")
-    changes_tables(console, stored.plan.held, aside=", not sent: does not stick, see the findings")
-    team_tree(console, tree_of(stored.plan.teams, stored.plan.changes))
-    findings_table(console, stored.plan.findings, all_of_them="--json shows all")
-    guards_table(console, stored.verdicts)
-    if stored.plan.changes:
-        console.print(f"To apply it: swit-provisioning apply {stored.plan_id}", highlight=False)
-
-
-def _header(console: Console, settings: Settings, stored: StoredPlan) -> None:
-    header(
-        console,
-        settings,
-        organization=stored.plan.organization_name,
-        directory=stored.plan.directory,
-    )
-
-
-def _estimate(settings: Settings, stored: StoredPlan) -> tuple[int, float]:
-    return estimate(stored.plan, estimated_pace(settings.swit_requests_per_second))

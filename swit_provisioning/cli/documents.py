@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from swit_provisioning.apply.outcomes import DONE
-from swit_provisioning.cli.runs import FinishedRun
+from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.reconcile.estimate import estimate
 from swit_provisioning.reconcile.plan import Change
 from swit_provisioning.store.history import Deed

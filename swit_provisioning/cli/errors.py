@@ -57,3 +57,31 @@ class UnusableInputError(Exception):
     def __init__(self, problem: str, *, way_out: str) -> None:
         """Say what is wrong with it, and what to give instead."""
         super().__init__(f"{problem}. {way_out}")
+
+
+def exit_code_of(error: Exception) -> int | None:
+    """The code of an error whose message is all that a person needs; `None`: a fault of ours."""
+    if isinstance(error, (UnknownPlanError, UnusableInputError, UnwritableFileError)):
+        return 2
+    if isinstance(error, UnusableHomeError):
+        return 1
+    return _code_of_other_rooms(error)
+
+
+def _code_of_other_rooms(error: Exception) -> int | None:
+    # Only a command that failed needs to know all kinds of errors.
+    from swit_provisioning.apply.approving import DecisionRefusedError  # noqa: PLC0415
+    from swit_provisioning.directory.errors import DirectoryError  # noqa: PLC0415
+    from swit_provisioning.gateway.listening import ListenError  # noqa: PLC0415
+    from swit_provisioning.sandbox.server import SandboxStartError  # noqa: PLC0415
+    from swit_provisioning.settings import SettingsError  # noqa: PLC0415
+    from swit_provisioning.store.errors import StoreError  # noqa: PLC0415
+    from swit_provisioning.swit.errors import SwitError  # noqa: PLC0415
+    from swit_provisioning.swit.login import LoginError  # noqa: PLC0415
+
+    if isinstance(error, DecisionRefusedError):
+        return EXIT_CODES[error.status]
+    if isinstance(error, SettingsError):
+        return 2
+    known = (DirectoryError, ListenError, LoginError, SandboxStartError, StoreError, SwitError)
+    return 1 if isinstance(error, known) else None

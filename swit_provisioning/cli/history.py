@@ -15,7 +15,7 @@ from swit_provisioning.cli.console import output
 from swit_provisioning.cli.documents import deed_document
 from swit_provisioning.cli.tables import COLOURS, MOST_ROWS, header
 from swit_provisioning.reconcile.words import what
-from swit_provisioning.resources.connections import open_store
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.history import Deed
 from swit_provisioning.store.store import Store

@@ -16,8 +16,8 @@ from swit_provisioning.cli.given_pair import (
     pair_from_service_accounts,
 )
 from swit_provisioning.cli.tables import header
-from swit_provisioning.resources.connections import open_store
 from swit_provisioning.resources.login import NewLogin, finish, keep, require_login_settings
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.swit_access import oauth_client
 from swit_provisioning.settings import Settings
 from swit_provisioning.swit.login import (

@@ -1,9 +1,8 @@
-"""`swit-provisioning COMMAND`: every command, its options and its exit code."""
+"""`swit-provisioning COMMAND`: every command, its options and its exit code.
 
-import sys
-from collections.abc import Callable
-from datetime import datetime
-from functools import wraps
+A command imports what it needs when it is called, so that `--help` is there at once.
+"""
+
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,78 +10,9 @@ from uuid import UUID
 import click
 
 from swit_provisioning import __version__
-from swit_provisioning.cli import commands
-from swit_provisioning.cli.check import check_both_sides
-from swit_provisioning.cli.comparing import show_difference
-from swit_provisioning.cli.console import errors
-from swit_provisioning.cli.demo import tell_the_story
-from swit_provisioning.cli.errors import (
-    UnknownPlanError,
-    UnusableHomeError,
-    UnusableInputError,
-    UnwritableFileError,
-)
-from swit_provisioning.cli.history import show_history
-from swit_provisioning.cli.login import (
-    import_login,
-    log_in,
-    log_in_by_pasting,
-    log_in_from_stdin,
-)
-from swit_provisioning.cli.serve import serve_gateway
-from swit_provisioning.cli.since import Since
-from swit_provisioning.directory.errors import DirectoryError
-from swit_provisioning.gateway.listening import ListenError
-from swit_provisioning.sandbox.server import SANDBOX_PORT, SandboxStartError
-from swit_provisioning.sandbox.server import run as run_sandbox
-from swit_provisioning.settings import Settings, SettingsError
-from swit_provisioning.store.errors import StoreError
-from swit_provisioning.swit.errors import SwitError
-from swit_provisioning.swit.login import LoginError
-
-_KNOWN_TROUBLE = (
-    DirectoryError,
-    ListenError,
-    LoginError,
-    SandboxStartError,
-    StoreError,
-    SwitError,
-    UnusableHomeError,
-)
-
-_json = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
-)
-
-_no_names = click.option(
-    "--no-names", is_flag=True, help="Codes in place of people's names, addresses and numbers."
-)
-
-
-def _exits(command: Callable[..., int]) -> Callable[..., None]:
-    """Turn what a command returns, or a known error, into an exit code and one clear message."""
-
-    @wraps(command)
-    def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - click's own
-        try:
-            code = command(*args, **options)
-        except (
-            SettingsError,
-            UnknownPlanError,
-            UnusableInputError,
-            UnwritableFileError,
-        ) as error:
-            code = _say(error, 2)
-        except _KNOWN_TROUBLE as error:
-            code = _say(error, 1)
-        sys.exit(code)
-
-    return run
-
-
-def _say(error: Exception, code: int) -> int:
-    errors().print(str(error), style="red", markup=False, highlight=False)
-    return code
+from swit_provisioning.cli import operations
+from swit_provisioning.cli.command import exits, json_option, no_names_option
+from swit_provisioning.sandbox.port import SANDBOX_PORT
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -93,9 +23,11 @@ def main() -> None:
 
 @main.command()
 @click.option("--ui", is_flag=True, help="Leave the Dagster UI running afterwards.")
-@_exits
+@exits
 def demo(*, ui: bool) -> int:
     """Tell the whole story on the sandbox and the sample directory."""
+    from swit_provisioning.cli.demo import tell_the_story
+
     return tell_the_story(ui=ui)
 
 
@@ -119,11 +51,14 @@ def demo(*, ui: bool) -> int:
     show_default=True,
     help="How long to wait for the browser to come back.",
 )
-@_exits
+@exits
 def login(
     *, paste: bool, from_stdin: bool, import_from: Path | None, read_only: bool, wait_seconds: int
 ) -> int:
     """Store an administrator's login: in a browser here, or in one of the other ways."""
+    from swit_provisioning.cli import login as ways
+    from swit_provisioning.settings import Settings
+
     if sum((paste, from_stdin, import_from is not None)) > 1:
         message = "--paste, --from-stdin and --import are three ways; choose one."
         raise click.UsageError(message)
@@ -132,12 +67,12 @@ def login(
         raise click.UsageError(message)
     settings = Settings.load()
     if from_stdin:
-        return log_in_from_stdin(settings)
+        return ways.log_in_from_stdin(settings)
     if import_from is not None:
-        return import_login(settings, import_from)
+        return ways.import_login(settings, import_from)
     if paste:
-        return log_in_by_pasting(settings, read_only=read_only, ask=_pasted)
-    return log_in(settings, read_only=read_only, wait_seconds=wait_seconds)
+        return ways.log_in_by_pasting(settings, read_only=read_only, ask=_pasted)
+    return ways.log_in(settings, read_only=read_only, wait_seconds=wait_seconds)
 
 
 def _pasted() -> str:
@@ -152,80 +87,56 @@ def _pasted() -> str:
     type=click.Path(path_type=Path),
     help="Write every bad record of the directory there (UTF-8 with BOM, as Excel reads it).",
 )
-@_exits
+@exits
 def check(*, csv: Path | None) -> int:
     """Read both sides and say what is there. Writes nothing to either."""
+    from swit_provisioning.cli.check import check_both_sides
+    from swit_provisioning.settings import Settings
+
     return check_both_sides(Settings.load(), csv)
 
 
 @main.command()
-@_no_names
-@_json
-@_exits
+@no_names_option
+@json_option
+@exits
 def plan(*, as_json: bool, no_names: bool) -> int:
     """Make, store and print a plan. Writes nothing to Swit."""
+    from swit_provisioning.cli import commands
+    from swit_provisioning.settings import Settings
+
     return commands.plan(Settings.load(), as_json=as_json, no_names=no_names)
 
 
 @main.command()
 @click.argument("plan_id")
-@click.argument("other_plan_id", required=False)
-@click.option(
-    "--html",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the plan there as one page that can be sent to a colleague.",
-)
-@_no_names
-@_json
-@_exits
-def show(
-    plan_id: str, other_plan_id: str | None, *, html: Path | None, as_json: bool, no_names: bool
-) -> int:
-    """Print a stored plan; of two, what differs between them."""
-    settings = Settings.load()
-    if other_plan_id is None:
-        return commands.show(settings, plan_id, as_json=as_json, no_names=no_names, html=html)
-    if html is not None:
-        message = "--html writes one plan. Name one, or leave --html out to compare two."
-        raise click.UsageError(message)
-    return show_difference(settings, plan_id, other_plan_id, as_json=as_json, no_names=no_names)
-
-
-@main.command()
-@click.argument("plan_id")
 @click.option("--approve", metavar="REASON", default="", help="Let this one plan past its limits.")
-@_no_names
-@_json
-@_exits
+@no_names_option
+@json_option
+@exits
 def apply(plan_id: str, *, approve: str, as_json: bool, no_names: bool) -> int:
     """Apply exactly that plan, or refuse it as stale."""
+    from swit_provisioning.cli import commands
+    from swit_provisioning.settings import Settings
+
     return commands.apply(
         Settings.load(), plan_id, approve=approve, as_json=as_json, no_names=no_names
     )
 
 
 @main.command()
-@_no_names
-@_json
+@no_names_option
+@json_option
 @click.option("--run-id", type=click.UUID, hidden=True, help="What the gateway has promised.")
-@_exits
+@exits
 def sync(*, as_json: bool, no_names: bool, run_id: UUID | None) -> int:
     """Plan, guards, apply: what the schedule does every night."""
+    from swit_provisioning.cli import commands
+    from swit_provisioning.settings import Settings
+
     settings = Settings.load()
     known = str(run_id) if run_id else None
     return commands.sync(settings, as_json=as_json, no_names=no_names, run_id=known)
-
-
-@main.command()
-@click.option("--user", metavar="X", help="An account, by its address or its id in Swit.")
-@click.option("--team", metavar="Y", help="A team, by its name, its id in Swit or its reference.")
-@click.option("--since", metavar="T", type=Since(), help="2026-03-01, 2026-03-01T02:30, 7d, 24h.")
-@_json
-@_exits
-def history(*, user: str | None, team: str | None, since: datetime | None, as_json: bool) -> int:
-    """Say what was done, when, by which run, with what answer."""
-    return show_history(Settings.load(), user=user, team=team, since=since, as_json=as_json)
 
 
 @main.command()
@@ -234,9 +145,12 @@ def history(*, user: str | None, team: str | None, since: datetime | None, as_js
     is_flag=True,
     help="A reverse proxy with TLS is in front; it says who asks (X-Forwarded-For).",
 )
-@_exits
+@exits
 def serve(*, behind_proxy: bool) -> int:
     """Answer over HTTP: start a sync, log in, health, state, metrics (docs/gateway.md)."""
+    from swit_provisioning.cli.serve import serve_gateway
+    from swit_provisioning.settings import Settings
+
     return serve_gateway(Settings.load(), behind_proxy=behind_proxy)
 
 
@@ -249,9 +163,16 @@ def serve(*, behind_proxy: bool) -> int:
     show_default=True,
     help="Whose shapes the answers have.",
 )
-@_exits
+@exits
 def sandbox(*, port: int, edition: Any) -> int:  # noqa: ANN401 - one of the choices above
     """Run the stand-in Swit organisation, alone, until it is interrupted."""
+    from swit_provisioning.cli.console import errors
+    from swit_provisioning.sandbox.server import run as run_sandbox
+
     errors().print(f"Sandbox: http://127.0.0.1:{port} (its state is shown there)")
     run_sandbox("127.0.0.1", port, edition)
     return 0
+
+
+for command in operations.COMMANDS:
+    main.add_command(command)

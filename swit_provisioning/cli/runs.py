@@ -6,9 +6,8 @@ leaves a run that the UI can re-execute from failure, because neither gives it a
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
@@ -22,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from swit_provisioning.checks.outcomes import FEW_REJECTED
 from swit_provisioning.cli.errors import UnusableHomeError
+from swit_provisioning.cli.finished_run import FinishedRun, JobName
 from swit_provisioning.cli.home import alone
 from swit_provisioning.reconcile.guards import GUARDS
 from swit_provisioning.resources.connections import CALLS_TAG
@@ -32,25 +32,6 @@ LOCATION: Final = "swit_provisioning"
 """The code location's name in workspace.yaml: the UI finds the run's job by it."""
 _MODULE: Final = "swit_provisioning.definitions"
 _INTERRUPTED: Final = "The run was interrupted. Run the command again: it goes on from there."
-
-JobName = Literal["plan", "apply", "sync"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinishedRun:
-    """How a run ended, as far as a person or a script asks."""
-
-    run_id: str
-    success: bool
-    status: str
-    """`success`, `blocked` (a guard), or what a failed step said: `stale`, `busy`, `failed`."""
-    message: str
-    """What the failed step said; empty after a success."""
-    calls: int
-    """API calls to Swit, reads included."""
-    seconds: float
-    guards: tuple[Mapping[str, Any], ...] = ()
-    """What the guards said last in this run: name, passed, blocking, message."""
 
 
 @contextmanager

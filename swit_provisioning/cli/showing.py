@@ -4,16 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from swit_provisioning.cli.errors import UnknownPlanError, UnwritableFileError
-from swit_provisioning.cli.runs import FinishedRun
+from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.report.page import plan_page
 from swit_provisioning.report.people import (
     code_of,
     without_people,
     without_people_in,
 )
-from swit_provisioning.resources.connections import open_store
-from swit_provisioning.resources.pages import page_facts
+from swit_provisioning.resources.page_facts import page_facts
 from swit_provisioning.resources.private_file import write_private
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.journal import JournalEntry
 from swit_provisioning.store.plans import StoredPlan

@@ -52,6 +52,16 @@ def header(console: Console, settings: Settings, *, organization: str, directory
     )
 
 
+def own_header(console: Console, settings: Settings, organization_id: str | None) -> None:
+    """The first line where neither side was read: what the state and the settings say."""
+    header(
+        console,
+        settings,
+        organization=organization_id or settings.swit_organization or "not known yet",
+        directory=settings.directory_title,
+    )
+
+
 def plan_summary(
     console: Console, stored: StoredPlan, calls: int | None = None, seconds: float = 0
 ) -> None:

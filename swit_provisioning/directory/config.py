@@ -10,7 +10,7 @@ from swit_provisioning.directory.attributes import (
 )
 from swit_provisioning.directory.bases import parse_bases
 from swit_provisioning.directory.filters import parse_filter
-from swit_provisioning.directory.kinds import KindSetting
+from swit_provisioning.directory.kind_names import KindSetting
 from swit_provisioning.reconcile.policy import ReferenceAttribute
 
 __all__ = [

@@ -1,17 +1,16 @@
 """Kinds of directory servers: how one is recognised, and what is asked of each."""
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from swit_provisioning.directory.entries import IDENTITY_ATTRIBUTES, Entry
 from swit_provisioning.directory.errors import DirectoryConfigError
 from swit_provisioning.directory.filters import GROUP_FILTER, USER_FILTER
+from swit_provisioning.directory.kind_names import KindName
 from swit_provisioning.directory.notes import listed
 from swit_provisioning.reconcile.policy import ReferenceAttribute
 from swit_provisioning.reconcile.state import DirectoryState
 
-KindName = Literal["active_directory", "openldap", "389ds", "other"]
-KindSetting = Literal["auto", "active_directory", "openldap", "389ds", "other"]
 """`LDAP_KIND`: `auto` asks the server's root entry."""
 
 ROOT_ATTRIBUTES: Final = (

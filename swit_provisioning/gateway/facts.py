@@ -12,42 +12,18 @@ from typing import Any, Final
 
 import dagster as dg
 
-from swit_provisioning.gateway.next_run import next_run
-from swit_provisioning.resources.connections import open_store
+from swit_provisioning.daily import next_run
+from swit_provisioning.resources.seen_runs import (
+    SeenRun,
+    iso_text,
+    newest_runs,
+    newest_that_counts,
+)
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.lease import LeaseHolder
 
-JOBS: Final = ("sync", "apply", "plan")
-
 _FRESH_SECONDS: Final = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunFact:
-    """One run, as Dagster knows it."""
-
-    run_id: str
-    job: str
-    status: str
-    started_at: datetime | None
-    ended_at: datetime | None
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took, once it has ended."""
-        if self.started_at is None or self.ended_at is None:
-            return None
-        return (self.ended_at - self.started_at).total_seconds()
-
-    def document(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {
-            "run_id": self.run_id,
-            "job": self.job,
-            "status": self.status,
-            "started_at": _text(self.started_at),
-            "ended_at": _text(self.ended_at),
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +35,9 @@ class Facts:
     organization_id: str | None
     plans_count: bool
     """Whether `plan` counts as a run: where the schedule only plans."""
-    last: Mapping[str, RunFact]
+    last: Mapping[str, SeenRun]
     """Job -> its newest run."""
-    succeeded: Mapping[str, RunFact]
+    succeeded: Mapping[str, SeenRun]
     """Job -> its newest run that went well."""
     lease: LeaseHolder | None
     next_run: datetime | None
@@ -70,14 +46,14 @@ class Facts:
     stops: Mapping[str, int]
 
     @property
-    def last_run(self) -> RunFact | None:
+    def last_run(self) -> SeenRun | None:
         """The newest run of all that count."""
-        return self._newest(self.last)
+        return newest_that_counts(self.last, plans_count=self.plans_count)
 
     @property
-    def last_success(self) -> RunFact | None:
+    def last_success(self) -> SeenRun | None:
         """The newest one that went well."""
-        return self._newest(self.succeeded)
+        return newest_that_counts(self.succeeded, plans_count=self.plans_count)
 
     def document(self) -> dict[str, Any]:
         """The answer of `/status`, as plain JSON values."""
@@ -87,20 +63,15 @@ class Facts:
             "organization_id": self.organization_id,
             "last_run": last.document() if last else None,
             "last_success": success.document() if success else None,
-            "next_run": _text(self.next_run),
+            "next_run": iso_text(self.next_run),
             "lease": lease
             and {
                 "run_id": lease.run_id,
-                "since": _text(lease.since),
-                "until": _text(lease.until),
+                "since": iso_text(lease.since),
+                "until": iso_text(lease.until),
             },
-            "token_expires_at": _text(self.token_ends),
+            "token_expires_at": iso_text(self.token_ends),
         }
-
-    def _newest(self, runs: Mapping[str, RunFact]) -> RunFact | None:
-        counting = [run for job, run in runs.items() if job != "plan" or self.plans_count]
-        never = datetime.min.replace(tzinfo=UTC)
-        return max(counting, key=lambda run: run.started_at or never, default=None)
 
 
 def read_facts(settings: Settings) -> Facts:
@@ -118,8 +89,8 @@ def read_facts(settings: Settings) -> Facts:
             test_mode=settings.is_running_locally,
             organization_id=store.organization.bound_to(),
             plans_count=settings.schedule_action == "plan",
-            last=_newest_runs(dagster),
-            succeeded=_newest_runs(dagster, dg.DagsterRunStatus.SUCCESS),
+            last=newest_runs(dagster),
+            succeeded=newest_runs(dagster, dg.DagsterRunStatus.SUCCESS),
             lease=store.lease.held(),
             next_run=next_run(settings, now),
             token_ends=token.expires_at if token else None,
@@ -155,28 +126,3 @@ class CachedFacts:
                 self._facts = self._read(self._settings)
                 self._at, self._since = time.monotonic(), since
             return self._facts
-
-
-def _newest_runs(
-    dagster: dg.DagsterInstance, status: dg.DagsterRunStatus | None = None
-) -> dict[str, RunFact]:
-    found = {}
-    for job in JOBS:
-        wanted = dg.RunsFilter(job_name=job, statuses=[status] if status else None)
-        for record in dagster.get_run_records(wanted, limit=1):
-            found[job] = RunFact(
-                run_id=record.dagster_run.run_id,
-                job=job,
-                status=record.dagster_run.status.value.lower(),
-                started_at=_time(record.start_time) or record.create_timestamp,
-                ended_at=_time(record.end_time),
-            )
-    return found
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _text(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat(timespec="seconds")

@@ -12,8 +12,8 @@ from swit_provisioning.gateway.access import Access
 from swit_provisioning.gateway.asking import address_of, header_key
 from swit_provisioning.gateway.logins import LOGIN_SECONDS, BegunLogins
 from swit_provisioning.gateway.pages import key_form, logged_in, login_failed
-from swit_provisioning.resources.connections import open_store
 from swit_provisioning.resources.login import NewLogin, finish, require_login_settings
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.swit_access import oauth_client
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.store.errors import StoreError

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from swit_provisioning.resources.connections import open_store
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings
 
 SYNC: Final = (sys.executable, "-m", "swit_provisioning.cli", "sync", "--json")

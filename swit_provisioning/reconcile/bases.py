@@ -1,14 +1,14 @@
 """The numbers that guards take their shares of, counted on what was read."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from swit_provisioning.reconcile.columns import Accounts, Entries, column, index_of, places
 from swit_provisioning.reconcile.people import People, excludes, is_protected, role_name
-from swit_provisioning.reconcile.plan import Bases, Change
+from swit_provisioning.reconcile.plan import Bases
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
 from swit_provisioning.reconcile.teams import Owners
@@ -90,22 +90,6 @@ def teams_that_may_go(owners: Owners, policy: Policy) -> int:
     if policy.unmanaged_teams == "delete":
         teams |= owners.unmanaged
     return len(teams)
-
-
-def removals_by_team(changes: Iterable[Change]) -> dict[str, int]:
-    """Team id -> members it loses, those of users that the same plan lets go not counted."""
-    changes = list(changes)
-    leavers = {c.object_id for c in changes if c.action in {"user.deactivate", "user.remove"}}
-    lost: dict[str, int] = {}
-    for change in changes:
-        if change.action == "membership.remove":
-            members = change.before["user_ids"]
-        elif change.action == "team.delete":
-            members = change.before["members"]
-        else:
-            continue
-        lost[change.object_id] = sum(member not in leavers for member in members)
-    return lost
 
 
 def memberships_that_count(swit: SwitState, owners: Owners) -> int:

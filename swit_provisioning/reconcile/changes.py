@@ -51,3 +51,19 @@ def another(names: Iterable[str]) -> str:
     """The reason for an update of so named values: `the directory has another name, parent`."""
     told = (name.removesuffix("_id").replace("_", " ") for name in names)
     return f"the directory has another {', '.join(told)}"
+
+
+def removals_by_team(changes: Iterable[Change]) -> dict[str, int]:
+    """Team id -> members it loses, those of users that the same plan lets go not counted."""
+    changes = list(changes)
+    leavers = {c.object_id for c in changes if c.action in {"user.deactivate", "user.remove"}}
+    lost: dict[str, int] = {}
+    for change in changes:
+        if change.action == "membership.remove":
+            members = change.before["user_ids"]
+        elif change.action == "team.delete":
+            members = change.before["members"]
+        else:
+            continue
+        lost[change.object_id] = sum(member not in leavers for member in members)
+    return lost

@@ -74,7 +74,7 @@ class FrameSchema:
     shown: tuple[str, ...] = ()
     """What a person needs to see of a row; nothing said: all of it.
 
-    `what` stands for `before` and `after` in words (`plan.in_words`).
+    `what` stands for `before` and `after` in words (`plan_frames.in_words`).
     """
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from swit_provisioning.reconcile.bases import removals_by_team
+from swit_provisioning.reconcile.changes import removals_by_team
 from swit_provisioning.reconcile.limits import Limit, Limits
 from swit_provisioning.reconcile.plan import Change, Plan
 from swit_provisioning.reconcile.policy import Action

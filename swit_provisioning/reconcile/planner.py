@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from swit_provisioning.reconcile import bases as counted
+from swit_provisioning.reconcile.changes import removals_by_team
 from swit_provisioning.reconcile.columns import Accounts, Entries, read_accounts, read_entries
 from swit_provisioning.reconcile.findings import bad_records, in_order, unread
 from swit_provisioning.reconcile.groups import Group, Groups, read_groups
@@ -128,7 +129,7 @@ def _planned(plan: Plan, read: _Read, policy: Policy, memory: Memory) -> Plan:
         *parents.findings,
         *sifted.findings,
     )
-    lost = counted.removals_by_team(sifted.changes)
+    lost = removals_by_team(sifted.changes)
     never = counted.never_deactivated(accounts, me, policy)
     return replace(
         plan,

@@ -1,8 +1,7 @@
 """Groups that are below themselves."""
 
 from collections.abc import Mapping, Sequence
-
-import networkx as nx
+from graphlib import CycleError, TopologicalSorter
 
 
 def parents_in_rings(parents: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -10,6 +9,17 @@ def parents_in_rings(parents: Mapping[str, Sequence[str]]) -> dict[str, list[str
 
     Only keys that have such a parent are there. All parents must be keys, too.
     """
+    try:
+        TopologicalSorter(parents).prepare()
+    except CycleError:
+        return _in_rings(parents)
+    return {}
+
+
+def _in_rings(parents: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    # Hardly a directory has a ring, and this is slow to import.
+    import networkx as nx  # noqa: PLC0415
+
     graph = nx.DiGraph((key, parent) for key, above in parents.items() for parent in above)
     graph.add_nodes_from(parents)
     part = {

@@ -1,17 +1,14 @@
-"""A plan, a frame or a text without people: codes for addresses and DNs, nothing for the rest.
+"""A plan or a text without people: codes for addresses and DNs, nothing for the rest.
 
 One person has one code wherever an address stands for them (`person 3f2a1c`), so that two lines
 about one person can be told to be about one. Names of teams and groups are left as they are.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import blake2s
 from typing import Any, Final
-
-import pandas as pd
 
 from swit_provisioning.reconcile.plan import Change, Finding, Plan
 from swit_provisioning.reconcile.text import address_key
@@ -51,7 +48,8 @@ _ABOUT_GROUPS: Final = frozenset(
 _OF_A_GROUP: Final = "unknown member"
 """The one that names a group and, in its message, somebody who may be a person."""
 
-_Hide = Callable[[Any], Any]
+Hide = Callable[[Any], Any]
+"""How a value of one kind is shown."""
 
 
 def code_of(value: str) -> str:
@@ -87,9 +85,9 @@ def change_without_people(change: Change) -> Change:
         change,
         change_id=without_people_in(change.change_id),
         object_id=without_people_in(change.object_id),
-        target=_target(change.action, change.target),
-        before=_values(change.action, change.before),
-        after=_values(change.action, change.after),
+        target=hidden_target(change.action, change.target),
+        before=hidden_values(change.action, change.before),
+        after=hidden_values(change.action, change.after),
         depends_on=tuple(map(without_people_in, change.depends_on)),
     )
 
@@ -104,85 +102,37 @@ def finding_without_people(finding: Finding) -> Finding:
     return replace(finding, subject=code_of(finding.subject), message=without_people_in(message))
 
 
-def frame_without_people(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the asset `name` to be shown; its columns stay, as far as they are there."""
-    if {"action", "target"} <= set(frame.columns):
-        return _changes_frame(frame)
-    if {"kind", "reason"} <= set(frame.columns):
-        return _findings_frame(frame)
-    ways = {c: way for c, way in _COLUMNS.get(name, {}).items() if c in frame.columns}
-    return frame.assign(**{c: _each(frame[c], way) for c, way in ways.items()})
-
-
-def _changes_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    actions = frame["action"].tolist()
-    targets = [_target(*row) for row in zip(actions, frame["target"], strict=True)]
-    shown = frame.assign(target=targets)
-    for column in ("before", "after"):
-        if column in frame.columns:
-            values = zip(actions, map(json.loads, frame[column]), strict=True)
-            shown[column] = [json.dumps(_values(*row), ensure_ascii=False) for row in values]
-    for column in ("change_id", "object_id", "reason", "message"):
-        if column in frame.columns:
-            shown[column] = _each(frame[column], without_people_in)
-    return shown
-
-
-def _findings_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    who = "dn" if "dn" in frame.columns else "subject"
-    rows = zip(frame["kind"], frame[who], frame["reason"], strict=True)
-    hidden = [
-        finding_without_people(Finding(kind=kind, subject=subject, message=message))
-        for kind, subject, message in rows
-    ]
-    return frame.assign(**{who: [f.subject for f in hidden], "reason": [f.message for f in hidden]})
-
-
-def _target(action: str, target: str) -> str:
+def hidden_target(action: str, target: str) -> str:
+    """What a change is about: a code where that is a person."""
     is_a_person = action.startswith("user.") or action == "primary.update"
     return code_of(target) if is_a_person else target
 
 
-def _values(action: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def hidden_values(action: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """What a change holds before or after; a team's are no person's but for its members."""
     ways = _OF_USERS if action.startswith("user.") else _OF_OTHERS
-    return {key: _hide(value, ways.get(key)) for key, value in values.items()}
+    return {key: hidden(value, ways.get(key)) for key, value in values.items()}
 
 
-def _hide(value: Any, way: _Hide | None) -> Any:  # noqa: ANN401 - a value of a change
+def hidden(value: Any, way: Hide | None) -> Any:  # noqa: ANN401 - a value of a change
+    """A value, or each of several, as `way` shows it; without one as it is."""
     if way is None or not value:
         return value
     return list(map(way, value)) if isinstance(value, list | tuple) else way(value)
 
 
-def _each(values: "pd.Series[Any]", way: _Hide) -> list[Any]:
-    return [None if v is None or v is pd.NA or v != v else _hide(v, way) for v in values.tolist()]  # noqa: PLR0124 - NaN
-
-
-def _nothing(_value: object) -> str:
+def nothing_of(_value: object) -> str:
+    """No more than that there is something."""
     return HIDDEN
 
 
-_OF_USERS: Final[Mapping[str, _Hide]] = {
+_OF_USERS: Final[Mapping[str, Hide]] = {
     "email": code_of,
-    "name": _nothing,
-    "phone_number": _nothing,
+    "name": nothing_of,
+    "phone_number": nothing_of,
 }
-_OF_OTHERS: Final[Mapping[str, _Hide]] = {
+_OF_OTHERS: Final[Mapping[str, Hide]] = {
     "emails": code_of,
     "user_ids": without_people_in,
     "members": without_people_in,
 }
-_COLUMNS: Final[Mapping[str, Mapping[str, _Hide]]] = {
-    "idp_users": {
-        "key": code_of,
-        "dn": code_of,
-        "emails": code_of,
-        "other_emails": code_of,
-        "names": _nothing,
-        "phone_numbers": _nothing,
-    },
-    "idp_memberships": {"member": code_of, "member_dn": code_of},
-    "swit_users": {"email": code_of, "name": _nothing, "phone_number": _nothing},
-}
-"""Asset -> the columns that hold people, and how each is shown."""

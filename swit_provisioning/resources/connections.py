@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from typing import Final, Literal
 
 import dagster as dg
 
 from swit_provisioning.directory.interface import Directory
-from swit_provisioning.directory.json_file import JsonDirectory
-from swit_provisioning.directory.ldap_server import LdapDirectory
-from swit_provisioning.directory.ldif_file import LdifDirectory
 from swit_provisioning.resources.alive import alive
+from swit_provisioning.resources.directories import open_directory
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.swit_access import swit_connection
-from swit_provisioning.sandbox.sample import sample_directory_path
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.store import Store
 from swit_provisioning.swit.client import SwitClient
@@ -20,25 +19,6 @@ from swit_provisioning.swit.client import SwitClient
 Side = Literal["directory", "swit"]
 CALLS_TAG: Final = "swit_provisioning/calls"
 """Run tag: API calls to Swit in this run, reads included."""
-
-
-def open_directory(settings: Settings) -> Directory:
-    """The directory that the settings name: a file, the bundled sample, or an LDAP server."""
-    mapping = settings.attribute_mapping()
-    path = settings.idp_file
-    if path is None and settings.is_running_locally:
-        path = sample_directory_path()
-    if path is None:
-        return LdapDirectory(settings.ldap(), mapping)
-    if path.suffix.lower() == ".ldif":
-        return LdifDirectory(path, mapping)
-    return JsonDirectory(path, mapping)
-
-
-def open_store(settings: Settings) -> Store:
-    """The state database."""
-    key = settings.token_encryption_key
-    return Store.open(settings.database_url, encryption_key=key.get_secret_value() if key else None)
 
 
 def needed_sides(run: dg.DagsterRun | None) -> tuple[Side, ...]:
@@ -52,9 +32,19 @@ def needed_sides(run: dg.DagsterRun | None) -> tuple[Side, ...]:
 
 
 def settings_for(context: dg.InitResourceContext) -> Settings:
-    """The settings, or one error that names every variable this run misses."""
-    settings = Settings.load()
+    """The settings, the same for all of one run, or one error that names what this run misses."""
     sides = needed_sides(context.run)
+    return _of_run(context.run.run_id, sides) if context.run else _settings(sides)
+
+
+@lru_cache(maxsize=1)
+def _of_run(run_id: str, sides: tuple[Side, ...]) -> Settings:
+    del run_id
+    return _settings(sides)
+
+
+def _settings(sides: tuple[Side, ...]) -> Settings:
+    settings = Settings.load()
     if settings.missing(*sides):
         with open_store(settings) as store:
             settings.require(*sides, token_stored=store.tokens.load() is not None)

@@ -1,22 +1,16 @@
 """Runs whose process is gone: Dagster would show them as running for ever."""
 
-import getpass
-import socket
 from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 
 from swit_provisioning.resources.alive import dead_ones
+from swit_provisioning.resources.who import who_am_i
 from swit_provisioning.store.errors import LeaseHeldError
 from swit_provisioning.store.store import Store
 
 _A_MOMENT = timedelta(seconds=10)
-
-
-def who_am_i() -> str:
-    """Who starts this run, for the journal and for the next one that waits."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def bury(instance: dg.DagsterInstance, run_id: str) -> bool:

@@ -15,8 +15,8 @@ from swit_provisioning.reconcile.frames import (
     SCHEMAS,
     FrameSchema,
 )
-from swit_provisioning.reconcile.plan import in_words
-from swit_provisioning.report.people import frame_without_people
+from swit_provisioning.reconcile.plan_frames import in_words
+from swit_provisioning.report.people_in_frames import frame_without_people
 from swit_provisioning.report.plain import readable
 from swit_provisioning.report.summary import DANGEROUS_FIRST
 from swit_provisioning.resources.lineage import column_lineage

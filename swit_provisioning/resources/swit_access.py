@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from swit_provisioning.sandbox.server import SANDBOX_PORT, SandboxServer
+from swit_provisioning.sandbox.port import SANDBOX_PORT
 from swit_provisioning.sandbox.tokens import (
     DEFAULT_SCOPE,
     SANDBOX_CLIENT_ID,
@@ -139,5 +139,8 @@ def _sandbox_url() -> Iterator[str]:
     if running:
         yield f"http://127.0.0.1:{SANDBOX_PORT}"
         return
+    # A run on the real Swit need not wait until a web server is imported.
+    from swit_provisioning.sandbox.server import SandboxServer  # noqa: PLC0415
+
     with SandboxServer() as server:
         yield server.url

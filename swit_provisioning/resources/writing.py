@@ -6,8 +6,10 @@ from contextlib import contextmanager
 import dagster as dg
 
 from swit_provisioning.apply.lease import HeldLease
-from swit_provisioning.resources.connections import open_store, settings_for
-from swit_provisioning.resources.dead_runs import bury, who_am_i
+from swit_provisioning.resources.connections import settings_for
+from swit_provisioning.resources.dead_runs import bury
+from swit_provisioning.resources.state import open_store
+from swit_provisioning.resources.who import who_am_i
 from swit_provisioning.store.store import Store
 
 

@@ -15,11 +15,11 @@ from swit_provisioning.sandbox.call_log import CallLog
 from swit_provisioning.sandbox.faults import Faults
 from swit_provisioning.sandbox.limits import RateLimit
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.port import SANDBOX_PORT
 from swit_provisioning.sandbox.sandbox import Sandbox
 from swit_provisioning.sandbox.shapes import Edition
 from swit_provisioning.sandbox.tokens import DEFAULT_SCOPE
 
-SANDBOX_PORT = 5600
 _START_SECONDS = 30.0
 _KEEP_ALIVE_SECONDS = 120
 

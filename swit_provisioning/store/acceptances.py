@@ -78,7 +78,12 @@ class Acceptances:
         return None if row is None else _acceptance(row)
 
     def unfinished(self, plan_id: str) -> Acceptance | None:
-        """The last application of this plan, if it is not through.
+        """The last application of this plan as it was made last, if it is not through."""
+        newest = self.newest_of(plan_id)
+        return newest if newest is not None and newest.finished_at is None else None
+
+    def newest_of(self, plan_id: str) -> Acceptance | None:
+        """The last application of this plan as it was made last.
 
         One that began before the plan was last made doesn't count: when a plan is made again,
         all of its changes are to be done again.
@@ -91,9 +96,7 @@ class Acceptances:
         )
         with self._database.read() as connection:
             row = connection.execute(newest).mappings().one_or_none()
-            if row is None or row["finished_at"] is not None:
-                return None
-            if row["making"] != newest_making(connection, plan_id):
+            if row is None or row["making"] != newest_making(connection, plan_id):
                 return None
         return _acceptance(row)
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-from swit_provisioning.reconcile.state import Memory
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.tables import METADATA, UtcDateTime
 

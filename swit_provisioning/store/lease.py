@@ -59,6 +59,8 @@ class LeaseHolder:
     """Who writes now."""
 
     run_id: str
+    who: str
+    """The account and the machine."""
     since: datetime
     until: datetime
     """When it ends by itself, unless it is renewed."""
@@ -78,7 +80,9 @@ class Lease:
             row = connection.execute(select(_LEASE)).mappings().one_or_none()
         if row is None or row["holder"] is None or row["until"] <= now:
             return None
-        return LeaseHolder(run_id=row["holder"], since=row["since"], until=row["until"])
+        return LeaseHolder(
+            run_id=row["holder"], who=row["who"], since=row["since"], until=row["until"]
+        )
 
     def acquire(self, holder: str, *, who: str, ttl: timedelta) -> LeaseGrant:
         """Take the lease for `ttl`; a holder may take its own again.

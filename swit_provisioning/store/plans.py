@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    func,
     insert,
     select,
 )
@@ -42,6 +43,7 @@ MADE: Final = Table(
     Column("content_hash", ForeignKey(_CONTENTS.c.content_hash), nullable=False),
     Column("run_id", String(64), nullable=False, index=True),
     Column("made_at", UtcDateTime, nullable=False),
+    Column("counts", Text, nullable=False),
     Column("verdicts", Text, nullable=False),
 )
 
@@ -56,6 +58,18 @@ class StoredPlan:
     """When it was made last: both sides were then as it says."""
     verdicts: tuple[Mapping[str, Any], ...]
     """What the guards said then, one mapping each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedPlan:
+    """A plan as it was made last, without its changes."""
+
+    plan_id: str
+    created_at: datetime
+    run_id: str
+    counts: Mapping[str, int]
+    """Action -> changes; empty: there was nothing to do."""
+    verdicts: tuple[Mapping[str, Any], ...]
 
 
 class Plans:
@@ -79,6 +93,7 @@ class Plans:
                     content_hash=content_hash,
                     run_id=run_id,
                     made_at=self._database.now(connection),
+                    counts=json.dumps(plan.counts()),
                     verdicts=json.dumps([dict(v) for v in verdicts], ensure_ascii=False),
                 )
             )
@@ -119,6 +134,22 @@ class Plans:
             for verdict in json.loads(row)
             if verdict["blocking"] and not verdict["passed"]
         )
+
+    def listed(self, *, limit: int) -> list[ListedPlan]:
+        """The plans that were made last, each once, newest first."""
+        newest = select(func.max(MADE.c.id)).group_by(MADE.c.plan_id)
+        rows = select(MADE).where(MADE.c.id.in_(newest)).order_by(MADE.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [
+                ListedPlan(
+                    plan_id=row.plan_id,
+                    created_at=row.made_at,
+                    run_id=row.run_id,
+                    counts=json.loads(row.counts),
+                    verdicts=tuple(json.loads(row.verdicts)),
+                )
+                for row in connection.execute(rows)
+            ]
 
     def latest(self) -> str | None:
         """The id of the plan that was made last, by any run."""

@@ -9,7 +9,7 @@ from typing import Self
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from swit_provisioning.reconcile.state import Memory
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.store.acceptances import Acceptances
 from swit_provisioning.store.approvals import Approvals
 from swit_provisioning.store.database import Database, utc_now
@@ -20,9 +20,11 @@ from swit_provisioning.store.identities import Identities
 from swit_provisioning.store.journal import Journal
 from swit_provisioning.store.lease import Lease
 from swit_provisioning.store.organization import BoundOrganization
+from swit_provisioning.store.pauses import Pauses
 from swit_provisioning.store.plans import Plans
 from swit_provisioning.store.reads import Reads
 from swit_provisioning.store.recollection import Recollection
+from swit_provisioning.store.rejections import Rejections
 from swit_provisioning.store.repeats import Repeats
 from swit_provisioning.store.server import PostgresqlServer
 from swit_provisioning.store.sqlite_file import SqliteFile
@@ -38,6 +40,7 @@ class Store:
         self.tokens = Tokens(database, cipher)
         self.plans = Plans(database)
         self.approvals = Approvals(database)
+        self.rejections = Rejections(database)
         self.acceptances = Acceptances(database)
         self.identities = Identities(database)
         self.reads = Reads(database)
@@ -46,6 +49,7 @@ class Store:
         self.journal = Journal(database)
         self.history = History(database)
         self.lease = Lease(database)
+        self.pauses = Pauses(database)
         self.organization = BoundOrganization(database)
 
     def memory(self) -> Memory:

@@ -17,7 +17,8 @@ from swit_provisioning.reconcile.frames import (
     USER_DIFF,
     FrameError,
 )
-from swit_provisioning.reconcile.plan import Change, changes_frame
+from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.reconcile.plan_frames import changes_frame
 from swit_provisioning.report.people import code_of
 from swit_provisioning.report.plain import readable
 from swit_provisioning.resources.frames import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.resources.connections import open_store
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.tokens import TokenRow

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from swit_provisioning.resources.connections import open_store
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.sandbox.rules import Behaviour, ProofKeys
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.browser.waiting import until

@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from swit_provisioning.gateway.facts import Facts, RunFact
+from swit_provisioning.gateway.facts import Facts
 from swit_provisioning.gateway.metrics import GatewayCounters
+from swit_provisioning.resources.seen_runs import SeenRun
 from swit_provisioning.store.lease import LeaseHolder
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 PAGE = Path(__file__).parents[2] / "docs" / "gateway.md"
 
 
-def run(job: str, *, hours_ago: int, status: str = "success", minutes: int = 5) -> RunFact:
+def run(job: str, *, hours_ago: int, status: str = "success", minutes: int = 5) -> SeenRun:
     began = NOW - timedelta(hours=hours_ago)
     ended = None if status == "started" else began + timedelta(minutes=minutes)
-    return RunFact(
+    return SeenRun(
         run_id=f"{job}-{hours_ago}", job=job, status=status, started_at=began, ended_at=ended
     )
 
@@ -31,7 +32,7 @@ FACTS = Facts(
     plans_count=False,
     last={"sync": run("sync", hours_ago=1, status="failure"), "plan": run("plan", hours_ago=0)},
     succeeded={"sync": run("sync", hours_ago=25), "apply": run("apply", hours_ago=50)},
-    lease=LeaseHolder(run_id="r", since=NOW, until=NOW + timedelta(seconds=45)),
+    lease=LeaseHolder(run_id="r", who="me@here", since=NOW, until=NOW + timedelta(seconds=45)),
     next_run=NOW + timedelta(hours=22),
     token_ends=NOW + timedelta(days=6),
     changes={("user.create", "applied"): 20, ("team.update", None): 1},

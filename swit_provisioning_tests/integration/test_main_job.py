@@ -69,6 +69,17 @@ def test_an_empty_organisation_becomes_as_the_directory_in_at_most_46_calls(
         assert on_stage.writes == []
 
 
+def test_a_sync_with_nothing_to_do_only_reads_and_nothing_twice(settled: Stage) -> None:
+    assert settled.json("sync")["status"] == "nothing to do"
+    calls = [(call.method, call.call) for call in settled.server.log.of()]
+    assert sorted(calls) == [
+        ("GET", "organization.info"),
+        ("GET", "organization.user.list"),
+        ("GET", "user.info"),
+        ("GET", "user.team.list"),
+    ]
+
+
 def test_a_plan_writes_nothing_and_apply_sends_exactly_that(on_stage: Stage) -> None:
     plan = on_stage.json("plan")
     assert on_stage.writes == []

@@ -92,6 +92,22 @@ def test_swit_is_down_and_the_run_stops_and_goes_on_once_it_is_back(on_stage: St
     assert on_stage.json("sync")["status"] == "nothing to do"
 
 
+def test_the_rest_of_a_plan_that_was_rejected_meanwhile_is_not_sent(on_stage: Stage) -> None:
+    """The gate is behind it; each step that has something to send asks again."""
+    break_team(on_stage, "Planners")
+    failed = on_stage.json("sync", code=1)
+    on_stage.server.faults.clear()
+    on_stage.server.log.clear()
+    assert on_stage.run("reject", failed["plan_id"], "--reason", "enough").exit_code == 0
+    success, _ = re_execute_from_failure(failed["run_id"])
+    assert not success
+    assert on_stage.writes == []
+    assert on_stage.run("approve", failed["plan_id"], "--reason", "go on").exit_code == 0
+    success, _ = re_execute_from_failure(failed["run_id"])
+    assert success
+    assert on_stage.writes.count("team.create") == 1
+
+
 def test_a_re_execution_never_applies_another_runs_plan(on_stage: Stage) -> None:
     """By default a step finds the latest frame, so the plan of whoever planned last."""
     break_team(on_stage, "Planners")

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.runs import run_job
 from swit_provisioning.directory.ldap_server import LdapDirectory
-from swit_provisioning.resources import connections
+from swit_provisioning.resources import directories
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.integration import small_company
@@ -51,7 +51,7 @@ def test_the_directorys_password_is_nowhere_after_runs_that_fail(
     secret = "ldap-secret-5f2c"
     caplog.set_level(logging.DEBUG)
     waits: list[float] = []
-    monkeypatch.setattr(connections, "LdapDirectory", partial(LdapDirectory, sleep=waits.append))
+    monkeypatch.setattr(directories, "LdapDirectory", partial(LdapDirectory, sleep=waits.append))
     directory = SmallServer(company_of(people=3), accounts={READER: secret})
     with directory, stage(monkeypatch, tmp_path, SandboxServer()) as on_stage:
         monkeypatch.delenv("IDP_FILE")

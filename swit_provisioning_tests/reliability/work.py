@@ -9,11 +9,12 @@ import dagster as dg
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import LEASE_TTL, HeldLease
 from swit_provisioning.apply.outcomes import DONE
+from swit_provisioning.cli.finished_run import JobName
 from swit_provisioning.cli.main import main
-from swit_provisioning.cli.runs import JobName, instance, reconstructable_job
+from swit_provisioning.cli.runs import instance, reconstructable_job
 from swit_provisioning.reconcile.plan import STEPS, Plan
 from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.resources.connections import open_directory
+from swit_provisioning.resources.directories import open_directory
 from swit_provisioning.resources.progress import NoDisplay, RunProgress
 from swit_provisioning.resources.swit_access import swit_connection
 from swit_provisioning.settings import Settings

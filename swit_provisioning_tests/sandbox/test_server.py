@@ -10,9 +10,10 @@ import requests
 
 from swit_provisioning.sandbox.app import build_app
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.port import SANDBOX_PORT
 from swit_provisioning.sandbox.rules import RefusedError
 from swit_provisioning.sandbox.sandbox import Sandbox
-from swit_provisioning.sandbox.server import SANDBOX_PORT, SandboxServer, SandboxStartError
+from swit_provisioning.sandbox.server import SandboxServer, SandboxStartError
 from swit_provisioning_tests.sandbox.caller import TIMEOUT_SECONDS, Caller, message
 
 

@@ -111,3 +111,17 @@ def test_a_plan_made_anew_is_not_gone_on_with(store: Store) -> None:
     assert store.acceptances.unfinished(plan.plan_id) is not None
     store.plans.save(plan, run_id="R2", verdicts=[])
     assert store.acceptances.unfinished(plan.plan_id) is None
+
+
+def test_plans_are_listed_once_each_as_they_were_made_last(store: Store, clock: Clock) -> None:
+    assert store.plans.listed(limit=9) == []
+    for run, number in (("R1", 1), ("R2", 2), ("R3", 1)):
+        clock.forward(hours=1)
+        store.plans.save(a_plan(number), run_id=run, verdicts=[{"name": LIMIT, "passed": True}])
+    first, second = store.plans.listed(limit=9)
+    assert (first.plan_id, first.run_id) == (a_plan(1).plan_id, "R3")
+    assert (second.plan_id, second.run_id) == (a_plan(2).plan_id, "R2")
+    assert first.created_at == clock.time
+    assert first.counts == {"user.deactivate": 1}
+    assert first.verdicts == ({"name": LIMIT, "passed": True},)
+    assert store.plans.listed(limit=1) == [first]

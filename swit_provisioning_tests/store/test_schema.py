@@ -1,7 +1,9 @@
 """How older tables become today's, on both kinds of database, with what is in them."""
 
+import json
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -86,6 +88,23 @@ def test_approvals_of_the_first_tables_are_named(url: str) -> None:
     assert approved is not None
     assert other is not None
     assert (approved.approval_id, other.approval_id) == (2, None)
+
+
+def test_plans_of_older_tables_are_counted(url: str) -> None:
+    """The list of plans says how much each changes, without reading it."""
+    actions = ["user.create", "user.create", "team.delete"]
+    packed = zlib.compress(json.dumps({"changes": [{"action": a} for a in actions]}).encode())
+    nothing = zlib.compress(b'{"changes": []}')
+    with _opened(url) as database, database.write() as connection:
+        bring_up_to_date(connection, to="0002")
+        content = text("INSERT INTO plan_content VALUES (:hash, :content)")
+        made = text("INSERT INTO plan_made VALUES (:id, :hash, :hash, 'R', '2026-03-01', '[]')")
+        for number, (name, plan) in enumerate({"P1": packed, "P2": nothing}.items()):
+            connection.execute(content, {"hash": name, "content": plan})
+            connection.execute(made, {"id": number, "hash": name})
+    with Store.open(url) as store:
+        counts = {plan.plan_id: plan.counts for plan in store.plans.listed(limit=9)}
+    assert counts == {"P1": {"user.create": 2, "team.delete": 1}, "P2": {}}
 
 
 def test_tables_from_before_there_were_steps_are_taken_over(file_url: str) -> None:

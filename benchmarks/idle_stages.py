@@ -1,0 +1,75 @@
+"""One `sync` in a process of its own that notes when each stage of it is over.
+
+It runs what the command runs. What the command imports when it needs it is imported at once, so
+that it can be told from the rest.
+"""
+
+import time
+
+STARTED = time.time()
+
+import gc  # noqa: E402 - not before the time is taken
+import importlib  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # so that it runs from anywhere
+
+STAGES = (
+    "interpreter",
+    "imports",
+    "settings",
+    "Dagster instance",
+    "definitions",
+    "run made",
+    "steps",
+    "output",
+    "exit",
+)
+"""In order. The last one ends with the process."""
+
+_IMPORTED = ("cli.main", "cli.commands", "cli.runs", "definitions")
+
+
+def note(at: dict[str, float], owner: Any, name: str, stage: str) -> None:  # noqa: ANN401 - a module or a class
+    """From now on the first call of this function ends a stage."""
+    real: Callable[..., Any] = getattr(owner, name)
+
+    def noted(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - as it is called
+        try:
+            return real(*args, **options)
+        finally:
+            at.setdefault(stage, time.time())
+
+    setattr(owner, name, noted)
+
+
+def main() -> None:
+    """Sync, then print when each stage ended."""
+    at = {"interpreter": STARTED}
+    gc.set_threshold(100_000)  # as the command does
+    command, _, runs, _ = (
+        importlib.import_module(f"swit_provisioning.{name}") for name in _IMPORTED
+    )
+    at["imports"] = time.time()
+    dagster, settings = sys.modules["dagster"], sys.modules["swit_provisioning.settings"]
+    note(at, settings.Settings, "missing", "settings")
+    note(at, dagster.DagsterInstance, "get", "Dagster instance")
+    note(at, runs.ReconstructableJob, "get_definition", "definitions")
+    note(at, dagster.DagsterInstance, "create_run_for_job", "run made")
+    note(at, runs, "execute_run", "steps")
+    try:
+        command.main.main(["sync", "--json"], standalone_mode=False)
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    at["output"] = time.time()
+    print(json.dumps(at))  # noqa: T201 - its result
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    main()

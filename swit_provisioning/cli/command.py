@@ -1,0 +1,43 @@
+"""What all commands share: `--json`, `--no-names`, and how one ends."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from swit_provisioning.cli.errors import exit_code_of
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
+)
+
+no_names_option = click.option(
+    "--no-names", is_flag=True, help="Codes in place of people's names, addresses and numbers."
+)
+
+
+def exits(command: Callable[..., int]) -> Callable[..., None]:
+    """Turn what a command returns, or a known error, into an exit code and one clear message."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - click's own
+        try:
+            code = command(*args, **options)
+        except Exception as error:
+            known = exit_code_of(error)
+            if known is None:
+                raise
+            code = _say(error, known)
+        sys.exit(code)
+
+    return run
+
+
+def _say(error: Exception, code: int) -> int:
+    # Only a command that failed has something to print here.
+    from swit_provisioning.cli.console import errors  # noqa: PLC0415
+
+    errors().print(str(error), style="red", markup=False, highlight=False)
+    return code

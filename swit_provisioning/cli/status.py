@@ -1,0 +1,169 @@
+"""`status`: how things stand, for a person and for a monitor."""
+
+import json
+import sys
+from datetime import datetime
+from typing import Any, Final
+
+import dagster as dg
+from rich.console import Console
+
+from swit_provisioning.cli.console import output
+from swit_provisioning.cli.home import prepare_home
+from swit_provisioning.cli.plans import plan_row, plans_table
+from swit_provisioning.cli.tables import own_header
+from swit_provisioning.resources.seen_runs import SeenRun
+from swit_provisioning.resources.state import open_store
+from swit_provisioning.resources.status import Status, TokenStanding, status_of
+from swit_provisioning.resources.swit_access import swit_connection
+from swit_provisioning.settings import Settings, SettingsError
+from swit_provisioning.store.store import Store
+from swit_provisioning.swit.errors import SwitError, SwitUnauthorizedError, SwitUnavailableError
+
+_PATIENCE_SECONDS: Final = 5.0
+"""How long Swit may take to say whose the login is."""
+
+
+def show_status(settings: Settings, *, as_json: bool) -> int:
+    """Print it; Swit is asked one thing, whose the login is."""
+    prepare_home(settings)
+    with open_store(settings) as store:
+        account, login = _account(settings, store)
+        with dg.DagsterInstance.get() as instance:
+            status = status_of(settings, store, instance)
+    if as_json:
+        document = _document(status, account, login)
+        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
+        sys.stdout.write("\n")
+        return 0
+    console = output()
+    own_header(console, settings, status.organization_id)
+    for name, text in _lines(status, account, login):
+        console.print(f"{name:<14} {text}", markup=False, highlight=False, soft_wrap=True)
+    if status.waiting:
+        _say_waiting(console, status)
+    return 0
+
+
+def _account(settings: Settings, store: Store) -> tuple[str | None, str]:
+    """Whose the login is, and whether it works."""
+    if settings.is_running_locally and settings.swit_base_url is None:
+        return None, "not needed: the sandbox lets everybody in"
+    try:
+        settings.require("swit", token_stored=store.tokens.load() is not None)
+        with swit_connection(_impatient(settings), store) as client:
+            return client.user_info().email, "works"
+    except SettingsError as error:
+        return None, f"missing: {'; '.join(error.problems)}"
+    except SwitUnauthorizedError as error:
+        return None, f"refused: {error}"
+    except SwitUnavailableError as error:
+        return None, f"not known, Swit can't be asked: {error}"
+    except SwitError as error:
+        return None, f"does not work: {error}"
+
+
+def _impatient(settings: Settings) -> Settings:
+    seconds = min(settings.swit_timeout_seconds, _PATIENCE_SECONDS)
+    return settings.model_copy(update={"swit_timeout_seconds": seconds})
+
+
+def _lines(status: Status, account: str | None, login: str) -> list[tuple[str, str]]:
+    pause, lease = status.pause, status.lease
+    return [
+        ("Last run", _run(status.last_run)),
+        ("Last success", _run(status.last_success)),
+        ("Next run", _next(status)),
+        ("Pause", "none" if pause is None else pause.sentence),
+        (
+            "Lease",
+            "free"
+            if lease is None
+            else f"held by the run {lease.run_id}, started by {lease.who}, since"
+            f" {_clock(lease.since)}, until {_clock(lease.until)} unless it is renewed",
+        ),
+        ("Login", " · ".join(filter(None, [account, login, _expiry(status.token)]))),
+        ("Waiting", _waiting(len(status.waiting))),
+    ]
+
+
+def _waiting(number: int) -> str:
+    if not number:
+        return "no plan waits for an approval"
+    return f"{number} plan{'s' if number > 1 else ''} stopped by a guard, to approve or reject"
+
+
+def _say_waiting(console: Console, status: Status) -> None:
+    console.print(plans_table(list(status.waiting)))
+    console.print(
+        'swit-provisioning show PLAN_ID, then approve PLAN_ID --reason "...", or reject PLAN_ID',
+        markup=False,
+        highlight=False,
+    )
+
+
+def _run(run: SeenRun | None) -> str:
+    if run is None:
+        return "none yet"
+    when = run.ended_at or run.started_at
+    return " · ".join(filter(None, [run.status, _clock(when) if when else "", run.job, run.run_id]))
+
+
+def _next(status: Status) -> str:
+    if status.next_run is None:
+        return "none: SCHEDULE_TIME is not set"
+    what = f"{_clock(status.next_run)} · {status.next_action} (while Dagster's daemon runs)"
+    pause = status.pause
+    lasts = pause is not None and (pause.until is None or pause.until > status.next_run)
+    return f"{what}; it will be skipped" if lasts and status.next_action == "sync" else what
+
+
+def _expiry(token: TokenStanding) -> str:
+    if not token.stored or token.expires_at is None:
+        return ""
+    renewed = "renewed by itself" if token.renewable else "can't be renewed: log in again"
+    if token.days_left is not None and token.days_left <= 0:
+        return f"the access token ended {_clock(token.expires_at)}, {renewed}"
+    days = f"{token.days_left:.1f} days left" if token.days_left is not None else ""
+    return f"the access token ends {_clock(token.expires_at)}, {days}, {renewed}"
+
+
+def _clock(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def _document(status: Status, account: str | None, login: str) -> dict[str, Any]:
+    """As plain JSON values; times in ISO 8601."""
+    pause, lease, token = status.pause, status.lease, status.token
+    return {
+        "mode": "test" if status.test_mode else "live",
+        "organization_id": status.organization_id,
+        "last_run": _plain(status.last_run),
+        "last_success": _plain(status.last_success),
+        "next_run": _iso(status.next_run),
+        "next_action": status.next_action,
+        "pause": _plain(pause),
+        "lease": _plain(lease),
+        "token": {
+            "account": account,
+            "state": login,
+            "stored": token.stored,
+            "expires_at": _iso(token.expires_at),
+            "days_left": None if token.days_left is None else round(token.days_left, 1),
+            "renewable": token.renewable,
+        },
+        "waiting": [plan_row(state) for state in status.waiting],
+    }
+
+
+def _plain(value: object) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    return {
+        name: _iso(part) if isinstance(part, datetime) else part
+        for name, part in vars(value).items()
+    }
+
+
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()

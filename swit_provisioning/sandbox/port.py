@@ -1,0 +1,3 @@
+"""Where the sandbox listens unless it is told otherwise."""
+
+SANDBOX_PORT = 5600

@@ -1,0 +1,215 @@
+"""Approvals and rejections: one plan, the limits it breaks, and nothing else."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from swit_provisioning.apply.approving import Approver, DecisionRefusedError
+from swit_provisioning.apply.plan_states import PlanStates, StateName
+from swit_provisioning.reconcile.guards import Limit, Limits
+from swit_provisioning.reconcile.plan import Bases, Change, Plan
+from swit_provisioning.store.store import Store
+
+MAX_AGE = timedelta(hours=72)
+DEACTIVATIONS = "deactivations_within_limit"
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{tmp_path / 'state.sqlite'}", clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def approver(store: Store, clock: Clock) -> Approver:
+    limits = Limits(max_deactivations=Limit.parse("10%"), max_updates=Limit.parse("0"))
+    return Approver(store=store, limits=limits, max_age=MAX_AGE, clock=clock)
+
+
+def leavers(*numbers: int) -> Plan:
+    """A plan that lets so many of 20 active users go, both sides read whole."""
+    return Plan(
+        changes=tuple(
+            Change(
+                change_id=f"user.deactivate:U{n}",
+                step="deactivate_users",
+                action="user.deactivate",
+                target=f"someone{n}@example.com",
+                object_id=f"U{n}",
+                before={"active": True},
+                after={"active": False},
+                reason="left the directory",
+            )
+            for n in numbers
+        ),
+        bases=Bases(
+            active_users_that_may_go=20,
+            users=20,
+            directory={"OU=A": {"users": 20, "groups": 1}},
+            swit={
+                "total_rows": 20,
+                "distinct_users": 20,
+                "roots": 1,
+                "orphans": 0,
+                "authorised_user": True,
+                "authorised_active": True,
+                "authorised_admin": True,
+            },
+        ),
+    )
+
+
+def made(approver: Approver, plan: Plan) -> str:
+    """Store a plan as a run does; its id."""
+    verdicts = [verdict.document() for verdict in approver.judged(plan)]
+    approver.store.plans.save(plan, run_id="R", verdicts=verdicts)
+    return plan.plan_id
+
+
+def stopped_by(approver: Approver, plan: Plan) -> list[str]:
+    return [verdict.name for verdict in approver.judged(plan) if verdict.stops]
+
+
+def test_an_approval_lifts_the_limits_that_the_plan_breaks_and_no_other(approver: Approver) -> None:
+    plan = leavers(1, 2, 3)
+    plan_id = made(approver, plan)
+    assert stopped_by(approver, plan) == [DEACTIVATIONS]
+    assert approver.approve(plan_id, who="ann@dc1", why="sold") == (DEACTIVATIONS,)
+    assert stopped_by(approver, plan) == []
+    approval = approver.store.approvals.of(plan_id)
+    assert approval is not None
+    assert (approval.who, approval.why, approval.guards) == ("ann@dc1", "sold", (DEACTIVATIONS,))
+
+
+def test_an_approval_is_for_one_plan_alone(approver: Approver) -> None:
+    approver.approve(made(approver, leavers(1, 2, 3)), who="ann", why="sold")
+    assert stopped_by(approver, leavers(1, 2, 3, 4)) == [DEACTIVATIONS]
+
+
+def test_a_plan_within_its_limits_needs_no_approval_and_gets_none(approver: Approver) -> None:
+    plan_id = made(approver, leavers(1))
+    assert approver.approve(plan_id, who="ann", why="sold") == ()
+    assert approver.store.approvals.of(plan_id) is None
+
+
+def test_an_approval_expires_with_the_age_of_a_plan(approver: Approver, clock: Clock) -> None:
+    plan = leavers(1, 2, 3)
+    approver.approve(made(approver, plan), who="ann", why="sold")
+    clock.time += MAX_AGE
+    assert stopped_by(approver, plan) == []
+    clock.time += timedelta(seconds=1)
+    assert stopped_by(approver, plan) == [DEACTIVATIONS]
+
+
+def test_a_plan_that_is_too_old_is_not_approved(approver: Approver, clock: Clock) -> None:
+    plan_id = made(approver, leavers(1, 2, 3))
+    clock.time += MAX_AGE + timedelta(seconds=1)
+    with pytest.raises(DecisionRefusedError, match="PLAN_MAX_AGE_HOURS is 72") as caught:
+        approver.approve(plan_id, who="ann", why="sold")
+    assert caught.value.status == "stale"
+
+
+def test_a_bad_read_is_never_approved(approver: Approver) -> None:
+    plan = leavers(1, 2, 3)
+    bad = replace(plan, bases=replace(plan.bases, directory={"OU=A": {"users": 0, "groups": 0}}))
+    plan_id = made(approver, bad)
+    with pytest.raises(DecisionRefusedError, match="directory_read_is_complete") as caught:
+        approver.approve(plan_id, who="ann", why="sold")
+    assert caught.value.status == "blocked"
+    assert approver.store.approvals.of(plan_id) is None
+
+
+@pytest.mark.parametrize("decide", ["approve", "reject"])
+def test_a_plan_that_nobody_knows_is_named(approver: Approver, decide: str) -> None:
+    with pytest.raises(DecisionRefusedError, match="no plan 0123") as caught:
+        getattr(approver, decide)("0123", who="ann", why="x")
+    assert caught.value.status == "unknown plan"
+
+
+def test_the_plan_that_changes_nothing_is_not_rejected(approver: Approver) -> None:
+    """Its id is that of every quiet night: a rejection would stop them all."""
+    plan_id = made(approver, leavers())
+    with pytest.raises(DecisionRefusedError, match="nothing to reject"):
+        approver.reject(plan_id, who="ann", why="x")
+    assert approver.store.rejections.of(plan_id) is None
+
+
+def test_a_rejection_takes_an_approval_back_and_an_approval_lifts_a_rejection(
+    approver: Approver,
+) -> None:
+    plan = leavers(1, 2, 3)
+    plan_id = made(approver, plan)
+    approver.approve(plan_id, who="ann", why="sold")
+    approver.reject(plan_id, who="bob", why="not yet")
+    assert approver.store.rejections.of(plan_id) is not None
+    assert stopped_by(approver, plan) == [DEACTIVATIONS]
+    approver.approve(plan_id, who="ann", why="now")
+    assert approver.store.rejections.of(plan_id) is None
+    assert stopped_by(approver, plan) == []
+
+
+def states(approver: Approver) -> list[StateName]:
+    found = PlanStates(approver.store, max_age=MAX_AGE, clock=approver.clock).listed(limit=9)
+    return [state.name for state in found]
+
+
+def accepted(store: Store, plan_id: str, application: str) -> None:
+    store.acceptances.accept(
+        application, plan_id=plan_id, application_id=application, approval_id=None
+    )
+
+
+def test_the_state_of_a_plan_follows_what_becomes_of_it(approver: Approver, clock: Clock) -> None:
+    store = approver.store
+    plan_id = made(approver, leavers(1, 2, 3))
+    assert states(approver) == ["waiting for approval"]
+    approver.reject(plan_id, who="bob", why="")
+    assert states(approver) == ["rejected"]
+    approver.approve(plan_id, who="ann", why="sold")
+    assert states(approver) == ["approved"]
+    accepted(store, plan_id, "A1")
+    assert states(approver) == ["begun"]
+    store.acceptances.finish("A1")
+    assert states(approver) == ["applied"]
+    made(approver, leavers(1, 2, 3))
+    assert states(approver) == ["approved"]
+    store.approvals.spend(plan_id)
+    assert states(approver) == ["waiting for approval"]
+    clock.time += MAX_AGE + timedelta(seconds=1)
+    assert states(approver) == ["expired"]
+
+
+def test_a_plan_is_stale_once_the_newest_one_does_not_do_all_it_does(approver: Approver) -> None:
+    made(approver, leavers(1, 2, 3))
+    made(approver, leavers(1, 2, 3, 4))
+    assert states(approver) == ["waiting for approval", "waiting for approval"]
+    made(approver, leavers(1))
+    assert states(approver) == ["ready", "stale", "stale"]
+    made(approver, leavers())
+    assert states(approver) == ["nothing to do", "stale", "stale", "stale"]
+
+
+def test_only_what_an_approval_can_lift_waits_for_one(approver: Approver) -> None:
+    plan = leavers(1, 2, 3)
+    bad = replace(plan, bases=replace(plan.bases, directory={"OU=A": {"users": 0, "groups": 0}}))
+    made(approver, bad)
+    assert states(approver) == ["blocked"]
+    assert PlanStates(approver.store, max_age=MAX_AGE, clock=approver.clock).waiting() == []

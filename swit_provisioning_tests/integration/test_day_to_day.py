@@ -1,0 +1,309 @@
+"""The commands of every day, on the sandbox: status, settings, pause, plans, decisions, shadow."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from swit_provisioning.cli.runs import instance
+from swit_provisioning.definitions import defs
+from swit_provisioning.resources.who import who_am_i
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.settings import Settings
+from swit_provisioning.store.store import Store
+from swit_provisioning_tests.integration.stage import Stage, stage
+
+
+@pytest.fixture
+def on_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
+    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
+        yield made
+
+
+@pytest.fixture
+def settled(on_stage: Stage) -> Stage:
+    assert on_stage.run("sync").exit_code == 0
+    on_stage.server.log.clear()
+    return on_stage
+
+
+@pytest.fixture
+def departure(settled: Stage) -> tuple[Stage, str]:
+    """Eight of twenty have left, says the directory: a plan that a guard stops."""
+    settled.directory["users"] = settled.directory["users"][8:]
+    return settled, str(settled.json("plan", code=3)["plan_id"])
+
+
+def active(on_stage: Stage) -> int:
+    return sum(user["active"] for user in on_stage.users().values())
+
+
+def tick() -> dg.SkipReason | dg.RunRequest:
+    """What the schedule decides now."""
+    schedule = defs().resolve_schedule_def("daily_sync")
+    with instance() as dagster:
+        context = dg.build_schedule_context(
+            instance=dagster, scheduled_execution_time=datetime.now(UTC)
+        )
+        decided = schedule.evaluate_tick(context)
+    if decided.run_requests:
+        return decided.run_requests[0]
+    return dg.SkipReason(decided.skip_message)
+
+
+def run_as_scheduled(job: str) -> dg.ExecuteInProcessResult:
+    """Run a job with the tag that a schedule gives it."""
+    with instance() as dagster:
+        return (
+            defs()
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=dagster,
+                tags={"dagster/schedule_name": "daily_sync"},
+                raise_on_error=False,
+            )
+        )
+
+
+def listed(on_stage: Stage) -> list[dict[str, Any]]:
+    result = on_stage.run("plans", "--json")
+    assert result.exit_code == 0
+    found: list[dict[str, Any]] = json.loads(result.stdout)
+    return found
+
+
+def test_the_status_of_a_new_machine_says_that_nothing_ran_yet(on_stage: Stage) -> None:
+    status = on_stage.json("status")
+    assert status["last_run"] is status["last_success"] is status["next_run"] is None
+    assert status["pause"] is status["lease"] is None
+    assert status["waiting"] == []
+    assert status["token"]["state"] == "works"
+    result = on_stage.run("status")
+    assert result.exit_code == 0
+    assert "none: SCHEDULE_TIME is not set" in result.output
+
+
+def test_the_status_tells_runs_the_login_the_lease_and_the_next_run(
+    settled: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHEDULE_TIME", "02:30")
+    settled.directory["users"] = []
+    assert settled.run("sync").exit_code == 1
+    with Store.open(Settings.load().database_url) as store:
+        store.lease.acquire("another-run", who="night@dc2", ttl=timedelta(minutes=5))
+        status = settled.json("status")
+        said = settled.run("status").output
+    assert status["mode"] == "live"
+    assert status["last_run"]["status"] == "failure"
+    assert status["last_success"]["status"] == "success"
+    assert status["last_success"]["job"] == "sync"
+    assert status["last_run"]["run_id"] != status["last_success"]["run_id"]
+    due = datetime.fromisoformat(status["next_run"])
+    assert (due.hour, due.minute) == (2, 30)
+    assert timedelta() < due - datetime.now(UTC) <= timedelta(days=1)
+    assert (status["lease"]["run_id"], status["lease"]["who"]) == ("another-run", "night@dc2")
+    assert status["token"]["account"] == "admin@sandbox.example"
+    for words in ("night@dc2", "admin@sandbox.example", "02:30 UTC · sync", "failure"):
+        assert words in said
+    assert settled.writes == []
+
+
+def test_the_status_says_that_a_login_is_refused(settled: Stage) -> None:
+    settled.server.sandbox.tokens.revoke_all()
+    assert settled.json("status")["token"]["state"].startswith("refused: ")
+
+
+def test_the_status_lists_the_plans_that_wait(departure: tuple[Stage, str]) -> None:
+    on_stage, plan_id = departure
+    (waiting,) = on_stage.json("status")["waiting"]
+    assert waiting["plan_id"] == plan_id
+    assert "deactivations_within_limit" in waiting["stopped_by"]
+    assert plan_id in on_stage.run("status").output
+
+
+def test_settings_names_values_sources_and_misspelt_variables(
+    on_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LDAP_SEARCH_BSE", "DC=example")
+    document = on_stage.json("settings")
+    rows = {row["name"]: row for row in document["settings"]}
+    assert rows["TEAMS_TO_EXCLUDE"] == {
+        "name": "TEAMS_TO_EXCLUDE",
+        "value": "Back Office",
+        "source": "environment",
+    }
+    assert rows["SWIT_CLIENT_SECRET"]["value"] == "set"
+    assert document["unknown"] == [{"name": "LDAP_SEARCH_BSE", "meant": "LDAP_SEARCH_BASE"}]
+    result = on_stage.run("settings")
+    assert result.exit_code == 0
+    assert "nothing reads LDAP_SEARCH_BSE: LDAP_SEARCH_BASE may be meant" in result.output
+    assert on_stage.server.client_secret not in result.output
+
+
+def test_while_paused_the_schedule_skips_its_run_and_says_why(
+    settled: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHEDULE_TIME", "02:30")
+    assert isinstance(tick(), dg.RunRequest)
+    paused = settled.run("pause", "--until", "3d", "--reason", "the servers move")
+    assert paused.exit_code == 0
+    assert "the servers move" in paused.output
+    skipped = tick()
+    assert isinstance(skipped, dg.SkipReason)
+    assert "the servers move" in (skipped.skip_message or "")
+    status = settled.json("status")
+    assert status["pause"]["why"] == "the servers move"
+    assert "it will be skipped" in settled.run("status").output
+    assert settled.run("resume").exit_code == 0
+    assert isinstance(tick(), dg.RunRequest)
+    assert settled.json("status")["pause"] is None
+    assert "Nothing was paused" in settled.run("resume").output
+
+
+def test_a_scheduled_run_that_was_queued_before_the_pause_writes_nothing(settled: Stage) -> None:
+    settled.directory["users"].pop()
+    assert settled.run("pause", "--reason", "audit").exit_code == 0
+    assert not run_as_scheduled("sync").success
+    assert settled.writes == []
+    assert settled.run("resume").exit_code == 0
+    assert run_as_scheduled("sync").success
+    assert active(settled) == 19
+
+
+def test_who_syncs_by_hand_is_told_of_the_pause_and_goes_on(settled: Stage) -> None:
+    settled.directory["users"].pop()
+    settled.run("pause", "--reason", "audit")
+    result = settled.run("sync")
+    assert result.exit_code == 0
+    assert "paused until somebody resumes" in result.stderr
+    assert "audit" in result.stderr
+    assert active(settled) == 19
+
+
+def test_a_pause_needs_a_reason_and_a_time_to_come(on_stage: Stage) -> None:
+    assert on_stage.run("pause").exit_code == 2
+    assert on_stage.run("pause", "--until", "2020-01-01", "--reason", "x").exit_code == 2
+    assert on_stage.json("status")["pause"] is None
+
+
+def test_plans_lists_what_became_of_each(departure: tuple[Stage, str]) -> None:
+    on_stage, plan_id = departure
+    waiting, applied = listed(on_stage)
+    assert (waiting["plan_id"], waiting["state"]) == (plan_id, "waiting for approval")
+    assert waiting["counts"]["user.deactivate"] == 8
+    assert "deactivations_within_limit" in waiting["stopped_by"]
+    assert applied["state"] == "applied"
+    result = on_stage.run("plans")
+    assert result.exit_code == 0
+    assert plan_id in result.output
+
+
+def test_one_approves_another_applies_and_the_approval_is_spent(
+    departure: tuple[Stage, str],
+) -> None:
+    on_stage, plan_id = departure
+    approved = on_stage.run("approve", plan_id, "--reason", "the Busan office was sold")
+    assert approved.exit_code == 0
+    assert "deactivations_within_limit" in approved.output
+    assert listed(on_stage)[0]["state"] == "approved"
+    assert listed(on_stage)[0]["approved"]["why"] == "the Busan office was sold"
+    done = on_stage.json("apply", plan_id)
+    assert done["status"] == "applied"
+    assert active(on_stage) == 12
+    with instance() as dagster:
+        run = dagster.get_run_by_id(done["run_id"])
+    assert run is not None
+    assert run.tags["swit_provisioning/approved_because"] == "the Busan office was sold"
+    assert run.tags["swit_provisioning/approved_by"] == who_am_i()
+    assert listed(on_stage)[0]["state"] == "applied"
+    with Store.open(Settings.load().database_url) as store:
+        assert store.approvals.of(plan_id) is None
+
+
+def test_the_night_applies_the_very_plan_that_was_approved(departure: tuple[Stage, str]) -> None:
+    on_stage, plan_id = departure
+    on_stage.run("approve", plan_id, "--reason", "sold")
+    done = on_stage.json("sync")
+    assert (done["status"], done["plan_id"]) == ("applied", plan_id)
+
+
+def test_a_rejected_plan_is_not_applied_not_even_by_the_night(departure: tuple[Stage, str]) -> None:
+    on_stage, plan_id = departure
+    assert on_stage.run("reject", plan_id, "--reason", "a wrong filter").exit_code == 0
+    for words in (("apply", plan_id), ("apply", plan_id, "--approve", "sold"), ("sync",)):
+        refused = on_stage.json(*words, code=3)
+        assert refused["status"] == "blocked"
+        assert refused["plan_id"] == plan_id
+    refused = on_stage.json("apply", plan_id, "--approve", "sold", code=3)
+    assert "was rejected by" in refused["message"]
+    assert "a wrong filter" in refused["message"]
+    said = on_stage.run("apply", plan_id, "--approve", "sold")
+    assert "a wrong filter" in said.output
+    assert listed(on_stage)[0]["state"] == "rejected"
+    assert on_stage.writes == []
+
+
+def test_a_rejection_stops_changes_that_no_guard_would_stop(settled: Stage) -> None:
+    settled.directory["users"].pop()
+    plan_id = settled.json("plan")["plan_id"]
+    settled.run("reject", plan_id)
+    again = settled.run("plan")
+    assert again.exit_code == 3
+    assert "was rejected by" in again.output
+    result = settled.run("sync")
+    assert result.exit_code == 3
+    assert "was rejected by" in result.output
+    assert settled.writes == []
+    assert settled.run("approve", plan_id, "--reason", "it is meant").exit_code == 0
+    assert settled.run("sync").exit_code == 0
+    assert active(settled) == 19
+
+
+def test_other_changes_are_not_those_that_were_rejected(settled: Stage) -> None:
+    last = settled.directory["users"].pop()
+    settled.run("reject", settled.json("plan")["plan_id"])
+    settled.directory["users"][0]["displayName"] = "Amelie Roux-Varga"
+    settled.directory["users"].append(last)
+    assert settled.run("sync").exit_code == 0
+
+
+@pytest.mark.parametrize("decide", ["approve", "reject"])
+def test_a_decision_about_a_plan_that_is_not_there_is_wrong_use(
+    on_stage: Stage, decide: str
+) -> None:
+    result = on_stage.run(decide, "0123456789ab", "--reason", "x")
+    assert result.exit_code == 2
+    assert "There is no plan 0123456789ab" in result.output
+
+
+def test_an_approval_needs_a_reason_that_says_something(departure: tuple[Stage, str]) -> None:
+    on_stage, plan_id = departure
+    assert on_stage.run("approve", plan_id).exit_code == 2
+    assert on_stage.run("approve", plan_id, "--reason", "  ").exit_code == 2
+    assert listed(on_stage)[0]["state"] == "waiting for approval"
+
+
+def test_a_shadow_says_what_it_would_have_done_and_writes_nothing(
+    settled: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHEDULE_TIME", "02:30")
+    monkeypatch.setenv("SCHEDULE_ACTION", "plan")
+    settled.directory["users"].pop()
+    settled.run("show", "refresh")
+    settled.run("pause", "--reason", "audit")
+    assert isinstance(tick(), dg.RunRequest)
+    assert defs().resolve_schedule_def("daily_sync").job_name == "plan"
+    ran = run_as_scheduled("plan")
+    assert ran.success
+    made = ran.asset_materializations_for_node("compute_difference")
+    plan = next(m for m in made if m.asset_key == dg.AssetKey("change_plan"))
+    assert plan.metadata["summary"].value == "1 leaves, 1 membership ends"
+    shadow = listed(settled)[0]
+    assert (shadow["state"], shadow["run_id"]) == ("ready", ran.run_id)
+    assert shadow["counts"] == {"user.deactivate": 1, "membership.remove": 1}
+    assert settled.writes == []
+    assert active(settled) == 20

@@ -1,0 +1,68 @@
+"""Where values come from, and which variables look like settings but are none."""
+
+from pathlib import Path
+
+import pytest
+
+from swit_provisioning.setting_sources import ShownSetting, shown_settings, unknown_variables
+from swit_provisioning.settings import SECRETS, Settings
+
+
+def shown(name: str) -> ShownSetting:
+    return next(setting for setting in shown_settings(Settings.load()) if setting.name == name)
+
+
+def test_every_setting_is_shown_once() -> None:
+    names = [setting.name for setting in shown_settings(Settings.load())]
+    assert names == [name.upper() for name in sorted(Settings.model_fields)]
+
+
+def test_each_source_is_named_and_the_environment_goes_before_dotenv(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("MAX_UPDATES=5\nswit_max_concurrency=3\n", encoding="utf-8")
+    (tmp_path / "password").write_text("hunter2", encoding="utf-8")
+    monkeypatch.setenv("MAX_UPDATES", "7")
+    monkeypatch.setenv("MAX_USER_CREATIONS", "")
+    monkeypatch.setenv("LDAP_PASSWORD_FILE", str(tmp_path / "password"))
+    found = {
+        name: (shown(name).value, shown(name).source)
+        for name in (
+            "MAX_UPDATES",
+            "MAX_USER_CREATIONS",
+            "SWIT_MAX_CONCURRENCY",
+            "LDAP_PASSWORD",
+            "PROTECTED_ROLES",
+            "SWIT_CLIENT_SECRET",
+        )
+    }
+    assert found == {
+        "MAX_UPDATES": ("7", "environment"),
+        "MAX_USER_CREATIONS": ("none", "default"),
+        "SWIT_MAX_CONCURRENCY": ("3", ".env"),
+        "LDAP_PASSWORD": ("set", f"file {tmp_path / 'password'}"),
+        "PROTECTED_ROLES": ("master,admin,guest", "default"),
+        "SWIT_CLIENT_SECRET": ("", "default"),
+    }
+
+
+def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name.upper(), f"marked-{name}")
+    assert "marked" not in repr(shown_settings(Settings.load()))
+    for name in SECRETS:
+        assert shown(name.upper()).value == "set"
+
+
+def test_what_looks_like_a_misspelt_setting_is_named_with_the_one_that_is_meant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("SHEDULE_TIME=02:30\nMY_OWN=1\n", encoding="utf-8")
+    for name in ("LDAP_SEARCH_BSE", "MAX_DEACTIVATION", "SWIT_COLOUR", "EDITOR_OF_CHOICE"):
+        monkeypatch.setenv(name, "x")
+    assert unknown_variables() == {
+        "LDAP_SEARCH_BSE": "LDAP_SEARCH_BASE",
+        "MAX_DEACTIVATION": "MAX_DEACTIVATIONS",
+        "SHEDULE_TIME": "SCHEDULE_TIME",
+        "SWIT_COLOUR": "",
+    }
