@@ -15,11 +15,13 @@ from sqlalchemy import make_url
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.dagster_web import DagsterWeb
+from swit_provisioning_tests.integration.gateway_process import KEY
 from swit_provisioning_tests.ports import free_port
 from swit_provisioning_tests.processes import Program
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
-SERVICES: Final = ("code", "web", "review", "daemon")
+SERVICES: Final = ("code", "web", "review", "daemon", "gateway")
+_NEEDS_SETTINGS: Final = frozenset({"code", "gateway"})
 _START_SECONDS: Final = 120
 _PORTS: Final = {"4000": "code", "3000": "web", "3001": "review"}
 
@@ -31,7 +33,7 @@ class Deployment:
     operators: DagsterWeb
     reviewers: DagsterWeb
     ports: Mapping[str, int]
-    """Of `code`, `web` and `review`."""
+    """Of `code`, `web`, `review` and `gateway`."""
     programs: Mapping[str, Program]
 
 
@@ -47,8 +49,8 @@ def command_of(service: str) -> list[str]:
 def deployment(
     folder: Path, *, dagster_database: str, settings: Mapping[str, str]
 ) -> Iterator[Deployment]:
-    """Start the services of one machine; only the code location gets the settings."""
-    ports = {name: free_port() for name in _PORTS.values()}
+    """Start the services of one machine; only those that start runs get the settings."""
+    ports = {name: free_port() for name in (*_PORTS.values(), "gateway")}
     home, etc = folder / "home", folder / "etc"
     home.mkdir(mode=0o700)
     etc.mkdir()
@@ -62,10 +64,12 @@ def deployment(
         "CODE_LOCATION_HOST": "127.0.0.1",
         "CODE_LOCATION_PORT": str(ports["code"]),
     }
+    # The port is in `gateway.env`, not in the command.
+    secrets = {**shared, **settings, "PORT": str(ports["gateway"]), "OPERATION_AUTH_KEY": KEY}
     with ExitStack() as running:
         programs: dict[str, Program] = {}
         for service in SERVICES:
-            environment = {**shared, **settings} if service == "code" else shared
+            environment = secrets if service in _NEEDS_SETTINGS else shared
             command = _here(command_of(service), etc, ports)
             programs[service] = running.enter_context(
                 Program(service, command, environment=environment, folder=folder)

@@ -28,6 +28,7 @@ from swit_provisioning_tests.integration.deployment import (
     command_of,
     deployment,
 )
+from swit_provisioning_tests.integration.gateway_process import KEY
 from swit_provisioning_tests.integration.stage import settings
 from swit_provisioning_tests.ports import free_port
 from swit_provisioning_tests.postgresql import Postgresql, postgresql
@@ -95,48 +96,66 @@ def tls(folder: Path) -> Certificate:
 
 
 @pytest.fixture(scope="module")
-def front(deployed: Deployment, folder: Path, tls: Certificate) -> Iterator[str]:
-    """The address of nginx, with the setting that is shipped."""
-    port = free_port()
-    with _nginx(folder, tls, deployed, port) as program:
-        url = f"https://127.0.0.1:{port}"
+def front(nginx: Mapping[str, int]) -> str:
+    """The address of nginx before the webservers, with the setting that is shipped."""
+    return f"https://127.0.0.1:{nginx['443']}"
+
+
+@pytest.fixture(scope="module")
+def gateway(nginx: Mapping[str, int]) -> str:
+    """The same before the gateway."""
+    return f"https://127.0.0.1:{nginx['8443']}"
+
+
+@pytest.fixture(scope="module")
+def nginx(deployed: Deployment, folder: Path, tls: Certificate) -> Iterator[Mapping[str, int]]:
+    """Both sites of nginx: the port that is written in the file -> the one it has here."""
+    ports = {"443": free_port(), "8443": free_port()}
+    with _nginx(folder, tls, deployed, ports) as program:
 
         def answers() -> bool | None:
             program.must_run()
             try:
-                requests.get(url, verify=str(tls.authority), timeout=10)
+                for port in ports.values():
+                    url = f"https://127.0.0.1:{port}"
+                    requests.get(url, verify=str(tls.authority), timeout=10)
             except requests.ConnectionError:
                 return None
             return True
 
         until(answers, seconds=30, what=program.last_words)
-        yield url
+        yield ports
 
 
 @contextmanager
-def _nginx(folder: Path, tls: Certificate, deployed: Deployment, port: int) -> Iterator[Program]:
+def _nginx(
+    folder: Path, tls: Certificate, deployed: Deployment, ports: Mapping[str, int]
+) -> Iterator[Program]:
     etc = folder / "nginx"
     etc.mkdir()
     lines = [f"{name}:{_hashed(password)}" for name, password in _PASSWORDS.items()]
     (etc / "passwords").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    web, review = deployed.ports["web"], deployed.ports["review"]
-    (etc / "operators.map").write_text(f"ann http://127.0.0.1:{web};\n", encoding="utf-8")
+    operators = f"ann http://127.0.0.1:{deployed.ports['web']};\n"
+    (etc / "operators.map").write_text(operators, encoding="utf-8")
     shutil.copyfile(tls.certificate, etc / "tls.pem")
     shutil.copyfile(tls.key, etc / "tls.key")
-    shipped = (DEPLOY / "nginx" / "swit-provisioning.conf").read_text("utf-8")
-    for there, here in (
-        ("/etc/swit-provisioning/", f"{etc}/"),
-        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-        ("127.0.0.1:3001", f"127.0.0.1:{review}"),
-    ):
+    here = {
+        "/etc/swit-provisioning/": f"{etc}/",
+        **{f"listen {there} ssl": f"listen 127.0.0.1:{port} ssl" for there, port in ports.items()},
+        "127.0.0.1:3001": f"127.0.0.1:{deployed.ports['review']}",
+        "127.0.0.1:5000": f"127.0.0.1:{deployed.ports['gateway']}",
+    }
+    sites = [path.read_text("utf-8") for path in sorted((DEPLOY / "nginx").glob("*.conf"))]
+    shipped = "\n".join(sites)
+    for there, local in here.items():
         assert there in shipped
-        shipped = shipped.replace(there, here)
-    (etc / "site.conf").write_text(shipped, encoding="utf-8")
+        shipped = shipped.replace(there, local)
+    (etc / "sites.conf").write_text(shipped, encoding="utf-8")
     main = (
         f"daemon off; error_log stderr; pid {etc}/pid; events {{}}"
         f" http {{ access_log off; client_body_temp_path {etc}/body; proxy_temp_path {etc}/proxy;"
         f" fastcgi_temp_path {etc}/f; uwsgi_temp_path {etc}/u; scgi_temp_path {etc}/s;"
-        f" include {etc}/site.conf; }}"
+        f" include {etc}/sites.conf; }}"
     )
     if os.geteuid() == 0:
         main = f"user root; {main}"
@@ -221,6 +240,28 @@ def test_the_page_says_that_no_other_may_frame_it(front: str, tls: Certificate) 
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
 
 
+def test_the_gateway_is_reached_with_its_key_alone(gateway: str, tls: Certificate) -> None:
+    ca = str(tls.authority)
+    for key in ({}, {"x-secret-key": "guessed"}):
+        answer = requests.get(f"{gateway}/status", headers=key, verify=ca, timeout=10)
+        assert answer.status_code == 401
+    answer = requests.get(f"{gateway}/status", headers={"x-secret-key": KEY}, verify=ca, timeout=30)
+    assert answer.status_code == 200
+    assert answer.json()["mode"] == "live"
+
+
+def test_who_guesses_keys_can_not_say_to_be_another(gateway: str, tls: Certificate) -> None:
+    """Wrong keys are counted by address: the one that nginx sees, not the one a client names."""
+    with requests.Session() as guesser:
+        guesser.trust_env = False
+        guesser.verify = str(tls.authority)
+        seen = set()
+        for number in range(15):
+            headers = {"x-secret-key": "guessed", "X-Forwarded-For": f"198.51.100.{number}"}
+            seen.add(guesser.get(f"{gateway}/status", headers=headers, timeout=10).status_code)
+    assert seen == {401, 429}
+
+
 def test_webserver_and_daemon_know_no_secret_of_swit(
     deployed: Deployment, variables: Mapping[str, str]
 ) -> None:
@@ -272,6 +313,15 @@ def _sync(environment: Mapping[str, str], folder: Path) -> subprocess.Popen[str]
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def test_containers_may_write_what_runs_write() -> None:
+    """All else in them is read-only; a run keeps frames, pages and who is alive in its home."""
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    for service in SERVICES:
+        declared = compose["services"][service]
+        assert declared["read_only"]
+        assert f"home:{declared['environment']['DAGSTER_HOME']}" in declared["volumes"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
