@@ -166,8 +166,7 @@ def ranked(texts: list[str]) -> tuple[Numbers, list[str]]:
     return place[coded.indices.to_numpy()], coded.dictionary.take(order).to_pylist()
 
 
-def mask(values: Collection[str], index: pa.Array) -> Mask:
+def mask(values: "Collection[str] | pd.Series[str]", index: pa.Array) -> Mask:
     """Which places of an index are among the values."""
-    marked = np.zeros(len(index) + 1, dtype=np.bool_)
-    marked[places(values, index)] = True
-    return marked[:-1]
+    found: Mask = pc.is_in(index, value_set=index_of(values)).to_numpy(zero_copy_only=False)
+    return found

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swit_provisioning.reconcile.columns import NONE, Numbers, index_of, places
+from swit_provisioning.reconcile.columns import NONE, Numbers, index_of, mask, places
 from swit_provisioning.reconcile.state import DirectoryState
 
 
@@ -26,10 +26,7 @@ def read_links(directory: DirectoryState) -> Links:
     users, groups = index_of(directory.users["key"]), index_of(directory.groups["key"])
     user = places(rows["member"], users)
     # Nearly all members are users: groups are looked for only where a key is none, or both.
-    is_no_user = np.zeros(len(users) + 1, dtype=np.bool_)
-    is_no_user[places(directory.groups["key"], users)] = True
-    is_no_user[NONE] = True
-    open_rows = is_no_user[user]
+    may_be_group = np.append(mask(directory.groups["key"], users), True)[user]
     nested = np.full(len(rows), NONE, dtype=np.int64)
-    nested[open_rows] = places(rows["member"][open_rows], groups)
+    nested[may_be_group] = places(rows["member"][may_be_group], groups)
     return Links(group=places(rows["group"], groups), user=user, nested=nested)

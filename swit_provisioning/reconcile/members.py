@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
-from swit_provisioning.reconcile.columns import NONE, Mask, Numbers, index_of, mask, places
+from swit_provisioning.reconcile.columns import NONE, Numbers, index_of, mask, places
 from swit_provisioning.reconcile.groups import Groups
 from swit_provisioning.reconcile.links import Links
 from swit_provisioning.reconcile.memberships import Pairs, compare, plan_memberships
@@ -88,7 +88,6 @@ class Members:
         if "primary.update" not in policy.disabled_actions:
             yield from plan_primaries(
                 pairs,
-                may_change=self._may_change(),
                 now=self._now(teams, owners),
                 named=self._named(teams),
                 added=pairs.added if adds else nobody,
@@ -124,11 +123,6 @@ class Members:
             untouched=mask(list(self._people.left_alone), self._index),
             removed_users=mask(self._users.removed, self._index),
         )
-
-    def _may_change(self) -> Mask:
-        has_entry = np.zeros(len(self._ids) + 1, dtype=np.bool_)
-        has_entry[self._of_entry] = True
-        return has_entry[:-1] & ~mask(list(self._people.left_alone), self._index)
 
     def _now(self, teams: _Teams, owners: Owners) -> Numbers:
         """By users: the place of the primary team; `LOST` where the plan deletes it."""

@@ -22,7 +22,6 @@ LOST = -3
 def plan_primaries(
     pairs: Pairs,
     *,
-    may_change: Mask,
     now: Numbers,
     named: Numbers,
     added: Numbers,
@@ -33,9 +32,9 @@ def plan_primaries(
     """Set the primary team of who is in two teams or more, one at least by a group.
 
     The one that `primary_group` names, else the present one if it stays and is by a group, else
-    the first by a group. `may_change`, `now`, `named` and `emails` are by the users' places:
-    who has an entry and isn't left alone, the primary team and the named one (or `NONE`).
-    `added` and `removed` are what will really be sent.
+    the first by a group; who is left alone is in none by a group. `now`, `named` and `emails` are
+    by the users' places: the primary team and the named one (or `NONE`). `added` and `removed`
+    are what will really be sent.
     """
     after = distinct(np.concatenate([pairs.present[~among(pairs.present, removed)], added]))
     ours = pairs.wanted[among(pairs.wanted, after)]
@@ -43,7 +42,7 @@ def plan_primaries(
     first, is_named = _first(pairs, ours), _is_in(pairs, named, ours)
     otherwise = np.where(_is_in(pairs, now, ours), now, first)
     wanted = np.where(is_named, named, otherwise)
-    is_asked = may_change & (_count(pairs, after) > 1) & (first != NONE)
+    is_asked = (_count(pairs, after) > 1) & (first != NONE)
     is_so = (now == wanted) & _is_in(pairs, now, after)
     without = (now == NONE) | ((now == LOST) & (_count(pairs, pairs.present) == 0))
     # Swit makes the first team that a user without a primary one gets the primary one.

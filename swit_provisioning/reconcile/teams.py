@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -57,7 +56,7 @@ class Owners:
 def read_teams(swit: SwitState) -> dict[str, Team]:
     """All teams by id, in the order shown."""
     names = ("position", "team_id", "name", "parent_id", "reference")
-    rows = sorted(zip(*(column(swit.teams, name) for name in names), strict=True), key=_place)
+    rows = sorted(zip(*(column(swit.teams, name) for name in names), strict=True))
     return {
         team_id: Team(
             team_id=team_id,
@@ -67,10 +66,6 @@ def read_teams(swit: SwitState) -> dict[str, Team]:
         )
         for _, team_id, name, parent, reference in rows
     }
-
-
-def _place(row: tuple[Any, ...]) -> tuple[int, str]:
-    return row[0], row[1]
 
 
 def find_owners(

@@ -11,6 +11,7 @@ from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.references import reference_key
 from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.by_hand import ANN, DN, directory, group, organisation, team
+from swit_provisioning_tests.reconcile.specification.directory import GroupEntry
 from swit_provisioning_tests.reconcile.specification.organisation import Organisation
 from swit_provisioning_tests.reconcile.specification.states import directory_state, swit_state
 from swit_provisioning_tests.reconcile.trial import attempt
@@ -110,3 +111,75 @@ def test_references_are_compared_as_names_or_as_ids_without_braces(
     text: str | None, key: str
 ) -> None:
     assert reference_key(text) == key
+
+
+ADOPT = Policy(unmanaged_teams="adopt")
+
+
+def adopted(swit: Organisation, *groups: GroupEntry) -> list[tuple[str, dict[str, object]]]:
+    return attempt(directory(*groups), swit, ADOPT).after.calls
+
+
+def test_a_team_made_by_hand_is_adopted_by_the_one_group_that_is_called_so() -> None:
+    """Another program's reference is replaced; the other team by hand stays as it is."""
+    teams = ("T1", "sales", "T0", "of another program", ()), team("T2", "Choir")
+    assert adopted(organisation(*teams), group(0, "Sales"), group(1, "Law")) == [
+        ("team.create", {"name": "Law", "parent": "T0", "reference": DN[1]}),
+        ("team.update", {"team": "T1", "name": "Sales", "reference": DN[0]}),
+    ]
+
+
+def test_a_team_that_two_groups_are_called_as_is_adopted_by_neither() -> None:
+    swit = organisation(team("T1", "Sales"))
+    made = [values["name"] for _, values in adopted(swit, group(0, "Sales"), group(1, "sales"))]
+    assert made == ["Sales (2)", "sales (3)"]
+
+
+def test_a_group_that_has_a_team_adopts_no_other() -> None:
+    swit = organisation(team("T1", "Old", of=0), team("T2", "Sales"))
+    assert adopted(swit, group(0, "Sales")) == [
+        ("team.update", {"team": "T1", "name": "Sales (2)"})
+    ]
+
+
+def test_of_two_teams_that_are_called_by_a_groups_two_names_the_first_is_adopted() -> None:
+    swit = organisation(team("T1", "Sales"), team("T2", "Trade"))
+    both = replace(group(0, "Sales"), names=("Trade", "Sales"))
+    assert adopted(swit, both) == [("team.update", {"team": "T1", "reference": DN[0]})]
+
+
+def test_a_blank_reference_is_none() -> None:
+    """With one, Unassigned would be anybody's team."""
+    read = directory_state(directory(group(0, "A")))
+    swit = swit_state(organisation(team("T1", "Choir")))
+    blank = swit.teams["reference"].fillna(" ")
+    swit = replace(swit, teams=swit.teams.assign(reference=blank))
+    plan = reconcile(read, swit, Policy(unmanaged_teams="delete"), Memory())
+    assert [(change.action, change.target) for change in plan.changes] == [
+        ("team.delete", "Choir"),
+        ("team.create", "A"),
+    ]
+
+
+def test_the_root_is_no_groups_team_whatever_its_reference_says() -> None:
+    swit = organisation()
+    swit.teams["T0"].reference = DN[0]
+    calls = attempt(directory(group(0, "A")), swit).after.calls
+    assert calls == [("team.create", {"name": "A", "parent": "T0", "reference": DN[0]})]
+
+
+def test_two_groups_with_one_id_do_not_share_the_team_that_has_it() -> None:
+    groups = (replace(group(n, name), directory_id=ID) for n, name in enumerate("AB"))
+    swit = organisation(("T1", "A", "T0", ID, ()))
+    plan = attempt(directory(*groups), swit, BY_ID).plan
+    assert [binding.object_id for binding in plan.bindings if binding.kind == "group"] == [
+        "T1",
+        f"new:team:{DN[1].casefold()}",
+    ]
+
+
+def test_a_kept_team_is_no_reason_to_leave_the_next_one_as_it_is() -> None:
+    swit = organisation(team("T1", "Keep", of=0), team("T2", "Old", of=1))
+    groups = group(0, "Renamed"), group(1, "New")
+    calls = attempt(directory(*groups), swit, Policy(teams_to_keep=("Keep",))).after.calls
+    assert calls == [("team.update", {"team": "T2", "name": "New"})]

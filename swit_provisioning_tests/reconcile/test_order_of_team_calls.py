@@ -1,0 +1,196 @@
+"""In which order teams are changed, and which names they are given for a moment."""
+
+from dataclasses import replace
+
+from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.state import Memory
+from swit_provisioning_tests.reconcile.by_hand import DN, directory, group, organisation, team
+from swit_provisioning_tests.reconcile.specification.directory import GroupEntry
+from swit_provisioning_tests.reconcile.specification.organisation import Organisation
+from swit_provisioning_tests.reconcile.trial import attempt
+
+Call = tuple[str, dict[str, object]]
+
+
+def calls(swit: Organisation, *groups: GroupEntry, policy: Policy | None = None) -> list[Call]:
+    return attempt(directory(*groups), swit, policy).after.calls
+
+
+def update(team_id: str, **wanted: str) -> Call:
+    return "team.update", {"team": team_id, **wanted}
+
+
+def test_teams_that_go_with_all_below_them_go_bottom_up_in_one_step() -> None:
+    teams = team("T1", "Old", of=0), team("T2", "Older", of=1, below="T1")
+    plan = attempt(directory(), organisation(*teams)).plan
+    assert [(c.object_id, c.step) for c in plan.changes] == [
+        ("T2", "delete_teams"),
+        ("T1", "delete_teams"),
+    ]
+
+
+def test_teams_that_have_to_be_emptied_go_bottom_up_after_the_moves() -> None:
+    teams = (
+        team("T1", "Old", of=2),
+        team("T2", "Older", of=3, below="T1"),
+        team("T3", "Oldest", of=4, below="T1"),
+        team("T4", "A", of=0, below="T2"),
+        team("T5", "B", of=1, below="T3"),
+    )
+    plan = attempt(directory(group(0, "A"), group(1, "B")), organisation(*teams)).plan
+    assert [(c.object_id, c.step) for c in plan.changes] == [
+        ("T4", "update_teams"),
+        ("T5", "update_teams"),
+        ("T3", "delete_emptied_teams"),
+        ("T2", "delete_emptied_teams"),
+        ("T1", "delete_emptied_teams"),
+    ]
+
+
+def test_updates_go_top_down_in_the_wanted_tree() -> None:
+    """In directory order the child comes first."""
+    teams = team("T1", "A", of=1), team("T2", "B", of=0, below="T1")
+    wanted = group(0, "Child", below=[1]), group(1, "Parent")
+    assert calls(organisation(*teams), *wanted) == [
+        update("T1", name="Parent"),
+        update("T2", name="Child"),
+    ]
+
+
+def test_a_move_goes_before_the_renaming_of_what_is_below_it() -> None:
+    teams = team("T9", "House", of=4), team("T1", "A", of=1), team("T2", "B", of=0, below="T1")
+    wanted = group(0, "Child", below=[1]), group(1, "A", below=[4]), group(4, "House")
+    assert calls(organisation(*teams), *wanted) == [
+        update("T1", parent="T9"),
+        update("T2", name="Child"),
+    ]
+
+
+def test_who_arrives_later_waits_for_who_arrives_before_though_it_could_go_at_once() -> None:
+    """T1 waits for T4's name; T2 waits for T1, and what is below T2 for T2. Nothing is sorted."""
+    teams = (
+        team("T9", "House", of=2),
+        team("T1", "Z", of=0),
+        team("T2", "B", of=1),
+        team("T4", "A", of=3),
+        team("T5", "X", of=4, below="T2"),
+    )
+    wanted = (
+        group(0, "A", below=[2]),
+        group(1, "B", below=[2]),
+        group(2, "House"),
+        group(3, "Y"),
+        group(4, "W", below=[1]),
+    )
+    assert calls(organisation(*teams), *wanted) == [
+        update("T4", name="Y"),
+        update("T1", name="A", parent="T9"),
+        update("T2", parent="T9"),
+        update("T5", name="W"),
+    ]
+
+
+def test_who_arrives_later_goes_first_if_the_earlier_one_needs_its_name() -> None:
+    """One sort is less than a name for a moment and a sort."""
+    teams = team("T9", "House", of=2), team("T1", "A", of=0), team("T2", "B", of=1)
+    wanted = group(0, "B", below=[2]), group(1, "C", below=[2]), group(2, "House")
+    assert calls(organisation(*teams), *wanted) == [
+        update("T2", name="C", parent="T9"),
+        update("T1", name="B", parent="T9"),
+        ("team.sort", {"parent": "T9", "teams": ["T1", "T2"]}),
+    ]
+
+
+def test_of_three_that_hand_names_on_against_their_order_all_go_out_of_turn() -> None:
+    teams = (
+        team("T9", "House", of=3),
+        team("T1", "A", of=0),
+        team("T2", "B", of=1),
+        team("T3", "C", of=2),
+    )
+    wanted = (
+        group(0, "B", below=[3]),
+        group(1, "C", below=[3]),
+        group(2, "D", below=[3]),
+        group(3, "House"),
+    )
+    assert calls(organisation(*teams), *wanted) == [
+        update("T3", name="D", parent="T9"),
+        update("T2", name="C", parent="T9"),
+        update("T1", name="B", parent="T9"),
+        ("team.sort", {"parent": "T9", "teams": ["T1", "T2", "T3"]}),
+    ]
+
+
+def test_who_steps_aside_with_a_name_of_its_own_takes_the_reference_along() -> None:
+    """T1 can't move below T2 before T2 has left it, and T2 needs its name for that."""
+    first = replace(group(0, "C", below=[1]), directory_id="one")
+    teams = team("T1", "A", of=4), team("T2", "B", of=1, below="T1")
+    memory = Memory(groups={"one": "T1"})
+    trial = attempt(directory(first, group(1, "A")), organisation(*teams), memory=memory)
+    assert trial.after.calls == [
+        update("T1", name="C", reference=DN[0]),
+        update("T2", name="A", parent="T0"),
+        update("T1", parent="T2"),
+    ]
+
+
+SWAP = team("T1", "A", of=0), team("T2", "B", of=1)
+SWAPPED = group(0, "B"), group(1, "A")
+
+
+def names_for_a_moment(swit: Organisation, *groups: GroupEntry) -> list[object]:
+    found = calls(swit, *groups)
+    return [v["name"] for _, v in found if str(v.get("name")).startswith("(moving) ")]
+
+
+def test_a_name_for_a_moment_is_none_that_another_team_has() -> None:
+    swit = organisation(*SWAP, team("T3", "(moving) B"))
+    assert names_for_a_moment(swit, *SWAPPED) == ["(moving) B (2)"]
+
+
+def test_a_name_for_a_moment_is_none_that_another_team_is_about_to_get() -> None:
+    """T3 can't move below T1 before T1 has left it, and T1 waits for the swap."""
+    swit = organisation(team("T3", "C", of=2), team("T1", "A", of=0, below="T3"), SWAP[1])
+    groups = *SWAPPED, group(2, "(moving) B", below=[0])
+    assert names_for_a_moment(swit, *groups) == ["(moving) B (2)", "(moving) B"]
+
+
+def test_a_name_for_a_moment_is_none_that_a_new_team_has_got_before() -> None:
+    groups = *SWAPPED, group(2, "(moving) B")
+    assert names_for_a_moment(organisation(*SWAP), *groups) == ["(moving) B", "(moving) B (2)"]
+
+
+def test_who_makes_way_for_a_new_team_takes_no_name_that_another_new_one_gets() -> None:
+    """Sales, the old team, can only go once its child is below the new one."""
+    teams = team("T1", "Sales", of=0), team("T2", "EMEA", of=2, below="T1")
+    groups = group(1, "Sales"), group(2, "EMEA", below=[1]), group(3, "(moving) Sales")
+    made = attempt(directory(*groups), organisation(*teams))
+    assert [v["name"] for _, v in made.after.calls if "name" in v] == [
+        "(moving) Sales (2)",
+        "Sales",
+        "(moving) Sales",
+    ]
+    assert made.plan.changes[0].step == "free_team_names"
+    assert made.plan.changes[0].reason == 'another team needs its name "Sales"'
+
+
+def test_names_that_two_new_teams_need_are_freed_along_both_chains() -> None:
+    """Nobody steps aside: each chain is gone through from its far end."""
+    teams = team("T1", "A", of=0), team("T2", "B", of=1), team("T3", "C", of=2)
+    groups = group(0, "B"), group(1, "D"), group(2, "E"), group(3, "C"), group(4, "A")
+    found = calls(organisation(*teams), *groups)
+    assert [(action, v["name"]) for action, v in found] == [
+        ("team.update", "D"),
+        ("team.update", "B"),
+        ("team.update", "E"),
+        ("team.create", "C"),
+        ("team.create", "A"),
+    ]
+
+
+def test_a_team_that_is_marked_says_why() -> None:
+    swit = organisation(team("T1", "A", of=0))
+    (change,) = attempt(directory(), swit, Policy(team_removal="mark")).plan.changes
+    assert change.after == {"name": "(removed) A"}
+    assert change.reason == "its group has left the directory"

@@ -1,0 +1,92 @@
+"""Which team is the primary one, and what setting it waits for."""
+
+from dataclasses import replace
+
+import pytest
+
+from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning_tests.reconcile.by_hand import (
+    ANN,
+    DN,
+    directory,
+    group,
+    organisation,
+    person,
+    team,
+)
+from swit_provisioning_tests.reconcile.trial import attempt
+
+NEW = person(1, "new@x")
+
+
+def plan_with(primary_group: str | None, *, called: str = "B") -> Plan:
+    """Ann is in A and B by their groups; A is her primary team. A third group may be called B."""
+    swit = organisation(
+        team("T1", "A", of=0, users=["ann"]),
+        team("T2", "B", of=1, users=["ann"]),
+        team("T3", "C", of=2),
+    )
+    swit.users["ann"].teams["T1"] = True
+    ann = replace(ANN, primary_group=primary_group)
+    groups = group(0, "A", members=[ann]), group(1, "B", members=[ann])
+    return attempt(
+        directory(*groups, replace(group(2, "C"), names=("C", called)), users=[ann]), swit
+    ).plan
+
+
+@pytest.mark.parametrize("text", [DN[1], DN[1].upper(), "B", "  b ", "CN=g1 , OU=G, DC=x"])
+def test_the_one_that_the_directory_names_by_dn_or_name_becomes_it(text: str) -> None:
+    (change,) = plan_with(text, called="C").changes
+    assert (change.before["team"], change.after["team"]) == ("A", "B")
+    assert change.reason == "the directory names it"
+
+
+@pytest.mark.parametrize("text", [None, "", "  ", "A", "Nobody's", DN[2], "cn=,"])
+def test_the_present_one_stays_where_it_is_named_or_no_other_of_theirs_is(text: str | None) -> None:
+    assert plan_with(text, called="C").changes == ()
+
+
+def test_a_name_that_two_groups_have_names_neither() -> None:
+    assert plan_with("B", called="b").changes == ()
+
+
+def test_a_new_persons_named_team_waits_for_both_to_be_made() -> None:
+    new = replace(NEW, primary_group="B")
+    groups = group(0, "A", members=[new]), group(1, "B", members=[new])
+    plan = attempt(directory(*groups, users=[ANN, new]), organisation()).plan
+    (change,) = plan.of_step("update_primary_teams")
+    made = f"new:team:{DN[1].casefold()}"
+    assert change.object_id == "new:user:new@x"
+    assert change.before == {"team_id": None, "team": None}
+    assert change.after == {"team_id": made, "team": "B"}
+    assert change.depends_on == (f"team.create:{made}", "user.create:new:user:new@x")
+
+
+def test_a_new_person_without_a_named_team_gets_the_first_by_joining_it() -> None:
+    groups = group(0, "A", members=[NEW]), group(1, "B", members=[NEW])
+    trial = attempt(directory(*groups, users=[ANN, NEW]), organisation())
+    assert "primary.update" not in trial.plan.counts()
+
+
+def test_who_is_in_several_teams_and_has_no_primary_one_gets_the_first_by_a_group() -> None:
+    teams = (
+        team("T9", "Choir", users=["ann"]),
+        team("T1", "A", of=0, users=["ann"]),
+        team("T2", "B", of=1, users=["ann"]),
+    )
+    groups = group(0, "A", members=[ANN]), group(1, "B", members=[ANN])
+    (change,) = attempt(directory(*groups), organisation(*teams)).plan.changes
+    assert (change.before["team"], change.after["team"]) == (None, "A")
+    assert change.reason == "in several teams, none of them the primary one"
+
+
+def test_who_loses_the_primary_team_with_its_deletion_gets_another() -> None:
+    swit = organisation(
+        team("T0x", "Old", of=3, users=["ann"]),
+        team("T1", "A", of=0, users=["ann"]),
+        team("T2", "B", of=1, users=["ann"]),
+    )
+    swit.users["ann"].teams["T0x"] = True
+    groups = group(0, "A", members=[ANN]), group(1, "B", members=[ANN])
+    calls = attempt(directory(*groups), swit).after.calls
+    assert calls[-1] == ("primary.update", {"team": "T1", "user": "ann"})

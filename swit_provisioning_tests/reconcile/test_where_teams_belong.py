@@ -1,0 +1,107 @@
+"""Under which team each belongs, in which order, and where it stays because there is none."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.reconcile.planner import reconcile
+from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.state import Memory
+from swit_provisioning_tests.reconcile.by_hand import DN, directory, group, organisation, team
+from swit_provisioning_tests.reconcile.specification.directory import GroupEntry
+from swit_provisioning_tests.reconcile.specification.organisation import Organisation
+from swit_provisioning_tests.reconcile.specification.states import directory_state, swit_state
+from swit_provisioning_tests.reconcile.trial import attempt
+
+
+def ordered(*orders: int | None, swit: Organisation | None = None) -> Plan:
+    """The plan for groups A, B, C... with these values of the order attribute."""
+    groups = [group(number, "ABCDE"[number]) for number in range(len(orders))]
+    read = directory_state(directory(*groups))
+    order = pd.array(orders, dtype="Float64")
+    read = replace(read, groups=read.groups.assign(order=order))
+    return reconcile(read, swit_state(swit or organisation()), Policy(), Memory())
+
+
+@pytest.mark.parametrize(
+    ("orders", "names"),
+    [
+        ((None, None, None), "ABC"),
+        ((3, 1, 2), "BCA"),
+        ((None, 1, None), "BAC"),
+        ((2, None, 1), "CAB"),
+        ((1, 1, 0), "CAB"),
+    ],
+)
+def test_directory_order_is_the_order_attribute_then_the_files(
+    orders: Sequence[int | None], names: str
+) -> None:
+    assert [change.target for change in ordered(*orders).changes] == list(names)
+
+
+def test_teams_are_sorted_by_the_order_attribute() -> None:
+    swit = organisation(team("T1", "A", of=0), team("T2", "B", of=1))
+    (change,) = ordered(2, 1, swit=swit).changes
+    assert change.after["team_ids"] == ["T2", "T1", "TU"]
+    assert ordered(1, 2, swit=swit).changes == ()
+
+
+def test_a_team_whose_only_parents_have_no_team_stays_where_it_is() -> None:
+    """The group above it has no name, so no team."""
+    swit = organisation(team("T1", "House"), team("T2", "B", of=1, below="T1"))
+    trial = attempt(directory(group(0, ""), group(1, "B", below=[0])), swit)
+    assert trial.after.calls == []
+
+
+def test_no_team_moves_below_one_that_stays_put_somewhere_below_it() -> None:
+    """T2 stays put below a team by hand, and that below T1, which the directory has below T2."""
+    teams = (
+        team("T1", "A", of=0),
+        team("T9", "By hand", below="T1"),
+        team("T2", "B", of=1, below="T9"),
+    )
+    groups = group(0, "A", below=[1]), group(1, "B", below=[2]), group(2, "")
+    trial = attempt(directory(*groups), organisation(*teams))
+    assert trial.after.calls == []
+    assert ("parent passed over", DN[0]) in [(f.kind, f.subject) for f in trial.plan.findings]
+
+
+def test_all_that_would_go_from_above_one_that_stays_are_told() -> None:
+    teams = (
+        team("T1", "Old", of=0),
+        team("T2", "Older", of=1, below="T1"),
+        team("T3", "By hand", below="T2"),
+        team("T4", "Other", of=2),
+    )
+    trial = attempt(directory(), organisation(*teams))
+    assert trial.after.calls == [("team.delete", {"team": "T4"})]
+    assert [f.subject for f in trial.plan.findings if f.kind == "team kept"] == ["Old", "Older"]
+
+
+def test_a_group_in_another_excluded_one_and_in_no_other_is_no_parents_child() -> None:
+    """Out of scope is no parent: its team goes to the root."""
+    teams = team("T1", "House", of=0), team("T2", "B", of=1, below="T1")
+    groups: tuple[GroupEntry, ...] = (group(0, "House"), group(1, "B", below=[0]))
+    trial = attempt(directory(*groups), organisation(*teams), Policy(teams_to_exclude=("House",)))
+    assert trial.after.calls == [("team.update", {"team": "T2", "parent": "T0"})]
+
+
+def test_a_blank_name_to_exclude_excludes_nobody() -> None:
+    trial = attempt(directory(group(0, "A")), organisation(), Policy(teams_to_exclude=(" ",)))
+    assert [action for action, _ in trial.after.calls] == ["team.create"]
+
+
+def test_a_new_teams_number_is_told_as_anothers() -> None:
+    trial = attempt(directory(group(0, "A")), organisation(team("T1", "A")))
+    assert [values["name"] for _, values in trial.after.calls] == ["A (2)"]
+    assert [(f.kind, f.subject) for f in trial.plan.findings] == [("name taken", DN[0])]
+
+
+def test_groups_without_names_and_with_names_that_are_kept_get_no_team_side_by_side() -> None:
+    policy = Policy(teams_to_keep=("Keep*",))
+    trial = attempt(directory(group(0, ""), group(1, "Keeper")), organisation(), policy)
+    assert trial.after.calls == []
+    assert [f.kind for f in trial.plan.findings] == ["group without a name", "name is kept"]
