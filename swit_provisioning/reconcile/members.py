@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 
 from swit_provisioning.reconcile.columns import NONE, Numbers, index_of, mask, places
 from swit_provisioning.reconcile.groups import Groups
@@ -48,14 +47,10 @@ class Members:
         self._swit, self._people, self._users = swit, people, users
         self._groups = scope.in_scope
         accounts = people.accounts
-        ids = index_of([*accounts.user_id, *users.made])
-        emails = index_of([*accounts.email, *users.made.values()])
-        order = pc.sort_indices(emails)
-        self._index = ids.take(order)
-        self._ids, self._emails = self._index.to_pylist(), emails.take(order).to_pylist()
-        self._of_account = np.empty(len(ids), dtype=np.int64)
-        self._of_account[order.to_numpy()] = np.arange(len(ids))
-        self._of_entry = np.append(self._of_account, NONE)[_accounts_of_entries(people, users)]
+        self._ids = [*accounts.user_id, *users.made]
+        self._emails = [*accounts.email, *users.made.values()]
+        self._index = index_of(self._ids)
+        self._of_entry = np.array(_accounts_of_entries(people, users), dtype=np.int64)
         of_row = np.append(self._of_entry, NONE)[people.entries.place_of_row]
         self._group, self._user = scope.rank_of_row[links.group], of_row[links.user]
 
@@ -130,9 +125,7 @@ class Members:
         place |= dict.fromkeys(owners.own, UNCOUNTED)
         primary = self._people.accounts.primary_team
         now = np.full(len(self._ids), NONE, dtype=np.int64)
-        now[self._of_account[: len(primary)]] = [
-            place.get(team, LOST) if team else NONE for team in primary
-        ]
+        now[: len(primary)] = [place.get(team, LOST) if team else NONE for team in primary]
         return now
 
     def _named(self, teams: _Teams) -> Numbers:

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from swit_provisioning.reconcile.changes import single_change
-from swit_provisioning.reconcile.columns import Mask, Numbers, among, distinct
+from swit_provisioning.reconcile.columns import NONE, Mask, Numbers, among, distinct
 from swit_provisioning.reconcile.plan import Change
 
 
@@ -21,7 +22,7 @@ class Pairs:
     teams: Sequence[str]
     """Ids of teams, new ones too; groups' teams come first, in directory order."""
     users: Sequence[str]
-    """Ids of users, new ones too, in the order of their addresses."""
+    """Ids of users, new ones too."""
     wanted: Numbers
     """Memberships by groups, sorted."""
     present: Numbers
@@ -47,13 +48,13 @@ def compare(
 ) -> Pairs:
     """Find out who joins and who leaves.
 
-    `wanted` and `present` are places of teams and of users, negative where unknown. Members of
+    `wanted` and `present` are places of teams and of users, `NONE` where unknown. Members of
     `managed` teams only are changed, and never those of `untouched` users; `removed_users` need
     not leave, Swit takes them out.
     """
     size = max(len(teams), 1)
-    want, have = _pairs(*wanted, size), _pairs(*present, size)
-    want = want[managed[want % size] & ~untouched[want // size]]
+    want = _pairs(*wanted, managed, ~untouched)
+    have = _pairs(*present, np.ones_like(managed), np.ones_like(untouched))
     added = want[~among(want, have)]
     extra = have[~among(have, want)]
     user = extra // size
@@ -96,15 +97,17 @@ def _by_team(
     """Team id -> its users' ids and addresses; both sorted, the teams in directory order."""
     team, user = pairs.split(numbers)
     order = np.argsort(team, kind="stable")
-    team, user = team[order], user[order]
-    starts = np.flatnonzero(np.diff(team, prepend=-1))
-    groups = np.split(user, starts)[1:]
-    for place, members in zip(team[starts].tolist(), groups, strict=True):
-        at = members.tolist()
+    team, users = team[order], user[order].tolist()
+    starts = np.flatnonzero(np.diff(team, prepend=NONE))
+    for place, (start, end) in zip(
+        team[starts].tolist(), pairwise([*starts.tolist(), len(users)]), strict=True
+    ):
+        at = sorted(users[start:end], key=emails.__getitem__)
         ids, addresses = [pairs.users[p] for p in at], [emails[p] for p in at]
         yield pairs.teams[place], {"user_ids": ids, "emails": addresses}
 
 
-def _pairs(team: Numbers, user: Numbers, size: int) -> Numbers:
-    known = (team >= 0) & (user >= 0)
-    return distinct(user[known] * size + team[known])
+def _pairs(team: Numbers, user: Numbers, teams: Mask, users: Mask) -> Numbers:
+    """Those with a team and a user that are marked, as numbers; what is nowhere is none."""
+    counts = np.append(teams, False)[team] & np.append(users, False)[user]
+    return distinct(user[counts] * len(teams) + team[counts])

@@ -51,7 +51,7 @@ def plan_primaries(
         is_named, (gets == 1) & (_first(pairs, added) == wanted), gets > 0
     )
     changed = np.flatnonzero(is_asked & ~is_so & ~by_itself)
-    for user in changed.tolist():
+    for user in sorted(changed.tolist(), key=emails.__getitem__):
         old = int(now[user])
         yield _change(
             user=pairs.users[user],
