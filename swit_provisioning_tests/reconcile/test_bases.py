@@ -109,8 +109,10 @@ def test_what_was_read_of_each_base_is_counted_with_the_plan_and_without_one() -
     assert plan_of(directory(*groups, users=people), organisation()).bases.directory == {
         "file": {"users": 1, "groups": 1}
     }
-    plan = plan_of(directory(*groups, users=people[1:]), organisation(), KEEP)
+    swit = organisation(team("T1", "A", of=0, users=["ann"]))
+    plan = plan_of(directory(*groups, users=people[1:]), swit, KEEP)
     assert plan.changes == ()
+    assert (plan.bases.users, plan.bases.teams, plan.bases.memberships) == (2, 3, 1)
     assert plan.bases.directory == {"file": {"users": 0, "groups": 1}}
     assert plan.bases.swit["distinct_users"] == plan.bases.swit["total_rows"] == 2
     assert plan.policy == KEEP.document()

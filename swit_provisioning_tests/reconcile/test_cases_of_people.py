@@ -131,6 +131,19 @@ def test_without_a_memory_of_them_they_are_taken_for_leavers() -> None:
     assert plan.bases.directory["file"]["users"] == 1
 
 
+def test_a_change_of_domain_for_everybody_plans_no_departure() -> None:
+    """Swit has no call that changes an address, so all stay as they are, and are told."""
+    firm = [person(number, f"{name}@new") for number, name in enumerate(("ann", "bob", "eve"))]
+    users = ["ann", "bob", "eve"]
+    swit = organisation(team("T1", "A", of=0, users=users), users=users)
+    memory = Memory(
+        users={entry.dn.casefold(): user for entry, user in zip(firm, users, strict=True)}
+    )
+    trial = attempt(directory(group(0, "A", members=firm), users=firm), swit, memory=memory)
+    assert trial.after.calls == []
+    assert [finding.kind for finding in trial.plan.findings] == ["address changed"] * 3
+
+
 def renamed_ou() -> tuple[Directory, Organisation]:
     """Three groups in an OU that was renamed: all of their DNs differ from the references."""
     groups = [

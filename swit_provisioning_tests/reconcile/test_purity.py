@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import swit_provisioning_tests
-from swit_provisioning.reconcile.plan import Binding, Finding, Plan
+from swit_provisioning.reconcile.plan import Binding, Finding, Plan, TeamBefore
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import Memory
@@ -146,6 +146,19 @@ A_PLAN = replace(
     directory_identity="dc=example,dc=org",
 )
 FIRST, SECOND = A_PLAN.changes
+A_TEAM = TeamBefore(team_id="T1", name="A", parent_id="T0", others=2)
+
+
+def test_what_is_listed_beside_a_plan_is_kept_with_it() -> None:
+    beside = replace(A_PLAN, changes=(), disabled=(FIRST,), held=(SECOND,), teams=(A_TEAM,))
+    assert Plan.of(json.loads(json.dumps(beside.document()))) == beside
+
+
+def test_a_plan_that_an_earlier_version_kept_without_its_teams_can_be_read() -> None:
+    kept = A_PLAN.document()
+    del kept["teams"]
+    assert Plan.of(kept) == A_PLAN
+
 
 OTHERS: dict[str, Plan] = {
     "one change less": replace(A_PLAN, changes=(FIRST,)),
