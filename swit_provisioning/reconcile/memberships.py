@@ -96,7 +96,7 @@ def _by_team(
 ) -> Iterator[tuple[str, dict[str, list[str]]]]:
     """Team id -> its users' ids and addresses; both sorted, the teams in directory order."""
     team, user = pairs.split(numbers)
-    order = np.argsort(team, kind="stable")
+    order = np.argsort(team)
     team, users = team[order], user[order].tolist()
     starts = np.flatnonzero(np.diff(team, prepend=NONE))
     for place, (start, end) in zip(

@@ -5,6 +5,9 @@ from dataclasses import replace
 import pytest
 
 from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.reconcile.planner import reconcile
+from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.by_hand import (
     ANN,
     DN,
@@ -14,6 +17,8 @@ from swit_provisioning_tests.reconcile.by_hand import (
     person,
     team,
 )
+from swit_provisioning_tests.reconcile.specification.organisation import UNASSIGNED
+from swit_provisioning_tests.reconcile.specification.states import directory_state, swit_state
 from swit_provisioning_tests.reconcile.trial import attempt
 
 NEW = person(1, "new@x")
@@ -90,3 +95,50 @@ def test_who_loses_the_primary_team_with_its_deletion_gets_another() -> None:
     groups = group(0, "A", members=[ANN]), group(1, "B", members=[ANN])
     calls = attempt(directory(*groups), swit).after.calls
     assert calls[-1] == ("primary.update", {"team": "T1", "user": "ann"})
+
+
+def test_the_present_one_stays_though_it_is_not_the_first() -> None:
+    swit = organisation(team("T1", "A", of=0, users=["ann"]), team("T2", "B", of=1, users=["ann"]))
+    swit.users["ann"].teams["T2"] = True
+    groups = group(0, "A", members=[ANN]), group(1, "B", members=[ANN])
+    assert attempt(directory(*groups), swit).after.calls == []
+
+
+def test_a_primary_team_that_they_are_not_in_is_none() -> None:
+    """Swit can be read so while somebody leaves a team."""
+    teams = (
+        team("T1", "A", of=0),
+        team("T2", "B", of=1, users=["ann"]),
+        team("T3", "C", of=2, users=["ann"]),
+    )
+    groups = group(0, "A"), group(1, "B", members=[ANN]), group(2, "C", members=[ANN])
+    swit = swit_state(organisation(*teams))
+    swit = replace(swit, users=swit.users.assign(primary_team="T1"))
+    (change,) = reconcile(directory_state(directory(*groups)), swit, Policy(), Memory()).changes
+    assert (change.before["team"], change.after["team"]) == (None, "B")
+    assert change.reason == "in several teams, none of them the primary one"
+
+
+def test_who_has_swits_own_team_for_a_primary_one_gets_the_first_by_a_group() -> None:
+    """They have one, so no other becomes it by their joining."""
+    swit = organisation(team("T1", "A", of=0), team("T2", "B", of=1))
+    swit.teams[UNASSIGNED].users.append("ann")
+    swit.users["ann"].teams[UNASSIGNED] = True
+    groups = group(0, "A", members=[ANN]), group(1, "B", members=[ANN])
+    calls = attempt(directory(*groups), swit).after.calls
+    assert calls[-1] == ("primary.update", {"team": "T1", "user": "ann"})
+
+
+def test_people_come_in_the_order_of_their_addresses() -> None:
+    """Whatever their ids are: those are nobody's to read."""
+    swit = organisation(team("T1", "A", of=0), team("T2", "B", of=1), team("T3", "Choir"), users=[])
+    people = [person(0, "ann@x"), person(1, "bob@x")]
+    for user, entry in zip(("U2", "U1"), people, strict=True):
+        swit.add_user(user, entry.emails[0], entry.names[0])
+        swit.teams["T3"].users.append(user)
+        swit.users[user].teams["T3"] = True
+    groups = group(0, "A", members=people), group(1, "B", members=people)
+    plan = attempt(directory(*groups, users=people), swit).plan
+    joins, _ = plan.of_step("add_members")
+    assert joins.after == {"user_ids": ["U2", "U1"], "emails": ["ann@x", "bob@x"]}
+    assert [c.object_id for c in plan.of_step("update_primary_teams")] == ["U2", "U1"]
