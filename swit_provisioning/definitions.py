@@ -26,7 +26,7 @@ from swit_provisioning.resources.frames import ParquetFramesResource
 from swit_provisioning.resources.progress import ProgressResource
 from swit_provisioning.resources.writing import WriterResource
 from swit_provisioning.schedules import daily_sync
-from swit_provisioning.sensors import dead_runs
+from swit_provisioning.sensors import SENSORS
 from swit_provisioning.settings import ScheduleSettings
 
 
@@ -48,7 +48,7 @@ def defs() -> dg.Definitions:
         asset_checks=[plan_is_safe, *outcome_checks, few_changes_were_rejected],
         jobs=JOBS,
         loggers={"silent": SILENT},
-        sensors=[dead_runs],
+        sensors=SENSORS,
         schedules=daily_sync(ScheduleSettings.load()),
         # One process, so that one pace holds for all steps of a run.
         executor=dg.in_process_executor,

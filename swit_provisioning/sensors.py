@@ -2,12 +2,15 @@
 
 import dagster as dg
 
+from swit_provisioning.messages.delivery import channels, deliver
+from swit_provisioning.messages.runs import settings_for_telling, tell_of_run
 from swit_provisioning.resources.dead_runs import bury_the_dead
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.store.errors import StoreError
 
 _SECONDS = 15
+_A_MINUTE = 60
 
 
 @dg.sensor(minimum_interval_seconds=_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -25,3 +28,47 @@ def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     if not dead:
         return dg.SkipReason("Every run that is not over is alive.")
     return dg.SkipReason(f"Their process is gone, they are marked as failed: {', '.join(dead)}.")
+
+
+def _told(status: dg.DagsterRunStatus, name: str, says: str) -> dg.RunStatusSensorDefinition:
+    @dg.run_status_sensor(
+        run_status=status,
+        name=name,
+        description=says,
+        minimum_interval_seconds=_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def sensor(context: dg.RunStatusSensorContext) -> dg.SkipReason:
+        run_id = context.dagster_run.run_id
+        troubles = tell_of_run(context.instance, run_id)
+        return dg.SkipReason(" ".join(troubles) or f"The run {run_id} is looked at.")
+
+    return sensor
+
+
+told_successes = _told(
+    dg.DagsterRunStatus.SUCCESS, "told_successes", "Tell the webhooks of runs that went well."
+)
+told_failures = _told(
+    dg.DagsterRunStatus.FAILURE, "told_failures", "Tell the webhooks of runs that failed."
+)
+told_cancellations = _told(
+    dg.DagsterRunStatus.CANCELED, "told_cancellations", "Tell the webhooks of runs that were ended."
+)
+
+
+@dg.sensor(minimum_interval_seconds=_A_MINUTE, default_status=dg.DefaultSensorStatus.RUNNING)
+def undelivered_messages() -> dg.SkipReason:
+    """Post what a webhook has not taken yet."""
+    settings = settings_for_telling()
+    if not channels(settings):
+        return dg.SkipReason("Neither SWIT_WEBHOOK_URL nor ALERT_WEBHOOK_URL is set.")
+    try:
+        with open_store(settings) as store:
+            troubles = deliver(store, settings)
+    except StoreError as error:
+        return dg.SkipReason(str(error))
+    return dg.SkipReason(" ".join(troubles) or "No message is waiting.")
+
+
+SENSORS = (dead_runs, told_successes, told_failures, told_cancellations, undelivered_messages)

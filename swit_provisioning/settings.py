@@ -6,12 +6,13 @@ that cannot be used raises `SettingsError`, which names every problem at once an
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -38,6 +39,8 @@ SECRETS = (
     "token_encryption_key",
     "state_database_url",
     "operation_auth_key",
+    "swit_webhook_url",
+    "alert_webhook_url",
 )
 _DESTRUCTIVE: frozenset[Action] = frozenset(
     {"user.deactivate", "user.remove", "team.delete", "membership.remove"}
@@ -115,10 +118,21 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _webhook(value: SecretStr | None) -> SecretStr | None:
+    """Whoever knows the address may post there, so it is not repeated."""
+    if value is not None:
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in {"http", "https"} or not parts.hostname or " " in parts.netloc:
+            message = "it is no address; for example https://hook.swit.io/chat/CHANNEL/WEBHOOK"
+            raise ValueError(message)
+    return value
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 LimitSetting = Annotated[Limit, NoDecode, BeforeValidator(_limit)]
 Text = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
+Webhook = Annotated[Secret, AfterValidator(_webhook)]
 Address = Annotated[str, AfterValidator(_address)]
 
 
@@ -353,6 +367,27 @@ class Settings(ScheduleSettings):
         default=None,
         description="the key of the HTTP gateway (`serve`): 16 characters or more",
     )
+    swit_webhook_url: Webhook = Field(
+        default=None,
+        description="where summaries and failures are posted as text: a Swit chat, "
+        "`https://hook.swit.io/chat/...`",
+    )
+    alert_webhook_url: Webhook = Field(
+        default=None,
+        description="where the same is posted as JSON: anything else, since Swit's own hook is "
+        "down when Swit is",
+    )
+    alert_after_hours: float = Field(
+        default=30,
+        ge=0,
+        description="with `SCHEDULE_TIME`: nothing has succeeded for so long, so somebody is "
+        "told; 0: never",
+    )
+    dagster_ui_url: Annotated[Text, AfterValidator(lambda v: v and _address(v))] = Field(
+        default=None,
+        description="where people see the Dagster UI, `https://sync.example.com`: messages link "
+        "to their run",
+    )
     host: str = Field(
         default="127.0.0.1", description="the address that the HTTP gateway listens on"
     )
@@ -367,7 +402,7 @@ class Settings(ScheduleSettings):
             SettingsError: with every problem at once.
 
         """
-        from_files, problems = _secrets_from_files(os.environ)
+        from_files, problems = _secrets_from_files(sources())
         try:
             settings = cls.model_validate(from_files)
         except ValidationError as error:
@@ -378,6 +413,18 @@ class Settings(ScheduleSettings):
         if problems:
             raise SettingsError(problems)
         return settings
+
+    @classmethod
+    def what_can_be_used(cls) -> Self:
+        """The same with the default in place of every value that can't be used: to tell of it."""
+        values: dict[str, Any] = dict(_secrets_from_files(sources())[0])
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            wrong = {str(item["loc"][0]) for item in error.errors(include_input=False)}
+        return cls.model_validate(
+            values | {name.lower(): cls.model_fields[name.lower()].default for name in wrong}
+        )
 
     def contradictions(self) -> list[str]:
         """What only several variables together can get wrong."""
@@ -572,21 +619,37 @@ def _expand(names: tuple[str, ...]) -> frozenset[Action]:
     )
 
 
-def _secrets_from_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """The values of `..._FILE` variables, and what is wrong with them."""
+def sources() -> tuple[dict[str, str], ...]:
+    """The environment, then the lines of `.env`; names in upper case, empty values left out."""
+    path = Path(str(_CONFIG["env_file"]))
+    lines = dotenv_values(path, encoding="utf-8") if path.is_file() else {}
+    return tuple(
+        {name.upper(): value for name, value in source.items() if value}
+        for source in (os.environ, lines)
+    )
+
+
+def _secrets_from_files(
+    given: Iterable[Mapping[str, str]],
+) -> tuple[dict[str, str], list[str]]:
+    """The values of `..._FILE` variables, and what is wrong with them. The first source wins."""
     values: dict[str, str] = {}
     problems: list[str] = []
-    for name in SECRETS:
-        path = environ.get(f"{name.upper()}_FILE")
+    given = tuple(given)
+    for secret in SECRETS:
+        name = secret.upper()
+        named = (source for source in given if name in source or f"{name}_FILE" in source)
+        source = next(named, {})
+        path = source.get(f"{name}_FILE")
         if not path:
             continue
-        if environ.get(name.upper()):
-            problems.append(f"{name.upper()} and {name.upper()}_FILE are both set; keep one")
+        if name in source:
+            problems.append(f"{name} and {name}_FILE are both set; keep one")
             continue
         try:
-            values[name] = Path(path).read_text(encoding="utf-8").strip()
+            values[secret] = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            problems.append(f"{name.upper()}_FILE: cannot read {path}: {error}")
+            problems.append(f"{name}_FILE: cannot read {path}: {error}")
     return values, problems
 
 

@@ -110,7 +110,9 @@ def test_a_secret_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_no_secret_is_in_a_repr_or_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     marked = {name.upper(): f"marked-{name}" for name in SECRETS}
-    set_all(monkeypatch, **(marked | {"TOKEN_ENCRYPTION_KEY": Fernet.generate_key().decode()}))
+    hooks = {name: f"https://x/{mark}" for name, mark in marked.items() if "WEBHOOK" in name}
+    key = {"TOKEN_ENCRYPTION_KEY": Fernet.generate_key().decode()}
+    set_all(monkeypatch, **(marked | hooks | key))
     shown = repr(Settings.load())
     monkeypatch.setenv("LDAP_TLS", "ssl")
     with pytest.raises(SettingsError) as caught:
@@ -171,3 +173,50 @@ def test_the_sandbox_has_a_state_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
     live = Settings.load().database_url
     monkeypatch.setenv("IS_RUNNING_LOCALLY", "True")
     assert Settings.load().database_url != live
+
+
+def test_a_file_may_be_named_in_dotenv_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "password").write_text("from the file\n", encoding="utf-8")
+    (tmp_path / ".env").write_text(f"LDAP_PASSWORD_FILE={tmp_path / 'password'}\n", "utf-8")
+    password = Settings.load().ldap_password
+    assert password is not None
+    assert password.get_secret_value() == "from the file"
+    monkeypatch.setenv("LDAP_PASSWORD", "from the environment")
+    password = Settings.load().ldap_password
+    assert password is not None
+    assert password.get_secret_value() == "from the environment"
+
+
+def test_a_file_that_the_environment_names_goes_before_a_line_of_dotenv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "password").write_text("from the file", encoding="utf-8")
+    (tmp_path / ".env").write_text("LDAP_PASSWORD=from the line\n", encoding="utf-8")
+    monkeypatch.setenv("LDAP_PASSWORD_FILE", str(tmp_path / "password"))
+    password = Settings.load().ldap_password
+    assert password is not None
+    assert password.get_secret_value() == "from the file"
+
+
+def test_a_secret_and_its_file_side_by_side_in_dotenv_are_one_too_many(tmp_path: Path) -> None:
+    lines = f"LDAP_PASSWORD=x\nLDAP_PASSWORD_FILE={tmp_path / 'password'}\n"
+    (tmp_path / ".env").write_text(lines, encoding="utf-8")
+    assert problems() == ["LDAP_PASSWORD and LDAP_PASSWORD_FILE are both set; keep one"]
+
+
+def test_what_can_be_used_of_settings_with_problems_is_there_to_tell_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_all(
+        monkeypatch,
+        LDAP_TLS="ssl",
+        MAX_DEACTIVATIONS="many",
+        ALERT_WEBHOOK_URL="nowhere",
+        SWIT_WEBHOOK_URL="https://hook.swit.io/chat/1/2",
+        HIDE_NAMES="nowhere",
+    )
+    with pytest.raises(SettingsError):
+        Settings.load()
+    usable = Settings.what_can_be_used()
+    assert usable.swit_webhook_url is not None
+    assert (usable.alert_webhook_url, usable.ldap_tls, usable.hide_names) == (None, None, "nowhere")

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from swit_provisioning.cli.console import errors, output
 from swit_provisioning.cli.findings_file import FindingsFile
+from swit_provisioning.cli.messages import say_webhooks, sent_message
 from swit_provisioning.cli.tables import findings_table, guards_table, header, team_tree
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.reconcile.columns import column
@@ -28,10 +29,12 @@ from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reading import read_organization
 
 
-def check_both_sides(settings: Settings, csv: Path | None = None) -> int:
+def check_both_sides(
+    settings: Settings, csv: Path | None = None, *, send_message: bool = False
+) -> int:
     """Look at each side for itself, so that one's trouble does not hide the other's. 1: trouble.
 
-    `csv` gets the directory's findings.
+    `csv` gets the directory's findings; `send_message`: the webhooks get a message.
 
     Raises:
         UnwritableFileError: `csv` can't be written; nothing was read then.
@@ -61,13 +64,17 @@ def check_both_sides(settings: Settings, csv: Path | None = None) -> int:
         elif directory:
             findings = directory_findings(directory, settings.policy())
             _say_findings(console, findings)
+        say_webhooks(console, settings)
         if directory and file:
             console.print(f"{file.write(findings)} findings are in {csv}", markup=False)
     for error in (directory_error, swit_error):
         if error is not None:
             trouble.print(str(error), style="red", markup=False, highlight=False)
+    undelivered = send_message and not sent_message(console, trouble, settings)
     wrong_settings = any(isinstance(e, SettingsError) for e in (directory_error, swit_error))
-    return 2 if wrong_settings else int(directory_error is not None or swit_error is not None)
+    if wrong_settings:
+        return 2
+    return int(undelivered or directory_error is not None or swit_error is not None)
 
 
 def _directory(settings: Settings) -> tuple[DirectoryState | None, Exception | None]:

@@ -87,13 +87,16 @@ def _pasted() -> str:
     type=click.Path(path_type=Path),
     help="Write every bad record of the directory there (UTF-8 with BOM, as Excel reads it).",
 )
+@click.option(
+    "--message", "send_message", is_flag=True, help="Send the webhooks a message, to see it arrive."
+)
 @exits
-def check(*, csv: Path | None) -> int:
+def check(*, csv: Path | None, send_message: bool) -> int:
     """Read both sides and say what is there. Writes nothing to either."""
     from swit_provisioning.cli.check import check_both_sides
     from swit_provisioning.settings import Settings
 
-    return check_both_sides(Settings.load(), csv)
+    return check_both_sides(Settings.load(), csv, send_message=send_message)
 
 
 @main.command()

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.store.acceptances import Acceptances
+from swit_provisioning.store.alarms import Alarms
 from swit_provisioning.store.approvals import Approvals
 from swit_provisioning.store.database import Database, utc_now
 from swit_provisioning.store.encryption import Cipher, cipher_of
@@ -20,6 +21,7 @@ from swit_provisioning.store.identities import Identities
 from swit_provisioning.store.journal import Journal
 from swit_provisioning.store.lease import Lease
 from swit_provisioning.store.organization import BoundOrganization
+from swit_provisioning.store.outbox import Outbox
 from swit_provisioning.store.pauses import Pauses
 from swit_provisioning.store.plans import Plans
 from swit_provisioning.store.reads import Reads
@@ -51,6 +53,8 @@ class Store:
         self.lease = Lease(database)
         self.pauses = Pauses(database)
         self.organization = BoundOrganization(database)
+        self.outbox = Outbox(database)
+        self.alarms = Alarms(database)
 
     def memory(self) -> Memory:
         """All that a plan needs to know of the plans before it."""

@@ -28,8 +28,12 @@ class Stage:
 
     def run(self, *words: str) -> Result:
         """Run a command on the directory as it is now."""
-        self._file.write_text(json.dumps(self.directory), encoding="utf-8")
+        self.write_directory()
         return CliRunner().invoke(main, words, catch_exceptions=False)
+
+    def write_directory(self) -> None:
+        """Let the program see the directory as it is now."""
+        self._file.write_text(json.dumps(self.directory), encoding="utf-8")
 
     def json(self, *words: str, code: int = 0) -> dict[str, Any]:
         """Run a command with `--json` and hold it to its exit code; the document."""

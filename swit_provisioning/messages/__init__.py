@@ -1,0 +1,1 @@
+"""What people are told beside the UI: after runs, and when something is wrong."""

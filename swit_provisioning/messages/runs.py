@@ -1,0 +1,69 @@
+"""What is told of a run that has ended: once, by whoever notices first."""
+
+from typing import Final
+
+import dagster as dg
+
+from swit_provisioning.messages.delivery import channels, deliver, post_at_once, tell
+from swit_provisioning.messages.stories import is_somebodys_business, story_of
+from swit_provisioning.report.posts import Message
+from swit_provisioning.report.run_story import run_message
+from swit_provisioning.resources.state import open_store
+from swit_provisioning.settings import Settings, SettingsError
+from swit_provisioning.store.errors import StoreError
+from swit_provisioning.store.store import Store
+
+_TOLD_TAG: Final = "swit_provisioning/told"
+"""Of a run that was told of while the state database could not be used."""
+
+
+def tell_of_run(dagster: dg.DagsterInstance, run_id: str) -> list[str]:
+    """Tell of a run that has ended, if there is anything to tell; troubles, a sentence each.
+
+    Whatever goes wrong here is no trouble of the run.
+    """
+    try:
+        settings = settings_for_telling()
+        run = dagster.get_run_by_id(run_id)
+        if run is None or not channels(settings):
+            return []
+        try:
+            with open_store(settings) as store:
+                message = _message(dagster, run, settings, store)
+                if message is not None:
+                    tell(store, settings, f"run {run_id}", message)
+                return deliver(store, settings)
+        except StoreError:
+            return _told_without_state(dagster, run, settings)
+    except Exception as error:  # noqa: BLE001 - a message never fails a run
+        return [f"No message of the run {run_id}: {type(error).__name__}"]
+
+
+def settings_for_telling() -> Settings:
+    """The settings; where one can't be used, that is to be told as well."""
+    try:
+        return Settings.load()
+    except SettingsError:
+        return Settings.what_can_be_used()
+
+
+def _message(
+    dagster: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings, store: Store | None
+) -> Message | None:
+    if not is_somebodys_business(run, store):
+        return None
+    story = story_of(dagster, run, settings, store)
+    if not story.is_worth_telling:
+        return None
+    return run_message(story, no_names=settings.hide_names != "nowhere")
+
+
+def _told_without_state(
+    dagster: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings
+) -> list[str]:
+    """Nothing can be kept, so it is posted now or never; the run itself remembers that it was."""
+    message = _message(dagster, run, settings, None)
+    if message is None or _TOLD_TAG in run.tags:
+        return []
+    dagster.add_run_tags(run.run_id, {_TOLD_TAG: "without the state database"})
+    return post_at_once(settings, message)

@@ -1,0 +1,189 @@
+"""What a run did, told in a message: the outcome first, then numbers, then what to look at."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+from swit_provisioning.apply.outcomes import DONE
+from swit_provisioning.reconcile.plan import Change, Plan
+from swit_provisioning.reconcile.words import what
+from swit_provisioning.report.people import HIDDEN, change_without_people, without_people_in
+from swit_provisioning.report.plain import readable
+from swit_provisioning.report.posts import Message, Severity
+from swit_provisioning.report.summary import dangerous_first, duration, summary
+from swit_provisioning.store.journal import JournalEntry
+
+MOST_CHANGES: Final = 200
+"""Lines for changes; all of them are in the UI and in `show`."""
+
+Ending = Literal[
+    "applied",
+    "partly applied",
+    "nothing to do",
+    "planned",
+    "blocked",
+    "stale",
+    "busy",
+    "canceled",
+    "failed",
+]
+ENDINGS: Final[tuple[Ending, ...]] = get_args(Ending)
+_TITLES: Final[Mapping[str, str]] = {
+    "applied": "applied",
+    "partly applied": "applied, but not all of it",
+    "nothing to do": "nothing to do",
+    "planned": "planned, nothing was written",
+    "blocked": "STOPPED BY A GUARD, nothing was written",
+    "stale": "NOT APPLIED: the plan is stale",
+    "busy": "NOT STARTED: another run is writing",
+    "canceled": "STOPPED BY HAND",
+    "failed": "FAILED",
+}
+_SEVERITIES: Final[Mapping[str, Severity]] = {
+    "applied": "info",
+    "nothing to do": "info",
+    "planned": "info",
+    "partly applied": "warning",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStory:
+    """One run that has ended."""
+
+    run_id: str
+    job: str
+    ending: Ending
+    why: str
+    """What stopped it; empty where nothing did."""
+    guards: Mapping[str, str]
+    """The guards that stopped it -> what each says."""
+    plan_id: str | None
+    plan: Plan | None
+    entries: Mapping[str, JournalEntry]
+    """Change id -> what came of it, as far as the plan was sent."""
+    calls: int
+    seconds: float
+    organization: str
+    mode: str
+    """`live` or `TEST MODE`."""
+    link: str | None
+    """The run's page."""
+
+    @property
+    def is_worth_telling(self) -> bool:
+        """Whether anything changed, was refused, or went wrong."""
+        if self.ending == "planned":
+            return self.plan is not None and bool(self.plan.changes)
+        return self.ending != "nothing to do"
+
+
+def run_message(story: RunStory, *, no_names: bool) -> Message:
+    """The story as a message; `no_names`: codes in place of people."""
+    plan = story.plan
+    hidden = without_people_in if no_names else str
+    changes = plan.changes if plan else ()
+    if plan and no_names:
+        changes = tuple(map(change_without_people, changes))
+    pairs = list(zip(plan.changes, changes, strict=True)) if plan else []
+    entries = {shown.change_id: story.entries.get(real.change_id) for real, shown in pairs}
+    lines = [
+        _title(story),
+        *([summary(changes)] if plan else []),
+        _numbers(story),
+        *(hidden(line) for line in (story.guards.values() or story.why.splitlines())),
+        *_left(changes, entries, no_names=no_names),
+        *(_listed(changes) if plan else []),
+        *_ways_on(story),
+    ]
+    return Message(
+        event="run",
+        severity=_SEVERITIES.get(story.ending, "error"),
+        lines=tuple(readable(line) for line in lines if line),
+        facts=_facts(story),
+    )
+
+
+def _title(story: RunStory) -> str:
+    mode = "" if story.mode == "live" else f"{story.mode} · "
+    # Paused, or the plan was rejected.
+    by_a_person = story.ending == "blocked" and not story.guards
+    title = "STOPPED" if by_a_person else _TITLES[story.ending]
+    return f"{mode}Swit provisioning of {story.organization}: {title}"
+
+
+def _numbers(story: RunStory) -> str:
+    outcomes = ", ".join(f"{n:,} {outcome}" for outcome, n in _outcomes(story).items())
+    calls = f"{story.calls:,} API call{'' if story.calls == 1 else 's'}"
+    return " · ".join(filter(None, [outcomes, calls, duration(story.seconds)]))
+
+
+def _outcomes(story: RunStory) -> dict[str, int]:
+    return dict(Counter(entry.outcome or "failed" for entry in story.entries.values()))
+
+
+def _left(
+    changes: Sequence[Change], entries: Mapping[str, JournalEntry | None], *, no_names: bool
+) -> Iterator[str]:
+    """What was not done, each with its reason."""
+    left = [
+        (change, entry)
+        for change in dangerous_first(changes)
+        if (entry := entries[change.change_id]) is not None and entry.outcome not in DONE
+    ]
+    if left:
+        yield f"Not done ({len(left):,}):"
+    for change, entry in left[:MOST_CHANGES]:
+        said = (entry.message or "no answer was noted").rstrip(".")
+        said = without_people_in(said) if no_names else said
+        yield f"- {change.action} {change.target}: {entry.outcome or 'failed'}: {said}"
+    yield from _more(len(left))
+
+
+def _listed(changes: Sequence[Change]) -> Iterator[str]:
+    """The changes of the plan, the most dangerous first."""
+    if changes:
+        yield f"Changes ({len(changes):,}):"
+    for change in dangerous_first(changes)[:MOST_CHANGES]:
+        words = what(change.action, change.before, change.after)
+        # Of somebody new nothing is left to say where people are hidden.
+        words = "" if set(words.split(", ")) == {HIDDEN} else words
+        yield f"- {change.action} {change.target}{f': {words}' if words else ''}"
+    yield from _more(len(changes))
+
+
+def _more(number: int) -> Iterator[str]:
+    if number > MOST_CHANGES:
+        yield f"- and {number - MOST_CHANGES:,} more"
+
+
+def _ways_on(story: RunStory) -> Iterator[str]:
+    if story.plan is not None:
+        aside = {
+            "findings": len(story.plan.findings),
+            "changes not sent (DISABLED_ACTIONS)": len(story.plan.disabled),
+            "changes not sent (do not stick)": len(story.plan.held),
+        }
+        yield ", ".join(f"{number:,} {words}" for words, number in aside.items() if number)
+    if story.plan_id is not None:
+        yield f"Plan {story.plan_id}: swit-provisioning show {story.plan_id}"
+    yield f"Run {story.run_id}{f': {story.link}' if story.link else ' (in the Dagster UI)'}"
+
+
+def _facts(story: RunStory) -> dict[str, Any]:
+    return {
+        "status": story.ending,
+        "mode": story.mode,
+        "organization": story.organization,
+        "run_id": story.run_id,
+        "run_url": story.link,
+        "job": story.job,
+        "plan_id": story.plan_id,
+        "summary": summary(story.plan.changes) if story.plan else None,
+        "counts": story.plan.counts() if story.plan else {},
+        "outcomes": _outcomes(story),
+        "guards": list(story.guards),
+        "calls": story.calls,
+        "seconds": round(story.seconds, 1),
+    }

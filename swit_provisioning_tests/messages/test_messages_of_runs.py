@@ -1,0 +1,173 @@
+"""After a run somebody is told, once, whoever started it; and no webhook is a run's trouble."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from swit_provisioning.cli.finished_run import JobName
+from swit_provisioning.cli.home import prepare_home
+from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.resources.state import open_store
+from swit_provisioning.sandbox.faults import Fault
+from swit_provisioning.settings import Settings
+from swit_provisioning_tests.integration.stage import Stage
+from swit_provisioning_tests.receiver import Manner, Receiver
+
+Looks = Callable[[str, str], str]
+Ticks = Callable[[str], str]
+
+
+def test_a_sync_that_changed_something_is_told_once_in_both_ways(
+    on_stage: Stage, chat: Receiver, alerts: Receiver, daemon: Looks
+) -> None:
+    done = on_stage.json("sync")
+    (text,) = chat.texts
+    lines = text.splitlines()
+    assert lines[0].endswith(": applied")
+    assert lines[1].startswith("11 teams created, 20 join")
+    assert f"Run {done['run_id']}: https://sync.example.com/runs/{done['run_id']}" in lines
+    assert f"Plan {done['plan_id']}: swit-provisioning show {done['plan_id']}" in lines
+    (post,) = alerts.taken
+    expected: dict[str, Any] = {
+        "event": "run",
+        "severity": "info",
+        "text": text,
+        "status": "applied",
+        "run_id": done["run_id"],
+        "plan_id": done["plan_id"],
+        "counts": done["counts"],
+        "outcomes": done["outcomes"],
+        "run_url": f"https://sync.example.com/runs/{done['run_id']}",
+    }
+    assert expected.items() <= post.items()
+    daemon("told_successes", done["run_id"])
+    assert (len(chat.taken), len(alerts.taken)) == (1, 1)
+
+
+def test_people_are_codes_in_messages_unless_the_settings_say_otherwise(
+    on_stage: Stage, chat: Receiver, alerts: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_stage.run("sync")
+    said = str(chat.taken + alerts.taken)
+    for person in on_stage.directory["users"]:
+        assert person["mail"] not in said
+        assert person["displayName"] not in said
+        assert not person["mobile"] or person["mobile"] not in said
+    assert "user.create person " in said
+    monkeypatch.setenv("HIDE_NAMES", "nowhere")
+    on_stage.directory["users"][0]["displayName"] = "Amelie Blanc"
+    on_stage.run("sync")
+    assert "Amelie Blanc" in chat.texts[-1]
+
+
+def test_a_sync_with_nothing_to_do_tells_nobody(
+    on_stage: Stage, chat: Receiver, daemon: Looks
+) -> None:
+    on_stage.run("sync")
+    again = on_stage.json("sync")
+    assert again["status"] == "nothing to do"
+    daemon("told_successes", again["run_id"])
+    assert len(chat.taken) == 1
+
+
+def test_a_guard_that_stops_a_sync_is_told_with_the_way_out(
+    on_stage: Stage, chat: Receiver, alerts: Receiver, daemon: Looks
+) -> None:
+    on_stage.run("sync")
+    on_stage.directory["users"] = on_stage.directory["users"][:12]
+    stopped = on_stage.json("sync", code=3)
+    text, post = chat.texts[-1], alerts.taken[-1]
+    assert "STOPPED BY A GUARD, nothing was written" in text
+    assert "MAX_DEACTIVATIONS" in text
+    assert f'swit-provisioning apply {stopped["plan_id"]} --approve "reason"' in text
+    assert (post["severity"], post["status"]) == ("error", "blocked")
+    assert "deactivations_within_limit" in post["guards"]
+    daemon("told_failures", stopped["run_id"])
+    assert len(chat.taken) == 2
+
+
+def test_what_swit_refuses_is_told_with_its_reason(
+    on_stage: Stage, chat: Receiver, alerts: Receiver
+) -> None:
+    on_stage.server.faults.add(Fault(kind="status", call="organization.user.create", status=400))
+    assert on_stage.json("sync", code=4)["outcomes"]["rejected"] == 1
+    text = chat.texts[0]
+    assert "applied, but not all of it" in text.splitlines()[0]
+    assert "rejected: " in text
+    assert alerts.taken[0]["severity"] == "warning"
+
+
+def test_a_failed_run_is_told_with_its_reason(
+    on_stage: Stage, chat: Receiver, alerts: Receiver
+) -> None:
+    on_stage.server.sandbox.tokens.revoke_all()
+    assert on_stage.run("sync").exit_code == 1
+    assert "FAILED" in chat.texts[0].splitlines()[0]
+    assert "Log in again" in chat.texts[0]
+    assert alerts.taken[0]["status"] == "failed"
+
+
+@pytest.mark.parametrize("manner", ["fails", "refuses", "hangs"])
+def test_a_webhook_that_is_down_is_no_trouble_of_the_run(
+    on_stage: Stage, chat: Receiver, alerts: Receiver, manner: Manner
+) -> None:
+    chat.manner = manner
+    assert on_stage.run("sync").exit_code == 0
+    assert len(alerts.taken) == 1, "the other one is told"
+
+
+def test_what_a_webhook_did_not_take_is_posted_when_it_is_up_again(
+    on_stage: Stage, chat: Receiver, ticks: Ticks
+) -> None:
+    chat.manner = "fails"
+    on_stage.run("sync")
+    assert chat.taken == []
+    chat.manner = "takes"
+    assert "No message is waiting" in ticks("undelivered_messages"), "it is not due yet"
+    _an_hour_passes()
+    ticks("undelivered_messages")
+    ticks("undelivered_messages")
+    assert len(chat.taken) == 1
+
+
+def _an_hour_passes() -> None:
+    """For whatever waits in the state database."""
+    with open_store(Settings.load()) as store, store._database.write() as connection:
+        connection.exec_driver_sql("UPDATE message SET due_at = made_at")
+
+
+def test_a_plan_is_told_only_where_the_schedule_made_it(
+    on_stage: Stage, chat: Receiver, daemon: Looks
+) -> None:
+    """Who types `plan` sees it; a shadow that nobody sees says what it would have done."""
+    on_stage.run("plan")
+    assert chat.taken == []
+    run_id = _scheduled("plan")
+    daemon("told_successes", run_id)
+    (text,) = chat.texts
+    assert "planned, nothing was written" in text.splitlines()[0]
+    assert "20 join" in text
+
+
+def test_a_run_that_the_schedule_started_is_told_by_the_daemon_alone(
+    on_stage: Stage, chat: Receiver, daemon: Looks
+) -> None:
+    on_stage.write_directory()
+    run_id = _scheduled("sync")
+    assert chat.taken == []
+    daemon("told_successes", run_id)
+    daemon("told_successes", run_id)
+    assert len(chat.taken) == 1
+
+
+def _scheduled(job: JobName) -> str:
+    """A run as the daemon starts it for `daily_sync`: not by the command line."""
+    prepare_home(Settings.load())
+    definition = reconstructable_job(job).get_definition()
+    with instance() as dagster:
+        result = definition.execute_in_process(
+            instance=dagster, tags={"dagster/schedule_name": "daily_sync"}
+        )
+    assert result.success
+    return str(result.run_id)
