@@ -25,7 +25,7 @@ from swit_provisioning.resources.console import SILENT
 from swit_provisioning.resources.frames import ParquetFramesResource
 from swit_provisioning.resources.progress import ProgressResource
 from swit_provisioning.resources.writing import WriterResource
-from swit_provisioning.schedules import daily_sync
+from swit_provisioning.schedules import daily_sync, planned_every_night
 from swit_provisioning.sensors import SENSORS
 from swit_provisioning.settings import ScheduleSettings
 
@@ -33,11 +33,12 @@ from swit_provisioning.settings import ScheduleSettings
 @dg.definitions
 def defs() -> dg.Definitions:
     """Everything. It loads with no settings at all; a run then says what is missing."""
+    schedule = ScheduleSettings.load()
     return dg.Definitions(
         assets=[
             read_directory,
             read_swit,
-            compute_difference,
+            planned_every_night(compute_difference, schedule),
             accepted_plan,
             applied_users,
             applied_teams,
@@ -49,7 +50,7 @@ def defs() -> dg.Definitions:
         jobs=JOBS,
         loggers={"silent": SILENT},
         sensors=SENSORS,
-        schedules=daily_sync(ScheduleSettings.load()),
+        schedules=daily_sync(schedule),
         # One process, so that one pace holds for all steps of a run.
         executor=dg.in_process_executor,
         resources={

@@ -1,9 +1,15 @@
 """What is looked after between runs."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from swit_provisioning.messages.delivery import channels, deliver
+from swit_provisioning.messages.logins import look_after_login
+from swit_provisioning.messages.nights import tell_of_missed_nights
 from swit_provisioning.messages.runs import settings_for_telling, tell_of_run
+from swit_provisioning.messages.silence import tell_of_silence
+from swit_provisioning.messages.watch import Watch
 from swit_provisioning.resources.dead_runs import bury_the_dead
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings, SettingsError
@@ -71,4 +77,31 @@ def undelivered_messages() -> dg.SkipReason:
     return dg.SkipReason(" ".join(troubles) or "No message is waiting.")
 
 
-SENSORS = (dead_runs, told_successes, told_failures, told_cancellations, undelivered_messages)
+@dg.sensor(minimum_interval_seconds=_A_MINUTE, default_status=dg.DefaultSensorStatus.RUNNING)
+def alarms(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Tell of missed nights, of days without a success, of a login that ends; renew the login."""
+    now = datetime.now(UTC)
+    watch = Watch.of(context.cursor, now)
+    settings = settings_for_telling()
+    said = "It was looked at."
+    try:
+        with open_store(settings) as store:
+            tell_of_missed_nights(store, settings, context.instance, watch, now)
+            watch = watch.looked(now)
+            tell_of_silence(store, settings, context.instance, watch, now)
+            watch = look_after_login(store, settings, watch, now)
+            said = " ".join(deliver(store, settings)) or said
+    except StoreError as error:
+        # Nothing was looked at: what was missed meanwhile is told once that is possible.
+        return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
+    return dg.SensorResult(skip_reason=said, cursor=watch.cursor())
+
+
+SENSORS = (
+    dead_runs,
+    told_successes,
+    told_failures,
+    told_cancellations,
+    undelivered_messages,
+    alarms,
+)

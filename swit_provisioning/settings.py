@@ -161,6 +161,12 @@ class ScheduleSettings(BaseSettings):
     schedule_action: Literal["sync", "plan"] = Field(
         default="sync", description="`sync`, or `plan`: writes nothing, says what it would do"
     )
+    alert_after_hours: float = Field(
+        default=30,
+        ge=0,
+        description="with `SCHEDULE_TIME`: nothing has succeeded for so long, so somebody is "
+        "told; 0: never",
+    )
 
     @classmethod
     def load(cls) -> Self:
@@ -376,12 +382,6 @@ class Settings(ScheduleSettings):
         default=None,
         description="where the same is posted as JSON: anything else, since Swit's own hook is "
         "down when Swit is",
-    )
-    alert_after_hours: float = Field(
-        default=30,
-        ge=0,
-        description="with `SCHEDULE_TIME`: nothing has succeeded for so long, so somebody is "
-        "told; 0: never",
     )
     dagster_ui_url: Annotated[Text, AfterValidator(lambda v: v and _address(v))] = Field(
         default=None,

@@ -4,7 +4,9 @@ from typing import Final
 
 import dagster as dg
 
+from swit_provisioning.assets.guarding import root_run_id
 from swit_provisioning.messages.delivery import channels, deliver, post_at_once, tell
+from swit_provisioning.messages.owners import tell_of_owner
 from swit_provisioning.messages.stories import is_somebodys_business, story_of
 from swit_provisioning.report.posts import Message
 from swit_provisioning.report.run_story import run_message
@@ -32,6 +34,10 @@ def tell_of_run(dagster: dg.DagsterInstance, run_id: str) -> list[str]:
                 message = _message(dagster, run, settings, store)
                 if message is not None:
                     tell(store, settings, f"run {run_id}", message)
+                made = store.plans.made_by(root_run_id(run))
+                plan = store.plans.get(made) if made else None
+                if plan is not None:
+                    tell_of_owner(store, settings, plan.plan)
                 return deliver(store, settings)
         except StoreError:
             return _told_without_state(dagster, run, settings)

@@ -7,7 +7,7 @@ Swit's accounts is a finding here, what shows in the entries alone is one in `us
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -118,6 +118,7 @@ def match_people(
     left_alone: dict[str, str] = {accounts.user_id[p]: why for p, why in stands_for.items()}
     present = {place for place in account if place != NONE}
     left_alone |= _left_alone_by_rule(accounts, present, authorised_user_id, policy)
+    accounted = {*present, *stands_for}
     people = People(
         entries=entries,
         accounts=accounts,
@@ -125,7 +126,10 @@ def match_people(
         account=account,
         address=address,
         left_alone=left_alone,
-        findings=(*_admins_that_left(accounts, present, left_alone),),
+        findings=(
+            *_owner_that_left(entries, accounts, memory, authorised_user_id, accounted),
+            *_admins_that_left(accounts, present, left_alone),
+        ),
     )
     return _with_findings(people, remembered)
 
@@ -242,6 +246,9 @@ def _left_alone_by_rule(
     return why
 
 
+OWNER_LEFT: Final = "owner of the login left"
+"""The kind of finding that nobody must overlook: soon nothing works any longer."""
+
 _MESSAGES: Mapping[str, str] = {
     "two accounts": "The entry's addresses belong to two Swit accounts or more; all of them are"
     " left alone. Take the addresses out that are not this person's.",
@@ -284,6 +291,31 @@ def _changed(dn: str, written: str, other: str | None) -> Finding:
         " alone. Change the address of the account in Swit's console: no API call does that."
     )
     return Finding(kind="address changed", subject=dn, message=message, side="swit")
+
+
+def _owner_that_left(
+    entries: Entries,
+    accounts: Accounts,
+    memory: Memory,
+    authorised_user_id: str,
+    found: set[int],
+) -> Iterator[Finding]:
+    """Who authorised this program was in the directory once and is no longer: `found` are the
+    places of accounts that an entry stands for. A service account never was in it.
+    """  # noqa: D205 - one sentence
+    known = {entry for entry, user in memory.users.items() if user == authorised_user_id}
+    if not known or not known.isdisjoint(entries.directory_id):
+        return
+    for place, user in enumerate(accounts.user_id):
+        if user == authorised_user_id and place not in found:
+            yield Finding(
+                kind=OWNER_LEFT,
+                subject=accounts.email[place],
+                side="swit",
+                message="This program works with the login of this account, whose owner has left"
+                " the directory; the account is left alone. Let another administrator log in"
+                " (swit-provisioning login), then deactivate it in Swit's console.",
+            )
 
 
 def _admins_that_left(

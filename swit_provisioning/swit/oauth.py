@@ -40,9 +40,13 @@ class TokenPair:
 
     def is_ending(self, now: datetime) -> bool:
         """Whether most of its life is over, where it is known how long that is."""
+        return not self.has_left(_LEFT_OF_LIFE, now)
+
+    def has_left(self, share: float, now: datetime) -> bool:
+        """Whether that share of its life is left, as far as it is known how long that is."""
         if self.expires_at is None or self.obtained_at is None:
-            return False
-        return self.expires_at - now < _LEFT_OF_LIFE * (self.expires_at - self.obtained_at)
+            return True
+        return self.expires_at - now >= share * (self.expires_at - self.obtained_at)
 
 
 class TokenSource(Protocol):

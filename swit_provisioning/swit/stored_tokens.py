@@ -83,20 +83,30 @@ class StoredTokens:
             self._pair = pair
             return pair.access_token
 
+    def renew(self, ending: TokenPair) -> None:
+        """Get the pair after this one, unless somebody has got it meanwhile.
+
+        Raises:
+            SwitUnauthorizedError: there is no refresh token, or Swit refuses it.
+            SwitUnavailableError: Swit can't be asked now.
+
+        """
+        with self._store.exclusive():
+            pair = self._load()
+            if pair.access_token == ending.access_token:
+                pair = self._refresh(pair)
+            self._pair = pair
+
     def _renewed(self, ending: TokenPair) -> str:
         """The next token. If none is to be had now, the old one will still do."""
         try:
-            with self._store.exclusive():
-                pair = self._load()
-                if pair.access_token == ending.access_token:
-                    pair = self._refresh(pair)
-                self._pair = pair
-                return pair.access_token
+            self.renew(ending)
         except SwitError as error:
             self._renew_from = self._now() + _TRY_AGAIN
             until = f"{ending.expires_at:%Y-%m-%d %H:%M} UTC"
             log.warning("The login, good until %s, could not be renewed: %s", until, error)
             return ending.access_token
+        return (self._pair or ending).access_token
 
     def _is_due(self, pair: TokenPair) -> bool:
         now = self._now()

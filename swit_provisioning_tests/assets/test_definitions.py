@@ -1,7 +1,7 @@
 """The code location: it loads with no settings, holds what was promised, and says what it is."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -151,3 +151,20 @@ def test_another_bad_setting_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run then says so; the UI must stay usable to read it."""
     monkeypatch.setenv("LDAP_TLS", "ssl")
     dg.Definitions.validate_loadable(defs())
+
+
+def test_a_plan_is_overdue_in_the_ui_once_nothing_has_succeeded_for_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only where one is due every night."""
+
+    def policy() -> object:
+        specs = {spec.key.to_user_string(): spec for spec in defs().resolve_all_asset_specs()}
+        assert specs["user_diff"].freshness_policy is None
+        return specs["change_plan"].freshness_policy
+
+    assert policy() is None
+    monkeypatch.setenv("SCHEDULE_TIME", "02:30")
+    assert policy() == dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=30))
+    monkeypatch.setenv("ALERT_AFTER_HOURS", "0")
+    assert policy() is None

@@ -1,17 +1,22 @@
 """After a run somebody is told, once, whoever started it; and no webhook is a run's trouble."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from swit_provisioning.cli.finished_run import JobName
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.messages.watch import Watch
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.sandbox.faults import Fault
+from swit_provisioning.sensors import alarms
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.integration.stage import Stage
+from swit_provisioning_tests.messages.conftest import sensor_looks
 from swit_provisioning_tests.receiver import Manner, Receiver
 
 Looks = Callable[[str, str], str]
@@ -171,3 +176,76 @@ def _scheduled(job: JobName) -> str:
         )
     assert result.success
     return str(result.run_id)
+
+
+def test_that_the_owner_of_the_login_left_is_told_at_once_and_once(
+    on_stage: Stage, chat: Receiver, alerts: Receiver
+) -> None:
+    state = on_stage.organisation.snapshot()
+    (mine,) = (u for u in state["users"] if u["id"] == state["authorised_user_id"])
+    me = {"distinguishedName": "CN=Me,OU=Staff,DC=example,DC=org", "mail": mine["email"]}
+    others = on_stage.directory["users"]
+    on_stage.directory["users"] = [*others, {**me, "displayName": mine["name"]}]
+    on_stage.run("sync")
+    on_stage.directory["users"] = others
+    for _ in range(2):
+        on_stage.run("plan")
+    assert [post["event"] for post in alerts.taken] == ["run", "owner of the login"]
+    assert "the owner of the login has left the directory: person " in chat.texts[-1]
+    assert mine["email"] not in chat.texts[-1]
+    on_stage.directory["users"] = [*others, {**me, "displayName": mine["name"]}]
+    on_stage.run("plan")
+    assert alerts.taken[-1]["title"].startswith("Swit provisioning: over: ")
+
+
+def test_the_alarms_sensor_keeps_its_watch_and_says_what_it_could_not_do(
+    on_stage: Stage, chat: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_stage.run("plan")
+    monkeypatch.setenv("SCHEDULE_TIME", f"{datetime.now(UTC) - timedelta(hours=5):%H:%M}")
+    long_ago = datetime.now(UTC) - timedelta(hours=40)
+    watch = Watch(since=long_ago, up_since=long_ago, seen=datetime.now(UTC) - timedelta(hours=6))
+    with instance() as dagster:
+        with dg.build_sensor_context(instance=dagster, cursor=watch.cursor()) as context:
+            first = alarms.evaluate_tick(context)
+        with dg.build_sensor_context(instance=dagster, cursor=first.cursor) as context:
+            second = alarms.evaluate_tick(context)
+        monkeypatch.setenv("STATE_DATABASE_URL", "sqlite:////proc/nowhere/state.sqlite")
+        with dg.build_sensor_context(instance=dagster, cursor=second.cursor) as context:
+            third = alarms.evaluate_tick(context)
+    assert (first.skip_message, second.skip_message) == ("It was looked at.",) * 2
+    assert "can't be made or written" in (third.skip_message or "")
+    assert third.cursor == second.cursor
+    (text,) = chat.texts
+    assert text.startswith("Swit provisioning: a nightly run was missed: ")
+
+
+def test_where_the_state_cannot_be_used_a_run_is_told_all_the_same_and_once(
+    on_stage: Stage, chat: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_home(Settings.load())
+    monkeypatch.setenv("STATE_DATABASE_URL", "sqlite:////proc/nowhere/state.sqlite")
+    definition = reconstructable_job("sync").get_definition()
+    with instance() as dagster:
+        result = definition.execute_in_process(instance=dagster, raise_on_error=False)
+        for _ in range(2):
+            sensor_looks(dagster, "told_failures", result.run_id)
+    assert on_stage.writes == []
+    (text,) = chat.texts
+    assert "FAILED" in text.splitlines()[0]
+    assert "The state database" in text
+
+
+def test_a_setting_that_cannot_be_used_is_told(
+    on_stage: Stage, chat: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the schedule meets it: nobody sits before it."""
+    prepare_home(Settings.load())
+    definition = reconstructable_job("sync").get_definition()
+    with instance() as dagster:
+        monkeypatch.setenv("LDAP_TLS", "ssl")
+        result = definition.execute_in_process(instance=dagster, raise_on_error=False)
+        sensor_looks(dagster, "told_failures", result.run_id)
+    assert on_stage.writes == []
+    (text,) = chat.texts
+    assert "LDAP_TLS: Input should be 'ldaps', 'starttls' or 'none'" in text

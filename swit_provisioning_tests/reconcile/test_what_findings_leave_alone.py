@@ -21,12 +21,13 @@ from swit_provisioning_tests.reconcile.by_hand import (
 )
 from swit_provisioning_tests.reconcile.made_up import USER_DNS
 from swit_provisioning_tests.reconcile.specification.directory import Directory, Entry
-from swit_provisioning_tests.reconcile.specification.organisation import Organisation
+from swit_provisioning_tests.reconcile.specification.organisation import ME, Organisation
 from swit_provisioning_tests.reconcile.specification.states import directory_state, swit_state
 from swit_provisioning_tests.reconcile.trial import Trial, attempt
 
 BOB_DN = USER_DNS[1]
 BOB_WAS_HERE = Memory(users={BOB_DN.casefold(): "bob"})
+OWNER_WAS_HERE = Memory(users={USER_DNS[2].casefold(): ME})
 
 
 def the(trial: Trial | Plan, kind: str) -> list[Finding]:
@@ -130,6 +131,33 @@ def test_an_admin_who_left_the_directory_keeps_the_account_and_is_told_as_a_risk
     (finding,) = the(trial, "admin not in the directory")
     assert (finding.subject, finding.side) == ("bob@x", "swit")
     assert trial.after.calls == ONLY_ANN_JOINS
+
+
+def test_whose_login_it_is_and_who_left_the_directory_is_told_as_such() -> None:
+    trial = attempt(listing(bob("bob@x")), with_bob(), memory=OWNER_WAS_HERE)
+    (finding,) = the(trial, "owner of the login left")
+    assert (finding.subject, finding.side) == ("me@x", "swit")
+    assert "swit-provisioning login" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("entries", "memory"),
+    [
+        ((), Memory()),
+        ((person(2, "me@x"),), OWNER_WAS_HERE),
+        ((person(2, "other@x"),), OWNER_WAS_HERE),
+        ((person(2),), OWNER_WAS_HERE),
+        ((person(3, "me@x"),), OWNER_WAS_HERE),
+        ((person(3, "me@x"), person(1, "me@x")), OWNER_WAS_HERE),
+    ],
+    ids=["never was", "is there", "other address", "no address", "new entry", "two entries"],
+)
+def test_who_may_still_be_in_the_directory_has_not_left(
+    entries: tuple[Entry, ...], memory: Memory
+) -> None:
+    """A service account never was in it, and a bad record is no departure."""
+    trial = attempt(listing(*entries), organisation(), memory=memory)
+    assert the(trial, "owner of the login left") == []
 
 
 def test_no_name_leaves_the_name_and_nothing_but_the_name() -> None:
