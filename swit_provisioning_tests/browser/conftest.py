@@ -62,7 +62,7 @@ def environment(
         shutil.copyfile(source, home / "dagster.yaml")
     tokens = swit.issue_tokens()
     return {
-        **{name: value for name, value in os.environ.items() if not _is_a_setting(name)},
+        **{name: value for name, value in os.environ.items() if not is_a_setting(name)},
         "NO_PROXY": "127.0.0.1",
         "DAGSTER_HOME": str(home),
         "IDP_FILE": str(people.path),
@@ -131,6 +131,6 @@ def pictures(browser: Browser, dagster: DagsterDev) -> Pictures | None:
     return Pictures(browser, dagster.url) if wanted else None
 
 
-def _is_a_setting(name: str) -> bool:
+def is_a_setting(name: str) -> bool:
     plain = name.removesuffix("_FILE").lower()
     return plain in Settings.model_fields or name.startswith("DAGSTER_")

@@ -18,9 +18,11 @@ _START_SECONDS = 60
 class DagsterDev(DagsterWeb):
     """Web server, daemon and code server while a `with` block lasts."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], folder: Path, *, port: int | None = None
+    ) -> None:
         """Prepare it: `environment` is all that it gets, `folder` where it runs and logs."""
-        super().__init__(f"http://127.0.0.1:{free_port()}")
+        super().__init__(f"http://127.0.0.1:{port or free_port()}")
         self._environment = dict(environment)
         self._folder = folder
         self._program: Program | None = None
