@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help install demo dev test check format lint types imports dependencies system lock clean
+.PHONY: help install demo dev test check format lint types imports dependencies security audit system lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -29,7 +29,7 @@ system: ## the programs that the tests need (slapd, ldap-utils, Samba, PostgreSQ
 test: $(READY) system ## all tests
 	$(BIN)/pytest
 
-check: format lint types imports dependencies test ## everything that CI asks
+check: format lint types imports dependencies security test ## everything that CI asks
 
 format: $(READY)
 	$(BIN)/ruff format --check .
@@ -46,6 +46,13 @@ imports: $(READY)
 dependencies: $(READY)
 	@$(BIN)/python .ci/declared-dependencies.py > $(VENV)/declared.txt
 	$(BIN)/deptry . --requirements-files $(VENV)/declared.txt
+
+security: $(READY)
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive swit_provisioning .ci
+	@$(BIN)/python .ci/audit.py
+
+audit: $(READY) ## known vulnerabilities of the locked packages; fails where nobody can be asked
+	@$(BIN)/python .ci/audit.py --required
 
 lock: $(READY) ## bring requirements.lock up to date (needs uv)
 	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-header --quiet --upgrade setup.cfg --output-file requirements.lock

@@ -120,6 +120,6 @@ def _leave_ui_running(console: Console) -> int:
     with as_file(files("swit_provisioning") / "workspace.yaml") as workspace:
         command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-p", "3000"]
         try:
-            return subprocess.run(command, check=False).returncode  # noqa: S603 - our own words
+            return subprocess.run(command, check=False).returncode  # noqa: S603 - ours # nosec B603
         except KeyboardInterrupt:
             return 0

@@ -78,7 +78,7 @@ class SyncRuns:
                 raise BusyError(writing.run_id)
             made = Started(run_id=str(uuid4()), at=datetime.now(UTC))
             # A session of its own: what interrupts the gateway does not interrupt the run.
-            process = subprocess.Popen(  # noqa: S603 - our own words
+            process = subprocess.Popen(  # noqa: S603 - our own words # nosec B603
                 [*self._command, "--run-id", made.run_id],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
