@@ -1,7 +1,10 @@
 """Exit codes, and what is wrong with how a command was called. Scripts rely on the codes."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
+
+from swit_provisioning.report.plain import for_a_terminal, shortened
 
 EXIT_CODES: Final = {
     "success": 0,
@@ -38,6 +41,32 @@ class UnknownPlanError(Exception):
         )
 
 
+class UnknownSubjectError(Exception):
+    """Nobody is called so, or too many are."""
+
+    def __init__(self, who: str, similar: Iterable[str] = ()) -> None:
+        """Say so, and what looks like it."""
+        near = ", ".join(for_a_terminal(shortened(text)) for text in similar)
+        meant = f" Did you mean: {near}?" if near else ""
+        super().__init__(
+            f"{for_a_terminal(shortened(who))} is no address, name, DN or id of anybody in the"
+            f" directory, in Swit or in the journal.{meant} Give an address, a team's name, a DN"
+            " or an id: swit-provisioning explain someone@example.com"
+        )
+
+
+class AmbiguousSubjectError(Exception):
+    """More people and teams are called so than anybody would read about."""
+
+    def __init__(self, who: str, number: int, ways: Sequence[str]) -> None:
+        """Say how many, and how a few of them are named alone."""
+        few = ", ".join(for_a_terminal(shortened(way)) for way in ways[:5])
+        super().__init__(
+            f"{number} people and teams are called {for_a_terminal(shortened(who))}. Name one by"
+            f" its DN, address or id{f': {few}...' if few else '.'}"
+        )
+
+
 class UnusableHomeError(Exception):
     """Dagster can't keep what it notes of runs."""
 
@@ -59,9 +88,18 @@ class UnusableInputError(Exception):
         super().__init__(f"{problem}. {way_out}")
 
 
+_WRONG_USE: Final = (
+    AmbiguousSubjectError,
+    UnknownPlanError,
+    UnknownSubjectError,
+    UnusableInputError,
+    UnwritableFileError,
+)
+
+
 def exit_code_of(error: Exception) -> int | None:
     """The code of an error whose message is all that a person needs; `None`: a fault of ours."""
-    if isinstance(error, (UnknownPlanError, UnusableInputError, UnwritableFileError)):
+    if isinstance(error, _WRONG_USE):
         return 2
     if isinstance(error, UnusableHomeError):
         return 1
@@ -73,6 +111,7 @@ def _code_of_other_rooms(error: Exception) -> int | None:
     from swit_provisioning.apply.approving import DecisionRefusedError  # noqa: PLC0415
     from swit_provisioning.directory.errors import DirectoryError  # noqa: PLC0415
     from swit_provisioning.gateway.listening import ListenError  # noqa: PLC0415
+    from swit_provisioning.report.explaining import IncompleteReadError  # noqa: PLC0415
     from swit_provisioning.sandbox.server import SandboxStartError  # noqa: PLC0415
     from swit_provisioning.settings import SettingsError  # noqa: PLC0415
     from swit_provisioning.store.errors import StoreError  # noqa: PLC0415
@@ -83,5 +122,13 @@ def _code_of_other_rooms(error: Exception) -> int | None:
         return EXIT_CODES[error.status]
     if isinstance(error, SettingsError):
         return 2
-    known = (DirectoryError, ListenError, LoginError, SandboxStartError, StoreError, SwitError)
+    known = (
+        DirectoryError,
+        IncompleteReadError,
+        ListenError,
+        LoginError,
+        SandboxStartError,
+        StoreError,
+        SwitError,
+    )
     return 1 if isinstance(error, known) else None

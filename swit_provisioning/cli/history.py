@@ -44,7 +44,7 @@ def show_history(
         json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
         sys.stdout.write("\n")
     elif deeds:
-        _say(output(), deeds)
+        say_deeds(output(), deeds)
     else:
         narrowed = user or team or since
         output().print("Nothing that fits was sent." if narrowed else "Nothing was sent yet.")
@@ -62,7 +62,8 @@ def _say_whose(console: Console, settings: Settings, store: Store) -> None:
     )
 
 
-def _say(console: Console, deeds: Sequence[Deed]) -> None:
+def say_deeds(console: Console, deeds: Sequence[Deed]) -> None:
+    """The newest ones as a table, who approved them, and how they ended, counted."""
     table = Table()
     for column in ("when", "run", "action", "target", "what", "answer"):
         table.add_column(column, overflow="fold", no_wrap=column in {"when", "run"})

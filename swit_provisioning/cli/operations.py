@@ -136,4 +136,20 @@ def history(*, user: str | None, team: str | None, since: datetime | None, as_js
     return show_history(Settings.load(), user=user, team=team, since=since, as_json=as_json)
 
 
-COMMANDS: Final = (status, settings, pause, resume, plans, show, approve, reject, history)
+@click.command()
+@click.argument("who")
+@no_names_option
+@json_option
+@exits
+def explain(who: str, *, as_json: bool, no_names: bool) -> int:
+    """Say why this user or team is in or out: entry, groups, rule, plan, history.
+
+    WHO is an address, a name, a DN or an id. Both sides are read; nothing is written.
+    """
+    from swit_provisioning.cli.explain import explain_who
+    from swit_provisioning.settings import Settings
+
+    return explain_who(Settings.load(), who, as_json=as_json, no_names=no_names)
+
+
+COMMANDS: Final = (status, settings, pause, resume, plans, show, approve, reject, explain, history)

@@ -8,6 +8,7 @@ from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.report.page import plan_page
 from swit_provisioning.report.people import (
     code_of,
+    hidden_values,
     without_people,
     without_people_in,
 )
@@ -64,6 +65,8 @@ def entry_to_show(entry: JournalEntry, *, no_names: bool) -> JournalEntry:
     return replace(
         entry,
         target=code_of(entry.target) if is_a_person else entry.target,
+        before=hidden_values(entry.action, entry.before),
+        after=hidden_values(entry.action, entry.after),
         message=without_people_in(entry.message) if entry.message else entry.message,
     )
 

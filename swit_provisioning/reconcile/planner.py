@@ -5,20 +5,16 @@ the same plan, in whatever order its rows come.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import replace
 
 from swit_provisioning.reconcile import bases as counted
 from swit_provisioning.reconcile.changes import removals_by_team
-from swit_provisioning.reconcile.columns import Accounts, Entries, read_accounts, read_entries
-from swit_provisioning.reconcile.findings import bad_records, in_order, unread
-from swit_provisioning.reconcile.groups import Group, Groups, read_groups
-from swit_provisioning.reconcile.links import Links, read_links
+from swit_provisioning.reconcile.decisions import Read, decide
+from swit_provisioning.reconcile.findings import bad_records, in_order
+from swit_provisioning.reconcile.groups import Group
 from swit_provisioning.reconcile.members import Members
 from swit_provisioning.reconcile.order import plan_sorts
 from swit_provisioning.reconcile.organisation_records import organisation_findings
-from swit_provisioning.reconcile.parents import choose_parents
-from swit_provisioning.reconcile.people import match_people
 from swit_provisioning.reconcile.plan import STEPS, Binding, Plan
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.standing import Standing
@@ -27,12 +23,10 @@ from swit_provisioning.reconcile.sticking import sift
 from swit_provisioning.reconcile.surroundings import teams_around
 from swit_provisioning.reconcile.team_names import (
     numbered_names,
-    settle_with_names,
     without_a_name,
 )
 from swit_provisioning.reconcile.team_steps import plan_team_calls
-from swit_provisioning.reconcile.teams import Owners, find_owners
-from swit_provisioning.reconcile.users import plan_users
+from swit_provisioning.reconcile.teams import Owners
 
 
 def reconcile(directory: DirectoryState, swit: SwitState, policy: Policy, memory: Memory) -> Plan:
@@ -40,7 +34,7 @@ def reconcile(directory: DirectoryState, swit: SwitState, policy: Policy, memory
 
     A read that can't be complete plans nothing; the guards then say why.
     """
-    read = _Read.of(directory, swit, policy)
+    read = Read.of(directory, swit, policy)
     bases = counted.count_reads(directory, swit, read.entries)
     plan = Plan(
         changes=(),
@@ -69,42 +63,13 @@ def reconcile(directory: DirectoryState, swit: SwitState, policy: Policy, memory
     return replace(plan, disabled=disabled)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Read:
-    """Both sides, and what is taken out of their frames once."""
-
-    directory: DirectoryState
-    swit: SwitState
-    entries: Entries
-    accounts: Accounts
-    links: Links
-    scope: Groups
-
-    @classmethod
-    def of(cls, directory: DirectoryState, swit: SwitState, policy: Policy) -> Self:
-        links = read_links(directory)
-        return cls(
-            directory=directory,
-            swit=swit,
-            entries=read_entries(directory.users),
-            accounts=read_accounts(swit.users),
-            links=links,
-            scope=read_groups(directory, links, policy),
-        )
-
-
-def _planned(plan: Plan, read: _Read, policy: Policy, memory: Memory) -> Plan:
+def _planned(plan: Plan, read: Read, policy: Policy, memory: Memory) -> Plan:
     """The plan with all that is decided: one part after the other, each on what came before."""
-    directory, swit, scope = read.directory, read.swit, read.scope
-    entries, accounts = read.entries, read.accounts
-    me = swit.facts.authorised_user_id
-    people = match_people(entries, accounts, policy, memory, me)
-    users = plan_users(people, policy, memory, unread(directory, "phone_number"))
-    groups = scope.in_scope
-    members = Members(read.links, swit, people, users, scope)
-    owners = find_owners(scope, directory, swit, policy, memory, members.wanted_in)
-    standing, names = settle_with_names(groups, owners, policy)
-    parents = choose_parents(groups, owners, standing)
+    directory, swit, accounts = read.directory, read.swit, read.accounts
+    decided = decide(read, policy, memory)
+    people, users, owners = decided.people, decided.users, decided.owners
+    standing, names, parents = decided.standing, decided.names, decided.parents
+    groups = read.scope.in_scope
     teams = plan_team_calls(
         groups, owners, standing, parents, names, _who_goes_with(swit, standing.goes)
     )
@@ -113,7 +78,7 @@ def _planned(plan: Plan, read: _Read, policy: Policy, memory: Memory) -> Plan:
         *users.changes,
         *teams.changes,
         *(sorts if "team.sort" not in policy.disabled_actions else ()),
-        *members.plan(owners, standing, teams.tree, policy),
+        *decided.members.plan(owners, standing, teams.tree, policy),
     ]
     place = {step: number for number, step in enumerate(STEPS)}
     changes.sort(key=lambda change: place[change.step])
@@ -130,13 +95,13 @@ def _planned(plan: Plan, read: _Read, policy: Policy, memory: Memory) -> Plan:
         *sifted.findings,
     )
     lost = removals_by_team(sifted.changes)
-    never = counted.never_deactivated(accounts, me, policy)
+    never = counted.never_deactivated(accounts, swit.facts.authorised_user_id, policy)
     return replace(
         plan,
         changes=sifted.changes,
         held=sifted.held,
         findings=in_order(findings, directory.facts),
-        bindings=_bindings(members, owners, standing, groups),
+        bindings=_bindings(decided.members, owners, standing, groups),
         teams=teams_around(changes, owners.teams),
         bases=replace(
             plan.bases,

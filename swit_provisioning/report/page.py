@@ -102,6 +102,7 @@ def plan_page(plan: Plan, facts: PlanFacts) -> str:
         rows=rows_of(root, MOST_ROWS) if root else [],
         changes=_change_groups(plan.changes, "change"),
         disabled=_change_groups(plan.disabled, "disabled"),
+        held=_change_groups(plan.held, "held"),
         findings=_finding_groups(plan.findings),
         is_open=len(plan.changes) <= OPEN_AT_MOST,
     )

@@ -75,6 +75,7 @@ def without_people(plan: Plan) -> Plan:
         plan,
         changes=tuple(map(change_without_people, plan.changes)),
         disabled=tuple(map(change_without_people, plan.disabled)),
+        held=tuple(map(change_without_people, plan.held)),
         findings=tuple(map(finding_without_people, plan.findings)),
     )
 
@@ -90,6 +91,12 @@ def change_without_people(change: Change) -> Change:
         after=hidden_values(change.action, change.after),
         depends_on=tuple(map(without_people_in, change.depends_on)),
     )
+
+
+def hidden_values(action: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a change holds before or after; a team's are no person's but for its members."""
+    ways = _OF_USERS if action.startswith("user.") else _OF_OTHERS
+    return {key: _hide(value, ways.get(key)) for key, value in values.items()}
 
 
 def finding_without_people(finding: Finding) -> Finding:

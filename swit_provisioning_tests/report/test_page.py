@@ -118,6 +118,12 @@ def test_what_is_not_sent_stands_apart() -> None:
     assert 'id="disabled-user-deactivate"' in html
 
 
+def test_what_does_not_stick_stands_apart() -> None:
+    html = page(Plan(changes=(), held=(change("user.update", "u1", after={"name": "A"}),)))
+    assert "Held back, as it does not stick" in html
+    assert 'id="held-user-update"' in html
+
+
 @pytest.mark.parametrize(("number", "blocks"), [(1, 1), (250, 1), (251, 2), (1000, 4)])
 def test_many_rows_are_laid_out_in_blocks(number: int, blocks: int) -> None:
     plan = Plan(changes=tuple(change("user.create", f"new:user:{n}@x") for n in range(number)))

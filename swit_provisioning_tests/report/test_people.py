@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from swit_provisioning.reconcile.frames import IDP_USERS, SWIT_USERS
-from swit_provisioning.reconcile.plan import Change, Finding
+from swit_provisioning.reconcile.plan import Change, Finding, Plan
 from swit_provisioning.reconcile.plan_frames import changes_frame, in_words
 from swit_provisioning.reconcile.policy import Action
 from swit_provisioning.report.people import (
@@ -133,6 +133,13 @@ def test_a_finding_about_a_group_stays_but_for_its_members() -> None:
     hidden = finding_without_people(stranger)
     assert hidden.subject == "CN=Sales,DC=x"
     assert "Ann" not in hidden.message
+
+
+def test_what_is_planned_but_not_sent_names_nobody_either() -> None:
+    it = change("user.update", ANN, before={"name": "Ann Lee"}, after={"name": "Ann Roe"})
+    hidden = without_people(Plan(changes=(it,), disabled=(it,), held=(it,)))
+    for changes in (hidden.changes, hidden.disabled, hidden.held):
+        assert "ann" not in str([change.document() for change in changes]).casefold()
 
 
 def test_a_kind_of_finding_that_is_not_known_is_hidden() -> None:
