@@ -9,6 +9,7 @@ import pandas as pd
 
 from swit_provisioning.assets.common import DIFFERENCE_GROUP, frame_out, told
 from swit_provisioning.assets.guarding import judged, root_run_id
+from swit_provisioning.reconcile.adoption import KIND as UNMANAGED
 from swit_provisioning.reconcile.bases import is_complete
 from swit_provisioning.reconcile.findings import findings_frame
 from swit_provisioning.reconcile.plan import Plan
@@ -107,7 +108,7 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     store.repeats.remember(repeats, seen=memory.seen)
     shown = without_people(plan) if settings.names_are_hidden_everywhere else plan
     for name, actions in DIFFS.items():
-        yield _diff_output(name, actions, plan)
+        yield _diff_output(name, actions, plan, shown)
     yield _findings_output(plan)
     stored = StoredPlan(
         plan=shown,
@@ -122,17 +123,32 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     yield _plan_output(plan, shown, keep_page(settings, context.run.run_id, page))
 
 
-def _diff_output(name: str, actions: tuple[Action, ...], plan: Plan) -> dg.Output[pd.DataFrame]:
+def _diff_output(
+    name: str, actions: tuple[Action, ...], plan: Plan, shown: Plan
+) -> dg.Output[pd.DataFrame]:
     """A diff, with the sentence that a person reads first and a number for each action."""
     changes = [change for change in plan.changes if change.action in actions]
     metadata: dict[str, dg.RawMetadataValue] = {
         "summary": summary(changes),
         **{action: sum(c.action == action for c in changes) for action in actions},
     }
-    root = tree_of(plan.teams, plan.changes) if name == "team_diff" else None
+    if name == "team_diff":
+        metadata.update(_teams_metadata(plan, shown))
+    return dg.Output(changes_frame(changes, schema_of(name)), name, metadata=metadata)
+
+
+def _teams_metadata(plan: Plan, shown: Plan) -> dict[str, dg.MetadataValue]:
+    """The tree as it will be, and the teams that nobody manages."""
+    metadata: dict[str, dg.MetadataValue] = {}
+    root = tree_of(plan.teams, plan.changes)
     if root is not None:
         metadata["tree"] = dg.MetadataValue.md(tree_markdown(root, MOST_TEAMS))
-    return dg.Output(changes_frame(changes, schema_of(name)), name, metadata=metadata)
+    unmanaged = [finding for finding in shown.findings if finding.kind == UNMANAGED]
+    metadata["number of unmanaged teams"] = dg.MetadataValue.int(len(unmanaged))
+    if unmanaged:
+        rows = [{"team": f.subject, "what to do": f.message} for f in unmanaged[:PREVIEW_ROWS]]
+        metadata["unmanaged teams"] = preview(pd.DataFrame(rows))
+    return metadata
 
 
 def _findings_output(plan: Plan) -> dg.Output[pd.DataFrame]:

@@ -1,6 +1,6 @@
 """Memberships and primary teams, from frames to changes: ids become places, and places ids."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,22 @@ class Members:
         """The accounts that should be in one group's team."""
         rows = self._group == self._groups[group_key].rank
         return [self._ids[place] for place in self._user[rows].tolist() if place != NONE]
+
+    def groups_of(self, users: Collection[str]) -> dict[str, list[int]]:
+        """Of some accounts: the places, in directory order, of the groups that they belong in."""
+        is_asked = np.append(mask(users, self._index), False)
+        rows = is_asked[self._user] & (self._group != NONE)
+        found: dict[str, list[int]] = {}
+        pairs = zip(self._user[rows].tolist(), self._group[rows].tolist(), strict=True)
+        for user, group in pairs:
+            found.setdefault(self._ids[user], []).append(group)
+        return found
+
+    def sizes(self) -> list[int]:
+        """By the groups' places: how many accounts belong in the group."""
+        rows = (self._group != NONE) & (self._user != NONE)
+        sizes: list[int] = np.bincount(self._group[rows], minlength=len(self._groups)).tolist()
+        return sizes
 
     def bindings(self) -> Iterator[tuple[str, str]]:
         """The directory id of each entry that has an account or gets one, and whose it is."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from swit_provisioning.reconcile import bases as counted
+from swit_provisioning.reconcile.adoption import unmanaged_teams
 from swit_provisioning.reconcile.changes import removals_by_team
 from swit_provisioning.reconcile.decisions import Read, decide
 from swit_provisioning.reconcile.findings import bad_records, in_order
@@ -92,6 +93,7 @@ def _planned(plan: Plan, read: Read, policy: Policy, memory: Memory) -> Plan:
         *without_a_name(groups, standing),
         *numbered_names(groups, owners, names),
         *parents.findings,
+        *unmanaged_teams(groups, owners, decided.members, swit, policy),
         *sifted.findings,
     )
     lost = removals_by_team(sifted.changes)

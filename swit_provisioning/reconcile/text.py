@@ -79,6 +79,12 @@ def number_suffix(name: str, wanted: str) -> str | None:
     return numbered[2] if numbered and name_key(numbered[1]) == key else None
 
 
+def without_number(name: str) -> str:
+    """The name without the ` (n)` behind it, if it has one."""
+    numbered = _NUMBERED.fullmatch(one_space(name))
+    return numbered[1] if numbered else name
+
+
 def numbered(wanted: str) -> Iterator[str]:
     """The wanted name, then it with ` (2)`, ` (3)`..., without end."""
     yield wanted

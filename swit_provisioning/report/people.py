@@ -42,6 +42,7 @@ _ABOUT_GROUPS: Final = frozenset(
         "name is kept",
         "name taken",
         "member count",
+        "unmanaged team",
     }
 )
 """Kinds of findings that name groups and teams only; any other one may name people."""
@@ -91,12 +92,6 @@ def change_without_people(change: Change) -> Change:
         after=hidden_values(change.action, change.after),
         depends_on=tuple(map(without_people_in, change.depends_on)),
     )
-
-
-def hidden_values(action: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a change holds before or after; a team's are no person's but for its members."""
-    ways = _OF_USERS if action.startswith("user.") else _OF_OTHERS
-    return {key: _hide(value, ways.get(key)) for key, value in values.items()}
 
 
 def finding_without_people(finding: Finding) -> Finding:

@@ -181,6 +181,31 @@ def test_the_assets_tell_what_a_person_reads_first(on_stage: Stage) -> None:
     assert address(FIRST) in page.read_text(encoding="utf-8")
 
 
+def test_a_team_that_nobody_manages_is_reported_wherever_a_plan_is_shown(
+    on_stage: Stage, tmp_path: Path
+) -> None:
+    organisation = on_stage.organisation
+    with organisation.lock:
+        made = organisation.add_team("Builders")
+    try:
+        document = on_stage.json("plan")
+        told = on_stage.run("show", document["plan_id"]).stdout
+        on_stage.run("show", document["plan_id"], "--html", str(tmp_path / "page.html"))
+        explained = on_stage.json("explain", "Builders")["explained"]
+    finally:
+        with organisation.lock:
+            organisation.teams.delete(made)
+    (finding,) = (f for f in document["findings"] if f["kind"] == "unmanaged team")
+    assert finding["subject"] == "Builders"
+    assert "UNMANAGED_TEAMS=adopt would make it the team of CN=Builders" in finding["message"]
+    assert "1 unmanaged team" in told
+    assert "Unmanaged team" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    teams = metadata("team_diff")
+    assert teams["number of unmanaged teams"] == 1
+    assert "Builders" in str(teams["unmanaged teams"])
+    assert [len(each["findings"]) for each in explained if each["team"]] == [1]
+
+
 def test_hide_names_everywhere_keeps_people_out_of_metadata_and_logs(
     on_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

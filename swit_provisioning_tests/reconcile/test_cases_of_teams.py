@@ -116,7 +116,10 @@ def test_a_team_with_one_made_by_hand_below_it_stays_though_its_group_has_left(
     teams = team("T1", "A", of=0), team("T2", "By hand", below="T1"), team("T3", "B", of=1)
     trial = attempt(directory(group(1, "B")), organisation(*teams, delete=delete))
     assert trial.after.calls == []
-    assert [(f.kind, f.subject) for f in trial.plan.findings] == [("team kept", "A")]
+    assert [(f.kind, f.subject) for f in trial.plan.findings] == [
+        ("team kept", "A"),
+        ("unmanaged team", "By hand"),
+    ]
 
 
 @DELETIONS
