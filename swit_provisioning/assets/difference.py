@@ -11,6 +11,7 @@ from swit_provisioning.assets.common import DIFFERENCE_GROUP, frame_out, told
 from swit_provisioning.assets.guarding import judged, root_run_id
 from swit_provisioning.reconcile.adoption import KIND as UNMANAGED
 from swit_provisioning.reconcile.bases import is_complete
+from swit_provisioning.reconcile.estimate import calls_by_kind, estimate
 from swit_provisioning.reconcile.findings import findings_frame
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.plan_frames import changes_frame
@@ -28,6 +29,7 @@ from swit_provisioning.report.people import without_people
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.team_tree import tree_of
 from swit_provisioning.report.tree_svg import tree_markdown
+from swit_provisioning.resources.expected_pace import ExpectedPace, expected_pace
 from swit_provisioning.resources.frames import PREVIEW_ROWS, preview, schema_of
 from swit_provisioning.resources.page_facts import page_facts
 from swit_provisioning.resources.pages import keep_page
@@ -119,8 +121,9 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
             for verdict in verdicts
         ),
     )
-    page = plan_page(shown, page_facts(settings, stored))
-    yield _plan_output(plan, shown, keep_page(settings, context.run.run_id, page))
+    page = plan_page(shown, page_facts(settings, store, stored))
+    kept = keep_page(settings, context.run.run_id, page)
+    yield _plan_output(plan, shown, kept, expected_pace(settings, store))
 
 
 def _diff_output(
@@ -166,8 +169,12 @@ def _findings_output(plan: Plan) -> dg.Output[pd.DataFrame]:
     )
 
 
-def _plan_output(plan: Plan, shown: Plan, page: dg.MetadataValue) -> dg.Output[pd.DataFrame]:
+def _plan_output(
+    plan: Plan, shown: Plan, page: dg.MetadataValue, pace: ExpectedPace
+) -> dg.Output[pd.DataFrame]:
     """The plan: what it does, how it is applied, where its page is. `shown` is for people."""
+    calls, seconds = estimate(plan, pace.per_second)
+    by_kind = ", ".join(f"{n:,} {kind}" for kind, n in calls_by_kind(plan).items())
     findings = pd.DataFrame(
         [finding.document() for finding in shown.findings[:PREVIEW_ROWS]],
         columns=["kind", "subject", "attribute", "message", "side"],
@@ -183,6 +190,9 @@ def _plan_output(plan: Plan, shown: Plan, page: dg.MetadataValue) -> dg.Output[p
                 f"`swit-provisioning show {plan.plan_id} --html plan.html`"
             ),
             "apply": dg.MetadataValue.md(f"`swit-provisioning apply {plan.plan_id}`"),
+            "estimated calls": calls,
+            "estimated seconds": round(seconds, 1),
+            "estimate": f"{by_kind} · {pace.sentence}" if plan.changes else "nothing to send",
             **({"findings": preview(findings)} if plan.findings else {}),
             "number of findings": len(plan.findings),
             "not sent (disabled)": len(plan.disabled),

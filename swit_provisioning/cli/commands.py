@@ -11,7 +11,7 @@ from swit_provisioning.cli.errors import EXIT_CODES
 from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.pausing import mention_pause
-from swit_provisioning.cli.plan_output import plan_estimate, plan_header, print_plan, say_rejection
+from swit_provisioning.cli.plan_output import plan_header, print_plan, say_rejection, say_summary
 from swit_provisioning.cli.progress import progress_bar
 from swit_provisioning.cli.runs import run_job
 from swit_provisioning.cli.showing import entry_to_show, plan_to_show, run_to_show
@@ -20,7 +20,6 @@ from swit_provisioning.cli.tables import (
     findings_table,
     guards_table,
     outcomes_table,
-    plan_summary,
     stops,
 )
 from swit_provisioning.report.plain import for_a_terminal
@@ -102,7 +101,7 @@ def _report(
     if not as_json and stored is not None:
         console = output()
         plan_header(console, settings, stored)
-        plan_summary(console, stored, *plan_estimate(settings, stored))
+        say_summary(console, settings, stored)
         changes_tables(console, stored.plan.changes)
         outcomes_table(console, entries)
         findings_table(console, stored.plan.findings, all_of_them="--json shows all")

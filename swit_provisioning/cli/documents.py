@@ -6,8 +6,9 @@ from typing import Any
 
 from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.cli.finished_run import FinishedRun
-from swit_provisioning.reconcile.estimate import estimate
+from swit_provisioning.reconcile.estimate import calls_by_kind, estimate
 from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.resources.expected_pace import ExpectedPace
 from swit_provisioning.store.history import Deed
 from swit_provisioning.store.journal import JournalEntry
 from swit_provisioning.store.plans import StoredPlan
@@ -15,10 +16,10 @@ from swit_provisioning.store.plans import StoredPlan
 Verdicts = Iterable[Mapping[str, Any]]
 
 
-def plan_document(stored: StoredPlan, per_second: float) -> dict[str, Any]:
+def plan_document(stored: StoredPlan, pace: ExpectedPace) -> dict[str, Any]:
     """`plan` and `show`: what would be done, what the guards say, how long it takes."""
     plan = stored.plan
-    calls, seconds = estimate(plan, per_second)
+    calls, seconds = estimate(plan, pace.per_second)
     return {
         "plan_id": stored.plan_id,
         "created_at": stored.created_at.isoformat(),
@@ -28,7 +29,12 @@ def plan_document(stored: StoredPlan, per_second: float) -> dict[str, Any]:
         "changes": [change_document(change) for change in plan.changes],
         "disabled": [change_document(change) for change in plan.disabled],
         "held": [change_document(change) for change in plan.held],
-        "estimate": {"calls": calls, "seconds": round(seconds, 1)},
+        "estimate": {
+            "calls": calls,
+            "seconds": round(seconds, 1),
+            "calls_per_second": round(pace.per_second, 2),
+            "by_kind": calls_by_kind(plan),
+        },
     }
 
 

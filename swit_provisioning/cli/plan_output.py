@@ -15,25 +15,27 @@ from swit_provisioning.cli.tables import (
     plan_summary,
     team_tree,
 )
-from swit_provisioning.reconcile.estimate import estimate
+from swit_provisioning.reconcile.estimate import calls_by_kind, estimate
 from swit_provisioning.report.plain import for_a_terminal
 from swit_provisioning.report.team_tree import tree_of
+from swit_provisioning.resources.expected_pace import expected_pace
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.rejections import Rejection
-from swit_provisioning.swit.finding import estimated_pace
 
 
 def print_plan(settings: Settings, stored: StoredPlan, *, as_json: bool) -> None:
     """Summary, changes, tree, findings, guards; how to apply it."""
     if as_json:
-        pace = estimated_pace(settings.swit_requests_per_second)
+        with open_store(settings) as store:
+            pace = expected_pace(settings, store)
         json.dump(plan_document(stored, pace), sys.stdout, ensure_ascii=False, indent=2)
         sys.stdout.write("\n")
         return
     console = output()
     plan_header(console, settings, stored)
-    plan_summary(console, stored, *plan_estimate(settings, stored))
+    say_summary(console, settings, stored)
     changes_tables(console, stored.plan.changes)
     changes_tables(console, stored.plan.disabled, aside=", not sent: DISABLED_ACTIONS")
     changes_tables(console, stored.plan.held, aside=", not sent: does not stick, see the findings")
@@ -54,9 +56,14 @@ def plan_header(console: Console, settings: Settings, stored: StoredPlan) -> Non
     )
 
 
-def plan_estimate(settings: Settings, stored: StoredPlan) -> tuple[int, float]:
-    """Calls and seconds that it will take."""
-    return estimate(stored.plan, estimated_pace(settings.swit_requests_per_second))
+def say_summary(console: Console, settings: Settings, stored: StoredPlan) -> None:
+    """What it does in one sentence, and what it will take: calls by kind, pace, time."""
+    with open_store(settings) as store:
+        pace = expected_pace(settings, store)
+    plan_summary(console, stored, *estimate(stored.plan, pace.per_second))
+    if stored.plan.changes:
+        kinds = ", ".join(f"{n:,} {kind}" for kind, n in calls_by_kind(stored.plan).items())
+        console.print(f"{kinds} · {pace.sentence}", style="dim", highlight=False)
 
 
 def say_rejection(rejection: Rejection | None) -> None:

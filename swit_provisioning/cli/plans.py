@@ -10,9 +10,9 @@ from rich.table import Table
 
 from swit_provisioning.apply.plan_states import PlanState, PlanStates, StateName
 from swit_provisioning.cli.console import output
-from swit_provisioning.cli.plan_output import plan_estimate, plan_header, print_plan, say_rejection
+from swit_provisioning.cli.plan_output import plan_header, print_plan, say_rejection, say_summary
 from swit_provisioning.cli.showing import plan_to_show, stored_plan, write_page
-from swit_provisioning.cli.tables import own_header, plan_summary, safe, stops
+from swit_provisioning.cli.tables import own_header, safe, stops
 from swit_provisioning.resources.approving import approver, max_age
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.who import who_am_i
@@ -68,7 +68,7 @@ def show_plan(
     else:
         console = output()
         plan_header(console, settings, stored)
-        plan_summary(console, stored, *plan_estimate(settings, stored))
+        say_summary(console, settings, stored)
         console.print(f"The page is in {html}", markup=False, highlight=False, soft_wrap=True)
     say_rejection(rejection)
     return 0

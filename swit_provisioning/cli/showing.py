@@ -41,7 +41,9 @@ def write_page(settings: Settings, stored: StoredPlan, path: Path) -> None:
         UnwritableFileError: it can't be written there.
 
     """
-    page = plan_page(stored.plan, page_facts(settings, stored))
+    with open_store(settings) as store:
+        facts = page_facts(settings, store, stored)
+    page = plan_page(stored.plan, facts)
     try:
         write_private(path, page)
     except OSError as error:

@@ -7,7 +7,7 @@ lets no script run but its own.
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -44,6 +44,10 @@ class PlanFacts:
     """How long that takes, in words."""
     mode: str
     """`live` or `TEST MODE`."""
+    by_kind: Mapping[str, int] = field(default_factory=dict)
+    """The calls by what they are for: `reading`, and each action."""
+    pace: str = ""
+    """Calls a second, and where that is known from."""
 
 
 class _Row(NamedTuple):

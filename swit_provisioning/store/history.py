@@ -3,14 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import ColumnElement, select
 
+from swit_provisioning.reconcile.plan import STEPS
 from swit_provisioning.store.approvals import APPROVALS, Approval, approval_of
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.journal import JOURNAL, JournalEntry, entry_of
 from swit_provisioning.store.subjects import TeamSubject, UserSubject
+
+_ENOUGH_CALLS: Final = 20
+"""Fewer say nothing of the pace of many."""
 
 _Subject = TypeVar("_Subject", UserSubject, TeamSubject)
 
@@ -80,6 +84,17 @@ class History:
         last = max(row.at + timedelta(seconds=row.seconds or 0.0) for row in rows)
         calls = sum(row.calls for row in rows)
         return Effort(calls=calls, seconds=(last - first).total_seconds())
+
+    def pace(self) -> float | None:
+        """Calls a second of the run that sent something last, if it was enough to tell."""
+        c = JOURNAL.c
+        sent = select(c.run_id).where(c.calls > 0).order_by(c.id.desc()).limit(1)
+        with self._database.read() as connection:
+            run_id = connection.execute(sent).scalar()
+        effort = self.effort(run_id, STEPS) if run_id is not None else None
+        if effort is None or effort.calls < _ENOUGH_CALLS or effort.seconds <= 0:
+            return None
+        return effort.calls / effort.seconds
 
     def _known(self, subject: _Subject) -> _Subject:
         """The same by every id that it ever had: one may lead to the next."""

@@ -75,6 +75,19 @@ def test_a_plan_is_told_in_a_sentence_then_by_action_then_as_a_tree(
     assert "\x1b" not in "".join(lines)
 
 
+def test_what_applying_takes_is_told_by_kind_with_the_pace_it_rests_on(
+    on_stage: Stage, plan_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = on_stage.run("show", plan_id).stdout
+    assert "reading, 20 user.create, 11 team.create" in told
+    assert "1000 calls a second (SWIT_REQUESTS_PER_SECOND=1000)" in told
+    found = on_stage.json("show", plan_id)["estimate"]
+    assert found["calls"] == sum(found["by_kind"].values())
+    assert found["calls_per_second"] == 1000
+    monkeypatch.setenv("SWIT_REQUESTS_PER_SECOND", "auto")
+    assert "10 calls a second (a guess" in on_stage.run("show", plan_id).stdout
+
+
 def test_the_page_is_one_private_file_with_every_change(
     on_stage: Stage, plan_id: str, tmp_path: Path
 ) -> None:
@@ -174,6 +187,9 @@ def test_the_assets_tell_what_a_person_reads_first(on_stage: Stage) -> None:
     assert (users["user.create"], users["user.deactivate"]) == (20, 0)
     assert str(teams["tree"]).startswith("![The team tree as it will be](data:image/svg+xml")
     assert plan["plan_id"] == plan_id
+    assert plan["estimated calls"] == on_stage.json("show", plan_id)["estimate"]["calls"]
+    assert "20 user.create" in str(plan["estimate"])
+    assert "1e+03 calls a second" not in str(plan["estimate"])
     page = Path(str(plan["page"]))
     assert page.parent == Path(Settings.load().frames_path) / "change_plan"
     assert page.with_suffix(".parquet").exists()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from swit_provisioning.reconcile.estimate import estimate
+from swit_provisioning.reconcile.estimate import calls_by_kind, estimate
 from swit_provisioning.reconcile.plan import Change, Step
 from swit_provisioning_tests.reconcile.made_plans import (
     change,
@@ -81,3 +81,11 @@ def test_what_a_disabled_action_would_do_takes_no_call() -> None:
     plan = plan_with(A_USER)
     assert estimate(replace(plan, disabled=(deletion("T1"),)), 1.0) == estimate(plan, 1.0)
     assert estimate(replace(plan_with(), disabled=(deletion("T1"),)), 1.0) == (0, 0.0)
+
+
+def test_the_calls_are_told_by_what_they_are_for() -> None:
+    plan = plan_with(A_USER, change("user.update", "U2"), SORT, users=10)
+    by_kind = calls_by_kind(plan)
+    assert by_kind == {"reading": ORGANISATION_USER_TEAMS + 2, "user.update": 2, "team.sort": 1}
+    assert estimate(plan, 4.0) == (sum(by_kind.values()), sum(by_kind.values()) / 4)
+    assert calls_by_kind(plan_with(users=10)) == {}

@@ -34,6 +34,8 @@ def page(plan: Plan, *, mode: str = "live", stopped: bool = True) -> str:
         calls=1046,
         duration="2 minutes",
         mode=mode,
+        by_kind={"reading": 4, "user.create": 1042},
+        pace="10 calls a second (a guess)",
     )
     return plan_page(plan, facts)
 
@@ -62,6 +64,7 @@ def test_a_page_says_what_where_when_and_how_to_apply_it() -> None:
         "1 March 2026, 02:30 UTC",
         "4 leave, 10 teams deleted",
         "about 1,046 API calls, 2 minutes",
+        "4 reading, 1,042 user.create · 10 calls a second (a guess)",
         "swit-provisioning apply 8e788415fdc6",
         "One guard stops this plan: nothing of it is written.",
         "MAX_DEACTIVATIONS=10% allows fewer",

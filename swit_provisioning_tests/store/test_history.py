@@ -205,3 +205,17 @@ def test_what_a_run_spent_is_counted_from_its_first_call_to_its_last_answer(
     store.journal.unsent(create_user("x@example.com"), application, Answer(outcome="skipped"))
     assert store.history.effort("R1", ["create_users"]) == Effort(calls=3, seconds=10.5)
     assert store.history.effort("R1", ["sort_teams"]) == Effort(calls=0, seconds=0.0)
+
+
+def test_the_pace_of_the_last_run_is_known_if_it_sent_enough(store: Store, clock: Clock) -> None:
+    assert store.history.pace() is None
+    for number in range(20):
+        assert store.history.pace() is None, number
+        done(store, create_user(f"u{number}@example.com"), calls=1, seconds=1.0)
+        clock.forward(seconds=1)
+    assert store.history.pace() == 1.0
+    application = Application(application_id="R2", plan_id="P-R2", run_id="R2")
+    store.journal.unsent(create_user("x@example.com"), application, Answer(outcome="skipped"))
+    assert store.history.pace() == 1.0
+    done(store, create_user("y@example.com"), run="R3", calls=1, seconds=1.0)
+    assert store.history.pace() is None
