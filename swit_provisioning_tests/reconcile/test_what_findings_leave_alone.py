@@ -95,7 +95,8 @@ def test_two_entries_with_one_new_address_get_no_account() -> None:
 def test_an_entry_with_the_addresses_of_two_accounts_leaves_both_alone() -> None:
     swit = with_bob(users=("ann", "bob", "rob"))
     trial = attempt(listing(bob("bob@x", "rob@x")), swit)
-    assert of(trial, "two accounts") == [BOB_DN]
+    (finding,) = the(trial, "two accounts")
+    assert (finding.subject, finding.side) == (BOB_DN, "directory")
     assert trial.after.calls == ONLY_ANN_JOINS
 
 
@@ -109,9 +110,10 @@ def test_two_accounts_with_one_address_are_both_left_alone() -> None:
 
 
 def test_a_changed_address_leaves_the_account_alone_and_makes_none_anew() -> None:
-    trial = attempt(listing(bob("robert@x")), with_bob(), memory=BOB_WAS_HERE)
+    trial = attempt(listing(bob("Robert@x")), with_bob(), memory=BOB_WAS_HERE)
     (finding,) = the(trial, "address changed")
     assert (finding.subject, finding.side) == (BOB_DN, "swit")
+    assert "address is Robert@x now" in finding.message
     assert trial.after.calls == ONLY_ANN_JOINS
 
 
@@ -158,6 +160,32 @@ def test_who_may_still_be_in_the_directory_has_not_left(
     """A service account never was in it, and a bad record is no departure."""
     trial = attempt(listing(*entries), organisation(), memory=memory)
     assert the(trial, "owner of the login left") == []
+
+
+@pytest.mark.parametrize(
+    ("role", "active", "told"),
+    [
+        (10, True, "active (master)"),
+        (20, True, "active (admin)"),
+        (77, True, "active (unknown role 77)"),
+        (20, False, ""),
+        (30, True, ""),
+        (40, True, ""),
+    ],
+    ids=["master", "admin", "nobody knows which", "inactive admin", "member", "guest"],
+)
+def test_only_who_still_has_rights_is_told_as_a_risk(role: int, *, active: bool, told: str) -> None:
+    swit = with_bob()
+    swit.users["bob"].role, swit.users["bob"].active = role, active
+    found = the(attempt(listing(), swit), "admin not in the directory")
+    assert [told in finding.message for finding in found] == [True] * bool(told)
+
+
+def test_an_admin_whom_settings_let_go_or_exclude_is_no_risk_that_is_told() -> None:
+    swit = with_bob()
+    swit.users["bob"].role = 20
+    for policy in Policy(protected_roles=()), Policy(users_to_exclude=("bob@*",)):
+        assert the(attempt(listing(), swit.copy(), policy), "admin not in the directory") == []
 
 
 def test_no_name_leaves_the_name_and_nothing_but_the_name() -> None:

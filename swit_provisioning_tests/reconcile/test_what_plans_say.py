@@ -188,6 +188,29 @@ def test_another_reference_is_told_by_what_it_was_and_becomes() -> None:
     assert change.reason == "the directory has another reference"
 
 
+@pytest.mark.parametrize(
+    ("users", "is_told"),
+    [
+        ({"gone": "bob"}, True),
+        ({}, False),
+        ({"gone": "ann"}, False),
+        ({BOB.dn.casefold(): "bob"}, False),
+        ({"gone": "bob", BOB.dn.casefold(): "bob"}, False),
+    ],
+    ids=["another's", "nobody's", "another account", "theirs", "theirs, too"],
+)
+def test_an_account_that_follows_its_address_to_another_entry_says_so(
+    users: dict[str, str], *, is_told: bool
+) -> None:
+    """An address was given to somebody else: perhaps the account should not have been."""
+    swit = organisation(users=["ann", "bob"])
+    swit.users["bob"].name = "Robert"
+    plan = attempt(directory(users=[ANN, BOB]), swit, memory=Memory(users=users)).plan
+    (change,) = plan.of_step("update_users")
+    handed_on = "; the account follows its address, which was another entry's before"
+    assert change.reason.endswith(handed_on) == is_told
+
+
 def test_what_keeps_an_account_is_told_by_role_and_rule() -> None:
     swit = Organisation()
     for user, role in (("boss", 10), ("odd", 77), ("out", 30)):
