@@ -11,6 +11,7 @@ from swit_provisioning.apply.approving import Approver, DecisionRefusedError
 from swit_provisioning.apply.plan_states import PlanStates, StateName
 from swit_provisioning.reconcile.guards import Limit, Limits
 from swit_provisioning.reconcile.plan import Bases, Change, Plan
+from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
 
 MAX_AGE = timedelta(hours=72)
@@ -88,6 +89,14 @@ def stopped_by(approver: Approver, plan: Plan) -> list[str]:
     return [verdict.name for verdict in approver.judged(plan) if verdict.stops]
 
 
+def sent(store: Store, plan: Plan, *, application: str = "A", approval: int | None = None) -> None:
+    """Note that all of a plan was applied."""
+    by = Application(application_id=application, plan_id="P", run_id="R", approval_id=approval)
+    for change in plan.changes:
+        entry = store.journal.intent(change, by)
+        store.journal.outcome(entry, Answer(outcome="applied", changed={change.action: 1}))
+
+
 def test_an_approval_lifts_the_limits_that_the_plan_breaks_and_no_other(approver: Approver) -> None:
     plan = leavers(1, 2, 3)
     plan_id = made(approver, plan)
@@ -116,6 +125,30 @@ def test_an_approval_expires_with_the_age_of_a_plan(approver: Approver, clock: C
     clock.time += MAX_AGE
     assert stopped_by(approver, plan) == []
     clock.time += timedelta(seconds=1)
+    assert stopped_by(approver, plan) == [DEACTIVATIONS]
+
+
+def test_what_ran_in_the_last_24_hours_counts_against_the_limits_too(
+    approver: Approver, clock: Clock
+) -> None:
+    """Of 20, 2 may go a day, in however many runs; an approved run is not counted."""
+    approved = approver.store.approvals.add("P", who="ann", why="sold", guards=(DEACTIVATIONS,))
+    sent(approver.store, leavers(1, 2), approval=approved)
+    assert stopped_by(approver, leavers(3, 4)) == []
+    sent(approver.store, leavers(3, 4))
+    clock.time += timedelta(hours=23, minutes=59)
+    assert stopped_by(approver, leavers(5)) == [DEACTIVATIONS]
+    clock.time += timedelta(minutes=2)
+    assert stopped_by(approver, leavers(5)) == []
+
+
+def test_what_a_run_did_of_a_plan_before_it_broke_off_is_not_counted_twice(
+    approver: Approver,
+) -> None:
+    plan = leavers(1, 2)
+    sent(approver.store, leavers(1), application="A1")
+    (goes_on,) = (v for v in approver.judged(plan, application_id="A1") if v.name == DEACTIVATIONS)
+    assert goes_on.passed
     assert stopped_by(approver, plan) == [DEACTIVATIONS]
 
 
