@@ -8,9 +8,6 @@ import pandas as pd
 
 from swit_provisioning.reconcile.frames import (
     IDP_FINDINGS,
-    IDP_GROUPS,
-    IDP_MEMBERSHIPS,
-    IDP_USERS,
     SWIT_MEMBERSHIPS,
     SWIT_TEAMS,
     SWIT_USERS,
@@ -103,17 +100,6 @@ class DirectoryState:
     memberships: pd.DataFrame
     facts: DirectoryFacts
     findings: pd.DataFrame = field(default_factory=IDP_FINDINGS.empty)
-
-    @classmethod
-    def checked(cls, **parts: Any) -> Self:  # noqa: ANN401 - the fields above
-        """Make one, after the frames were held against their schemas (`FrameError`)."""
-        return cls(
-            users=IDP_USERS.conform(parts["users"]),
-            groups=IDP_GROUPS.conform(parts["groups"]),
-            memberships=IDP_MEMBERSHIPS.conform(parts["memberships"]),
-            findings=IDP_FINDINGS.conform(parts["findings"]),
-            facts=parts["facts"],
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from unittest import mock
 from uuid import NAMESPACE_X500, uuid5
 
 import pyarrow as pa
@@ -27,8 +26,7 @@ from swit_provisioning.directory.plain_members import plain_members
 from swit_provisioning.directory.plain_people import plain_people
 from swit_provisioning.directory.primary_groups import sid_text
 from swit_provisioning.reconcile.columns import column
-from swit_provisioning.reconcile.dn import SIMPLE_LETTERS, dn_key
-from swit_provisioning.reconcile.dn_columns import casefolded, dn_keys, plain_dn_keys
+from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.directory.test_primary_groups import sid
 from swit_provisioning_tests.directory.wire import number, text, tlv
@@ -412,40 +410,6 @@ def test_plain_members_are_all_read_by_column() -> None:
     (members,), taken = plain_members(PageColumns(page))
     assert members.text.to_pylist() == ["cn=b,dc=x", "cn=c,dc=x"]
     assert by_entry(page, taken)[0].attributes == {"member": ()}
-
-
-@UNTIMED
-@given(names=st.lists(st.one_of(DNS.map(bytes.decode), st.text('cn=,; +Aaß\\#"x', max_size=12))))
-def test_keys_are_the_same_for_many_as_for_one(names: list[str]) -> None:
-    assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == [key(n) for n in names]
-
-
-def test_names_as_active_directory_writes_them_take_the_fast_path() -> None:
-    """Where people are called `Doe, Ann` one by one would take several times as long."""
-    names = [r"CN=Doe\, Ann,OU=R\+D,DC=x", r"CN=Doe\2C Ann,DC=x", r"CN=a\\,DC=x", r"CN=a\,DC=x\ "]
-    keys = plain_dn_keys(pa.array(names, pa.large_string())).to_pylist()
-    assert keys == [r"cn=doe\, ann,ou=r\+d,dc=x", None, r"cn=a\\,dc=x", None]
-
-
-def test_the_letters_of_the_fast_path_need_nothing_but_lower_case() -> None:
-    """Each is held against the slow path, which is the one that RFC 4518 describes."""
-    every = pa.array([chr(code) for code in range(0x20, 0x110000) if not 0xD800 <= code < 0xE000])
-    letters = pc.match_substring_regex(every, f"^[{SIMPLE_LETTERS}]$")
-    names = [f"cn=x{letter}" for letter in every.filter(letters).to_pylist()]
-    fast = [dn_key(name) for name in names]
-    assert len(names) > 30_000
-    with mock.patch("swit_provisioning.reconcile.dn._FAST") as never:
-        never.fullmatch.return_value = None
-        assert [dn_key(name) for name in names] == fast
-    assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == fast
-
-
-@UNTIMED
-@given(texts=st.lists(st.text(st.characters(codec="utf-8"))))
-@example(texts=["ẞΣς", "Σ", "İ", "\u017f"])
-def test_case_folding_is_pythons(texts: list[str]) -> None:
-    folded = casefolded(pa.array(texts, pa.large_string())).to_pylist()
-    assert folded == [one.casefold() for one in texts]
 
 
 def test_white_space_that_is_trimmed_is_pythons() -> None:
