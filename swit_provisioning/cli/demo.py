@@ -54,8 +54,15 @@ def tell_the_story(*, ui: bool) -> int:
 
 
 def _point_at(server: SandboxServer, people: Path, home: Path) -> None:
-    """Set the settings of this process, and so of the UI's, to the demo's own."""
+    """Set the settings of this process, and so of the UI's, to the demo's own.
+
+    None of yours is left, in the environment or in `.env`: nothing leaves this machine.
+    """
     tokens = server.issue_tokens()
+    os.chdir(home)
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+        os.environ.pop(f"{name.upper()}_FILE", None)
     os.environ |= {
         "IS_RUNNING_LOCALLY": "True",
         "DAGSTER_HOME": str(home),

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from swit_provisioning.messages.delivery import tell
+from swit_provisioning.messages.delivery import channels, tell
 from swit_provisioning.report.posts import Message, Severity
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.store import Store
@@ -18,7 +18,8 @@ OWNER: Final = "owner of the login"
 def begin(store: Store, settings: Settings, name: str, about: str, *lines: str) -> None:
     """It is wrong: tell it, unless it stands already and is about the same."""
     standing = store.alarms.standing(name)
-    if standing is None or standing.about != about:
+    # Once there is somebody to tell, it is told.
+    if channels(settings) and (standing is None or standing.about != about):
         # Told first: who dies in between tells it again under the same subject, so not twice.
         tell(store, settings, _subject(name, about), notice(settings, name, "error", *lines))
         store.alarms.begin(name, about)

@@ -4,12 +4,11 @@ from typing import Final
 
 import dagster as dg
 
-from swit_provisioning.assets.guarding import root_run_id
 from swit_provisioning.messages.delivery import channels, deliver, post_at_once, tell
 from swit_provisioning.messages.owners import tell_of_owner
 from swit_provisioning.messages.stories import is_somebodys_business, story_of
 from swit_provisioning.report.posts import Message
-from swit_provisioning.report.run_story import run_message
+from swit_provisioning.report.run_story import RunStory, run_message
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.store.errors import StoreError
@@ -31,13 +30,8 @@ def tell_of_run(dagster: dg.DagsterInstance, run_id: str) -> list[str]:
             return []
         try:
             with open_store(settings) as store:
-                message = _message(dagster, run, settings, store)
-                if message is not None:
-                    tell(store, settings, f"run {run_id}", message)
-                made = store.plans.made_by(root_run_id(run))
-                plan = store.plans.get(made) if made else None
-                if plan is not None:
-                    tell_of_owner(store, settings, plan.plan)
+                if not store.outbox.is_known(_subject(run)):
+                    _tell(dagster, run, settings, store)
                 return deliver(store, settings)
         except StoreError:
             return _told_without_state(dagster, run, settings)
@@ -53,22 +47,35 @@ def settings_for_telling() -> Settings:
         return Settings.what_can_be_used()
 
 
-def _message(
-    dagster: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings, store: Store | None
-) -> Message | None:
-    if not is_somebodys_business(run, store):
-        return None
+def _tell(
+    dagster: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings, store: Store
+) -> None:
     story = story_of(dagster, run, settings, store)
-    if not story.is_worth_telling:
+    message = _message(run, settings, store, story)
+    if message is not None:
+        tell(store, settings, _subject(run), message)
+    # `apply` has read nothing that it says of: its plan is an older one.
+    if story.plan is not None and run.job_name != "apply":
+        tell_of_owner(store, settings, story.plan)
+
+
+def _message(
+    run: dg.DagsterRun, settings: Settings, store: Store | None, story: RunStory
+) -> Message | None:
+    if not (is_somebodys_business(run, store) and story.is_worth_telling):
         return None
     return run_message(story, no_names=settings.hide_names != "nowhere")
+
+
+def _subject(run: dg.DagsterRun) -> str:
+    return f"run {run.run_id}"
 
 
 def _told_without_state(
     dagster: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings
 ) -> list[str]:
     """Nothing can be kept, so it is posted now or never; the run itself remembers that it was."""
-    message = _message(dagster, run, settings, None)
+    message = _message(run, settings, None, story_of(dagster, run, settings, None))
     if message is None or _TOLD_TAG in run.tags:
         return []
     dagster.add_run_tags(run.run_id, {_TOLD_TAG: "without the state database"})

@@ -83,18 +83,14 @@ def run_message(story: RunStory, *, no_names: bool) -> Message:
     """The story as a message; `no_names`: codes in place of people."""
     plan = story.plan
     hidden = without_people_in if no_names else str
-    changes = plan.changes if plan else ()
-    if plan and no_names:
-        changes = tuple(map(change_without_people, changes))
-    pairs = list(zip(plan.changes, changes, strict=True)) if plan else []
-    entries = {shown.change_id: story.entries.get(real.change_id) for real, shown in pairs}
+    changes = dangerous_first(plan.changes) if plan else []
     lines = [
         _title(story),
-        *([summary(changes)] if plan else []),
+        *([summary(plan.changes)] if plan else []),
         _numbers(story),
         *(hidden(line) for line in (story.guards.values() or story.why.splitlines())),
-        *_left(changes, entries, no_names=no_names),
-        *(_listed(changes) if plan else []),
+        *_left(changes, story.entries, no_names=no_names),
+        *_listed(changes, no_names=no_names),
         *_ways_on(story),
     ]
     return Message(
@@ -124,32 +120,34 @@ def _outcomes(story: RunStory) -> dict[str, int]:
 
 
 def _left(
-    changes: Sequence[Change], entries: Mapping[str, JournalEntry | None], *, no_names: bool
+    changes: Sequence[Change], entries: Mapping[str, JournalEntry], *, no_names: bool
 ) -> Iterator[str]:
     """What was not done, each with its reason."""
     left = [
         (change, entry)
-        for change in dangerous_first(changes)
-        if (entry := entries[change.change_id]) is not None and entry.outcome not in DONE
+        for change in changes
+        if (entry := entries.get(change.change_id)) is not None and entry.outcome not in DONE
     ]
     if left:
         yield f"Not done ({len(left):,}):"
     for change, entry in left[:MOST_CHANGES]:
+        shown = change_without_people(change) if no_names else change
         said = (entry.message or "no answer was noted").rstrip(".")
         said = without_people_in(said) if no_names else said
-        yield f"- {change.action} {change.target}: {entry.outcome or 'failed'}: {said}"
+        yield f"- {shown.action} {shown.target}: {entry.outcome or 'failed'}: {said}"
     yield from _more(len(left))
 
 
-def _listed(changes: Sequence[Change]) -> Iterator[str]:
+def _listed(changes: Sequence[Change], *, no_names: bool) -> Iterator[str]:
     """The changes of the plan, the most dangerous first."""
     if changes:
         yield f"Changes ({len(changes):,}):"
-    for change in dangerous_first(changes)[:MOST_CHANGES]:
-        words = what(change.action, change.before, change.after)
+    for change in changes[:MOST_CHANGES]:
+        shown = change_without_people(change) if no_names else change
+        words = what(shown.action, shown.before, shown.after)
         # Of somebody new nothing is left to say where people are hidden.
         words = "" if set(words.split(", ")) == {HIDDEN} else words
-        yield f"- {change.action} {change.target}{f': {words}' if words else ''}"
+        yield f"- {shown.action} {shown.target}{f': {words}' if words else ''}"
     yield from _more(len(changes))
 
 

@@ -33,6 +33,7 @@ from swit_provisioning_tests.integration.stage import settings
 from swit_provisioning_tests.ports import free_port
 from swit_provisioning_tests.postgresql import Postgresql, postgresql
 from swit_provisioning_tests.processes import Program
+from swit_provisioning_tests.receiver import Receiver
 
 _SECONDS = 240
 _PASSWORDS = {"ann": "launches: 1", "rob": "looks: 2"}
@@ -69,7 +70,13 @@ def state(server: Postgresql) -> str:
 
 
 @pytest.fixture(scope="module")
-def variables(swit: SandboxServer, folder: Path, state: str) -> Mapping[str, str]:
+def chat() -> Iterator[Receiver]:
+    with Receiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def variables(swit: SandboxServer, folder: Path, state: str, chat: Receiver) -> Mapping[str, str]:
     """The settings of the code location: tonight comes once all is up and the rest was tried."""
     named = settings(folder, swit)
     del named["DAGSTER_HOME"]
@@ -79,6 +86,7 @@ def variables(swit: SandboxServer, folder: Path, state: str) -> Mapping[str, str
         "STATE_DATABASE_URL": state,
         "FRAMES_BASE_PATH": str(folder / "frames"),
         "SCHEDULE_TIME": f"{tonight:%H:%M}",
+        "SWIT_WEBHOOK_URL": chat.url,
     }
 
 
@@ -273,8 +281,8 @@ def test_webserver_and_daemon_know_no_secret_of_swit(
         assert variables["STATE_DATABASE_URL"] not in environment
 
 
-def test_the_nightly_run_happens_by_itself(
-    deployed: Deployment, swit: SandboxServer, state: str
+def test_the_nightly_run_happens_by_itself_and_is_told(
+    deployed: Deployment, swit: SandboxServer, state: str, chat: Receiver
 ) -> None:
     run = _ended(deployed.operators, "sync")
     assert run["status"] == "SUCCESS", deployed.programs["code"].last_words()
@@ -283,6 +291,9 @@ def test_the_nightly_run_happens_by_itself(
     with Store.open(state) as store:
         assert {entry.run_id for entry in store.journal.rows()} == {run["runId"]}
         assert len(store.identities.memory().users) == 20
+    until(lambda: chat.texts or None, seconds=_SECONDS, what=lambda: str(run))
+    (text,) = chat.texts
+    assert run["runId"] in text
 
 
 def test_two_machines_that_share_the_state_never_write_at_once(

@@ -9,6 +9,7 @@ import requests
 from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
+from swit_provisioning_tests.receiver import Receiver
 
 
 def test_test_mode_needs_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +32,23 @@ def test_the_demo_ends_as_it_should(tmp_path: Path) -> None:
     assert "16 of 40 users" in done.stdout
     assert "the third day was stopped before the first write" in done.stdout
     assert "dagster -" not in done.stderr
+
+
+def test_the_demo_tells_nobody_whatever_stands_in_dotenv(tmp_path: Path) -> None:
+    """Nothing leaves the machine."""
+    with Receiver() as chat:
+        lines = f"SWIT_WEBHOOK_URL={chat.url}\nSTATE_DATABASE_URL=postgresql://elsewhere/state\n"
+        (tmp_path / ".env").write_text(lines, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "swit_provisioning.cli", "demo"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert chat.bodies == []
 
 
 def test_the_sandbox_runs_alone(tmp_path: Path) -> None:

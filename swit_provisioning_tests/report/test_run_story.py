@@ -1,0 +1,119 @@
+"""What a message says of a run: the outcome first, then numbers, then what to look at."""
+
+from dataclasses import replace
+
+import pytest
+
+from swit_provisioning.reconcile.plan import Finding
+from swit_provisioning.report.people import code_of
+from swit_provisioning.report.run_story import MOST_CHANGES, Ending, RunStory, run_message
+from swit_provisioning_tests.store.made import a_plan
+
+
+def _story(ending: Ending, *numbers: int, **more: object) -> RunStory:
+    made = RunStory(
+        run_id="R1",
+        job="sync",
+        ending=ending,
+        why="",
+        guards={},
+        plan_id="P1",
+        plan=a_plan(*numbers),
+        entries={},
+        calls=3,
+        seconds=12,
+        organization="Acme",
+        mode="live",
+        link=None,
+    )
+    return replace(made, **more)  # type: ignore[arg-type]  # fields of the story
+
+
+def _lines(story: RunStory, *, no_names: bool = True) -> tuple[str, ...]:
+    return run_message(story, no_names=no_names).lines
+
+
+def test_it_begins_with_whose_it_is_and_how_it_ended() -> None:
+    lines = _lines(_story("applied", 1, 2))
+    assert lines[:3] == (
+        "Swit provisioning of Acme: applied",
+        "2 leave",
+        "3 API calls · 12 seconds",
+    )
+    assert lines[-2:] == (
+        "Plan P1: swit-provisioning show P1",
+        "Run R1 (in the Dagster UI)",
+    )
+    assert _lines(_story("applied", 1, mode="TEST MODE"))[0].startswith("TEST MODE · ")
+
+
+@pytest.mark.parametrize(
+    ("ending", "severity", "says"),
+    [
+        ("applied", "info", ": applied"),
+        ("planned", "info", "planned, nothing was written"),
+        ("partly applied", "warning", "applied, but not all of it"),
+        ("stale", "error", "NOT APPLIED: the plan is stale"),
+        ("busy", "error", "NOT STARTED: another run is writing"),
+        ("canceled", "error", "STOPPED BY HAND"),
+        ("failed", "error", "FAILED"),
+    ],
+)
+def test_how_bad_it_is(ending: Ending, severity: str, says: str) -> None:
+    message = run_message(_story(ending, 1), no_names=True)
+    assert message.severity == severity
+    assert message.lines[0].endswith(says)
+
+
+def test_a_guard_stops_and_so_may_a_person() -> None:
+    guards = {"deactivations_within_limit": "8 of 20 would leave."}
+    stopped = _lines(_story("blocked", 1, guards=guards, why="Nothing was written. 8 of 20..."))
+    assert stopped[0].endswith("STOPPED BY A GUARD, nothing was written")
+    assert stopped[3] == "8 of 20 would leave."
+    paused = _lines(_story("blocked", 1, why="Runs are paused."))
+    assert paused[0].endswith(": STOPPED")
+    assert "Runs are paused." in paused
+
+
+def test_people_are_codes_on_demand_in_reasons_too() -> None:
+    story = _story("failed", 1, why="Swit says no to someone1@example.com")
+    assert "someone1@example.com" in " ".join(_lines(story, no_names=False))
+    hidden = _lines(story)
+    assert "someone1" not in " ".join(hidden)
+    assert sum(code_of("someone1@example.com") in line for line in hidden) == 2
+
+
+def test_of_many_changes_the_first_are_listed() -> None:
+    lines = _lines(_story("applied", *range(MOST_CHANGES + 34)))
+    assert f"Changes ({MOST_CHANGES + 34}):" in lines
+    assert sum(line.startswith("- user.deactivate") for line in lines) == MOST_CHANGES
+    assert "- and 34 more" in lines
+
+
+def test_what_else_the_plan_says_is_counted() -> None:
+    plan = replace(a_plan(1), findings=(Finding(kind="ring", subject="A", message="..."),) * 3)
+    assert "3 findings" in _lines(_story("applied", plan=plan))
+
+
+@pytest.mark.parametrize(
+    ("ending", "numbers", "told"),
+    [
+        ("nothing to do", (), False),
+        ("planned", (), False),
+        ("planned", (1,), True),
+        ("applied", (1,), True),
+        ("failed", (), True),
+    ],
+)
+def test_what_is_worth_telling(ending: Ending, numbers: tuple[int, ...], *, told: bool) -> None:
+    assert _story(ending, *numbers).is_worth_telling is told
+
+
+def test_without_a_plan_it_says_what_stopped_it() -> None:
+    lines = _lines(_story("failed", plan=None, plan_id=None, why="The directory was not read."))
+    assert lines == (
+        "Swit provisioning of Acme: FAILED",
+        "3 API calls · 12 seconds",
+        "The directory was not read.",
+        "Run R1 (in the Dagster UI)",
+    )
