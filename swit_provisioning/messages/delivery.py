@@ -1,6 +1,7 @@
 """Messages on their way: kept in the state database, posted in order, tried again later."""
 
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Final, NamedTuple
 
 from swit_provisioning.messages.webhook import Webhook, WebhookDownError, WebhookRefusedError
@@ -9,8 +10,8 @@ from swit_provisioning.settings import Settings
 from swit_provisioning.store.outbox import Pending
 from swit_provisioning.store.store import Store
 
-MOST_AT_ONCE: Final = 20
-"""Messages that one who delivers posts to one webhook before somebody else may."""
+PATIENCE_SECONDS: Final = 10.0
+"""How long whoever delivers begins new posts to one webhook: the rest goes the next time."""
 
 
 class Channel(NamedTuple):
@@ -43,12 +44,16 @@ def tell(store: Store, settings: Settings, subject: str, message: Message) -> bo
     return any(made)
 
 
-def deliver(store: Store, settings: Settings) -> list[str]:
+def deliver(store: Store, settings: Settings, *, seconds: float = PATIENCE_SECONDS) -> list[str]:
     """Post what is due, oldest first; what went wrong, a sentence each.
 
-    A webhook that is down costs seconds, once; what is left goes the next time.
+    A webhook that is down or slow costs seconds, once; what is left goes the next time.
     """
-    return [trouble for channel in channels(settings) for trouble in _emptied(store, channel)]
+    return [
+        trouble
+        for channel in channels(settings)
+        for trouble in _emptied(store, channel, until=monotonic() + seconds)
+    ]
 
 
 def post_at_once(settings: Settings, message: Message) -> list[str]:
@@ -63,13 +68,13 @@ def post_at_once(settings: Settings, message: Message) -> list[str]:
     return troubles
 
 
-def _emptied(store: Store, channel: Channel) -> Iterator[str]:
-    for _ in range(MOST_AT_ONCE):
+def _emptied(store: Store, channel: Channel, *, until: float) -> Iterator[str]:
+    while True:
         pending = store.outbox.take(channel.name)
         if pending is None:
             return
         try:
-            _post(store, channel, pending)
+            _post(store, channel, pending, until=until)
         except WebhookDownError as error:
             again = store.outbox.failed(pending)
             yield f"{error}; {'tried again later' if again else 'given up after a day'}"
@@ -77,10 +82,15 @@ def _emptied(store: Store, channel: Channel) -> Iterator[str]:
         except WebhookRefusedError as error:
             store.outbox.failed(pending, for_good=True)
             yield f"{error}; the message is given up"
+        if monotonic() >= until:
+            return
 
 
-def _post(store: Store, channel: Channel, pending: Pending) -> None:
-    for number, body in enumerate(pending.posts, start=1):
-        if number > pending.sent:
-            channel.webhook.post(body)
-            store.outbox.posted(pending, number)
+def _post(store: Store, channel: Channel, pending: Pending, *, until: float) -> None:
+    left = list(enumerate(pending.posts, start=1))[pending.sent :]
+    for number, body in left:
+        channel.webhook.post(body)
+        store.outbox.posted(pending, number)
+        if monotonic() >= until and number < len(pending.posts):
+            message = f"{channel.webhook.variable} ({channel.webhook.host}): slow"
+            raise WebhookDownError(message)
