@@ -10,6 +10,7 @@ import pytest
 from swit_provisioning.cli.finished_run import JobName
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.definitions import defs
 from swit_provisioning.messages.watch import Watch
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.sandbox.faults import Fault
@@ -249,3 +250,27 @@ def test_a_setting_that_cannot_be_used_is_told(
     assert on_stage.writes == []
     (text,) = chat.texts
     assert "LDAP_TLS: Input should be 'ldaps', 'starttls' or 'none'" in text
+
+
+def test_a_run_that_somebody_ended_is_told(on_stage: Stage, chat: Receiver) -> None:
+    prepare_home(Settings.load())
+    definition = reconstructable_job("sync").get_definition()
+    with instance() as dagster:
+        run = dagster.create_run_for_job(job_def=definition)
+        dagster.report_run_canceled(run)
+        sensor_looks(dagster, "told_cancellations", run.run_id)
+    assert on_stage.writes == []
+    (text,) = chat.texts
+    assert text.splitlines()[0].endswith(": STOPPED BY HAND")
+
+
+def test_a_run_that_only_looks_tells_nobody(on_stage: Stage, chat: Receiver) -> None:
+    """Assets that somebody launched by hand, and who sees what came of it."""
+    on_stage.write_directory()
+    prepare_home(Settings.load())
+    with instance() as dagster:
+        job = defs().resolve_implicit_global_asset_job_def()
+        read = [dg.AssetKey(name) for name in ("swit_users", "swit_teams", "swit_memberships")]
+        result = job.execute_in_process(instance=dagster, asset_selection=read)
+        sensor_looks(dagster, "told_successes", result.run_id)
+    assert chat.taken == []
