@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,11 @@ def command_of(service: str) -> list[str]:
 
 @contextmanager
 def deployment(
-    folder: Path, *, dagster_database: str, settings: Mapping[str, str]
+    folder: Path,
+    *,
+    dagster_database: str,
+    settings: Mapping[str, str],
+    services: Sequence[str] = SERVICES,
 ) -> Iterator[Deployment]:
     """Start the services of one machine; only those that start runs get the settings."""
     ports = {name: free_port() for name in (*_PORTS.values(), "gateway")}
@@ -68,17 +72,20 @@ def deployment(
     secrets = {**shared, **settings, "PORT": str(ports["gateway"]), "OPERATION_AUTH_KEY": KEY}
     with ExitStack() as running:
         programs: dict[str, Program] = {}
-        for service in SERVICES:
+        for service in services:
             environment = secrets if service in _NEEDS_SETTINGS else shared
             command = _here(command_of(service), etc, ports)
             programs[service] = running.enter_context(
                 Program(service, command, environment=environment, folder=folder)
             )
-        webs = [DagsterWeb(f"http://127.0.0.1:{ports[name]}") for name in ("web", "review")]
-        for web in webs:
+        webs = {name: DagsterWeb(f"http://127.0.0.1:{ports[name]}") for name in ("web", "review")}
+        for name, web in webs.items():
             running.callback(web.close)
-            _wait_for(web, programs)
-        yield Deployment(operators=webs[0], reviewers=webs[1], ports=ports, programs=programs)
+            if name in services:
+                _wait_for(web, programs)
+        yield Deployment(
+            operators=webs["web"], reviewers=webs["review"], ports=ports, programs=programs
+        )
 
 
 def _wait_for(web: DagsterWeb, programs: Mapping[str, Program]) -> None:

@@ -4,9 +4,8 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from swit_provisioning_tests.processes import Program
 from swit_provisioning_tests.receiver import Receiver
 
 _SECONDS = 240
+_CONFLICT = 409
 _PASSWORDS = {"ann": "launches: 1", "rob": "looks: 2"}
 _LAUNCH = """mutation ($job: String!) { launchRun(executionParams: {
     selector: {repositoryName: "__repository__", repositoryLocationName: "swit_provisioning",
@@ -296,34 +296,37 @@ def test_the_nightly_run_happens_by_itself_and_is_told(
     assert run["runId"] in text
 
 
-def test_two_machines_that_share_the_state_never_write_at_once(
+def test_two_code_locations_that_share_the_state_never_write_at_once(
     server: Postgresql, tmp_path: Path
 ) -> None:
-    """Each with a Dagster of its own: only the lease in the state keeps them apart."""
-    with SandboxServer() as swit:
-        shared = {"STATE_DATABASE_URL": server.new_database()}
-        (tmp_path / "directory.json").write_text(json.dumps(twenty_people()), encoding="utf-8")
+    """On two machines, each with a Dagster of its own: only the lease keeps them apart."""
+    with SandboxServer() as swit, ExitStack() as running:
+        state = server.new_database()
         machines = []
         for name in ("one", "two"):
-            named = settings(tmp_path, swit) | shared | {"DAGSTER_HOME": str(tmp_path / name)}
-            machines.append(_sync({**os.environ, **named, "NO_PROXY": "127.0.0.1"}, tmp_path))
-        ended = sorted(machine.wait(timeout=_SECONDS) for machine in machines)
-        said = [machine.communicate()[0] for machine in machines]
-        assert ended in ([0, 6], [0, 0]), said
+            folder = tmp_path / name
+            folder.mkdir()
+            (folder / "directory.json").write_text(json.dumps(twenty_people()), encoding="utf-8")
+            named = settings(folder, swit)
+            del named["DAGSTER_HOME"]
+            deployed = deployment(
+                folder,
+                dagster_database=server.new_database(),
+                settings=named | {"STATE_DATABASE_URL": state},
+                services=("code", "web", "daemon"),
+            )
+            machines.append(running.enter_context(deployed))
+        for machine in machines:
+            launched = machine.operators.ask(_LAUNCH, job="sync")["launchRun"]
+            assert launched["__typename"] == "LaunchRunSuccess", launched
+        ended = [_ended(machine.operators, "sync") for machine in machines]
+        assert {"SUCCESS"} <= {run["status"] for run in ended} <= {"SUCCESS", "FAILURE"}
         assert len(swit.organisation.snapshot()["users"]) == 1 + 20
-        with Store.open(shared["STATE_DATABASE_URL"]) as store:
+        refused = [c for c in swit.log.of() if c.call.endswith(".create") and c.status == _CONFLICT]
+        assert refused == [], "nothing was made a second time"
+        with Store.open(state) as store:
+            assert {entry.outcome for entry in store.journal.rows()} == {"applied"}
             assert len({entry.run_id for entry in store.journal.rows()}) == 1
-
-
-def _sync(environment: Mapping[str, str], folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "swit_provisioning.cli", "sync"],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def test_containers_may_write_what_runs_write() -> None:
