@@ -20,11 +20,17 @@ class ApplyConfig(dg.Config):
     """Printed by `swit-provisioning plan`, and shown on the asset `change_plan`."""
     approve: str = ""
     """Only where a guard stopped the plan: the reason, recorded with who and when."""
+    only: str = ""
+    """Only these actions, such as `user.create,team.*`; what needs another one waits too."""
+    exclude: str = ""
+    """All actions but these."""
+    limit: int = 0
+    """The first so many of each action that are still undone; 0: all. Apply again for the rest."""
 
 
 @dg.config_mapping
 def apply_config(config: ApplyConfig) -> dict[str, object]:
-    """Two fields in the launchpad become the gate's configuration."""
+    """The fields in the launchpad become the gate's configuration."""
     return {"ops": {"accepted_plan": {"config": config.model_dump()}}, **logger_config()}
 
 

@@ -28,7 +28,7 @@ from swit_provisioning.directory.config import (
 )
 from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.guards import Limit, Limits
-from swit_provisioning.reconcile.policy import ACTIONS, Action, Policy, ReferenceAttribute
+from swit_provisioning.reconcile.policy import Action, Policy, ReferenceAttribute, actions_named
 from swit_provisioning.swit.finding import parse_pace
 
 SECRETS = (
@@ -76,11 +76,7 @@ def _blank_is_unset(value: object) -> object:
 
 
 def _actions(value: tuple[str, ...]) -> tuple[str, ...]:
-    known = {*ACTIONS, "user.*", "team.*", "membership.*", "all"}
-    wrong = [name for name in value if name not in known]
-    if wrong:
-        message = f"{', '.join(wrong)} is no action; use any of {', '.join(sorted(known))}"
-        raise ValueError(message)
+    actions_named(value)
     return value
 
 
@@ -545,7 +541,7 @@ class Settings(ScheduleSettings):
 
     def policy(self) -> Policy:
         """The rules that shape a plan."""
-        disabled = _expand(self.disabled_actions)
+        disabled = actions_named(self.disabled_actions)
         if self.is_running_locally and not self.swit_is_on_this_machine:
             disabled |= _DESTRUCTIVE
         return Policy(
@@ -608,15 +604,6 @@ class Settings(ScheduleSettings):
 
     def _bases(self, text: str) -> tuple[str, ...]:
         return parse_bases(text, self.ldap_search_base) if self.ldap_search_base else ()
-
-
-def _expand(names: tuple[str, ...]) -> frozenset[Action]:
-    """`user.*` and `all` as the actions they stand for."""
-    return frozenset(
-        action
-        for action in ACTIONS
-        if any(name in {"all", action, f"{action.split('.')[0]}.*"} for name in names)
-    )
 
 
 def sources() -> tuple[dict[str, str], ...]:

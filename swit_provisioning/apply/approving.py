@@ -47,15 +47,18 @@ class Approver:
     """How old a plan, or its approval, may be."""
     clock: Callable[[], datetime] = utc_now
 
-    def judged(self, plan: Plan, *, application_id: str | None = None) -> tuple[Verdict, ...]:
+    def judged(
+        self, plan: Plan, *, application_id: str | None = None, part: Plan | None = None
+    ) -> tuple[Verdict, ...]:
         """Judge a plan by today's limits, what ran in the last 24 hours, and its approval, if any.
 
         What `application_id` itself has done already is part of the plan, so it is not counted
-        twice.
+        twice. Of a plan of which only a part is sent the `part` is judged, by the approval of the
+        whole.
         """
         approval = self.approval_of(plan)
         return judge(
-            plan,
+            part or plan,
             self.limits,
             last_read=self.store.reads.last_accepted(),
             recent=self.store.journal.unapproved_since(
@@ -69,10 +72,16 @@ class Approver:
         return self.store.approvals.of(plan.plan_id, newer_than=self.max_age)
 
     def lift(
-        self, plan: Plan, *, who: str, why: str, application_id: str | None = None
+        self,
+        plan: Plan,
+        *,
+        who: str,
+        why: str,
+        application_id: str | None = None,
+        part: Plan | None = None,
     ) -> tuple[GuardName, ...]:
         """Approve whatever limits the plan breaks now, if it breaks any; which these are."""
-        verdicts = self.judged(plan, application_id=application_id)
+        verdicts = self.judged(plan, application_id=application_id, part=part)
         broken = _names(v for v in verdicts if not v.passed and v.name not in NEVER_LIFTED)
         if broken:
             self.store.approvals.add(plan.plan_id, who=who, why=why, guards=broken)

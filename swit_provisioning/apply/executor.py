@@ -1,7 +1,7 @@
 """Carries out a plan, step by step: what is still undone, in order, side by side where it may."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
@@ -17,6 +17,7 @@ from swit_provisioning.apply.sending import send
 from swit_provisioning.apply.side_by_side import side_by_side
 from swit_provisioning.apply.teams import TeamsNow
 from swit_provisioning.reconcile.plan import Change, Plan, Step
+from swit_provisioning.reconcile.staleness import spares_all, without_users
 from swit_provisioning.store.errors import StoreError
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
@@ -25,6 +26,8 @@ from swit_provisioning.swit.errors import SwitError
 
 STOPPED: Final = (StoreError, SwitDownError, SwitError)
 """What `send` raises: it has stopped in the middle, and can go on there."""
+
+_IS_BACK: Final = "in the directory again since the plan was made"
 
 _LEAVING: Final = frozenset({"user.deactivate", "user.remove"})
 
@@ -53,14 +56,20 @@ class Applier:
         lease: HeldLease,
         concurrency: int,
         progress: Progress,
+        left_out: Collection[str] = (),
+        back: Collection[str] = (),
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         """Read what of the plan is done; send nothing yet.
+
+        `left_out` are ids of changes that are for a later part of the plan, `back` ids of users
+        who would have left and are in the directory again.
 
         `concurrency` is how many changes are on their way at once; `wait` sleeps (seconds) before
         a creation is sent again.
         """
         self.plan = plan
+        self._left_out, self._back = frozenset(left_out), frozenset(back)
         self.application_id = application_id
         application = Application(
             application_id=application_id,
@@ -87,7 +96,7 @@ class Applier:
             SwitError: users could not be read again before primary teams are set.
 
         """
-        changes = self.plan.of_step(step)
+        changes = self._of_step(step)
         undone = {c.change_id: c for c in changes if self._is_undone(c)}
         now = _Now(accounts=self._read_back(undone.values()))
         through = side_by_side(
@@ -110,7 +119,15 @@ class Applier:
 
     def outcomes(self, steps: Iterable[Step]) -> list[Outcome]:
         """What came of each change of these steps so far, in the plan's order."""
-        return [self._outcome(change) for step in steps for change in self.plan.of_step(step)]
+        return [self._outcome(change) for step in steps for change in self._of_step(step)]
+
+    def _of_step(self, step: Step) -> list[Change]:
+        return [c for c in self.plan.of_step(step) if c.change_id not in self._left_out]
+
+    @property
+    def is_through(self) -> bool:
+        """Whether nothing was left for a later part."""
+        return not self._left_out
 
     def _is_undone(self, change: Change) -> bool:
         answer = self._record.answer(change)
@@ -128,7 +145,8 @@ class Applier:
         return accounts
 
     def _one(self, change: Change, now: _Now) -> None:
-        before, missing = self._record.answer(change), self._needs.unmet(change)
+        before, missing = self._record.answer(change), self._unmet(change)
+        change = without_users(change, self._back)
         if missing is not None:
             skipped = Answer(outcome="skipped", message=missing)
             if before != skipped:
@@ -154,6 +172,11 @@ class Applier:
             change, entry_id, replace(answer, calls=attempt.calls, seconds=seconds)
         )
         now.breaker.note(attempt, answer)
+
+    def _unmet(self, change: Change) -> str | None:
+        if spares_all(change, self._back):
+            return _IS_BACK
+        return self._needs.unmet(change)
 
     def _outcome(self, change: Change) -> Outcome:
         answer = self._record.answer(change)

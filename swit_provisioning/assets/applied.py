@@ -79,6 +79,7 @@ def _applier(
     swit: SwitClient,
     writer: Writer,
     progress: RunProgress,
+    accepted: pd.DataFrame,
 ) -> Applier:
     """Who sends for this run: only a plan that the gate accepted for its root run."""
     root = root_run_id(context.run)
@@ -95,7 +96,9 @@ def _applier(
             error, doing="Nothing more was written", settings=settings, status="busy"
         ) from error
     _refuse_overtaken(store, acceptance)
-    progress.begin(stored.plan, sent=lambda: swit.calls, log=context.log.info)
+    left_out = {c.change_id for c in stored.plan.changes} - set(accepted["change_id"])
+    part = stored.plan.without(left_out)
+    progress.begin(part, sent=lambda: swit.calls, log=context.log.info)
     return Applier(
         plan=stored.plan,
         application_id=acceptance.application_id,
@@ -106,6 +109,8 @@ def _applier(
         lease=lease,
         concurrency=settings.swit_max_concurrency,
         progress=progress,
+        left_out=left_out,
+        back=accepted.attrs.get("facts", {}).get("back", ()),
     )
 
 
@@ -141,7 +146,7 @@ def _sending_op(step: Step) -> dg.OpDefinition:
     ) -> None:
         if not (accepted_plan["step"] == step).any():
             return
-        applier = _applier(context, settings, store, swit, writer, progress)
+        applier = _applier(context, settings, store, swit, writer, progress, accepted_plan)
         with logged_if_it_fails(context, store, io_manager):
             try:
                 outcomes = applier.send(step)
@@ -172,8 +177,7 @@ def _settling_op(
         progress: dg.ResourceParam[RunProgress],
         io_manager: dg.ResourceParam[ParquetFrames],
     ) -> dg.Output[pd.DataFrame]:
-        del accepted_plan
-        applier = _applier(context, settings, store, swit, writer, progress)
+        applier = _applier(context, settings, store, swit, writer, progress, accepted_plan)
         with logged_if_it_fails(context, store, io_manager):
             try:
                 outcomes = applier.settle(steps)
@@ -191,7 +195,8 @@ def _settling_op(
                 context.log_event(dg.AssetObservation(asset, metadata=seen))
                 raise _failure(failed, outcomes, settings)
         if last:
-            conclude(store, applier.plan, applier.application_id)
+            whole = applier.is_through
+            conclude(store, applier.plan, applier.application_id, through=whole)
         return dg.Output(frame, metadata=metadata)
 
     return settle

@@ -1,6 +1,6 @@
 """The gate: which plan this run may send. It raises, because a failed check alone stops nobody."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -8,6 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from swit_provisioning.apply.bindings import bindings_to_remember
+from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.assets.common import (
     APPLY_GROUP,
     OWNERS,
@@ -24,10 +25,11 @@ from swit_provisioning.assets.guarding import (
 )
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.directory.interface import Directory
+from swit_provisioning.reconcile.part import Choice, in_words, left_out, part_of
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.plan_frames import changes_frame
 from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.reconcile.staleness import what_moved
+from swit_provisioning.reconcile.staleness import what_moved, who_is_back
 from swit_provisioning.resources.approving import approver
 from swit_provisioning.resources.frames import schema_of, table_schema
 from swit_provisioning.resources.who import who_am_i
@@ -41,6 +43,7 @@ from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reading import read_organization
 
+LEFT_OUT_TAG: Final = "swit_provisioning/left_for_later"
 APPROVED_BY_TAG: Final = "swit_provisioning/approved_by"
 APPROVED_BECAUSE_TAG: Final = "swit_provisioning/approved_because"
 
@@ -51,6 +54,12 @@ class Accept(dg.Config):
     plan_id: str = ""
     approve: str = ""
     """Why this one plan may pass its limits; recorded with who and when."""
+    only: str = ""
+    """Send these actions alone: `user.create,team.*`. What needs a left-out change waits too."""
+    exclude: str = ""
+    """Send all actions but these."""
+    limit: int = 0
+    """Send the first so many of each action that are still undone; 0: all."""
 
 
 @dg.asset(
@@ -82,14 +91,23 @@ def accepted_plan(
     # What broke half way goes on under its first name: the journal knows what is done.
     begun = store.acceptances.unfinished(plan.plan_id)
     application_id = begun.application_id if begun else context.run.run_id
+    entries = store.journal.latest(application_id, plan_id=plan.plan_id)
+    settled = {name for name, entry in entries.items() if entry.outcome in DONE | {"rejected"}}
+    # Also where nobody knows what came of it: a run that was killed may have done it.
+    sent = frozenset(name for name, entry in entries.items() if entry.outcome != "skipped")
+    out = left_out(plan, _choice(config), settled)
+    part, back = part_of(plan, out), frozenset[str]()
+    _refuse_nothing(part, out, settled)
     if config.plan_id:
         _refuse_old(stored, settings)
-        _refuse_stale(plan, settings, store, directory, swit, application_id)
+        fresh = _planned_now(settings, store, directory, swit)
+        back = who_is_back(part, fresh, sent)
+        _refuse_stale(plan.plan_id, what_moved(part, fresh, sent, back), settings)
     judge = approver(settings, store)
     why = config.approve.strip()
     if why:
-        judge.lift(plan, who=who_am_i(), why=why, application_id=application_id)
-    verdicts = judge.judged(plan, application_id=application_id)
+        judge.lift(plan, who=who_am_i(), why=why, application_id=application_id, part=part)
+    verdicts = judge.judged(plan, application_id=application_id, part=part)
     yield from (check_result(verdict, "accepted_plan", settings) for verdict in verdicts)
     stopped = [verdict.message for verdict in verdicts if verdict.stops]
     if stopped:
@@ -111,14 +129,42 @@ def accepted_plan(
         conclude(store, plan, application_id)
         context.log.info("Nothing to do: Swit is as the directory says.")
         return
-    frame = changes_frame(plan.changes)
-    frame.attrs["facts"] = {"plan_id": plan.plan_id}
+    waits = in_words(plan, out)
+    if waits:
+        context.log.info("Left for a later part of the plan: %s", waits)
+        context.instance.add_run_tags(context.run.run_id, {LEFT_OUT_TAG: waits})
+    frame = changes_frame(part.changes)
+    frame.attrs["facts"] = {"plan_id": plan.plan_id, "back": sorted(back)}
     yield dg.MaterializeResult(
         asset_key="accepted_plan",
         value=frame,
-        metadata={"plan_id": plan.plan_id, "approved": lifted, **plan.counts()},
+        metadata={
+            "plan_id": plan.plan_id,
+            "approved": lifted,
+            "left for later": waits or "nothing",
+            "back in the directory": len(back),
+            **part.counts(),
+        },
         data_version=dg.DataVersion(plan.plan_id),
     )
+
+
+def _choice(config: Accept) -> Choice:
+    try:
+        return Choice.of(config.only, config.exclude, config.limit)
+    except ValueError as error:
+        message = f"Nothing was written. {error}"
+        raise dg.Failure(message, metadata={"status": "wrong use"}, allow_retries=False) from error
+
+
+def _refuse_nothing(part: Plan, out: Collection[str], settled: Collection[str]) -> None:
+    """Whoever chooses a part of which nothing is left to send means another one."""
+    if out and all(change.change_id in settled for change in part.changes):
+        message = (
+            "Nothing was written. Nothing of the plan is left to send by this choice: choose"
+            " other actions, or leave --only, --except and --limit out."
+        )
+        raise dg.Failure(message, metadata={"status": "wrong use"}, allow_retries=False)
 
 
 def _show_approval(
@@ -129,9 +175,11 @@ def _show_approval(
     context.instance.add_run_tags(context.run.run_id, tags)
 
 
-def conclude(store: Store, plan: Plan, application_id: str) -> None:
-    """Remember who is who and what was read, spend the approval: the plan is through."""
+def conclude(store: Store, plan: Plan, application_id: str, *, through: bool = True) -> None:
+    """Remember who is who; once the plan is through, what was read, and spend the approval."""
     store.identities.remember(bindings_to_remember(plan, store, application_id))
+    if not through:
+        return
     store.reads.accept(plan.bases.directory)
     store.acceptances.finish(application_id)
     store.approvals.spend(plan.plan_id)
@@ -170,33 +218,23 @@ def _refuse_old(stored: StoredPlan, settings: Settings) -> None:
         raise dg.Failure(told(settings, message), metadata={"status": "stale"}, allow_retries=False)
 
 
-def _refuse_stale(
-    plan: Plan,
-    settings: Settings,
-    store: Store,
-    directory: Directory,
-    swit: SwitClient,
-    application_id: str,
-) -> None:
-    """Read both sides again; a plan made now must still hold what this one would do."""
+def _planned_now(settings: Settings, store: Store, directory: Directory, swit: SwitClient) -> Plan:
+    """Read both sides again, and plan anew."""
     try:
         now = read_organization(swit, expected=settings.swit_organization)
         store.organization.bind(now.facts.organization_id)
-        fresh = reconcile(directory.read(), now, settings.policy(), store.memory())
+        return reconcile(directory.read(), now, settings.policy(), store.memory())
     except (DirectoryError, SwitError, OtherOrganizationError) as error:
         failure = as_failure(error, doing="Nothing was written", settings=settings)
         raise failure from cause(error, settings)
-    # Also where nobody knows what came of it: a run that was killed may have done it.
-    done = frozenset(
-        change_id
-        for change_id, entry in store.journal.latest(application_id, plan_id=plan.plan_id).items()
-        if entry.outcome != "skipped"
-    )
-    moved = what_moved(plan, fresh, done)
+
+
+def _refuse_stale(plan_id: str, moved: list[str], settings: Settings) -> None:
+    """A plan made now must still hold what this one would do."""
     if moved:
         sentences = [sentence.removesuffix(".") for sentence in moved]
         message = (
-            f"Nothing was written. Plan {plan.plan_id} is stale: {'; '.join(sentences[:20])}"
+            f"Nothing was written. Plan {plan_id} is stale: {'; '.join(sentences[:20])}"
             f"{'' if len(moved) <= 20 else f' and {len(moved) - 20} more'}. "  # noqa: PLR2004
             "Make a new one: swit-provisioning plan"
         )

@@ -50,10 +50,19 @@ def plan(settings: Settings, *, as_json: bool, no_names: bool = False) -> int:
 
 
 def apply(
-    settings: Settings, plan_id: str, *, approve: str, as_json: bool, no_names: bool = False
+    settings: Settings,
+    plan_id: str,
+    *,
+    approve: str,
+    only: str = "",
+    exclude: str = "",
+    limit: int = 0,
+    as_json: bool,
+    no_names: bool = False,
 ) -> int:
-    """Run the job `apply` for one stored plan."""
-    run = _run(settings, "apply", {"plan_id": plan_id, "approve": approve})
+    """Run the job `apply` for one stored plan, or the named part of it."""
+    part = {"only": only, "exclude": exclude, "limit": limit}
+    run = _run(settings, "apply", {"plan_id": plan_id, "approve": approve, **part})
     return _report(settings, run, plan_id, as_json=as_json, no_names=no_names)
 
 
@@ -150,6 +159,9 @@ def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, An
         outcomes = ", ".join(f"{n} {kind}" for kind, n in document["outcomes"].items())
         line = f"{status.capitalize()}: {outcomes or 'no change was sent'}"
         console.print(f"{line} · {run.calls} API calls · {run.seconds:.1f} s", highlight=False)
+        if well and run.left_for_later:
+            rest = f"swit-provisioning apply {document['plan_id']}"
+            console.print(f"Left for later: {run.left_for_later}. To send it: {rest}")
         if run.run_id:
             console.print(f"Run {run.run_id} (in the Dagster UI)", highlight=False, soft_wrap=True)
         if document["message"] and not _guards_that_stopped(document):

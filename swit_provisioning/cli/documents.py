@@ -51,10 +51,11 @@ def run_document(
         "run_id": run.run_id,
         "plan_id": stored.plan_id if stored else None,
         # Wrong use has an exit code of its own, but a script knows seven words.
-        "status": "failed" if status == "unknown plan" else status,
+        "status": "failed" if status in {"unknown plan", "wrong use"} else status,
         "message": run.message or undone_message(entries),
         "counts": plan.counts() if plan else {},
         "outcomes": outcome_counts(entries),
+        "left_for_later": run.left_for_later,
         "guards": guard_documents(run.guards or (stored.verdicts if stored else ())),
         "findings": [finding.document() for finding in plan.findings] if plan else [],
         "calls": run.calls,

@@ -12,6 +12,7 @@ EXIT_CODES: Final = {
     "nothing to do": 0,
     "failed": 1,
     "unknown plan": 2,
+    "wrong use": 2,
     "blocked": 3,
     "partly applied": 4,
     "stale": 5,

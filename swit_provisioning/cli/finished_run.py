@@ -22,3 +22,5 @@ class FinishedRun:
     seconds: float
     guards: tuple[Mapping[str, Any], ...] = ()
     """What the guards said last in this run: name, passed, blocking, message."""
+    left_for_later: str = ""
+    """What of the plan was not chosen, counted; empty: nothing."""

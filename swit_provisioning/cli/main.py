@@ -114,16 +114,48 @@ def plan(*, as_json: bool, no_names: bool) -> int:
 @main.command()
 @click.argument("plan_id")
 @click.option("--approve", metavar="REASON", default="", help="Let this one plan past its limits.")
+@click.option("--only", metavar="ACTIONS", default="", help="These alone: user.create,team.*")
+@click.option("--except", "exclude", metavar="ACTIONS", default="", help="All but these.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="The first N of each action that are still undone.",
+)
 @no_names_option
 @json_option
 @exits
-def apply(plan_id: str, *, approve: str, as_json: bool, no_names: bool) -> int:
-    """Apply exactly that plan, or refuse it as stale."""
+def apply(
+    plan_id: str,
+    *,
+    approve: str,
+    only: str,
+    exclude: str,
+    limit: int | None,
+    as_json: bool,
+    no_names: bool,
+) -> int:
+    """Apply exactly that plan, or the named part of it, or refuse it as stale.
+
+    What needs a change that is left out is left out, too. Apply the plan again for the rest.
+    """
     from swit_provisioning.cli import commands
+    from swit_provisioning.reconcile.part import Choice
     from swit_provisioning.settings import Settings
 
+    try:
+        Choice.of(only, exclude, limit or 0)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     return commands.apply(
-        Settings.load(), plan_id, approve=approve, as_json=as_json, no_names=no_names
+        Settings.load(),
+        plan_id,
+        approve=approve,
+        only=only,
+        exclude=exclude,
+        limit=limit or 0,
+        as_json=as_json,
+        no_names=no_names,
     )
 
 

@@ -20,6 +20,7 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from sqlalchemy.exc import SQLAlchemyError
 
+from swit_provisioning.assets.gate import LEFT_OUT_TAG
 from swit_provisioning.cli.errors import UnusableHomeError
 from swit_provisioning.cli.finished_run import FinishedRun, JobName
 from swit_provisioning.cli.home import alone
@@ -105,6 +106,7 @@ def _executed(
         calls=int((after.tags if after else {}).get(CALLS_TAG, "0")),
         seconds=ended - started,
         guards=guards(dagster, run.run_id),
+        left_for_later=(after.tags if after else {}).get(LEFT_OUT_TAG, ""),
     )
 
 

@@ -1,5 +1,6 @@
 """The rules a company chooses: who is in scope, what may be done. They shape the plan's hash."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -18,6 +19,27 @@ Action = Literal[
     "primary.update",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
+
+
+def actions_named(names: Iterable[str]) -> frozenset[Action]:
+    """`user.create`, `user.*` and `all` as the actions they stand for.
+
+    Raises:
+        ValueError: a name stands for none; the message says which, and which there are.
+
+    """
+    names = tuple(names)
+    known = {*ACTIONS, "user.*", "team.*", "membership.*", "all"}
+    wrong = [name for name in names if name not in known]
+    if wrong:
+        message = f"{', '.join(wrong)} is no action; use any of {', '.join(sorted(known))}"
+        raise ValueError(message)
+    return frozenset(
+        action
+        for action in ACTIONS
+        if any(name in {"all", action, f"{action.split('.')[0]}.*"} for name in names)
+    )
+
 
 # Swit's roles by number: reference/swit-api, "User fields". Others that may come are protected.
 ROLES = {10: "master", 20: "admin", 30: "member", 40: "guest"}

@@ -1,7 +1,7 @@
 """Whether a stored plan still holds: a plan made now has each of its changes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from swit_provisioning.reconcile.plan import NEW_TEAM, NEW_USER, Change, Plan
@@ -13,12 +13,23 @@ _FOR_PEOPLE = frozenset({"parent", "team", "teams", "emails"})
 """Names beside ids: they may change without the change being another one."""
 
 
-def what_moved(stored: Plan, fresh: Plan, done: frozenset[str]) -> list[str]:
+def who_is_back(stored: Plan, fresh: Plan, done: frozenset[str]) -> frozenset[str]:
+    """Accounts that the stored plan would let go, and whose people are in the directory again."""
+    leaving = {c.object_id for c in stored.changes if _lets_go(c) and c.change_id not in done}
+    still = {change.object_id for change in fresh.changes if _lets_go(change)}
+    present = {b.object_id for b in fresh.bindings if b.kind == "user"}
+    return frozenset((leaving - still) & present)
+
+
+def what_moved(
+    stored: Plan, fresh: Plan, done: frozenset[str], back: frozenset[str] = frozenset()
+) -> list[str]:
     """Why the stored plan is stale, a sentence for each change; none: it may be sent.
 
     A stored plan is stale when the fresh one lacks one of its changes (same before, same after).
     `done` has the ids of the changes that were sent under this very plan, whatever came of them:
-    those need not be there, and what follows from them is taken into account.
+    those need not be there, and what follows from them is taken into account. `back` are those
+    whom `who_is_back` has found: neither they nor their memberships are touched.
     """
     moved: list[str] = []
     if stored.organization_id != fresh.organization_id:
@@ -33,15 +44,38 @@ def what_moved(stored: Plan, fresh: Plan, done: frozenset[str]) -> list[str]:
             if stored.policy.get(key) != fresh.policy.get(key)
         )
         moved.append(f"Settings that shape a plan have changed: {', '.join(names).upper()}.")
-    view = _View.of(stored, fresh, done)
+    view = _View.of(stored, fresh, done, back)
     planned: dict[_Key, list[Change]] = {}
     for change in fresh.changes:
         planned.setdefault((change.action, change.object_id), []).append(change)
     for change in stored.changes:
-        if change.change_id not in done:
+        if change.change_id not in done and not spares_all(change, back):
             found = planned.get((change.action, view.now(change.object_id)), [])
             moved += view.problem(change, found)
     return moved
+
+
+def spares_all(change: Change, back: frozenset[str]) -> bool:
+    """Whether a change is about nobody but people who are back."""
+    if _lets_go(change):
+        return change.object_id in back
+    users = change.before.get("user_ids", ()) if change.action == "membership.remove" else ()
+    return bool(users) and back.issuperset(users)
+
+
+def without_users(change: Change, back: frozenset[str]) -> Change:
+    """A removal of members without the people who are back; any other change as it is."""
+    users = change.before.get("user_ids", ()) if change.action == "membership.remove" else ()
+    if back.isdisjoint(users):
+        return change
+    pairs = zip(users, change.before["emails"], strict=True)
+    kept = [(user, email) for user, email in pairs if user not in back]
+    before = {"user_ids": [user for user, _ in kept], "emails": [email for _, email in kept]}
+    return replace(change, before=before)
+
+
+def _lets_go(change: Change) -> bool:
+    return change.action in {"user.deactivate", "user.remove"}
 
 
 def _what(change: Change) -> str:
@@ -58,9 +92,10 @@ class _View:
     """Users that the stored plan has removed for good."""
     joined: frozenset[str]
     """Users whose memberships the stored plan has changed."""
+    back: frozenset[str]
 
     @classmethod
-    def of(cls, stored: Plan, fresh: Plan, done: frozenset[str]) -> "_View":
+    def of(cls, stored: Plan, fresh: Plan, done: frozenset[str], back: frozenset[str]) -> "_View":
         known = {(b.kind, b.directory_id): b.object_id for b in fresh.bindings}
         made = {
             b.object_id: known.get((b.kind, b.directory_id), b.object_id)
@@ -76,6 +111,7 @@ class _View:
             made=made,
             removed=frozenset(c.object_id for c in sent if c.action == "user.remove"),
             joined=frozenset(joined),
+            back=back,
         )
 
     def now(self, object_id: str) -> str:
@@ -124,5 +160,5 @@ class _View:
             return self.now(value)
         if not isinstance(value, list | tuple):
             return value
-        items = [self.now(str(item)) for item in value if item not in self.removed]
+        items = [self.now(str(item)) for item in value if item not in self.removed | self.back]
         return items if key == "team_ids" else sorted(items)

@@ -170,6 +170,30 @@ def test_a_bad_read_is_never_approved(approver: Approver) -> None:
     assert approver.store.approvals.of(plan_id) is None
 
 
+def test_the_departure_of_a_protected_user_is_never_approved(approver: Approver) -> None:
+    plan = leavers(1, 2, 3)
+    protected = replace(plan.bases, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
+    plan_id = made(approver, replace(plan, bases=protected))
+    with pytest.raises(DecisionRefusedError, match="protected_users_untouched") as caught:
+        approver.approve(plan_id, who="ann", why="sold")
+    assert caught.value.status == "blocked"
+    assert approver.store.approvals.of(plan_id) is None
+
+
+def test_a_part_is_judged_by_what_is_in_it_and_by_the_approval_of_the_whole(
+    approver: Approver,
+) -> None:
+    plan = leavers(1, 2, 3, 4)
+    two, three = plan.without({"user.deactivate:U3", "user.deactivate:U4"}), leavers(1, 2, 3)
+    made(approver, plan)
+    assert not any(verdict.stops for verdict in approver.judged(plan, part=two))
+    assert any(verdict.stops for verdict in approver.judged(plan, part=three))
+    assert approver.lift(plan, who="ann", why="sold", part=two) == ()
+    assert approver.lift(plan, who="ann", why="sold", part=three) == (DEACTIVATIONS,)
+    assert not any(verdict.stops for verdict in approver.judged(plan, part=three))
+    assert stopped_by(approver, three) == [DEACTIVATIONS]
+
+
 @pytest.mark.parametrize("decide", ["approve", "reject"])
 def test_a_plan_that_nobody_knows_is_named(approver: Approver, decide: str) -> None:
     with pytest.raises(DecisionRefusedError, match="no plan 0123") as caught:

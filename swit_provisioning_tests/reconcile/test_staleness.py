@@ -8,7 +8,7 @@ import pytest
 
 from swit_provisioning.reconcile.plan import Binding, Change, Plan
 from swit_provisioning.reconcile.policy import Action, Policy
-from swit_provisioning.reconcile.staleness import what_moved
+from swit_provisioning.reconcile.staleness import what_moved, who_is_back, without_users
 from swit_provisioning_tests.reconcile.made_plans import change
 
 NOTHING_DONE: frozenset[str] = frozenset()
@@ -300,3 +300,50 @@ def test_another_primary_team_is_wanted_by_now_even_so() -> None:
     sent = joins("T1", "U1")
     stored, fresh = plan(sent, primary("T1", "T2")), plan(primary("T1", "T3"))
     assert len(what_moved(stored, fresh, frozenset({sent.change_id}))) == 1
+
+
+LETS_GO = change("user.deactivate", "U1")
+IN_AGAIN = (user("cn=u1", "U1"),)
+
+
+def test_who_is_in_the_directory_again_is_back() -> None:
+    stored = plan(LETS_GO, change("user.remove", "U2"), change("user.deactivate", "U3"))
+    fresh = plan(change("user.deactivate", "U3"), bindings=(*IN_AGAIN, user("cn=u2", "U2")))
+    assert who_is_back(stored, fresh, NOTHING_DONE) == {"U1", "U2"}
+    assert who_is_back(stored, fresh, frozenset({LETS_GO.change_id})) == {"U2"}
+
+
+@pytest.mark.parametrize(
+    "fresh",
+    [
+        pytest.param(plan(), id="the account is inactive or gone"),
+        pytest.param(plan(LETS_GO, bindings=IN_AGAIN), id="it is to go still"),
+        pytest.param(plan(change("user.remove", "U1"), bindings=IN_AGAIN), id="in another way"),
+    ],
+)
+def test_who_is_not_called_for_for_another_reason_is_not_back(fresh: Plan) -> None:
+    assert who_is_back(plan(LETS_GO), fresh, NOTHING_DONE) == frozenset()
+
+
+def test_a_plan_holds_though_somebody_of_it_is_back_with_the_memberships() -> None:
+    stored = plan(
+        LETS_GO, change("user.deactivate", "U2"), leaves("T1", "U1", "U2"), leaves("T2", "U1")
+    )
+    fresh = plan(change("user.deactivate", "U2"), leaves("T1", "U2"), bindings=IN_AGAIN)
+    back = who_is_back(stored, fresh, NOTHING_DONE)
+    assert what_moved(stored, fresh, NOTHING_DONE, back) == []
+    assert len(what_moved(stored, fresh, NOTHING_DONE)) == 3
+
+
+def test_what_moved_beside_somebody_who_is_back_is_named() -> None:
+    stored = plan(LETS_GO, leaves("T1", "U1", "U2"))
+    fresh = plan(bindings=IN_AGAIN)
+    (moved,) = what_moved(stored, fresh, NOTHING_DONE, frozenset({"U1"}))
+    assert moved.startswith("membership.remove of T1")
+
+
+def test_who_is_back_is_taken_out_of_removals_alone() -> None:
+    back = frozenset({"U1"})
+    assert without_users(leaves("T1", "U1", "U2"), back).before == members("U2")
+    for untouched in (leaves("T1", "U2"), joins("T1", "U1"), LETS_GO):
+        assert without_users(untouched, back) == untouched
