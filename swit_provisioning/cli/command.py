@@ -38,6 +38,8 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
 def _say(error: Exception, code: int) -> int:
     # Only a command that failed has something to print here.
     from swit_provisioning.cli.console import errors  # noqa: PLC0415
+    from swit_provisioning.report.plain import for_a_terminal  # noqa: PLC0415
 
-    errors().print(str(error), style="red", markup=False, highlight=False)
+    said = "\n".join(map(for_a_terminal, str(error).splitlines()))
+    errors().print(said, style="red", markup=False, highlight=False)
     return code

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from swit_provisioning.cli.console import output
 from swit_provisioning.cli.documents import deed_document
-from swit_provisioning.cli.tables import COLOURS, MOST_ROWS, header
+from swit_provisioning.cli.tables import COLOURS, MOST_ROWS, header, safe
 from swit_provisioning.reconcile.words import what
+from swit_provisioning.report.plain import for_a_terminal
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.history import Deed
@@ -88,8 +88,8 @@ def _cells(deed: Deed) -> list[str]:
         entry.at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
         entry.run_id[:_RUN_SHOWN],
         f"[{colour}]{entry.action}[/{colour}]",
-        escape(entry.target),
-        escape(what(action, entry.before, entry.after)),
+        safe(entry.target),
+        safe(what(action, entry.before, entry.after)),
         _answer(deed),
     ]
 
@@ -103,7 +103,7 @@ def _answer(deed: Deed) -> str:
     if entry.http_status and outcome in {"rejected", "failed"}:
         told += f" (HTTP {entry.http_status})"
     if entry.message:
-        told += f": {escape(entry.message)}"
+        told += f": {safe(entry.message)}"
     return told
 
 
@@ -116,4 +116,5 @@ def _say_approvals(console: Console, deeds: Sequence[Deed]) -> None:
         if deed.approval
     }
     for line in sorted(told):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        said = for_a_terminal(line)
+        console.print(said, markup=False, highlight=False, soft_wrap=True)

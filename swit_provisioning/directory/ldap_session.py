@@ -155,7 +155,10 @@ def _context(config: LdapConfig, server: ServerAddress) -> ssl.SSLContext | None
         )
         raise DirectoryConfigError(message) from error
     except OSError as error:
-        message = f"LDAP_CA_FILE={config.ca_file} can't be read: {error.strerror}"
+        message = (
+            f"LDAP_CA_FILE={config.ca_file} can't be read: {error.strerror}. Name a file in PEM"
+            " form that this account may read."
+        )
         raise DirectoryConfigError(message) from error
 
 

@@ -33,6 +33,8 @@ class SwitError(Exception):
 class SwitRejectedError(SwitError):
     """Swit understood the request and refused it; sending it again changes nothing."""
 
+    remedy = "Mend what Swit names, in Swit or in the settings; sending it again changes nothing."
+
 
 class SwitNotFoundError(SwitRejectedError):
     """What the call is about is not in Swit (404)."""

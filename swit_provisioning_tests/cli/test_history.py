@@ -1,5 +1,6 @@
 """`history` as it is printed."""
 
+import pytest
 from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
@@ -8,6 +9,7 @@ from swit_provisioning.settings import Settings
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
 from swit_provisioning_tests.apply.changes import create_user
+from swit_provisioning_tests.report.hostile import NAMES
 
 BY_R1 = Application(application_id="R1", plan_id="P1", run_id="R1")
 
@@ -30,3 +32,15 @@ def test_a_call_whose_answer_nobody_noted_says_so_and_markup_is_no_markup() -> N
     told = CliRunner().invoke(main, ["history"]).output
     assert "[red]Ann[/red]" in told
     assert "1 no answer noted · 1 run" in told
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_name_steers_the_terminal(name: str) -> None:
+    with Store.open(Settings.load().database_url) as store:
+        change = create_user("ann@example.com", name)
+        store.journal.unsent(change, BY_R1, Answer(outcome="rejected", message=name))
+    result = CliRunner().invoke(main, ["history"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "ann@" in result.output
+    for steering in "\x1b\x07\x9b\u202e\u2068\u200f":
+        assert steering not in result.output

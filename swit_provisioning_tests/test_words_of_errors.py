@@ -1,0 +1,76 @@
+"""Every error that a person is shown ends with what to do."""
+
+import pkgutil
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import swit_provisioning
+from swit_provisioning.cli.errors import (
+    AmbiguousSubjectError,
+    UnknownPlanError,
+    UnknownSubjectError,
+    UnusableHomeError,
+    UnwritableFileError,
+)
+from swit_provisioning.report.explaining import IncompleteReadError
+from swit_provisioning.store.errors import (
+    LeaseHeldError,
+    NewerSchemaError,
+    OtherOrganizationError,
+    TokensUnreadableError,
+)
+from swit_provisioning.store.lease import lost
+from swit_provisioning.swit.errors import SwitError
+
+NOW = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
+_NOWHERE = OSError(2, "No such file or directory")
+SAID = [
+    UnwritableFileError(Path("x.html"), _NOWHERE, example="swit-provisioning show P --html x.html"),
+    UnknownPlanError("P1"),
+    UnknownSubjectError("ann@x"),
+    UnknownSubjectError("ann@x", ["anne@x"]),
+    AmbiguousSubjectError("Ann", 11, ["CN=Ann,DC=x"]),
+    UnusableHomeError(Path("home"), _NOWHERE),
+    IncompleteReadError(),
+    NewerSchemaError(found="9", known="3"),
+    TokensUnreadableError(key_given=True),
+    TokensUnreadableError(key_given=False),
+    OtherOrganizationError(bound_to="O1", found="O2"),
+    LeaseHeldError(holder="R1", who="ann@pc", since=NOW, until=NOW),
+]
+_WAYS_OUT = re.compile(
+    r"\b(?:swit-provisioning [a-z]+|Set|Use|Name|Give|Install|Wait|Look|Mend|Try|Run|Log in"
+    r"|Make|[Rr]e-execute|Write|Save|Start)\b"
+)
+
+
+def all_errors_of_swit() -> Iterator[type[SwitError]]:
+    for module in pkgutil.walk_packages(swit_provisioning.__path__, "swit_provisioning."):
+        if module.name.startswith("swit_provisioning.swit."):
+            import_module(module.name)
+    waiting = SwitError.__subclasses__()
+    while waiting:
+        kind = waiting.pop()
+        yield kind
+        waiting += kind.__subclasses__()
+
+
+@pytest.mark.parametrize("kind", sorted(all_errors_of_swit(), key=str))
+def test_every_error_of_swit_ends_with_its_remedy(kind: type[SwitError]) -> None:
+    assert _WAYS_OUT.search(kind.remedy)
+    assert str(kind(call="team.create", message="the name is taken")).endswith(kind.remedy)
+
+
+@pytest.mark.parametrize("error", SAID, ids=lambda error: type(error).__name__)
+def test_every_other_error_ends_with_what_to_do(error: Exception) -> None:
+    *_, last = re.split(r"(?<=[.!?]) (?=[A-Z`])", str(error))
+    assert _WAYS_OUT.search(last), last
+
+
+def test_a_run_that_lost_its_lease_is_told_what_to_do() -> None:
+    assert _WAYS_OUT.search(lost("R1", "it was not renewed in time"))
