@@ -42,5 +42,22 @@ class PeopleFile:
         self._write()
         return address
 
+    def rename(self, address: str, name: str) -> None:
+        """Give the person of this address another name."""
+        for user in self._content["users"]:
+            if user["mail"] == address:
+                user["displayName"] = name
+        self._write()
+
+    def let_go(self, number: int) -> list[str]:
+        """Take the first so many people out; their addresses."""
+        gone = self._content["users"][:number]
+        entries = {user["distinguishedName"] for user in gone}
+        self._content["users"] = self._content["users"][number:]
+        for group in self._content["groups"]:
+            group["member"] = [member for member in group["member"] if member not in entries]
+        self._write()
+        return [user["mail"] for user in gone]
+
     def _write(self) -> None:
         self.path.write_text(json.dumps(self._content, ensure_ascii=False), encoding="utf-8")

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
 from swit_provisioning_tests.browser.lineage import Lineage
 from swit_provisioning_tests.browser.screens import (
+    Launchpad,
     RunPage,
     icon_button,
     metadata_value,
@@ -19,6 +20,20 @@ _FOLDER = Path(__file__).parents[2] / "docs" / "images"
 _SHARPNESS = 1.5
 """Pixels of the picture for one of the page."""
 _MARGIN = 8
+# Below an error's words stand the folders of the machine that it came from.
+_WHERE_THE_TRACE_BEGINS = """() => {
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    const tops = [window.innerHeight]
+    while (walker.nextNode()) {
+        const place = walker.currentNode.data.indexOf("Stack Trace")
+        if (place < 0) continue
+        const range = document.createRange()
+        range.setStart(walker.currentNode, place)
+        range.setEnd(walker.currentNode, place + 5)
+        tops.push(range.getBoundingClientRect().top)
+    }
+    return Math.min(...tops.filter((top) => top > 400))
+}"""
 
 
 class Pictures:
@@ -96,6 +111,43 @@ class Pictures:
             icon_button(page, "gantt_flat").click()
             _settle(page)
             _save(page, "reexecution", {"x": 0, "y": 0, "width": 1180, "height": 500})
+
+    def stale(self, run_id: str) -> None:
+        """A run that was refused because the directory has moved since its plan was made."""
+        with self._page(1180, 900) as page:
+            RunPage.open(page, self._base, run_id).ended()
+            # The log shows its end by itself, and redraws its rows until it has come there.
+            _settle(page)
+            expect(page.get_by_text("is stale").first).to_be_visible()
+            height = page.evaluate(_WHERE_THE_TRACE_BEGINS) - 2
+            _save(page, "stale", {"x": 0, "y": 0, "width": 1180, "height": height})
+
+    def mass_departure(self, guard: str) -> None:
+        """The guard that stops a mass departure, with what it says."""
+        with self._page(1280, 900) as page:
+            page.goto(f"{self._base}/assets/change_plan?view=checks")
+            page.get_by_title(guard, exact=True).click()
+            expect(page.get_by_text("Evaluation result")).to_be_visible()
+            _settle(page)
+            _save(page, "mass-departure", {"x": 0, "y": 0, "width": 1280, "height": 650})
+
+    def launchpad(self, config: str) -> None:
+        """The launchpad of `apply`, with a plan and the reason why it may pass its limits."""
+        with self._page(1180, 640) as page:
+            launchpad = Launchpad(page, self._base, "apply")
+            launchpad.write(config)
+            expect(launchpad.launch_button).to_be_enabled()
+            _settle(page)
+            _save(page, "launchpad", {"x": 0, "y": 0, "width": 1180, "height": 640})
+
+    def approval(self, run_id: str) -> None:
+        """The run of an approved plan: who approved it, and why, are its tags."""
+        with self._page(1180, 640) as page:
+            run = RunPage.open(page, self._base, run_id)
+            run.ended()
+            run.tags()
+            _settle(page)
+            _save(page, "approval", {"x": 0, "y": 0, "width": 1180, "height": 330})
 
     @contextmanager
     def _page(self, width: int, height: int) -> Iterator[Page]:

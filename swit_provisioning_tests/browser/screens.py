@@ -54,6 +54,13 @@ class RunPage:
         expect(word).to_be_visible(timeout=_RUN_MILLISECONDS)
         return word.inner_text()
 
+    def tags(self) -> Locator:
+        """Open what the run was started with and what was noted on it."""
+        self.page.get_by_role("button", name="View tags and config").click()
+        dialog = self.page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        return dialog
+
     def re_execute_from_failure(self) -> "RunPage":
         """Choose that from the menu beside the button; the page of the new run opens."""
         button = self.page.get_by_role("button", name="Re-execute")

@@ -1,0 +1,133 @@
+"""A plan that went stale, a mass departure that a guard stops, and who lets it through after all.
+
+It changes who is there, so it comes last: what the other tests here rest on is gone after it.
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from swit_provisioning.resources.who import who_am_i
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning_tests.browser.dagster_dev import DagsterDev
+from swit_provisioning_tests.browser.people_file import PeopleFile
+from swit_provisioning_tests.browser.pictures import Pictures
+from swit_provisioning_tests.browser.screens import Launchpad, metadata_value
+from swit_provisioning_tests.cli.terminal import PROGRAM
+
+GUARD = "deactivations_within_limit"
+REASON = "The Busan office was sold on Friday"
+_LEAVING = 8
+
+
+def plan_id_on(page: Page, dagster: DagsterDev) -> str:
+    page.goto(f"{dagster.url}/assets/change_plan")
+    return metadata_value(page, "plan_id").inner_text().strip()
+
+
+def active(swit: SandboxServer) -> set[str]:
+    return {user["email"] for user in swit.organisation.snapshot()["users"] if user["active"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _in_step(browser: Browser, dagster: DagsterDev) -> None:
+    """Whatever the tests before have left undone is done."""
+    page = browser.new_page()
+    assert Launchpad(page, dagster.url, "sync").launch().ended() == "Success"
+    page.close()
+
+
+def test_a_plan_is_refused_once_the_directory_has_moved(
+    page: Page,
+    dagster: DagsterDev,
+    swit: SandboxServer,
+    people: PeopleFile,
+    pictures: Pictures | None,
+) -> None:
+    address = people.everybody[-1]["mail"]
+    people.rename(address, "Robin Renamed")
+    assert Launchpad(page, dagster.url, "plan").launch().ended() == "Success"
+    plan_id = plan_id_on(page, dagster)
+    people.rename(address, "Robin Renamed Again")
+    before = swit.organisation.snapshot()
+    launchpad = Launchpad(page, dagster.url, "apply")
+    launchpad.write(f"plan_id: {plan_id}\n")
+    run = launchpad.launch()
+    assert run.ended() == "Failure"
+    expect(
+        page.get_by_text(f"Plan {plan_id} is stale: user.update of {address}").first
+    ).to_be_visible()
+    assert swit.organisation.snapshot() == before
+    if pictures:
+        pictures.stale(run.run_id)
+
+
+@pytest.fixture(scope="module")
+def departed(browser: Browser, dagster: DagsterDev, people: PeopleFile) -> tuple[list[str], str]:
+    """Many have left, says the directory: their addresses, and the plan that a guard stops."""
+    page = browser.new_page()
+    assert Launchpad(page, dagster.url, "sync").launch().ended() == "Success"
+    gone = people.let_go(_LEAVING)
+    assert Launchpad(page, dagster.url, "plan").launch().ended() == "Failure"
+    plan_id = plan_id_on(page, dagster)
+    page.close()
+    return gone, plan_id
+
+
+def test_a_guard_stops_a_mass_departure_and_says_the_way_out(
+    page: Page,
+    dagster: DagsterDev,
+    swit: SandboxServer,
+    departed: tuple[list[str], str],
+    pictures: Pictures | None,
+) -> None:
+    gone, plan_id = departed
+    page.goto(f"{dagster.url}/assets/change_plan?view=checks")
+    page.get_by_title(GUARD, exact=True).click()
+    expect(page.get_by_text("MAX_DEACTIVATIONS=10%").first).to_be_visible()
+    launchpad = Launchpad(page, dagster.url, "apply")
+    launchpad.write(f"plan_id: {plan_id}\n")
+    assert launchpad.launch().ended() == "Failure"
+    assert set(gone) <= active(swit)
+    if pictures:
+        pictures.mass_departure(GUARD)
+
+
+def test_it_goes_through_once_somebody_approves_it_and_the_journal_says_who(
+    page: Page,
+    dagster: DagsterDev,
+    swit: SandboxServer,
+    departed: tuple[list[str], str],
+    environment: Mapping[str, str],
+    tmp_path: Path,
+    pictures: Pictures | None,
+) -> None:
+    gone, plan_id = departed
+    config = f"plan_id: {plan_id}\napprove: {REASON}\n"
+    if pictures:
+        pictures.launchpad(config)
+    launchpad = Launchpad(page, dagster.url, "apply")
+    launchpad.write(config)
+    run = launchpad.launch()
+    assert run.ended() == "Success"
+    tags = run.tags()
+    expect(tags).to_contain_text(f"swit_provisioning/approved_because: {REASON}")
+    expect(tags).to_contain_text(f"swit_provisioning/approved_by: {who_am_i()}")
+    assert not set(gone) & active(swit)
+    if pictures:
+        pictures.approval(run.run_id)
+    told = subprocess.run(  # noqa: S603 - our own command
+        [PROGRAM, "history", "--user", gone[0], "--json"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+        timeout=90,
+    )
+    last = json.loads(told.stdout)["entries"][-1]
+    assert last["run_id"] == run.run_id
+    assert (last["approval"]["who"], last["approval"]["why"]) == (who_am_i(), REASON)
