@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from swit_provisioning.messages.watch import Watch
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.browser.conftest import is_a_setting
 from swit_provisioning_tests.browser.dagster_dev import DagsterDev
@@ -32,6 +33,9 @@ _TICKS = """query ($sensor: String!) { sensorOrError(sensorSelector: {
     repositoryName: "__repository__", repositoryLocationName: "swit_provisioning",
     sensorName: $sensor}) { ... on Sensor { sensorState { ticks(limit: 50) {
     status skipReason error { message } } } } } }"""
+_SET_CURSOR = """mutation ($cursor: String!) { setSensorCursor(sensorSelector: {
+    repositoryName: "__repository__", repositoryLocationName: "swit_provisioning",
+    sensorName: "alarms"}, cursor: $cursor) { __typename } }"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,3 +144,23 @@ def test_a_run_of_the_gateway_is_told_once_though_the_daemon_sees_it_too(night: 
 def test_the_alarms_are_looked_at_by_the_daemon(night: Night) -> None:
     assert set(_skip_reasons(night, "alarms")) == {"It was looked at."}
     assert [post["event"] for post in night.alerts.taken] == ["run"] * len(night.alerts.taken)
+
+
+def test_a_night_on_which_the_daemon_was_off_is_told_by_the_daemon(night: Night) -> None:
+    """As if nobody had looked since the day before yesterday; tonight's run did happen."""
+    seen = night.due - timedelta(hours=25)
+    watch = Watch(since=seen - timedelta(days=9), up_since=seen - timedelta(days=9), seen=seen)
+    before = len(night.alerts.taken)
+    said = night.dagster.ask(_SET_CURSOR, cursor=watch.cursor())
+    assert said["setSensorCursor"]["__typename"] == "Sensor", said
+    until(
+        lambda: len(night.alerts.taken) > before or None,
+        seconds=_SECONDS,
+        what=lambda: str(_skip_reasons(night, "alarms")),
+    )
+    (post,) = night.alerts.taken[before:]
+    missed = night.due - timedelta(days=1)
+    assert post["event"] == "night missed"
+    assert post["title"] == (
+        f"Swit provisioning: a nightly run was missed: {missed:%Y-%m-%d %H:%M} (UTC)."
+    )
