@@ -36,6 +36,13 @@ def test_a_read_without_one_usable_user_is_a_broken_read() -> None:
     )
 
 
+def test_a_read_that_is_whole_says_how_much_it_is() -> None:
+    plan = plan_with(directory={STAFF: counts(100), BRANCH: counts(3, groups=2)})
+    assert verdict_of("directory_read_is_complete", plan).message == (
+        "Every base was read: 103 usable users and 12 groups in all."
+    )
+
+
 def test_a_base_that_gave_users_before_and_none_now_stops_all() -> None:
     plan = plan_with(directory={STAFF: counts(100), BRANCH: counts(0, groups=3)})
     last = {STAFF: counts(100), BRANCH: counts(4)}

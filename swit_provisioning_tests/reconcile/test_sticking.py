@@ -225,6 +225,22 @@ def test_teams_are_sorted_without_those_that_do_not_arrive() -> None:
     assert sent.after["team_ids"] == ["T2", "T1", "T0"]
 
 
+def test_who_only_waits_for_what_does_not_stick_is_not_sorted_either() -> None:
+    """T1 keeps a name: so T2, which needs it, does not move, and no team is made with it."""
+    keeps = change("team.update", "T1", before={"name": "A"}, after={"name": "B"})
+    memory = Memory(repeats={parts_of("team.update", "T1", {}, keeps.after)["name"]: twice()})
+    moves = change("team.update", "T2", after={"name": "A", "parent_id": "T0"})
+    makes = change("team.create", "new:team:n", after={"name": "A", "parent_id": "T0"})
+    teams = ["T2", "new:team:n", "T1"]
+    before, after = ({"team_ids": side, "teams": side} for side in (teams[::-1], teams))
+    sort = change("team.sort", "T0", before=before, after=after)
+    waiting = tuple(replace(one, depends_on=(keeps.change_id,)) for one in (moves, makes))
+    sifted = sift([keeps, *waiting, sort], memory, of_groups={"T1", "T2", "new:team:n"})
+    assert sifted.changes == ()
+    assert sifted.held == (keeps, *waiting)
+    assert "2 more that need it are not sent either" in sifted.findings[0].message
+
+
 @pytest.mark.parametrize(
     "whole",
     [
