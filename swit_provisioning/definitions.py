@@ -28,6 +28,7 @@ from swit_provisioning.resources.writing import WriterResource
 from swit_provisioning.schedules import daily_sync, planned_every_night
 from swit_provisioning.sensors import SENSORS
 from swit_provisioning.settings import ScheduleSettings
+from swit_provisioning.upkeep.nightly import daily_prune, prune_job
 
 
 @dg.definitions
@@ -47,10 +48,10 @@ def defs() -> dg.Definitions:
             change_log,
         ],
         asset_checks=[plan_is_safe, *outcome_checks, few_changes_were_rejected],
-        jobs=JOBS,
+        jobs=[*JOBS, prune_job],
         loggers={"silent": SILENT},
         sensors=SENSORS,
-        schedules=daily_sync(schedule),
+        schedules=[*daily_sync(schedule), daily_prune(schedule)],
         # One process, so that one pace holds for all steps of a run.
         executor=dg.in_process_executor,
         resources={

@@ -388,6 +388,16 @@ class Settings(ScheduleSettings):
         default="127.0.0.1", description="the address that the HTTP gateway listens on"
     )
     port: int = Field(default=5000, ge=1, le=65535, description="and its port")
+    retention_days: int = Field(
+        default=90,
+        ge=1,
+        description="how long frames, plans and Dagster's runs with their events are kept",
+    )
+    retention_days_journal: int = Field(
+        default=730,
+        ge=2,
+        description="how long the journal is kept: what was done, when, and who approved it",
+    )
     dagster_home: Path = Field(default=Path(".dagster_home"), description="Dagster's own folder")
 
     @classmethod

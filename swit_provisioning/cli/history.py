@@ -37,7 +37,7 @@ def show_history(
     with open_store(settings) as store:
         deeds = store.history.deeds(user=user, team=team, since=since)
         if not as_json:
-            _say_whose(output(), settings, store)
+            say_whose(output(), settings, store)
     if as_json:
         asked = {"user": user, "team": team, "since": since.isoformat() if since else None}
         document = {**asked, "entries": [deed_document(deed) for deed in deeds]}
@@ -51,7 +51,8 @@ def show_history(
     return 0
 
 
-def _say_whose(console: Console, settings: Settings, store: Store) -> None:
+def say_whose(console: Console, settings: Settings, store: Store) -> None:
+    """The first line of an output, as the newest plan has it."""
     plan_id = store.plans.latest()
     stored = store.plans.get(plan_id) if plan_id else None
     header(

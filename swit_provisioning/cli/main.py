@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 
 from swit_provisioning import __version__
-from swit_provisioning.cli import operations
+from swit_provisioning.cli import operations, upkeep
 from swit_provisioning.cli.command import exits, json_option, no_names_option
 from swit_provisioning.sandbox.port import SANDBOX_PORT
 
@@ -209,5 +209,5 @@ def sandbox(*, port: int, edition: Any) -> int:  # noqa: ANN401 - one of the cho
     return 0
 
 
-for command in operations.COMMANDS:
+for command in (*operations.COMMANDS, *upkeep.COMMANDS):
     main.add_command(command)

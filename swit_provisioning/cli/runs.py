@@ -26,12 +26,11 @@ from swit_provisioning.cli.finished_run import FinishedRun, JobName
 from swit_provisioning.cli.home import alone
 from swit_provisioning.messages.endings import guards, why
 from swit_provisioning.messages.runs import tell_of_run
+from swit_provisioning.resources.code_location import LOCATION, OURS
 from swit_provisioning.resources.connections import CALLS_TAG
 from swit_provisioning.resources.console import logger_config
 from swit_provisioning.settings import Settings
 
-LOCATION: Final = "swit_provisioning"
-"""The code location's name in workspace.yaml: the UI finds the run's job by it."""
 _MODULE: Final = "swit_provisioning.definitions"
 
 log = logging.getLogger(__name__)
@@ -83,7 +82,7 @@ def _new_run(
         job_def=definition,
         run_id=run_id,
         run_config=config or logger_config(),
-        tags={**definition.tags, "dagster/code_location": LOCATION},
+        tags={**definition.tags, **OURS},
         remote_job_origin=_origin().get_job_origin(definition.name),
         job_code_origin=job.get_python_origin(),
     )

@@ -14,7 +14,7 @@ from swit_provisioning.store.database import Database
 from swit_provisioning.store.plans import newest_making
 from swit_provisioning.store.tables import METADATA, UtcDateTime, put
 
-_ACCEPTANCES: Final = Table(
+ACCEPTANCES: Final = Table(
     "acceptance",
     METADATA,
     Column("run_id", String(64), primary_key=True),
@@ -61,18 +61,18 @@ class Acceptances:
                 "accepted_at": self._database.now(connection),
                 "finished_at": None,
             }
-            put(connection, _ACCEPTANCES, key={"run_id": run_id}, values=values)
+            put(connection, ACCEPTANCES, key={"run_id": run_id}, values=values)
 
     def of(self, run_id: str) -> Acceptance | None:
         """The plan that this run may send."""
         with self._database.read() as connection:
-            accepted = select(_ACCEPTANCES).where(_ACCEPTANCES.c.run_id == run_id)
+            accepted = select(ACCEPTANCES).where(ACCEPTANCES.c.run_id == run_id)
             row = connection.execute(accepted).mappings().one_or_none()
         return None if row is None else _acceptance(row)
 
     def newest(self) -> Acceptance | None:
         """The last of all: whatever was accepted before it is out of date."""
-        newest = select(_ACCEPTANCES).order_by(_ACCEPTANCES.c.accepted_at.desc()).limit(1)
+        newest = select(ACCEPTANCES).order_by(ACCEPTANCES.c.accepted_at.desc()).limit(1)
         with self._database.read() as connection:
             row = connection.execute(newest).mappings().one_or_none()
         return None if row is None else _acceptance(row)
@@ -89,9 +89,9 @@ class Acceptances:
         all of its changes are to be done again.
         """
         newest = (
-            select(_ACCEPTANCES)
-            .where(_ACCEPTANCES.c.plan_id == plan_id)
-            .order_by(_ACCEPTANCES.c.accepted_at.desc())
+            select(ACCEPTANCES)
+            .where(ACCEPTANCES.c.plan_id == plan_id)
+            .order_by(ACCEPTANCES.c.accepted_at.desc())
             .limit(1)
         )
         with self._database.read() as connection:
@@ -104,8 +104,8 @@ class Acceptances:
         """The plan is through."""
         with self._database.write() as connection:
             connection.execute(
-                update(_ACCEPTANCES)
-                .where(_ACCEPTANCES.c.application_id == application_id)
+                update(ACCEPTANCES)
+                .where(ACCEPTANCES.c.application_id == application_id)
                 .values(finished_at=self._database.now(connection))
             )
 

@@ -63,6 +63,10 @@ class Database(ABC):
     def now(self, connection: Connection) -> datetime:
         """The time that all who share the database agree on."""
 
+    @abstractmethod
+    def tidy(self) -> None:
+        """Leave nothing of deleted or changed rows behind where the database keeps them."""
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()

@@ -24,7 +24,7 @@ IdentityKind = Literal["user", "group"]
 Binding = tuple[IdentityKind, str, str]
 """Kind, directory id, Swit id."""
 
-_IDENTITIES: Final = Table(
+IDENTITIES: Final = Table(
     "identity",
     METADATA,
     Column("kind", String(16), primary_key=True),
@@ -64,14 +64,14 @@ class Identities:
             connection.execute(_REMEMBER, [{**row, "now": now} for row in rows])
 
 
-_FORGET: Final = delete(_IDENTITIES).where(
-    _IDENTITIES.c.kind == bindparam("of_kind"),
+_FORGET: Final = delete(IDENTITIES).where(
+    IDENTITIES.c.kind == bindparam("of_kind"),
     or_(
-        _IDENTITIES.c.directory_id == bindparam("of_directory"),
-        _IDENTITIES.c.swit_id == bindparam("of_swit"),
+        IDENTITIES.c.directory_id == bindparam("of_directory"),
+        IDENTITIES.c.swit_id == bindparam("of_swit"),
     ),
 )
-_REMEMBER: Final = insert(_IDENTITIES).values(
+_REMEMBER: Final = insert(IDENTITIES).values(
     kind=bindparam("of_kind"),
     directory_id=bindparam("of_directory"),
     swit_id=bindparam("of_swit"),
@@ -80,7 +80,7 @@ _REMEMBER: Final = insert(_IDENTITIES).values(
 
 
 def _known(connection: Connection) -> dict[tuple[str, str], str]:
-    rows = connection.execute(select(_IDENTITIES))
+    rows = connection.execute(select(IDENTITIES))
     return {(row.kind, row.directory_id): row.swit_id for row in rows}
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Integer, Row, String, Table, Text, in
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.tables import METADATA, UtcDateTime
 
-_PAUSES: Final = Table(
+PAUSES: Final = Table(
     "pause",
     METADATA,
     Column("id", Integer, primary_key=True),
@@ -52,7 +52,7 @@ class Pauses:
             now = self._database.now(connection)
             _end(connection, by=who, at=now)
             row = {"who": who, "why": why, "at": now, "until": until}
-            connection.execute(insert(_PAUSES).values(**row))
+            connection.execute(insert(PAUSES).values(**row))
 
     def now(self) -> Pause | None:
         """The pause that lasts, if one does."""
@@ -67,7 +67,7 @@ class Pauses:
         return lasting
 
     def _lasting(self, connection: Connection) -> Pause | None:
-        newest = select(_PAUSES).where(_PAUSES.c.ended_at.is_(None)).order_by(_PAUSES.c.id.desc())
+        newest = select(PAUSES).where(PAUSES.c.ended_at.is_(None)).order_by(PAUSES.c.id.desc())
         row = connection.execute(newest.limit(1)).first()
         if row is None or (row.until is not None and row.until <= self._database.now(connection)):
             return None
@@ -79,7 +79,7 @@ def _pause(row: Row[tuple[object, ...]]) -> Pause:
 
 
 def _end(connection: Connection, *, by: str, at: datetime) -> None:
-    lasting = update(_PAUSES).where(_PAUSES.c.ended_at.is_(None))
+    lasting = update(PAUSES).where(PAUSES.c.ended_at.is_(None))
     connection.execute(lasting.values(ended_at=at, ended_by=by))
 
 

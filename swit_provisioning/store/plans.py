@@ -29,7 +29,7 @@ from swit_provisioning.store.tables import METADATA, UtcDateTime, put
 
 # A plan's id covers what is sent. Findings and what the guards count may differ under one id,
 # so the content has a hash of its own.
-_CONTENTS: Final = Table(
+CONTENTS: Final = Table(
     "plan_content",
     METADATA,
     Column("content_hash", String(64), primary_key=True),
@@ -40,7 +40,7 @@ MADE: Final = Table(
     METADATA,
     Column("id", Integer, primary_key=True),
     Column("plan_id", String(64), nullable=False, index=True),
-    Column("content_hash", ForeignKey(_CONTENTS.c.content_hash), nullable=False),
+    Column("content_hash", ForeignKey(CONTENTS.c.content_hash), nullable=False),
     Column("run_id", String(64), nullable=False, index=True),
     Column("made_at", UtcDateTime, nullable=False),
     Column("counts", Text, nullable=False),
@@ -86,7 +86,7 @@ class Plans:
         content = {"content": zlib.compress(text)}
         with self._database.write() as connection:
             if not _is_stored(connection, content_hash):
-                put(connection, _CONTENTS, key={"content_hash": content_hash}, values=content)
+                put(connection, CONTENTS, key={"content_hash": content_hash}, values=content)
             connection.execute(
                 insert(MADE).values(
                     plan_id=plan.plan_id,
@@ -101,8 +101,8 @@ class Plans:
     def get(self, plan_id: str) -> StoredPlan | None:
         """The plan as it was made last, if it is known."""
         newest = (
-            select(MADE.c.plan_id, MADE.c.made_at, MADE.c.verdicts, _CONTENTS.c.content)
-            .join(_CONTENTS)
+            select(MADE.c.plan_id, MADE.c.made_at, MADE.c.verdicts, CONTENTS.c.content)
+            .join(CONTENTS)
             .where(MADE.c.plan_id == plan_id)
             .order_by(MADE.c.id.desc())
             .limit(1)
@@ -165,5 +165,5 @@ def newest_making(connection: Connection, plan_id: str) -> int | None:
 
 
 def _is_stored(connection: Connection, content_hash: str) -> bool:
-    found = select(_CONTENTS.c.content_hash).where(_CONTENTS.c.content_hash == content_hash)
+    found = select(CONTENTS.c.content_hash).where(CONTENTS.c.content_hash == content_hash)
     return connection.execute(found).scalar() is not None

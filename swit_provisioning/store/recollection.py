@@ -43,16 +43,25 @@ class Recollection:
 
     def kept(self) -> dict[tuple[str, str], Kept]:
         """Swit's id and field -> what became of the value sent last that Swit keeps otherwise."""
-        c = JOURNAL.c
-        noted = select(c.object_id, c.made_id, c.after, c.kept).where(c.kept.is_not(None))
-        found: dict[tuple[str, str], Kept] = {}
         with self._database.read() as connection:
-            for row in connection.execute(noted.order_by(c.id)):
-                sent = json.loads(row.after)
-                for field, value in json.loads(row.kept).items():
-                    place = row.made_id or row.object_id, field
-                    found[place] = Kept(sent=sent[field], kept=value)
-        return found
+            return {place: kept for place, (_, kept) in _kept(connection).items()}
+
+
+def newest_kept(connection: Connection) -> set[int]:
+    """The entries that say so: newer than any other about the same object and field."""
+    return {entry_id for entry_id, _ in _kept(connection).values()}
+
+
+def _kept(connection: Connection) -> dict[tuple[str, str], tuple[int, Kept]]:
+    c = JOURNAL.c
+    noted = select(c.id, c.object_id, c.made_id, c.after, c.kept).where(c.kept.is_not(None))
+    found: dict[tuple[str, str], tuple[int, Kept]] = {}
+    for row in connection.execute(noted.order_by(c.id)):
+        sent = json.loads(row.after)
+        for field, value in json.loads(row.kept).items():
+            place = row.made_id or row.object_id, field
+            found[place] = row.id, Kept(sent=sent[field], kept=value)
+    return found
 
 
 def _made(connection: Connection, applications: Sequence[str]) -> dict[tuple[str, str], str]:

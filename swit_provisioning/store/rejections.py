@@ -9,7 +9,7 @@ from sqlalchemy import Column, Integer, String, Table, Text, insert, select, upd
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.tables import METADATA, UtcDateTime
 
-_REJECTIONS: Final = Table(
+REJECTIONS: Final = Table(
     "rejection",
     METADATA,
     Column("id", Integer, primary_key=True),
@@ -54,15 +54,15 @@ class Rejections:
         with self._database.write() as connection:
             row = {"plan_id": plan_id, "who": who, "why": why}
             now = self._database.now(connection)
-            connection.execute(insert(_REJECTIONS).values(**row, at=now))
+            connection.execute(insert(REJECTIONS).values(**row, at=now))
 
     def of(self, plan_id: str) -> Rejection | None:
         """The last rejection of this plan, if none has lifted it."""
-        standing = select(_REJECTIONS).where(
-            _REJECTIONS.c.plan_id == plan_id, _REJECTIONS.c.lifted_at.is_(None)
+        standing = select(REJECTIONS).where(
+            REJECTIONS.c.plan_id == plan_id, REJECTIONS.c.lifted_at.is_(None)
         )
         with self._database.read() as connection:
-            row = connection.execute(standing.order_by(_REJECTIONS.c.id.desc()).limit(1)).first()
+            row = connection.execute(standing.order_by(REJECTIONS.c.id.desc()).limit(1)).first()
         if row is None:
             return None
         return Rejection(plan_id=row.plan_id, who=row.who, why=row.why, at=row.at)
@@ -72,7 +72,7 @@ class Rejections:
         with self._database.write() as connection:
             now = self._database.now(connection)
             connection.execute(
-                update(_REJECTIONS)
-                .where(_REJECTIONS.c.plan_id == plan_id, _REJECTIONS.c.lifted_at.is_(None))
+                update(REJECTIONS)
+                .where(REJECTIONS.c.plan_id == plan_id, REJECTIONS.c.lifted_at.is_(None))
                 .values(lifted_at=now, lifted_by=who)
             )

@@ -20,7 +20,7 @@ _REPEATS: Final = Table(
     Column("times", Integer, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
 )
-_SEEN: Final = Table(
+SEEN: Final = Table(
     "journal_seen",
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
@@ -45,7 +45,7 @@ class Repeats:
     def seen(self) -> int:
         """The newest journal entry that the last plan took into account; 0 before the first."""
         with self._database.read() as connection:
-            return connection.execute(select(_SEEN.c.entry_id)).scalar() or 0
+            return connection.execute(select(SEEN.c.entry_id)).scalar() or 0
 
     def remember(self, repeats: Mapping[str, Repeat], *, seen: int) -> None:
         """Keep these, in place of all others, and that the journal was read up to `seen`."""
@@ -54,4 +54,4 @@ class Repeats:
             connection.execute(delete(_REPEATS))
             if rows:
                 connection.execute(insert(_REPEATS), rows)
-            put(connection, _SEEN, key={"id": 1}, values={"entry_id": seen})
+            put(connection, SEEN, key={"id": 1}, values={"entry_id": seen})

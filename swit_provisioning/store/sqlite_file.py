@@ -81,6 +81,13 @@ class SqliteFile(Database):
         finally:
             lock.close()
 
+    def tidy(self) -> None:
+        """Write the file anew, and empty the write-ahead log."""
+        outside = self._engine.execution_options(**{_BEGIN: None})
+        with self._writing, explained(), outside.connect() as connection:
+            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def now(self, connection: Connection) -> datetime:
         """The time of this machine, the only one that uses the file."""
         del connection

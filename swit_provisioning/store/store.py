@@ -28,6 +28,7 @@ from swit_provisioning.store.reads import Reads
 from swit_provisioning.store.recollection import Recollection
 from swit_provisioning.store.rejections import Rejections
 from swit_provisioning.store.repeats import Repeats
+from swit_provisioning.store.retention import Retention
 from swit_provisioning.store.server import PostgresqlServer
 from swit_provisioning.store.sqlite_file import SqliteFile
 from swit_provisioning.store.tokens import Tokens
@@ -52,6 +53,7 @@ class Store:
         self.history = History(database)
         self.lease = Lease(database)
         self.pauses = Pauses(database)
+        self.retention = Retention(database)
         self.organization = BoundOrganization(database)
         self.outbox = Outbox(database)
         self.alarms = Alarms(database)

@@ -114,8 +114,21 @@ def test_the_guards_are_blocking_checks_on_the_plan_and_on_the_gate(
         assert found == set(GUARDS)
 
 
-def test_no_schedule_without_a_time(location: dg.Definitions) -> None:
-    assert list(location.schedules or []) == []
+def test_nothing_is_synced_by_itself_without_a_time(location: dg.Definitions) -> None:
+    assert {schedule.name for schedule in location.schedules or []} == {"daily_prune"}
+
+
+def test_what_is_old_is_deleted_every_day_after_the_daily_run_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = defs().resolve_schedule_def("daily_prune")
+    assert alone.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert (alone.cron_schedule, alone.execution_timezone) == ("30 3 * * *", "UTC")
+    assert alone.job_name == "prune"
+    monkeypatch.setenv("SCHEDULE_TIME", "23:05")
+    monkeypatch.setenv("SCHEDULE_TIMEZONE", "Asia/Seoul")
+    after = defs().resolve_schedule_def("daily_prune")
+    assert (after.cron_schedule, after.execution_timezone) == ("5 0 * * *", "Asia/Seoul")
 
 
 def test_the_schedule_runs_as_soon_as_its_time_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

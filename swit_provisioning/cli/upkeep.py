@@ -1,0 +1,22 @@
+"""The commands that look after what is kept."""
+
+from typing import Final
+
+import click
+
+from swit_provisioning.cli.command import exits, json_option
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@json_option
+@exits
+def prune(*, dry_run: bool, as_json: bool) -> int:
+    """Delete what is older than RETENTION_DAYS: plans, frames, runs and their events, journal."""
+    from swit_provisioning.cli.pruning import prune_old_things
+    from swit_provisioning.settings import Settings
+
+    return prune_old_things(Settings.load(), dry_run=dry_run, as_json=as_json)
+
+
+COMMANDS: Final = (prune,)

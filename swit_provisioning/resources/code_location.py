@@ -1,0 +1,9 @@
+"""By what name Dagster knows this project, and its runs among those of others."""
+
+from collections.abc import Mapping
+from typing import Final
+
+LOCATION: Final = "swit_provisioning"
+"""The code location's name in workspace.yaml: the UI finds a run's job by it."""
+OURS: Final[Mapping[str, str]] = {"dagster/code_location": LOCATION}
+"""The tag that every run of it has, whoever started it."""

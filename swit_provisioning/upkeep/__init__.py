@@ -1,0 +1,1 @@
+"""What keeps the storage small and people's data no longer than needed."""
