@@ -130,6 +130,12 @@ class Approver:
         return stored
 
     def _must_be_young(self, stored: StoredPlan) -> None:
+        if stored.forgotten:
+            message = (
+                f"Plan {stored.plan_id} can't be applied any longer: somebody in it was forgotten"
+                " since. Make a new one: swit-provisioning plan"
+            )
+            raise DecisionRefusedError(message, status="stale")
         age = self.clock() - stored.created_at
         if age > self.max_age:
             message = (

@@ -87,12 +87,19 @@ class PlanStates:
         return state or _standing(plan.verdicts, approval)
 
     def _is_stale(self, plan_id: str) -> bool:
+        if self._is_forgotten(plan_id):
+            return True
         newest_id = self._store.plans.latest()
         if newest_id is None or newest_id == plan_id:
             return False
         if self._newest is None:
             self._newest = self._plan(newest_id)
         return bool(what_moved(self._plan(plan_id), self._newest, frozenset()))
+
+    def _is_forgotten(self, plan_id: str) -> bool:
+        """Somebody in it was forgotten since: it can't be applied."""
+        stored = self._store.plans.get(plan_id)
+        return stored is not None and stored.forgotten
 
     def _plan(self, plan_id: str) -> Plan:
         stored = self._store.plans.get(plan_id)

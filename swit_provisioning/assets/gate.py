@@ -21,6 +21,7 @@ from swit_provisioning.assets.guarding import (
     guard_specs,
     refuse_env_references,
     refuse_forbidden,
+    refuse_forgotten,
     root_run_id,
 )
 from swit_provisioning.directory.errors import DirectoryError
@@ -195,6 +196,7 @@ def _stored_plan(store: Store, config: Accept, root: str) -> StoredPlan:
             else "This run has made no plan. Launch the job `sync`, or `apply` with a plan_id."
         )
         raise dg.Failure(message, metadata={"status": "unknown plan"}, allow_retries=False)
+    refuse_forgotten(stored)
     return stored
 
 

@@ -10,6 +10,7 @@ from swit_provisioning.reconcile.guards import GUARDS, GuardName, Verdict
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.resources.approving import approver
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store
 
 SCHEDULE_NAME_TAG: Final = "dagster/schedule_name"
@@ -55,6 +56,16 @@ def refuse_forbidden(run: dg.DagsterRun, plan_id: str, settings: Settings, store
     if pause is not None:
         why = f"Scheduled runs are {pause.sentence}. To go on: swit-provisioning resume"
         raise _blocked(told(settings, why))
+
+
+def refuse_forgotten(stored: StoredPlan) -> None:
+    """Refuse a plan that holds a code where it should say whom to change."""
+    if stored.forgotten:
+        message = (
+            f"Nothing more was written. Plan {stored.plan_id} can't be applied any longer: somebody"
+            " in it was forgotten since. Make a new one: swit-provisioning plan"
+        )
+        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
 
 
 def _blocked(why: str) -> dg.Failure:

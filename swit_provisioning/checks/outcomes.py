@@ -10,6 +10,7 @@ from swit_provisioning.assets.applied import WRITERS, outcomes_preview
 from swit_provisioning.settings import Settings
 
 FEW_REJECTED: Final = "few_changes_were_rejected"
+NO_CHANGE_REJECTED: Final = "no_change_was_rejected"
 
 
 @dg.asset_check(asset="change_log", name=FEW_REJECTED, blocking=True)
@@ -25,7 +26,7 @@ def few_changes_were_rejected(change_log: pd.DataFrame) -> dg.AssetCheckResult:
 
 
 def _no_change_was_rejected(asset: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=asset, name="no_change_was_rejected")
+    @dg.asset_check(asset=asset, name=NO_CHANGE_REJECTED)
     def check(outcomes: pd.DataFrame, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
         """Swit took every change; a refused one stops nobody else, but someone must look."""
         refused = outcomes[outcomes["outcome"].isin(["rejected", "skipped"])]

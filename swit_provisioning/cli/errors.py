@@ -115,13 +115,16 @@ def _code_of_other_rooms(error: Exception) -> int | None:
     from swit_provisioning.report.explaining import IncompleteReadError  # noqa: PLC0415
     from swit_provisioning.sandbox.server import SandboxStartError  # noqa: PLC0415
     from swit_provisioning.settings import SettingsError  # noqa: PLC0415
-    from swit_provisioning.store.errors import StoreError  # noqa: PLC0415
+    from swit_provisioning.store.errors import LeaseHeldError, StoreError  # noqa: PLC0415
     from swit_provisioning.swit.errors import SwitError  # noqa: PLC0415
     from swit_provisioning.swit.login import LoginError  # noqa: PLC0415
+    from swit_provisioning.upkeep.errors import RunsUnderWayError, UpkeepError  # noqa: PLC0415
 
     if isinstance(error, DecisionRefusedError):
         return EXIT_CODES[error.status]
-    if isinstance(error, SettingsError):
+    if isinstance(error, (LeaseHeldError, RunsUnderWayError)):
+        return EXIT_CODES["busy"]
+    if isinstance(error, (SettingsError, UpkeepError)):
         return 2
     known = (
         DirectoryError,

@@ -19,4 +19,17 @@ def prune(*, dry_run: bool, as_json: bool) -> int:
     return prune_old_things(Settings.load(), dry_run=dry_run, as_json=as_json)
 
 
-COMMANDS: Final = (prune,)
+@click.command()
+@click.argument("who")
+@click.option("--anyway", is_flag=True, help="Also if the next run would read them again.")
+@json_option
+@exits
+def forget(who: str, *, anyway: bool, as_json: bool) -> int:
+    """Replace a person in all that is kept by a code: WHO is an address, an id, a DN or a name."""
+    from swit_provisioning.cli.forgetting import forget_person
+    from swit_provisioning.settings import Settings
+
+    return forget_person(Settings.load(), who, anyway=anyway, as_json=as_json)
+
+
+COMMANDS: Final = (prune, forget)

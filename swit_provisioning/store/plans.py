@@ -48,6 +48,10 @@ MADE: Final = Table(
 )
 
 
+FORGOTTEN: Final = "forgotten"
+"""Mark in a content: a person in its changes was forgotten since."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredPlan:
     """A plan as it was made last."""
@@ -58,6 +62,8 @@ class StoredPlan:
     """When it was made last: both sides were then as it says."""
     verdicts: tuple[Mapping[str, Any], ...]
     """What the guards said then, one mapping each."""
+    forgotten: bool = False
+    """A person in its changes was forgotten since: it no longer says what to send."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +87,15 @@ class Plans:
 
     def save(self, plan: Plan, *, run_id: str, verdicts: Sequence[Mapping[str, Any]]) -> None:
         """Note that `run_id` has made this plan now, and what the guards say of it."""
-        text = json.dumps(plan.document(), sort_keys=True, ensure_ascii=False).encode()
-        content_hash = hashlib.sha256(text).hexdigest()
-        content = {"content": zlib.compress(text)}
+        content_hash, content = packed(plan.document())
         with self._database.write() as connection:
             if not _is_stored(connection, content_hash):
-                put(connection, CONTENTS, key={"content_hash": content_hash}, values=content)
+                put(
+                    connection,
+                    CONTENTS,
+                    key={"content_hash": content_hash},
+                    values={"content": content},
+                )
             connection.execute(
                 insert(MADE).values(
                     plan_id=plan.plan_id,
@@ -111,11 +120,13 @@ class Plans:
             row = connection.execute(newest).one_or_none()
         if row is None:
             return None
+        document = content_of(row.content)
         return StoredPlan(
-            plan=Plan.of(json.loads(zlib.decompress(row.content))),
+            plan=Plan.of(document),
             plan_id=row.plan_id,
             created_at=row.made_at,
             verdicts=tuple(json.loads(row.verdicts)),
+            forgotten=bool(document.get(FORGOTTEN)),
         )
 
     def made_by(self, run_id: str) -> str | None:
@@ -156,6 +167,18 @@ class Plans:
         with self._database.read() as connection:
             made = select(MADE.c.plan_id).order_by(MADE.c.id.desc()).limit(1)
             return connection.execute(made).scalar()
+
+
+def content_of(stored: bytes) -> dict[str, Any]:
+    """The document of a plan, from the row that holds it."""
+    document: dict[str, Any] = json.loads(zlib.decompress(stored))
+    return document
+
+
+def packed(document: Mapping[str, Any]) -> tuple[str, bytes]:
+    """A document as a row holds it: its hash, and the content."""
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False).encode()
+    return hashlib.sha256(text).hexdigest(), zlib.compress(text)
 
 
 def newest_making(connection: Connection, plan_id: str) -> int | None:

@@ -16,6 +16,7 @@ from swit_provisioning.store.approvals import Approvals
 from swit_provisioning.store.database import Database, utc_now
 from swit_provisioning.store.encryption import Cipher, cipher_of
 from swit_provisioning.store.errors import StoreUnavailableError
+from swit_provisioning.store.forgetting import Forgetting
 from swit_provisioning.store.history import History
 from swit_provisioning.store.identities import Identities
 from swit_provisioning.store.journal import Journal
@@ -54,6 +55,7 @@ class Store:
         self.lease = Lease(database)
         self.pauses = Pauses(database)
         self.retention = Retention(database)
+        self.forgetting = Forgetting(database, cipher)
         self.organization = BoundOrganization(database)
         self.outbox = Outbox(database)
         self.alarms = Alarms(database)

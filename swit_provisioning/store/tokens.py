@@ -15,7 +15,7 @@ from swit_provisioning.store.tables import METADATA, UtcDateTime, put
 # A refresh may wait out Swit's slowness; who waits for it must not give up before.
 REFRESH_PATIENCE_SECONDS: Final = 120.0
 
-_TOKENS: Final = Table(
+TOKENS: Final = Table(
     "token",
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
@@ -58,7 +58,7 @@ class Tokens:
 
         """
         with self._database.read() as connection:
-            row = connection.execute(select(_TOKENS)).mappings().one_or_none()
+            row = connection.execute(select(TOKENS)).mappings().one_or_none()
         return None if row is None else self._read(row)
 
     def save(self, tokens: TokenRow) -> None:
@@ -73,7 +73,7 @@ class Tokens:
         }
         with self._database.write() as connection:
             values["saved_at"] = tokens.obtained_at or self._database.now(connection)
-            put(connection, _TOKENS, key=_ONLY_ROW, values=values)
+            put(connection, TOKENS, key=_ONLY_ROW, values=values)
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:

@@ -1,0 +1,191 @@
+"""`forget` over real runs: a person out of every file and table, and everything works on."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.resources.code_location import OURS
+from swit_provisioning.resources.state import open_store
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.settings import Settings
+from swit_provisioning_tests.directories import PEOPLE, address, user_dn
+from swit_provisioning_tests.integration.kept_things import DAGSTERS_URL, places_with, with_driver
+from swit_provisioning_tests.integration.stage import Stage, stage
+from swit_provisioning_tests.postgresql import postgresql
+
+NAME, PHONE, OTHER = "Zoë O'Hara-Lindqvist", "+353 86 555 0199", "z.ohara@old.example"
+ADDRESS, DN = "zoe.ohara@example.org", "CN=Zoë O'Hara,OU=Staff,DC=example,DC=org"
+WORDS = (NAME, PHONE, OTHER, ADDRESS, DN, "Zoë O'Hara")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on_stage(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Stage]:
+    """State and Dagster's runs in files and on a server; whoever leaves is removed from Swit."""
+    monkeypatch.setenv("USER_REMOVAL", "remove")
+    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
+        if request.param == "sqlite":
+            yield made
+        else:
+            with postgresql() as server:
+                monkeypatch.setenv("STATE_DATABASE_URL", server.new_database())
+                monkeypatch.setenv(DAGSTERS_URL, with_driver(server.new_database()))
+                keep_runs_on_a_server(tmp_path / "home")
+                yield made
+
+
+def keep_runs_on_a_server(home: Path) -> None:
+    home.mkdir()
+    built_in = (files("swit_provisioning") / "dagster.yaml").read_text(encoding="utf-8")
+    storage = f"storage: {{postgres: {{postgres_url: {{env: {DAGSTERS_URL}}}}}}}\n"
+    (home / "dagster.yaml").write_text(storage + built_in, encoding="utf-8")
+
+
+def join(on_stage: Stage) -> None:
+    on_stage.directory["users"].append(
+        {
+            "distinguishedName": DN,
+            "mail": ADDRESS,
+            "displayName": "Zoë O'Hara",
+            "mobile": PHONE,
+            "proxyAddresses": [f"smtp:{OTHER}"],
+        }
+    )
+    on_stage.directory["groups"][0]["member"].append(DN)
+
+
+def leave(on_stage: Stage) -> str:
+    """The plan that removed her."""
+    name = on_stage.directory["users"].pop()["displayName"]
+    on_stage.directory["groups"][0]["member"].remove(DN)
+    plan_id: str = on_stage.json("plan", code=3)["plan_id"]
+    on_stage.json("apply", plan_id, "--approve", f"{name} has left, see {ADDRESS}")
+    return plan_id
+
+
+def test_a_person_is_gone_from_everything_that_can_still_be_read(on_stage: Stage) -> None:
+    join(on_stage)
+    joined = on_stage.json("sync")
+    swit_id = on_stage.users()[ADDRESS]["id"]
+    on_stage.directory["users"][-1]["displayName"] = NAME
+    on_stage.json("sync")
+    left = leave(on_stage)
+    on_stage.json("sync")
+    words = (*WORDS, swit_id)
+    before = places_with(*words)
+    assert set(before) == set(words), "she is everywhere to begin with"
+    assert len({place.split("/")[0] for places in before.values() for place in places}) > 4
+
+    done = on_stage.json("forget", ADDRESS)
+    assert places_with(*words) == {}
+    code = done["code"]
+    assert done["still_in"] == []
+    assert done["rows"].keys() >= {"plan_content", "journal", "approval"}
+    assert code in str(places_with(code))
+    assert min(done["frames"], done["pages"], done["runs"]) > 0
+
+    shown = on_stage.json("show", joined["plan_id"])
+    assert code in {change["target"] for change in shown["changes"]}
+    assert shown["counts"]["user.create"] == len(PEOPLE) + 1
+    told = on_stage.json("history", "--user", code)["entries"]
+    assert [entry["action"] for entry in told] == [
+        "user.create",
+        "membership.add",
+        "user.update",
+        "user.remove",
+    ]
+    assert {entry["plan_id"] for entry in told} >= {joined["plan_id"], left}
+    again = on_stage.run("forget", ADDRESS)
+    assert (again.exit_code, "Nobody is known here" in again.output) == (2, True)
+
+
+def test_what_named_the_person_cannot_be_applied_and_all_else_works_on(on_stage: Stage) -> None:
+    on_stage.json("sync")
+    join(on_stage)
+    never_applied = on_stage.json("plan")["plan_id"]
+    on_stage.directory["users"].pop()
+    on_stage.directory["groups"][0]["member"].remove(DN)
+    on_stage.json("plan")
+    on_stage.json("forget", ADDRESS)
+    refused = on_stage.json("apply", never_applied, code=5)
+    assert "somebody in it was forgotten" in refused["message"]
+    assert on_stage.run("approve", never_applied, "--reason", "x").exit_code == 5
+    plans: Any = on_stage.json("plans")
+    assert {plan["plan_id"]: plan["state"] for plan in plans}[never_applied] == "stale"
+    assert on_stage.json("sync")["status"] == "nothing to do"
+    on_stage.directory["users"][0]["displayName"] = "Amelie Blanc"
+    assert on_stage.json("sync")["status"] == "applied"
+    assert on_stage.users()[address(PEOPLE[0])]["name"] == "Amelie Blanc"
+
+
+def test_whoever_comes_back_is_known_anew_and_has_the_same_code_when_forgotten_again(
+    on_stage: Stage,
+) -> None:
+    on_stage.json("sync")
+    join(on_stage)
+    joined = on_stage.json("sync")
+    leave(on_stage)
+    on_stage.json("plan")
+    first = on_stage.json("forget", "Zoë O'Hara")
+    join(on_stage)
+    back = on_stage.json("sync")
+    assert back["status"] == "applied"
+    assert back["plan_id"] == joined["plan_id"], "the very same plan, made anew"
+    assert on_stage.users()[ADDRESS]["active"]
+    leave(on_stage)
+    on_stage.json("plan")
+    assert on_stage.json("forget", ADDRESS.upper())["code"] == first["code"]
+    assert places_with(*WORDS) == {}
+
+
+def test_whoever_is_still_there_is_not_forgotten_unless_told(on_stage: Stage) -> None:
+    for _ in range(2):
+        on_stage.json("sync")
+    who = address(PEOPLE[0])
+    refused = on_stage.run("forget", who)
+    assert refused.exit_code == 2
+    assert "in the directory and in Swit" in " ".join(refused.output.split())
+    assert places_with(who)
+    done = on_stage.json("forget", who, "--anyway")
+    assert done["still_in"] == ["the directory", "Swit"]
+    assert places_with(who, PEOPLE[0], user_dn(PEOPLE[0])) == {}
+    on_stage.json("sync")
+    assert places_with(who), "the next run reads them again, as was said"
+
+
+def test_a_name_of_two_people_is_not_enough(on_stage: Stage) -> None:
+    on_stage.directory["users"][1]["displayName"] = PEOPLE[0]
+    on_stage.json("sync")
+    result = on_stage.run("forget", PEOPLE[0], "--anyway")
+    assert result.exit_code == 2
+    assert address(PEOPLE[0]) in result.output
+    assert address(PEOPLE[1]) in result.output
+    on_stage.json("forget", address(PEOPLE[0]), "--anyway")
+    assert places_with(address(PEOPLE[0])) == {}
+    assert places_with(PEOPLE[0]), "it is her namesake's name, too"
+    assert address(PEOPLE[1]) in on_stage.run("history", "--user", address(PEOPLE[1])).output
+
+
+def test_nobody_is_forgotten_while_a_run_is_under_way(on_stage: Stage) -> None:
+    """It may be writing them down just now."""
+    on_stage.json("sync")
+    with open_store(Settings.load()) as store, instance() as dagster:
+        grant = store.lease.acquire("R9", who="ann@host", ttl=timedelta(minutes=5))
+        held = on_stage.run("forget", address(PEOPLE[0]), "--anyway")
+        assert (held.exit_code, "R9" in held.output) == (6, True)
+        store.lease.release(grant)
+        run = dagster.create_run_for_job(
+            reconstructable_job("plan").get_definition(),
+            status=dg.DagsterRunStatus.STARTED,
+            tags=dict(OURS),
+        )
+        under_way = on_stage.run("forget", address(PEOPLE[0]), "--anyway")
+        assert (under_way.exit_code, run.run_id in under_way.output) == (6, True)
+    assert places_with(address(PEOPLE[0]))
