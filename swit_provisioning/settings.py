@@ -535,13 +535,17 @@ class Settings(ScheduleSettings):
         return self.dagster_home.expanduser().absolute()
 
     @property
+    def is_on_bundled_sandbox(self) -> bool:
+        """Whether Swit is the sandbox that comes along: nothing of it is worth keeping."""
+        return self.is_running_locally and self.swit_base_url is None
+
+    @property
     def database_url(self) -> str:
         """Where the state rests (may hold a password: never show it)."""
         if self.state_database_url:
             return self.state_database_url.get_secret_value()
         # Of its own, so that trying it out never binds the state to the sandbox's organisation.
-        bundled = self.is_running_locally and self.swit_base_url is None
-        name = "sandbox.sqlite" if bundled else "swit_provisioning.sqlite"
+        name = "sandbox.sqlite" if self.is_on_bundled_sandbox else "swit_provisioning.sqlite"
         return f"sqlite:///{self.home / 'state' / name}"
 
     @property

@@ -36,6 +36,15 @@ class Postgresql:
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self.url(name)
 
+    def put_copy(self, source: str, target: str) -> None:
+        """Put a whole copy of one database in the place of another; nobody may be connected."""
+        names = [sql.Identifier(url.rsplit("/", maxsplit=1)[1]) for url in (target, source)]
+        with closing(psycopg2.connect(self.url("postgres"))) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(names[0]))
+                cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+
     def url(self, database: str) -> str:
         """The address of one of its databases."""
         password = PASSWORD.replace(",", "%2C").replace(" ", "%20")

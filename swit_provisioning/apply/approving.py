@@ -5,7 +5,7 @@ one plan, too: for these very changes, also when a later read plans them again.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -57,7 +57,7 @@ class Approver:
         whole.
         """
         approval = self.approval_of(plan)
-        return judge(
+        verdicts = judge(
             part or plan,
             self.limits,
             last_read=self.store.reads.last_accepted(),
@@ -66,6 +66,7 @@ class Approver:
             ),
             approval=frozenset(approval.guards) if approval else None,
         )
+        return _with_void(verdicts, self.store.restorations.void_approval(plan.plan_id))
 
     def approval_of(self, plan: Plan) -> Approval | None:
         """What was approved for this plan, unless it is spent or too old."""
@@ -148,6 +149,19 @@ class Approver:
 def hours(time: timedelta) -> str:
     """`72`, or `0.5`."""
     return f"{time.total_seconds() / 3600:.3g}"
+
+
+def _with_void(verdicts: tuple[Verdict, ...], void: Approval | None) -> tuple[Verdict, ...]:
+    """Say of the first limit that stops the plan that its approval is void since a restore."""
+    for place, verdict in enumerate(verdicts):
+        if void is not None and verdict.stops and verdict.name in void.guards:
+            note = (
+                f"The approval by {void.who} of {void.at:%Y-%m-%d %H:%M} UTC ({void.why}) is void:"
+                " the state came back from a backup since. If it still holds, approve this anew."
+            )
+            told = replace(verdict, message=f"{verdict.message} {note}")
+            return (*verdicts[:place], told, *verdicts[place + 1 :])
+    return verdicts
 
 
 def _names(verdicts: Iterable[Verdict]) -> tuple[GuardName, ...]:

@@ -15,7 +15,12 @@ from swit_provisioning.apply.outcome_frames import outcomes_frame
 from swit_provisioning.apply.outcomes import DONE, Outcome
 from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure, told
 from swit_provisioning.assets.gate import conclude
-from swit_provisioning.assets.guarding import refuse_forbidden, refuse_forgotten, root_run_id
+from swit_provisioning.assets.guarding import (
+    refuse_after_a_restore,
+    refuse_forbidden,
+    refuse_forgotten,
+    root_run_id,
+)
 from swit_provisioning.assets.recording import Numbers, effort_of, logged_if_it_fails
 from swit_provisioning.reconcile.frames import OUTCOMES
 from swit_provisioning.reconcile.plan import Step
@@ -89,6 +94,7 @@ def _applier(
         message = "No plan was accepted for this run. Launch the job `sync`, or `apply`."
         raise dg.Failure(message, metadata={"status": "failed"}, allow_retries=False)
     refuse_forgotten(stored)
+    refuse_after_a_restore(context.run, stored, settings, store)
     refuse_forbidden(context.run, acceptance.plan_id, settings, store)
     try:
         lease = writer.lease()

@@ -106,6 +106,7 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     store.plans.save(
         plan, run_id=root_run_id(context.run), verdicts=[verdict.document() for verdict in verdicts]
     )
+    store.restorations.planned(root_run_id(context.run))
     repeats = repeats_after(plan, memory, complete=is_complete(plan.bases))
     store.repeats.remember(repeats, seen=memory.seen)
     shown = without_people(plan) if settings.names_are_hidden_everywhere else plan

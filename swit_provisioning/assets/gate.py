@@ -19,6 +19,7 @@ from swit_provisioning.assets.common import (
 from swit_provisioning.assets.guarding import (
     check_result,
     guard_specs,
+    refuse_after_a_restore,
     refuse_env_references,
     refuse_forbidden,
     refuse_forgotten,
@@ -87,6 +88,7 @@ def accepted_plan(
     root = root_run_id(context.run)
     stored = _stored_plan(store, config, root)
     plan = stored.plan
+    refuse_after_a_restore(context.run, stored, settings, store)
     refuse_forbidden(context.run, plan.plan_id, settings, store)
     _take_lease(writer, settings)
     # What broke half way goes on under its first name: the journal knows what is done.

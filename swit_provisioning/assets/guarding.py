@@ -68,6 +68,34 @@ def refuse_forgotten(stored: StoredPlan) -> None:
         raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
 
 
+def refuse_after_a_restore(
+    run: dg.DagsterRun, stored: StoredPlan, settings: Settings, store: Store
+) -> None:
+    """Refuse what the first run after a restore would send, and plans of before it."""
+    restored = store.restorations.latest()
+    if restored is None:
+        return
+    if restored.planned_by in {None, root_run_id(run)}:
+        what_now = (
+            f"Look at it: swit-provisioning show {stored.plan_id}; the next run sends it, or apply"
+            if restored.planned_by
+            else "Make one: swit-provisioning plan"
+        )
+        raise _blocked(
+            told(
+                settings,
+                f"{restored.sentence}, so the first run after that only plans, and no approval of"
+                f" before counts. {what_now}",
+            )
+        )
+    if stored.created_at < restored.noticed_at:
+        message = (
+            f"Nothing more was written. Plan {stored.plan_id} is of before the state came back"
+            " from a backup. Make a new one: swit-provisioning plan"
+        )
+        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
+
+
 def _blocked(why: str) -> dg.Failure:
     message = f"Nothing more was written. {why}"
     return dg.Failure(message, metadata={"status": "blocked"}, allow_retries=False)

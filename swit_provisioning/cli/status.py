@@ -69,7 +69,7 @@ def _impatient(settings: Settings) -> Settings:
 
 
 def _lines(status: Status, account: str | None, login: str) -> list[tuple[str, str]]:
-    pause, lease = status.pause, status.lease
+    pause, lease, restored = status.pause, status.lease, status.restored
     return [
         ("Last run", _run(status.last_run)),
         ("Last success", _run(status.last_success)),
@@ -84,6 +84,7 @@ def _lines(status: Status, account: str | None, login: str) -> list[tuple[str, s
         ),
         ("Login", " · ".join(filter(None, [account, login, _expiry(status.token)]))),
         ("Waiting", _waiting(len(status.waiting))),
+        *([("Restored", f"{restored.sentence}: the next run only plans")] if restored else []),
     ]
 
 
@@ -153,6 +154,7 @@ def _document(status: Status, account: str | None, login: str) -> dict[str, Any]
             "renewable": token.renewable,
         },
         "waiting": [plan_row(state) for state in status.waiting],
+        "restored": _plain(status.restored),
     }
 
 

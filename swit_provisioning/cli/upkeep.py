@@ -32,4 +32,15 @@ def forget(who: str, *, anyway: bool, as_json: bool) -> int:
     return forget_person(Settings.load(), who, anyway=anyway, as_json=as_json)
 
 
-COMMANDS: Final = (prune, forget)
+@click.command()
+@click.option("--reason", metavar="TEXT", required=True, help="What was put back; recorded.")
+@exits
+def restored(*, reason: str) -> int:
+    """Say that all came back from one backup: approvals are void, the next run only plans."""
+    from swit_provisioning.cli.restoring import say_restored
+    from swit_provisioning.settings import Settings
+
+    return say_restored(Settings.load(), why=reason)
+
+
+COMMANDS: Final = (prune, forget, restored)

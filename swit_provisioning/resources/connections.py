@@ -10,6 +10,7 @@ import dagster as dg
 from swit_provisioning.directory.interface import Directory
 from swit_provisioning.resources.alive import alive
 from swit_provisioning.resources.directories import open_directory
+from swit_provisioning.resources.restoring import count_run
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.swit_access import swit_connection
 from swit_provisioning.settings import Settings
@@ -69,7 +70,10 @@ class StoreResource(dg.ConfigurableResource[Store]):
         with ExitStack() as opened:
             if context.run is not None:
                 opened.enter_context(alive(settings.home, context.run.run_id))
-            yield opened.enter_context(open_store(settings))
+            store = opened.enter_context(open_store(settings))
+            if context.run is not None and context.instance is not None:
+                count_run(settings, store, context.instance, context.run.run_id)
+            yield store
 
 
 class DirectoryResource(dg.ConfigurableResource[Directory]):

@@ -12,6 +12,7 @@ from swit_provisioning.resources.seen_runs import SeenRun, newest_runs, newest_t
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.lease import LeaseHolder
 from swit_provisioning.store.pauses import Pause
+from swit_provisioning.store.restorations import Restoration
 from swit_provisioning.store.store import Store
 
 
@@ -48,6 +49,8 @@ class Status:
     token: TokenStanding
     waiting: tuple[PlanState, ...]
     """Plans that a guard has stopped and that may still be approved."""
+    restored: Restoration | None = None
+    """The state came back from a backup, and no run has planned since: the next one only plans."""
 
 
 def status_of(settings: Settings, store: Store, instance: dg.DagsterInstance) -> Status:
@@ -66,7 +69,13 @@ def status_of(settings: Settings, store: Store, instance: dg.DagsterInstance) ->
         lease=store.lease.held(),
         token=_token(store),
         waiting=tuple(PlanStates(store, max_age=max_age(settings)).waiting()),
+        restored=_restored(store),
     )
+
+
+def _restored(store: Store) -> Restoration | None:
+    latest = store.restorations.latest()
+    return latest if latest is not None and latest.planned_by is None else None
 
 
 def _token(store: Store) -> TokenStanding:

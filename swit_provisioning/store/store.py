@@ -29,6 +29,7 @@ from swit_provisioning.store.reads import Reads
 from swit_provisioning.store.recollection import Recollection
 from swit_provisioning.store.rejections import Rejections
 from swit_provisioning.store.repeats import Repeats
+from swit_provisioning.store.restorations import Restorations
 from swit_provisioning.store.retention import Retention
 from swit_provisioning.store.server import PostgresqlServer
 from swit_provisioning.store.sqlite_file import SqliteFile
@@ -54,6 +55,7 @@ class Store:
         self.history = History(database)
         self.lease = Lease(database)
         self.pauses = Pauses(database)
+        self.restorations = Restorations(database)
         self.retention = Retention(database)
         self.forgetting = Forgetting(database, cipher)
         self.organization = BoundOrganization(database)

@@ -1,0 +1,195 @@
+"""An old state is put back: the first run only plans, and no approval of before counts."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.settings import Settings
+from swit_provisioning_tests.directories import PEOPLE, address
+from swit_provisioning_tests.integration.stage import Stage, stage
+from swit_provisioning_tests.integration.test_re_execution import (
+    break_team,
+    re_execute_from_failure,
+)
+from swit_provisioning_tests.postgresql import Postgresql, postgresql
+
+FIRST = address(PEOPLE[0])
+
+
+class Backup:
+    """A copy of the state: of its folder, or of its database by the server's own means."""
+
+    def __init__(self, folder: Path, server: Postgresql | None) -> None:
+        self._folder = folder / "backup"
+        self._server = server
+        self._database = server.new_database() if server else ""
+
+    def take(self) -> None:
+        settings = Settings.load()
+        if self._server:
+            self._server.put_copy(settings.database_url, self._database)
+        else:
+            shutil.copytree(settings.home / "state", self._folder)
+
+    def put_back(self) -> None:
+        settings = Settings.load()
+        if self._server:
+            self._server.put_copy(self._database, settings.database_url)
+        else:
+            shutil.rmtree(settings.home / "state")
+            shutil.copytree(self._folder, settings.home / "state")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Postgresql | None]:
+    if request.param == "sqlite":
+        yield None
+        return
+    with postgresql() as running:
+        monkeypatch.setenv("STATE_DATABASE_URL", running.new_database())
+        yield running
+
+
+@pytest.fixture
+def on_stage(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: Postgresql | None
+) -> Iterator[Stage]:
+    del server
+    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
+        yield made
+
+
+@pytest.fixture
+def backup(tmp_path: Path, server: Postgresql | None) -> Backup:
+    return Backup(tmp_path, server)
+
+
+def rename(on_stage: Stage, name: str) -> None:
+    on_stage.directory["users"][0]["displayName"] = name
+
+
+def leave(on_stage: Stage) -> None:
+    """So many that a limit stops the plan."""
+    on_stage.directory["users"] = on_stage.directory["users"][8:]
+
+
+def test_the_first_run_after_an_old_state_came_back_only_plans(
+    on_stage: Stage, backup: Backup
+) -> None:
+    on_stage.json("sync")
+    backup.take()
+    rename(on_stage, "Amelie Blanc")
+    on_stage.json("sync")
+    backup.put_back()
+    rename(on_stage, "Amelie Noir")
+    on_stage.server.log.clear()
+    held = on_stage.json("sync", code=3)
+    assert held["status"] == "blocked"
+    assert "older than its frames or Dagster's runs" in held["message"]
+    assert "the first run after that only plans" in held["message"]
+    assert on_stage.writes == []
+    assert not re_execute_from_failure(held["run_id"])[0], "it stays the first run"
+    assert on_stage.writes == []
+    assert on_stage.json("show", held["plan_id"])["counts"] == {"user.update": 1}
+    assert on_stage.json("sync")["status"] == "applied"
+    assert on_stage.users()[FIRST]["name"] == "Amelie Noir"
+    assert on_stage.json("sync")["status"] == "nothing to do"
+
+
+def test_a_plan_by_hand_is_the_first_run_and_may_then_be_applied(
+    on_stage: Stage, backup: Backup
+) -> None:
+    on_stage.json("sync")
+    rename(on_stage, "Amelie Blanc")
+    of_before = on_stage.json("plan")["plan_id"]
+    backup.take()
+    on_stage.json("plan")
+    backup.put_back()
+    refused = on_stage.json("apply", of_before, code=3)
+    assert "swit-provisioning plan" in refused["message"]
+    rename(on_stage, "Amelie Noir")
+    plan_id = on_stage.json("plan")["plan_id"]
+    refused = on_stage.json("apply", of_before, code=5)
+    assert "of before the state came back" in refused["message"]
+    assert on_stage.json("apply", plan_id)["status"] == "applied"
+
+
+def test_an_approval_that_came_back_is_void(on_stage: Stage, backup: Backup) -> None:
+    """It was spent long ago: what it let through then may be a mistake now."""
+    on_stage.json("sync")
+    everybody = list(on_stage.directory["users"])
+    leave(on_stage)
+    plan_id = on_stage.json("plan", code=3)["plan_id"]
+    assert on_stage.run("approve", plan_id, "--reason", "the Busan office was sold").exit_code == 0
+    backup.take()
+    assert on_stage.json("apply", plan_id)["status"] == "applied"
+    on_stage.directory["users"] = everybody
+    on_stage.json("sync")
+    backup.put_back()
+    leave(on_stage)
+    assert on_stage.json("sync", code=3)["plan_id"] == plan_id
+    on_stage.server.log.clear()
+    stopped = on_stage.json("sync", code=3)
+    assert stopped["plan_id"] == plan_id
+    assert "(the Busan office was sold) is void" in stopped["message"]
+    assert on_stage.writes == []
+    assert on_stage.run("approve", plan_id, "--reason", "sold indeed").exit_code == 0
+    assert on_stage.json("apply", plan_id)["status"] == "applied"
+
+
+def test_what_had_broken_half_way_is_not_gone_on_with(on_stage: Stage, backup: Backup) -> None:
+    """The journal that came back doesn't know what was done since."""
+    break_team(on_stage, "Planners")
+    broken = on_stage.json("sync", code=1)
+    backup.take()
+    on_stage.server.faults.clear()
+    on_stage.json("sync")
+    backup.put_back()
+    on_stage.server.log.clear()
+    assert on_stage.json("plan")["counts"] == {}
+    assert not re_execute_from_failure(broken["run_id"])[0]
+    assert on_stage.writes == []
+    assert on_stage.json("sync")["status"] == "nothing to do"
+
+
+def test_frames_may_be_gone_then_dagsters_runs_tell(on_stage: Stage, backup: Backup) -> None:
+    on_stage.json("sync")
+    backup.take()
+    frames = Path(Settings.load().frames_path)
+    shutil.copytree(frames, frames.with_name("frames of before"))
+    on_stage.json("sync")
+    backup.put_back()
+    shutil.rmtree(frames)
+    frames.with_name("frames of before").rename(frames)
+    assert on_stage.json("sync", code=3)["status"] == "blocked"
+    assert on_stage.json("sync")["status"] == "nothing to do"
+
+
+def test_a_new_state_under_old_frames_only_plans_first(
+    on_stage: Stage, server: Postgresql | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who is who is lost with the old one."""
+    on_stage.json("sync")
+    url = server.new_database() if server else f"sqlite:///{tmp_path / 'another.sqlite'}"
+    monkeypatch.setenv("STATE_DATABASE_URL", url)
+    held = on_stage.json("sync", code=3)
+    assert "made with another state database" in held["message"]
+    assert on_stage.json("sync")["status"] == "nothing to do"
+
+
+def test_where_all_came_back_from_one_backup_a_person_says_so(on_stage: Stage) -> None:
+    on_stage.json("sync")
+    rename(on_stage, "Amelie Blanc")
+    told = on_stage.run("restored", "--reason", "the disk of Tuesday")
+    assert told.exit_code == 0
+    assert "The next run only plans" in told.output
+    assert "the disk of Tuesday" in on_stage.json("status")["restored"]["why"]
+    held = on_stage.json("sync", code=3)
+    assert "the disk of Tuesday" in held["message"]
+    assert on_stage.json("status")["restored"] is None
+    assert on_stage.json("sync")["status"] == "applied"
