@@ -1,4 +1,4 @@
-"""What was told to whom, and what is wrong until it is over."""
+"""Messages that were told, and alarms that are not over."""
 
 import sqlalchemy as sa
 from alembic import op
