@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import dagster as dg
+from sqlalchemy import text
 
 from swit_provisioning.resources.code_location import OURS
 
@@ -66,12 +67,22 @@ class Runs:
 
     def delete(self, run_id: str) -> None:
         """Delete a run with its events, and the files that Dagster leaves of it."""
+        self._delete_results_of_checks(run_id)
         self._instance.delete_run(run_id)
         # With its storage in files, Dagster empties the run's own one and keeps it at full size.
         home = Path(self._instance.root_directory)
         for suffix in ("", "-wal", "-shm"):
             (home / "history" / "runs" / f"{run_id}.db{suffix}").unlink(missing_ok=True)
         shutil.rmtree(Path(self._instance.storage_directory()) / run_id, ignore_errors=True)
+
+    def _delete_results_of_checks(self, run_id: str) -> None:
+        """Dagster keeps them when it deletes their run, and has no call for it."""
+        # Where its storage is no SQL database there is no such table.
+        connect = getattr(self._instance.event_log_storage, "index_connection", None)
+        if connect is not None:
+            statement = text("DELETE FROM asset_check_executions WHERE run_id = :run_id")
+            with connect() as connection:
+                connection.execute(statement, {"run_id": run_id})
 
     def with_roots(self, run_ids: set[str]) -> set[str]:
         """These and the runs that they are re-executions of, whose frames they read."""

@@ -8,6 +8,7 @@ from typing import Any, Self
 import dagster as dg
 from upath import UPath
 
+from swit_provisioning.resources.dead_runs import bury_the_dead
 from swit_provisioning.resources.frame_files import FrameFiles
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.retention import OldRows
@@ -70,7 +71,7 @@ class Pruning:
     def __init__(self, settings: Settings, instance: dg.DagsterInstance, store: Store) -> None:
         """Take the three places where things are kept."""
         self._settings = settings
-        self._store = store
+        self._store, self._instance = store, instance
         self._runs = Runs(instance)
         self._files = FrameFiles(UPath(settings.frames_path))
 
@@ -87,8 +88,10 @@ class Pruning:
     def delete(self, old: OldThings) -> OldThings:
         """Delete what was found; what went.
 
-        Of a pruning that broke off, the next one finds the rest.
+        Of a pruning that broke off, the next one finds the rest. Runs whose process is gone are
+        over from now on, so that their time comes, too.
         """
+        bury_the_dead(self._instance, self._store, self._settings.home)
         for path in old.files:
             self._files.delete(path)
         for run_id in old.runs:

@@ -10,6 +10,7 @@ import pytest
 
 from swit_provisioning.cli.runs import instance
 from swit_provisioning.definitions import defs
+from swit_provisioning.resources.code_location import OURS
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
@@ -54,6 +55,13 @@ def files_of(run_id: str) -> set[str]:
     return {str(path.parent.relative_to(home)) for path in home.rglob(f"{run_id}*")}
 
 
+def runs_that_checks_tell_of(dagster: dg.DagsterInstance) -> set[str]:
+    """Whose results of a guard are there: Dagster alone would keep all of them for ever."""
+    guard = dg.AssetCheckKey(dg.AssetKey("change_plan"), "deactivations_within_limit")
+    found = dagster.event_log_storage.get_asset_check_execution_history(guard, limit=100)
+    return {record.run_id for record in found}
+
+
 def renamed(on_stage: Stage, name: str) -> dict[str, Any]:
     on_stage.directory["users"][0]["displayName"] = name
     return on_stage.json("sync")
@@ -93,6 +101,7 @@ def test_what_is_old_goes_and_what_is_needed_works(
         known = {run.run_id for run in dagster.get_runs()}
         assert known == {last_through["run_id"], broken["run_id"]}
         assert dagster.all_logs(first["run_id"]) == []
+        assert runs_that_checks_tell_of(dagster) == known
     for gone in (first, second):
         assert on_stage.run("show", gone["plan_id"]).exit_code == 2
     assert on_stage.json("show", broken["plan_id"])["plan_id"] == broken["plan_id"]
@@ -108,6 +117,24 @@ def test_what_is_old_goes_and_what_is_needed_works(
     assert on_stage.json("prune")["runs"] == 1, "others have made the newest frames since"
     assert files_of(last_through["run_id"]) == set()
     assert on_stage.json("sync")["status"] == "nothing to do"
+
+
+def test_a_run_whose_process_died_goes_when_its_time_has_come(on_stage: Stage) -> None:
+    """Where no daemon runs nobody else finds out that it is over."""
+    on_stage.json("sync")
+    with instance() as dagster:
+        sync = defs().resolve_job_def("sync")
+        dead = dagster.create_run_for_job(sync, tags={**sync.tags, **OURS})
+        (Settings.load().home / "alive" / dead.run_id).touch()
+    months_go_by()
+    on_stage.json("sync")
+    assert on_stage.json("prune")["runs"] == 0
+    with instance() as dagster:
+        found = dagster.get_run_by_id(dead.run_id)
+        assert found is not None
+        assert found.status is dg.DagsterRunStatus.FAILURE
+    assert on_stage.json("prune")["runs"] == 1
+    assert files_of(dead.run_id) == set()
 
 
 def test_a_plan_that_may_still_be_applied_stays(
