@@ -13,6 +13,7 @@ from upath import UPath
 
 from swit_provisioning.resources.code_location import OURS
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.errors import StoreUnavailableError
 from swit_provisioning.store.restorations import Mark, Restoration
 from swit_provisioning.store.store import Store
 
@@ -36,8 +37,12 @@ def count_run(
     # First the witnesses: another run counts in the state before it tells them.
     beside_frames = _beside_frames(settings)
     in_runs = list(_in_runs(instance))
-    noticed = _notice(store, beside_frames, in_runs)
-    mark = store.restorations.advance()
+    try:
+        noticed = _notice(store, beside_frames, in_runs)
+        mark = store.restorations.advance()
+    except StoreUnavailableError:
+        # The first step that needs the state says so, and where.
+        return None
     _leave_beside_frames(settings, mark)
     instance.add_run_tags(run_id, {STATE_TAG: str(mark)})
     return noticed
