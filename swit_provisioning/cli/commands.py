@@ -161,7 +161,8 @@ def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, An
         console.print(f"{line} · {run.calls} API calls · {run.seconds:.1f} s", highlight=False)
         if well and run.left_for_later:
             rest = f"swit-provisioning apply {document['plan_id']}"
-            console.print(f"Left for later: {run.left_for_later}. To send it: {rest}")
+            said = f"Left for later: {run.left_for_later}. To send it: {rest}"
+            console.print(said, highlight=False, soft_wrap=True)
         if run.run_id:
             console.print(f"Run {run.run_id} (in the Dagster UI)", highlight=False, soft_wrap=True)
         if document["message"] and not _guards_that_stopped(document):

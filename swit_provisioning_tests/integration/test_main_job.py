@@ -207,6 +207,7 @@ def test_the_document_of_a_run_has_what_was_promised_and_nothing_is_missing(
         "message",
         "counts",
         "outcomes",
+        "left_for_later",
         "guards",
         "findings",
         "calls",

@@ -91,16 +91,20 @@ def test_the_first_few_of_each_action_go_first_until_the_plan_is_through(on_stag
         (("--only", "user.make"), "user.make is no action"),
         (("--only", "user.create", "--except", "all"), "leave no action to send"),
         (("--limit", "0"), "0 is not in the range"),
-        (("--only", "user.remove"), "Nothing of the plan is left to send by this choice"),
     ],
 )
 def test_a_part_that_cannot_be_meant_is_wrong_use(
     on_stage: Stage, words: tuple[str, ...], says: str
 ) -> None:
-    plan_id = planned(on_stage)
-    result = on_stage.run("apply", plan_id, *words)
+    result = on_stage.run("apply", "any plan", *words)
     assert result.exit_code == 2
     assert says in " ".join(result.output.split())
+
+
+def test_a_part_of_which_nothing_is_left_to_send_is_wrong_use(on_stage: Stage) -> None:
+    result = on_stage.run("apply", planned(on_stage), "--only", "user.remove")
+    assert result.exit_code == 2
+    assert "Nothing of the plan is left to send by this choice" in result.stderr
     assert on_stage.writes == []
 
 
