@@ -55,7 +55,7 @@ audit: $(READY) ## known vulnerabilities of the locked packages; fails where nob
 	@$(BIN)/python .ci/audit.py --required
 
 lock: $(READY) ## bring requirements.lock up to date (needs uv)
-	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-header --quiet --upgrade setup.cfg --output-file requirements.lock
+	uv pip compile --universal --python-version 3.11 --extra dev --no-emit-package pip --generate-hashes --no-header --quiet --upgrade setup.cfg --output-file requirements.lock
 
 clean: ## remove what this Makefile made
 	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
