@@ -69,9 +69,10 @@ class Forks:
         }
         return Copy(pid=int(self._ask(order)), forks=self, printed=folder / f"{name}.stdout")
 
-    def reap(self, pid: int) -> int:
-        """How a copy that has ended ended: its exit code, a signal's number below zero."""
-        return int(self._ask({"reap": pid}))
+    def reap(self, pid: int) -> tuple[int, int]:
+        """Of a copy that has ended: its exit code (a signal's number below zero), peak memory."""
+        code, peak = map(int, self._ask({"reap": pid}).split())
+        return code, peak
 
     def _ask(self, order: Mapping[str, Any]) -> str:
         if self._process.stdin is None:
@@ -112,6 +113,8 @@ class Copy:
     pid: int
     forks: Forks
     printed: Path
+    peak_bytes: int = field(default=0, init=False)
+    """Memory that it held at its most, once its end was waited for."""
     _code: int | None = field(default=None, init=False)
 
     def kill(self) -> None:
@@ -135,7 +138,7 @@ class Copy:
         """Wait for its end; its exit code."""
         if self._code is None:
             self._die()
-            self._code = self.forks.reap(self.pid)
+            self._code, self.peak_bytes = self.forks.reap(self.pid)
         return self._code
 
     def document(self) -> dict[str, Any]:

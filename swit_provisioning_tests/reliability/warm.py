@@ -2,7 +2,8 @@
 
 `python -m swit_provisioning_tests.reliability.warm`: each line on standard input is an order in
 JSON. `{"work": "command", ...}` makes a copy that does this piece of `work`, and is answered with
-its process id; `{"reap": id}` waits for that copy and is answered with how it ended.
+its process id; `{"reap": id}` waits for that copy and is answered with its exit
+code and the bytes of memory that it held at its most.
 """
 
 import gc
@@ -26,8 +27,8 @@ def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         if "reap" in order:
-            _, status = os.waitpid(order["reap"], 0)
-            _say(os.waitstatus_to_exitcode(status))
+            _, status, used = os.wait4(order["reap"], 0)
+            _say(f"{os.waitstatus_to_exitcode(status)} {used.ru_maxrss * 1024}")
             continue
         pid = os.fork()
         if pid == 0:

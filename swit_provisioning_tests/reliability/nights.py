@@ -1,0 +1,165 @@
+"""Night after night on a company that changes, with faults and kills; time is compressed."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Final, Literal
+
+from swit_provisioning.sandbox.faults import Fault, FaultKind
+from swit_provisioning.sandbox.rules import ADMIN, GUEST
+from swit_provisioning.store.store import Store
+from swit_provisioning_tests.ageing import age_home, age_state
+from swit_provisioning_tests.reliability.death import Death
+from swit_provisioning_tests.reliability.drift import Company
+from swit_provisioning_tests.reliability.forks import Forks
+from swit_provisioning_tests.reliability.hands import Seen, seen, unwanted
+from swit_provisioning_tests.reliability.site import Site, site
+
+NIGHTS: Final = 200
+_A_DAY: Final = timedelta(days=1, minutes=1)
+_OTHERS: Final = frozenset({"admin@sandbox.example", "boss@example.org", "guest@elsewhere.example"})
+_FAULTS: Final[tuple[FaultKind, ...]] = ("status", "drop", "cut", "html", "garbage", "truncated")
+_STATUSES: Final = (429, 500, 502, 503)
+_CALLS_OF_A_NIGHT: Final = 13
+_HALF_READ_EVERY: Final = 40
+_KILLED: Final = 0.12
+_DISTURBED: Final = 0.2
+
+Kind = Literal["quiet", "disturbed", "killed", "half read"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """What came of one night."""
+
+    number: int
+    kind: Kind
+    code: int
+    """The exit code; below zero, a signal."""
+    unwanted: tuple[str, ...]
+    """What is neither as it was before nor as the directory says."""
+    in_step: bool
+    """Whether the organisation is as the directory says, to the letter."""
+    changed: bool
+    twice: int
+    """Objects that Swit had to refuse because they were there."""
+    kept_bytes: int
+    """All files of the installation, after the night and its pruning."""
+    peak_bytes: int
+    """Memory of the process that ran the night, at its most."""
+    said: str
+
+
+class Nights:
+    """An installation that runs night after night."""
+
+    def __init__(self, made: Site, seed: int) -> None:
+        self._site, self._random = made, Random(seed)  # noqa: S311 - not for secrets
+        self._company = Company(self._random)
+        organisation = made.server.organisation
+        organisation.add_user("boss@example.org", "The boss", role=ADMIN)
+        guest = organisation.add_user("guest@elsewhere.example", "A guest", role=GUEST)
+        organisation.add_team("Party committee", user_ids=[guest])
+        made.environment |= {
+            "RETENTION_DAYS": "10",
+            "RETENTION_DAYS_JOURNAL": "20",
+            "MAX_TEAM_DELETIONS": "5",
+            "MAX_MEMBERSHIP_REMOVALS": "40%",
+        }
+
+    def all(self, number: int = NIGHTS) -> Iterator[Night]:
+        """One night after another."""
+        for night in range(number):
+            yield self._night(night)
+
+    def _night(self, number: int) -> Night:
+        if number:
+            self._company.another_day()
+            self._company.meddle(self._site.server.organisation, number)
+        kind = self._kind(number)
+        directory = self._company.half_read() if kind == "half read" else self._company.directory()
+        self._write("directory.json", json.dumps(directory))
+        before = self._seen()
+        self._site.server.log.clear()
+        code, peak, said = self._run(kind)
+        self._site.server.faults.clear()
+        after = self._seen()
+        twice = self._site.twice()
+        self._a_day_passes()
+        self._site.run("prune")
+        people, units = self._company.wanted_people(), self._company.wanted_units()
+        return Night(
+            number=number,
+            kind=kind,
+            code=code,
+            unwanted=tuple(unwanted(before, after, people, units)),
+            in_step=(after.people, after.units) == (people, units),
+            changed=after != before,
+            twice=twice,
+            kept_bytes=_bytes_below(self._site.folder),
+            peak_bytes=peak,
+            said=said,
+        )
+
+    def _kind(self, number: int) -> Kind:
+        if number % _HALF_READ_EVERY == _HALF_READ_EVERY - 1:
+            return "half read"
+        chance = self._random.random()
+        if number == 0 or chance > _KILLED + _DISTURBED:
+            return "quiet"
+        return "killed" if chance < _KILLED else "disturbed"
+
+    def _run(self, kind: Kind) -> tuple[int, int, str]:
+        if kind == "disturbed":
+            for _ in range(self._random.randint(1, 4)):
+                self._site.server.faults.add(self._fault())
+        death = (
+            Death(
+                self._site.server,
+                at=self._random.randint(1, _CALLS_OF_A_NIGHT),
+                after_work=self._random.random() < 0.5,
+            )
+            if kind == "killed"
+            else None
+        )
+        copy = self._site.start("sync")
+        if death is not None:
+            death.of(copy)
+        code = copy.ended()
+        return code, copy.peak_bytes, copy.said()
+
+    def _fault(self) -> Fault:
+        return Fault(
+            kind=self._random.choice(_FAULTS),
+            status=self._random.choice(_STATUSES),
+            skip=self._random.randrange(_CALLS_OF_A_NIGHT),
+            times=self._random.choice((1, 2, 9)),
+            after_work=self._random.random() < 0.5,
+        )
+
+    def _seen(self) -> Seen:
+        return seen(self._site.server.organisation, _OTHERS)
+
+    def _a_day_passes(self) -> None:
+        """All that is kept is a day older than it was."""
+        with Store.open(f"sqlite:///{self._site.database}") as store:
+            age_state(store, _A_DAY)
+        age_home(self._site.folder / "home", _A_DAY)
+
+    def _write(self, name: str, text: str) -> None:
+        (self._site.folder / name).write_text(text, encoding="utf-8")
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@contextmanager
+def nights(forks: Forks, seed: int) -> Iterator[Nights]:
+    """An installation on an organisation of its own."""
+    with site(forks) as made:
+        yield Nights(made, seed)

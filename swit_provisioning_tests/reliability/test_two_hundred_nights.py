@@ -1,0 +1,70 @@
+"""Two hundred nights in a row: people come and go, runs fail and are killed, nothing piles up."""
+
+from collections import Counter
+
+import pytest
+
+from swit_provisioning_tests.reliability.forks import Forks
+from swit_provisioning_tests.reliability.nights import NIGHTS, Night, nights
+
+_KILLED = -9
+
+
+@pytest.fixture(scope="module")
+def passed(forks: Forks) -> list[Night]:
+    """All of them."""
+    with nights(forks, seed=20261125) as made:
+        return list(made.all())
+
+
+def story(found: list[Night]) -> str:
+    return "\n".join(
+        f"night {n.number} ({n.kind}) ended with {n.code}: {n.unwanted} {n.said[-600:]}"
+        for n in found[:3]
+    )
+
+
+@pytest.mark.timeout(1500)
+def test_no_night_changes_what_it_should_not(passed: list[Night]) -> None:
+    """Each account and team is as it was the evening before, or as the directory says."""
+    assert len(passed) == NIGHTS
+    bad = [night for night in passed if night.unwanted or night.twice]
+    assert not bad, story(bad)
+
+
+def test_every_night_that_nothing_disturbs_ends_in_step(passed: list[Night]) -> None:
+    """Whatever the nights before it have left half done."""
+    bad = [n for n in passed if n.kind == "quiet" and (n.code != 0 or not n.in_step)]
+    assert not bad, story(bad)
+    assert sum(n.kind == "quiet" and n.changed for n in passed) > NIGHTS / 4
+
+
+def test_every_disturbed_night_ends_right_or_says_that_it_failed(passed: list[Night]) -> None:
+    disturbed = [night for night in passed if night.kind == "disturbed"]
+    bad = [n for n in disturbed if n.code not in {0, 1} or (n.code == 0 and not n.in_step)]
+    assert not bad, story(bad)
+    assert {night.code for night in disturbed} == {0, 1}
+
+
+def test_a_night_that_reads_half_of_the_directory_writes_nothing(passed: list[Night]) -> None:
+    halves = [night for night in passed if night.kind == "half read"]
+    assert len(halves) == NIGHTS // 40
+    bad = [night for night in halves if night.code != 3 or night.changed]
+    assert not bad, story(bad)
+
+
+def test_runs_were_killed(passed: list[Night]) -> None:
+    """So that the rest proves something."""
+    codes = Counter(night.code for night in passed if night.kind == "killed")
+    assert codes.keys() <= {_KILLED, 0}, codes
+    assert codes[_KILLED] > NIGHTS / 20
+
+
+def test_neither_files_nor_memory_grow_once_there_is_something_to_prune(
+    passed: list[Night],
+) -> None:
+    """Retention is 10 and 20 days: from then on as much goes as comes."""
+    early, late = passed[40:80], passed[-40:]
+    for part in ("kept_bytes", "peak_bytes"):
+        then = max(getattr(night, part) for night in early)
+        assert max(getattr(night, part) for night in late) < 1.25 * then, part
