@@ -10,6 +10,7 @@ from swit_provisioning.cli.until import time_named
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.who import who_am_i
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.errors import StoreError
 from swit_provisioning.store.pauses import Pause
 
 
@@ -39,8 +40,12 @@ def resume_runs(settings: Settings) -> int:
 
 def mention_pause(settings: Settings) -> None:
     """Tell a person who writes by hand that scheduled runs are paused, and why."""
-    with open_store(settings) as store:
-        pause = store.pauses.now()
+    try:
+        with open_store(settings) as store:
+            pause = store.pauses.now()
+    except StoreError:
+        # The run says so, and ends as one that failed.
+        return
     if pause is not None:
         _say(errors(), pause)
 
