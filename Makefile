@@ -1,10 +1,11 @@
 # Everything a person types here works on a machine with nothing but Python and make.
 PYTHON ?= python3
 VENV ?= .venv
+MUTANTS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help install demo dev test check format lint types imports dependencies security audit system lock clean
+.PHONY: help install demo dev test mutants check format lint types imports dependencies security audit system lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -28,6 +29,13 @@ system: ## the programs that the tests need (slapd, ldap-utils, Samba, PostgreSQ
 
 test: $(READY) system ## all tests
 	$(BIN)/pytest
+
+mutants: ## break reconcile/ in thousands of ways, and see that its tests notice (hours; MUTANTS='*reconcile.order*')
+	$(PYTHON) -m venv $(VENV)-mutants
+	$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	SHRINK=no $(VENV)-mutants/bin/python .ci/mutants.py run $(MUTANTS)
+	$(VENV)-mutants/bin/python .ci/mutants.py results
 
 check: format lint types imports dependencies security test ## everything that CI asks
 
@@ -58,4 +66,4 @@ lock: $(READY) ## bring requirements.lock up to date (needs uv)
 	uv pip compile --universal --python-version 3.11 --extra dev --no-emit-package pip --generate-hashes --no-header --quiet --upgrade setup.cfg --output-file requirements.lock
 
 clean: ## remove what this Makefile made
-	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-mutants mutants *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
