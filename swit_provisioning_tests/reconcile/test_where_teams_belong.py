@@ -97,7 +97,10 @@ def test_a_blank_name_to_exclude_excludes_nobody() -> None:
 def test_a_new_teams_number_is_told_as_anothers() -> None:
     trial = attempt(directory(group(0, "A")), organisation(team("T1", "A")))
     assert [values["name"] for _, values in trial.after.calls] == ["A (2)"]
-    assert [(f.kind, f.subject) for f in trial.plan.findings] == [("name taken", DN[0])]
+    assert [(f.kind, f.subject) for f in trial.plan.findings] == [
+        ("name taken", DN[0]),
+        ("unmanaged team", "A"),
+    ]
 
 
 def test_groups_without_names_and_with_names_that_are_kept_get_no_team_side_by_side() -> None:
