@@ -109,18 +109,14 @@ class _Parting:
         for needed in change.depends_on:
             is_only_a_member = change.action in _MEMBERSHIPS and needed.startswith("user.create:")
             yield needed in self._out and not is_only_a_member
-        if change.action in {"user.create", "team.create"}:
-            yield change.after.get("parent_id") in self._unmade
-            return
         # Steps of one team follow one another; a membership needs it made, and no more.
-        new_only = change.action in _MEMBERSHIPS or change.action == "primary.update"
-        yield self._waits(change.object_id, new_only=new_only)
+        yield self._waits(change.object_id, new_only=change.action in _MEMBERSHIPS)
         yield self._waits(change.after.get("parent_id"), new_only=True)
         yield self._waits(change.after.get("team_id"), new_only=True)
         yield any(self._waits(team, new_only=True) for team in change.after.get("team_ids", ()))
         if change.action == "primary.update":
             yield (change.after["team_id"], change.object_id) in self._not_joined
-        users = change.after.get("user_ids", ()) if change.action == "membership.add" else ()
+        users = change.after.get("user_ids", ())
         yield bool(users) and all(user in self._unmade for user in users)
 
     def _waits(self, object_id: str | None, *, new_only: bool) -> bool:

@@ -1,5 +1,6 @@
 """A part of a plan: what is chosen, what needs something that is not, what is left for later."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,6 +71,7 @@ def test_actions_are_chosen_by_name(choice: dict[str, Any], actions: set[str]) -
     ("choice", "says"),
     [
         ({"only": "user.make"}, "user.make is no action; use any of all, membership"),
+        ({"only": "user.make,user.mend"}, "user.make, user.mend is no action"),
         ({"only": "user.create", "exclude": "user.*"}, "leave no action to send"),
         ({"limit": -1}, "give a number from 1"),
     ],
@@ -90,12 +92,27 @@ def test_what_is_done_counts_no_longer_so_that_the_next_few_follow() -> None:
     left = out(UPDATE, *two, limit=1, done=(UPDATE,))
     assert left == {two[1].change_id: NOT_CHOSEN}
     assert out(UPDATE, *two, limit=2, done=(UPDATE,)) == {}
+    assert out(UPDATE, *two, limit=2) == {two[1].change_id: NOT_CHOSEN}
 
 
 def test_what_needs_what_is_left_out_is_left_out_too() -> None:
     left = out(MAKE_SALES, MAKE_BELOW, ADD, PRIMARY, exclude="team.create")
     assert left[MAKE_SALES.change_id] == left[MAKE_BELOW.change_id] == NOT_CHOSEN
     assert left[ADD.change_id] == left[PRIMARY.change_id] == NEEDS_ANOTHER
+
+
+def test_what_a_change_names_as_its_need_is_waited_for_but_by_members_for_an_account() -> None:
+    account, rename = MAKE_ANN.change_id, change("team.update", "T2", after={"name": "B"})
+    add = change("membership.add", "T1", after=members(ANN, "U1"))
+    update = change("user.update", "U1", after={"name": "Ann"})
+
+    def why(needy: Change, needed: str) -> str | None:
+        needy = replace(needy, depends_on=(needed,))
+        left = out(MAKE_ANN, rename, needy, only="membership.*,user.update")
+        return left.get(needy.change_id)
+
+    assert why(add, account) is None
+    assert why(update, account) == why(add, rename.change_id) == NEEDS_ANOTHER
 
 
 def test_a_team_below_one_that_is_left_out_is_left_out_too() -> None:
@@ -118,6 +135,9 @@ def test_a_primary_team_waits_for_the_membership() -> None:
     add = change("membership.add", "T1", after=members("U1"))
     primary = change("primary.update", "U1", after={"team_id": "T1", "team": "T"})
     assert out(add, primary, exclude="membership.add")[primary.change_id] == NEEDS_ANOTHER
+    elsewhere = change("membership.add", "T2", after=members("U2"))
+    left = out(add, elsewhere, primary, exclude="membership.add")
+    assert left[primary.change_id] == NEEDS_ANOTHER
     other = change("primary.update", "U2", after={"team_id": "T1", "team": "T"})
     assert other.change_id not in out(add, other, exclude="membership.add")
 
@@ -131,10 +151,23 @@ def test_steps_of_one_team_follow_one_another() -> None:
     assert left == {aside.change_id: NOT_CHOSEN, final.change_id: NEEDS_ANOTHER}
 
 
-def test_members_of_a_team_that_is_there_need_none_of_its_changes() -> None:
+def to_do_with(team: str) -> list[Change]:
+    return [
+        change("membership.add", team, after=members("U1")),
+        change("primary.update", "U1", after={"team_id": team}),
+        change("team.create", "new:team:c", after={"parent_id": team}),
+        change("team.sort", "T0", after={"team_ids": ["T2", team]}),
+    ]
+
+
+def test_what_has_to_do_with_a_team_needs_it_made_and_no_more() -> None:
     rename = change("team.update", "T1", after={"name": "B"})
-    add = change("membership.add", "T1", after=members("U1"))
-    assert out(rename, add, exclude="team.update") == {rename.change_id: NOT_CHOSEN}
+    left = out(rename, *to_do_with("T1"), exclude="team.update")
+    assert left == {rename.change_id: NOT_CHOSEN}
+    first = change("team.create", "new:team:a")
+    for each in to_do_with(SALES):
+        left = out(first, MAKE_SALES, each, limit=1)
+        assert left == {MAKE_SALES.change_id: NOT_CHOSEN, each.change_id: NEEDS_ANOTHER}
 
 
 @pytest.mark.parametrize("action", ACTIONS)
