@@ -112,8 +112,8 @@ def _directory(directory: DirectoryState, entries: Entries) -> dict[str, dict[st
     users = Counter(base for base, addresses in found if addresses)
     named = zip(*(column(directory.groups, c) for c in ("base", "names")), strict=True)
     groups = Counter(base for base, names in named if any(map(clean_name, names or ())))
-    bases = {base.base for base in directory.facts.bases} | set(users) | set(groups)
-    return {base: {"users": users[base], "groups": groups[base]} for base in sorted(bases)}
+    bases = sorted(read.base for read in directory.facts.bases)
+    return {base: {"users": users[base], "groups": groups[base]} for base in bases}
 
 
 def _completeness(swit: SwitState) -> dict[str, Any]:

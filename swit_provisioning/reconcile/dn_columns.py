@@ -23,9 +23,9 @@ def plain_dn_keys(names: pa.LargeStringArray) -> pa.LargeStringArray:
     """`dn_key` of each name for which that is itself in lower case; null for all others."""
     small = pc.utf8_lower(names)
     plain = pc.match_substring_regex(names, _PLAIN)
-    if pc.all(plain, min_count=0).as_py():
+    if pc.all(plain).as_py():
         return small
-    return pc.if_else(plain, small, pa.scalar(None, small.type))
+    return pc.if_else(plain, small, None)
 
 
 def casefolded(texts: pa.LargeStringArray) -> pa.LargeStringArray:
@@ -38,7 +38,7 @@ def _lower(
 ) -> pa.LargeStringArray:
     small = pc.utf8_lower(texts)
     others = pc.invert(pc.match_substring_regex(texts, simple))
-    if not pc.any(others, min_count=0).as_py():
+    if not pc.any(others).as_py():
         return small
     made = [otherwise(text) for text in texts.filter(others).to_pylist()]
     return pc.replace_with_mask(small, others, pa.array(made, texts.type))

@@ -90,5 +90,5 @@ def _as_read(frame: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _with_attribute(finding: Finding, attributes: Mapping[str, str]) -> Finding:
-    name = attributes.get(_ABOUT.get(finding.kind, ""), "")
+    name = attributes.get(_ABOUT.get(finding.kind, ""))
     return finding if finding.attribute or not name else replace(finding, attribute=name)

@@ -105,9 +105,7 @@ class FrameSchema:
     ) -> pd.DataFrame:
         """Make a frame of rows; raises `FrameError` as `conform` does."""
         table = list(rows)
-        made = pd.DataFrame(
-            {c.name: [row.get(c.name) for row in table] for c in self.columns}, columns=self.names
-        )
+        made = pd.DataFrame({name: [row.get(name) for row in table] for name in self.names})
         if facts is not None:
             made.attrs["facts"] = dict(facts)
         return self.conform(made)
@@ -177,9 +175,8 @@ class FrameSchema:
     def to_arrow(self, frame: pd.DataFrame) -> pa.Table:
         """As an Arrow table, its facts (`frame.attrs["facts"]`) kept in the table's metadata."""
         facts = json.dumps(frame.attrs.get("facts", {})).encode()
-        return pa.Table.from_pandas(
-            self.conform(frame), schema=self.arrow(), preserve_index=False
-        ).replace_schema_metadata({_FACTS: facts})
+        table = pa.Table.from_pandas(self.conform(frame), schema=self.arrow())
+        return table.replace_schema_metadata({_FACTS: facts})
 
     def from_arrow(self, table: pa.Table, *, distinct: bool = False) -> pd.DataFrame:
         """The frame that `to_arrow` was given; `distinct` as in `conform`."""
@@ -190,7 +187,7 @@ class FrameSchema:
 
 def _cells(values: "pd.Series[Any]", kind: ColumnType) -> pa.Array:
     """The values as Arrow has them; raises one of `_OF_ANOTHER_TYPE` where one is."""
-    cells = pa.array(values, from_pandas=True)
+    cells = pa.array(values)
     if isinstance(cells, pa.ChunkedArray):
         cells = cells.combine_chunks()
     if pa.types.is_dictionary(cells.type):

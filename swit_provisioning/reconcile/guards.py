@@ -219,11 +219,11 @@ def _untouched(plan: Plan) -> str:
 
 def _directory_problems(seen: _Judged) -> Iterator[str]:
     now = seen.plan.bases.directory
-    if not any(base.get("users", 0) for base in now.values()):
+    if not any(base.get("users") for base in now.values()):
         yield "no usable user was read from the directory: check its filter, bases and account"
     for base, counts in sorted(now.items()):
-        before = seen.last_read.get(base, {}).get("users", 0)
-        if before and not counts.get("users", 0):
+        before = seen.last_read.get(base, {}).get("users")
+        if before and not counts.get("users"):
             yield (
                 f"the base {base} gave {before} users in the last accepted read and none now: check"
                 " the account's rights, or take the base out of the settings if it is meant to be"
@@ -238,7 +238,7 @@ def _swit_problems(plan: Plan) -> Iterator[str]:
         yield f"Swit says it has {total} users, {distinct} were read: read again"
     if swit.get("roots") != 1:
         yield f"{swit.get('roots', 0)} root teams were read, there must be one: read again"
-    if swit.get("orphans", 0):
+    if swit.get("orphans"):
         yield f"teams whose parent was not read: {swit['orphans']}; read again"
     if not swit.get("authorised_user"):
         yield "the account that authorised this program is not among the users: log in again"

@@ -59,13 +59,13 @@ def spares_all(change: Change, back: frozenset[str]) -> bool:
     """Whether a change is about nobody but people who are back."""
     if _lets_go(change):
         return change.object_id in back
-    users = change.before.get("user_ids", ()) if change.action == "membership.remove" else ()
+    users = change.before.get("user_ids", ())
     return bool(users) and back.issuperset(users)
 
 
 def without_users(change: Change, back: frozenset[str]) -> Change:
     """A removal of members without the people who are back; any other change as it is."""
-    users = change.before.get("user_ids", ()) if change.action == "membership.remove" else ()
+    users = change.before.get("user_ids", ())
     if back.isdisjoint(users):
         return change
     pairs = zip(users, change.before["emails"], strict=True)

@@ -1,6 +1,7 @@
 """Teams that nobody manages are told with the group that each could belong to, and how surely."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -28,7 +29,7 @@ def told(
     teams: Sequence[Team] = (),
     policy: Policy | None = None,
 ) -> list[Finding]:
-    swit = organisation(team_of_nobody, *teams, users=[*ALL, "eve"])
+    swit = organisation(team_of_nobody, *teams, users=[*ALL, "eve", "fay"])
     findings = plan_of(directory(*groups, users=FOUR), swit, policy).findings
     return [finding for finding in findings if finding.kind == "unmanaged team"]
 
@@ -55,11 +56,13 @@ def by_hand(name: str, *users: str) -> Team:
     [
         ("Sales", ALL, "almost surely the team of {}: the same name and 4 of 4 members in common."),
         ("sales", ["ann", "eve"], "almost surely the team of {}: the same name and 1 of 2 members"),
+        ("Sales", ["ann", "eve", "fay"], "probably the team of {}: the same name and 1 of 3 memb"),
         ("Sales", ["eve"], "probably the team of {}: the same name."),
         ("Sales", [], "probably the team of {}: the same name."),
         ("Sales (2)", ALL, "almost surely the team of {}: the same name and 4 of 4"),
         ("(removed) Sales", [], "probably the team of {}: the same name."),
         ("Trade", ALL, "probably the team of {}: 4 of 4 members in common."),
+        ("Trade", [*ALL, "eve"], "probably the team of {}: 4 of 5 members in common."),
         ("Trade", ALL[:3], "perhaps the team of {}: 3 of 3 members in common."),
         ("Trade", ALL[:2], "No group is called so or has most of its members."),
         ("Trade", [], "No group is called so or has most of its members."),
@@ -79,6 +82,18 @@ def test_what_keep_adopt_and_delete_would_do_is_told() -> None:
     assert said.endswith("Name it in SWIT_TEAMS_TO_KEEP if it is meant to be as it is.")
 
 
+def test_members_that_are_not_in_the_directory_count_for_no_group() -> None:
+    gone = tuple(f"CN=gone{n},DC=x" for n in range(2))
+    mixed = replace(SALES, members=(*SALES.members, *gone))
+    says = f"probably the team of {DN[0]}: 4 of 4 members in common."
+    assert says in message(by_hand("Trade", *ALL), mixed)
+    assert "No group is called so" in message(by_hand("Trade", "ann", "eve", "fay"), mixed)
+
+
+def test_one_member_is_not_several() -> None:
+    assert "behind this team (1 member);" in message(by_hand("Sales", "ann"), SALES)
+
+
 def test_what_adopt_would_do_is_what_it_does() -> None:
     adopt = Policy(unmanaged_teams="adopt")
     assert told(by_hand("Sales", *ALL), SALES, policy=adopt) == []
@@ -95,6 +110,7 @@ def test_what_adopt_would_leave_is_told_with_the_reason(policy: Policy) -> None:
         (message(by_hand("Sales"), SALES, group(1, "sales"), policy=policy), "several groups"),
         (message(by_hand("Trade"), SALES, policy=policy), "no group is called so."),
         (message(by_hand("Trade", *ALL), SALES, policy=policy), 'called "Sales" in Swit it would'),
+        (message(by_hand("Trade", *ALL), SALES, teams=[has_one], policy=policy), "called so."),
     ):
         assert "UNMANAGED_TEAMS=adopt would leave it too" in said
         assert why in said
@@ -105,6 +121,9 @@ def test_of_several_groups_of_one_name_the_one_with_its_members_is_named() -> No
     said = message(by_hand("Sales", *ALL), other, SALES)
     assert f"probably the team of {DN[0]}: the same name and 4 of 4" in said
     assert f"perhaps the team of {DN[1]}" in message(by_hand("Sales"), other, SALES)
+    half, most = (group(n, "Sales", members=FOUR[:size]) for n, size in ((0, 2), (1, 3)))
+    said = message(by_hand("Sales", *ALL), half, most)
+    assert f"probably the team of {DN[1]}: the same name and 3 of 4" in said
 
 
 def test_no_team_is_told_of_that_goes_is_kept_or_has_a_group() -> None:

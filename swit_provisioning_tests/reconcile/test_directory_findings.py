@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hypothesis import given
 
-from swit_provisioning.reconcile.findings import directory_findings, findings_frame
+from swit_provisioning.reconcile.findings import directory_findings, findings_frame, in_order
 from swit_provisioning.reconcile.frames import IDP_FINDINGS
 from swit_provisioning.reconcile.plan import Finding
 from swit_provisioning.reconcile.planner import reconcile
@@ -91,6 +91,38 @@ def test_every_bad_record_is_named_at_once_with_its_dn_and_attribute() -> None:
     ]
 
 
+def test_a_finding_says_what_is_written_what_comes_of_it_and_who_else_is_meant() -> None:
+    state = read(
+        user("ann", "ann@x", "bad"),
+        user("ann2", "ANN@x"),
+        replace(user("eve"), names=("E*",), phones=("n/a", "-")),
+        group("a", parents=("b",)),
+        group("b", parents=("a", "c")),
+        replace(group("c"), names=("A", "C*")),
+        *(replace(group(name), directory_id="one") for name in "de"),
+    )
+    told = {(f.kind, f.subject[3:-5]): f.message for f in directory_findings(state, Policy())}
+    for kind, name, says in (
+        ("two with one address", "ann", "The address ann@x is also that of CN=ann2,DC=x; all"),
+        ("two with one address", "ann2", "The address ANN@x is also that of CN=ann,DC=x; all"),
+        ("unusable address", "ann", "'bad' can't be"),
+        (
+            "name changed",
+            "eve",
+            "The name 'E*' holds characters that Swit doesn't take; it becomes 'E_'.",
+        ),
+        ("phone number", "eve", "The value '-, n/a' is no phone number"),
+        ("two groups with one name", "a", "is called as CN=c,DC=x, compared"),
+        ("two groups with one name", "c", "is called as CN=a,DC=x, compared"),
+        ("group name changed", "c", "The name 'C*' can't be a team's; it becomes 'C_'."),
+        ("several parents", "b", "is a member of CN=a,DC=x; CN=c,DC=x; its team"),
+        ("ring", "a", "is a member of CN=b,DC=x, and that"),
+        ("two groups with one id", "d", "Another group has the id one too"),
+        ("two groups with one id", "e", "Another group has the id one too"),
+    ):
+        assert says in told[kind, name], (kind, name)
+
+
 def test_none_of_many_is_an_example_only() -> None:
     people = [user(f"u{number}", "same@x") for number in range(300)]
     strangers = [f"gone{number}" for number in range(300)]
@@ -113,6 +145,10 @@ def test_disabled_entries_excluded_users_and_excluded_groups_are_nobodys_concern
     policy = Policy(users_to_exclude=("*@vendor",), teams_to_exclude=("out",))
     assert named(state, policy) == []
     assert len(named(state)) == 3
+    after_it = read(user("guest", "g@vendor"), replace(user("zoe"), names=("",)))
+    assert named(after_it, policy) == [("no name", "CN=zoe,DC=x", "displayName, cn")]
+    nameless = read(replace(group("d"), names=("",)))
+    assert len(named(nameless, Policy(teams_to_exclude=(" ",)))) == 1
 
 
 def test_what_the_reader_could_not_read_is_among_them_and_not_named_twice() -> None:
@@ -121,6 +157,13 @@ def test_what_the_reader_could_not_read_is_among_them_and_not_named_twice() -> N
         read(replace(group("a"), members=("nonsense",))), findings=IDP_FINDINGS.frame([row])
     )
     assert named(state) == [("not a DN", "CN=a,DC=x", "member")]
+    assert [finding.message for finding in directory_findings(state, Policy())] == ["It is none."]
+
+
+def test_the_attribute_that_a_finding_names_itself_counts_and_some_are_about_none() -> None:
+    other = Finding(kind="no address", subject="CN=a", attribute="userPrincipalName", message="M.")
+    none = Finding(kind="ring", subject="CN=b", message="M.")
+    assert in_order([none, other], read().facts) == (other, none)
 
 
 def test_a_group_that_is_a_member_of_itself_is_a_ring_and_so_are_many_in_a_row() -> None:

@@ -66,29 +66,36 @@ def test_different_names_have_different_keys(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "place", "problem"),
     [
-        "CN=bad,user@x,DC=x",
-        "CN=a,,DC=x",
-        r"CN=\zz,DC=x",
-        "abc",
-        "=x",
-        r"cn=\ff",
-        "cn=#0",
-        "cn=#",
-        'cn="x',
-        'cn="x"y',
-        "cn=a,",
-        "cn=a+",
-        "cn=a<b",
-        "cn=\ud800",
-        "c n=a",
+        ("CN=bad,user@x,DC=x", 8, "an attribute name and `=` are expected"),
+        ("CN=a,,DC=x", 6, "an attribute name"),
+        (r"CN=\zz,DC=x", 4, "the value ends, but neither `,` nor `+` follows"),
+        ("abc", 1, "an attribute name"),
+        ("=x", 1, "an attribute name"),
+        (r"cn=\ff", 4, "the value is not UTF-8"),
+        ("cn=#0", 4, "`#` must be followed by pairs of hexadecimal digits"),
+        ("cn=#", 4, "`#` must be followed"),
+        ('cn="x', 4, 'the closing `"` is missing'),
+        ('cn="x"y', 7, "the value ends"),
+        ("cn=a,", 6, "an attribute name"),
+        ("cn=a+", 6, "an attribute name"),
+        ("cn=a<b", 5, "the value ends"),
+        ("cn=\ud800", 4, "the value is not UTF-8"),
+        ("c n=a", 1, "an attribute name"),
     ],
 )
-def test_what_is_no_name_is_refused_and_the_message_says_where(text: str) -> None:
-    with pytest.raises(InvalidDN, match="at character") as caught:
+def test_what_is_no_name_is_refused_and_the_message_says_where(
+    text: str, place: int, problem: str
+) -> None:
+    with pytest.raises(InvalidDN) as caught:
         dn_key(text)
-    assert repr(text) in str(caught.value)
+    said = f"{text!r} is not a distinguished name: at character {place} {problem}"
+    assert str(caught.value).startswith(said)
+
+
+def test_a_key_is_in_lower_case_sorted_and_escaped_in_one_way() -> None:
+    assert dn_key("UID=#0401FF+CN=A\\2c b,DC=x") == "cn=a\\, b+uid=#0401ff,dc=x"
 
 
 def test_a_name_is_taken_apart_from_the_entry_upwards() -> None:

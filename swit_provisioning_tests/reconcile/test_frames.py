@@ -69,6 +69,7 @@ def test_each_column_and_the_frame_itself_are_explained(schema: FrameSchema) -> 
         assert column.description.strip()
         field = schema.arrow().field(column.name)
         assert field.metadata[b"description"].decode() == column.description
+        assert field.nullable is column.nullable
 
 
 @EACH
@@ -122,9 +123,10 @@ def test_numbers_beside_missing_ones_are_kept_to_the_last_digit() -> None:
     assert again["member_count"].tolist() == [7, pd.NA]
 
 
-def test_a_table_that_nobody_gave_facts_has_none() -> None:
-    table = SWIT_USERS.to_arrow(SWIT_USERS.empty()).replace_schema_metadata(None)
+def test_a_frame_or_table_that_nobody_gave_facts_has_none() -> None:
+    table = SWIT_USERS.to_arrow(SWIT_USERS.empty())
     assert SWIT_USERS.from_arrow(table).attrs["facts"] == {}
+    assert SWIT_USERS.from_arrow(table.replace_schema_metadata(None)).attrs["facts"] == {}
 
 
 @EACH
@@ -145,6 +147,14 @@ def test_a_value_that_must_be_there_is_missed_by_column_and_row(
     with pytest.raises(FrameError, match=rf"^frame {schema.name}: {column.name} is missing") as no:
         schema.frame(rows)
     assert "row 1" in str(no.value)
+
+
+def test_how_many_others_are_missing_is_told() -> None:
+    rows = rows_of(SWIT_USERS)
+    for row in rows[1:]:
+        row["name"] = None
+    with pytest.raises(FrameError, match=r"name is missing in row 1 and 1 others$"):
+        SWIT_USERS.frame(rows)
 
 
 @pytest.mark.parametrize(("schema", "column"), columns_where(nullable=True))
@@ -203,6 +213,20 @@ def test_two_rows_with_one_key_are_refused_and_the_key_is_named(schema: FrameSch
     with pytest.raises(FrameError, match=f"^frame {schema.name}: two rows with the key") as no:
         schema.frame(rows)
     assert all(repr(rows[0][name]) in str(no.value) for name in schema.key)
+
+
+def test_two_rows_with_one_key_are_refused_of_a_file_too_unless_its_maker_saw_to_that() -> None:
+    table = SWIT_USERS.to_arrow(SWIT_USERS.frame(rows_of(SWIT_USERS)))
+    doubled = pa.concat_tables([table, table])
+    with pytest.raises(FrameError, match="two rows with the key"):
+        SWIT_USERS.from_arrow(doubled)
+    assert len(SWIT_USERS.from_arrow(doubled, distinct=True)) == 6
+
+
+def test_columns_may_come_in_pieces_or_as_categories() -> None:
+    frame = SWIT_USERS.frame(rows_of(SWIT_USERS))
+    other = frame.astype({"name": "category", "role": "int64[pyarrow]", "phone_number": object})
+    assert_frame_equal(SWIT_USERS.conform(other), frame)
 
 
 def test_of_a_key_of_two_columns_one_may_be_the_same() -> None:

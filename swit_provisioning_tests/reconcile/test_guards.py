@@ -216,6 +216,17 @@ def test_only_the_guard_that_counts_these_changes_stops_them(case: Limited) -> N
     assert [verdict.name for verdict in verdicts if verdict.stops] == [case.guard]
 
 
+def test_what_is_within_its_limits_is_told_count_by_count() -> None:
+    plan = plan_with(
+        change("user.create", "new:user:a"), change("team.create", "new:team:a"), users=60, teams=60
+    )
+    limits = limits_of({"max_user_creations": "5%", "max_team_creations": "2"})
+    assert verdict_of("creations_within_limit", plan, limits=limits).message == (
+        "1 users would be created, beside the 60 there are (MAX_USER_CREATIONS=5%);"
+        " 1 teams would be created, beside the 60 there are (MAX_TEAM_CREATIONS=2)."
+    )
+
+
 def test_of_nothing_planned_each_limit_says_so_whatever_ran_before() -> None:
     recent = {"user.deactivate": 99, "team.delete": 99, "membership.remove": 99, "user.update": 99}
     limits = limits_of({"max_updates": "0"})

@@ -41,6 +41,9 @@ def test_a_read_that_is_whole_says_how_much_it_is() -> None:
     assert verdict_of("directory_read_is_complete", plan).message == (
         "Every base was read: 103 usable users and 12 groups in all."
     )
+    assert verdict_of("swit_read_is_complete", plan_with(teams=7)).message == (
+        "All 100 users were read, and 7 teams."
+    )
 
 
 def test_a_base_that_gave_users_before_and_none_now_stops_all() -> None:

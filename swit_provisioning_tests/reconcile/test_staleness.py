@@ -89,13 +89,23 @@ def test_a_change_with_another_before_or_after_says_what_it_would_be_now(
     ]
 
 
+def test_all_that_a_change_would_be_now_is_told() -> None:
+    fresh = plan(renamed("T1", "Sales", "(moving) Shop"), renamed("T1", "(moving) Shop", "Shop"))
+    assert what_moved(plan(RENAMED), fresh, NOTHING_DONE) == [
+        (
+            "team.update of T1 (name: Sales → Trade) would be another change now:"
+            " name: (moving) Shop → Shop; name: Sales → (moving) Shop."
+        )
+    ]
+
+
 def test_changes_that_read_alike_are_told_apart_by_what_they_rest_on() -> None:
     old, new = (
-        change("team.delete", "T1", before={"members": users, "name": "Sales"})
-        for users in (["U1", "U2"], ["U2", "U3"])
+        change("team.delete", "T1", before={"members": users, "parent_id": above, "name": "Sales"})
+        for users, above in ((["U1", "U2"], "T0"), (["U2", "U3"], "T9"))
     )
     assert what_moved(plan(old), plan(new), NOTHING_DONE) == [
-        "team.delete of T1 (2 members) rests on something else now: members."
+        "team.delete of T1 (2 members) rests on something else now: members, parent id."
     ]
 
 

@@ -29,11 +29,15 @@ SWIT = SwitFacts(
 
 
 def test_facts_of_the_directory_kept_as_json_are_the_same_facts() -> None:
-    assert DirectoryFacts.of(json.loads(json.dumps(DIRECTORY.document()))) == DIRECTORY
+    kept = json.loads(json.dumps(DIRECTORY.document()))
+    assert DirectoryFacts.of(kept) == DIRECTORY
+    assert DIRECTORY.document() == kept
 
 
 def test_facts_of_swit_kept_as_json_are_the_same_facts() -> None:
-    assert SwitFacts.of(json.loads(json.dumps(SWIT.document()))) == SWIT
+    kept = json.loads(json.dumps(SWIT.document()))
+    assert SwitFacts.of(kept) == SWIT
+    assert SWIT.document() == kept
 
 
 def test_facts_that_an_earlier_version_kept_name_no_attributes() -> None:

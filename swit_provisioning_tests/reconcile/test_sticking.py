@@ -177,7 +177,7 @@ def test_what_needs_a_team_that_does_not_stick_waits_with_it() -> None:
     assert actions(third) == []
     assert [c.action for c in third.held] == [*made, *needs_it]
     assert stuck(third) == ["A"]
-    assert "4 more that need it are not sent either" in third.findings[0].message
+    assert ". 4 more that need it are not sent either" in third.findings[0].message
 
 
 def test_a_new_team_is_sorted_though_another_change_is_held_back() -> None:
@@ -222,7 +222,7 @@ def test_teams_are_sorted_without_those_that_do_not_arrive() -> None:
     ours = {"T1", "T2", "T3"}
     assert sift([moves, sort("T3", "T1", "T2")], memory, of_groups=ours).changes == ()
     [sent] = sift([moves, sort("T3", "T2", "T1")], memory, of_groups=ours).changes
-    assert sent.after["team_ids"] == ["T2", "T1", "T0"]
+    assert sent.after == {"team_ids": ["T2", "T1", "T0"], "teams": ["T2", "T1", "T0"]}
 
 
 def test_who_only_waits_for_what_does_not_stick_is_not_sorted_either() -> None:
@@ -238,7 +238,92 @@ def test_who_only_waits_for_what_does_not_stick_is_not_sorted_either() -> None:
     sifted = sift([keeps, *waiting, sort], memory, of_groups={"T1", "T2", "new:team:n"})
     assert sifted.changes == ()
     assert sifted.held == (keeps, *waiting)
-    assert "2 more that need it are not sent either" in sifted.findings[0].message
+    assert ". 2 more that need it are not sent either" in sifted.findings[0].message
+
+
+def joins(team_id: str, *users: str) -> Change:
+    return change("membership.add", team_id, after={"user_ids": users, "emails": users})
+
+
+def first_team(user: str, team_id: str) -> Change:
+    return change("primary.update", user, after={"team_id": team_id, "team": "A"})
+
+
+def test_what_needs_what_only_waits_waits_too() -> None:
+    keeps = change("team.update", "T1", before={"name": "A"}, after={"name": "B"})
+    memory = Memory(repeats={keys(keeps)[0]: twice()})
+    moves = change("team.update", "T2", after={"name": "A"})
+    makes = change("team.create", "new:team:n", after={"name": "A", "parent_id": "T0"})
+    needy = (moves, makes, joins("T4", "U1"), joins("T5", "U2"), first_team("U3", "T6"))
+    waiting = tuple(replace(one, depends_on=(keeps.change_id,)) for one in needy)
+    further = (
+        replace(change("team.update", "T3", after={"name": "C"}), depends_on=(moves.change_id,)),
+        joins("new:team:n", "U4"),
+        first_team("U1", "T4"),
+        first_team("U2", "T5"),
+    )
+    sifted = sift([keeps, *waiting, *further], memory)
+    assert (sifted.changes, sifted.held) == ((), (keeps, *waiting, *further))
+    assert ". 9 more that need it are not sent either" in sifted.findings[0].message
+
+
+def test_what_needs_a_team_or_a_membership_that_does_not_stick_waits() -> None:
+    makes = change("team.create", "new:team:n", after={"name": "A", "parent_id": "T0"})
+    adds = [joins("T1", "U1"), joins("T2", "U2")]
+    memory = Memory(repeats={key: twice() for c in (makes, *adds) for key in keys(c)})
+    needy = [
+        joins("new:team:n", "U4"),
+        first_team("U5", "new:team:n"),
+        first_team("U1", "T1"),
+        first_team("U2", "T2"),
+    ]
+    assert sift([makes, *adds, *needy], memory).changes == ()
+
+
+def test_a_move_is_told_with_its_parent_whatever_beside_it_does_not_stick() -> None:
+    sides = (
+        {"name": "A", "parent_id": "T0", "parent": "Org"},
+        {"name": "B", "parent_id": "T9", "parent": "House"},
+    )
+    moves = change("team.update", "T1", before=sides[0], after=sides[1])
+    memory = Memory(repeats={keys(moves)[0]: twice()})
+    sifted = sift([moves], memory)
+    [sent], [held] = sifted.changes, sifted.held
+    assert sent.after == {"parent_id": "T9", "parent": "House"}
+    assert held.after == {"name": "B"}
+
+
+@pytest.mark.parametrize(
+    ("stuck_one", "whose"),
+    [
+        (change("user.update", "U1", before={"name": "A"}, after={"name": "B"}), "--user"),
+        (first_team("U1", "T1"), "--user"),
+        (joins("T1", "U1"), "--team"),
+        (change("team.update", "T1", before={"name": "A"}, after={"name": "B"}), "--team"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.action,
+)
+def test_where_to_look_is_told(stuck_one: Change, whose: str) -> None:
+    memory = Memory(repeats={keys(stuck_one)[0]: twice()})
+    [finding] = sift([stuck_one], memory).findings
+    assert finding.subject == stuck_one.target
+    assert (
+        f"not sent a third time. Find out who (swit-provisioning history {whose}"
+        f' "{stuck_one.target}" says when'
+    ) in finding.message
+
+
+def test_what_was_applied_once_is_sent_again_whatever_else_does_not_stick() -> None:
+    once = change("user.update", "U1", before={"name": "A"}, after={"name": "B"})
+    memory = Memory(repeats={"other": twice()}, applied={keys(once)[0]: MONDAY})
+    assert sift([once], memory).changes == (once,)
+
+
+def test_a_number_that_swit_writes_in_its_own_way_is_compared_by_its_digits() -> None:
+    sides = ({"phone_number": "030-12"}, {"phone_number": "+49 30 12"})
+    calls = change("user.update", "U1", before=sides[0], after=sides[1])
+    memory = Memory(kept={("U1", "phone_number"): Kept(sent="+493012", kept="03012")})
+    assert sift([calls], memory).changes == ()
 
 
 @pytest.mark.parametrize(

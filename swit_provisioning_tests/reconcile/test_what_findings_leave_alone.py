@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from swit_provisioning.reconcile.frames import IDP_FINDINGS
@@ -350,13 +351,22 @@ def test_what_swit_counts_otherwise_is_told_and_changes_nothing() -> None:
     assert plan.changes == ()
 
 
+def test_of_teams_only_those_are_told_that_swit_counts_otherwise_than_it_lists() -> None:
+    swit = swit_state(organisation(team("T1", "A", of=0, users=["ann"]), team("T2", "B", of=1)))
+    counts = [{"T1": 1, "T2": 2}.get(team_id) for team_id in swit.teams["team_id"]]
+    swit = replace(swit, teams=swit.teams.assign(member_count=pd.array(counts, dtype="Int64")))
+    read = directory_state(directory(group(0, "A", members=[ANN]), group(1, "B")))
+    (finding,) = the(reconcile(read, swit, Policy(), Memory()), "member count")
+    assert (finding.subject, finding.side) == ("B", "swit")
+    assert finding.message.startswith("Swit counts 2 members of this team and lists 0; it")
+
+
 def test_an_account_without_an_address_in_swit_is_left_alone_with_its_teams() -> None:
     """Whose it is could not be read, so nobody can say that its person has left."""
     swit = organisation()
     swit.add_user("nobody", " ", "Nobody")
     swit.add_team("T1", "A", "T0", DN[0], ["nobody"])
     plan = planned(directory(group(0, "A")), swit)
-    assert [finding.subject for finding in the(plan, "account without an address")] == [
-        "Nobody (nobody)"
-    ]
+    (finding,) = the(plan, "account without an address")
+    assert (finding.subject, finding.side) == ("Nobody (nobody)", "swit")
     assert plan.changes == ()

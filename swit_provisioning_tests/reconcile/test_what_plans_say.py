@@ -151,12 +151,50 @@ def test_each_change_says_all_of_itself(
     assert said == (target, before, after, reason)
 
 
+def test_a_plan_says_for_which_organisation_by_which_rules_and_from_where_it_is() -> None:
+    policy = Policy(team_removal="mark")
+    plan = plan_of(directory(), organisation(), policy)
+    assert (plan.organization_id, plan.organization_name) == ("O1", "Org")
+    assert (plan.directory, plan.directory_identity) == ("file", "file")
+    assert plan.policy == policy.document()
+    below = replace(directory(), search_base="DC=x")
+    assert plan_of(below, organisation()).directory_identity == "dc=x"
+
+
+def test_members_come_by_their_addresses_whatever_their_ids_are() -> None:
+    swit = organisation(team("T1", "A", of=0), users=[])
+    swit.add_user("1", "zoe@x", "Zoe")
+    swit.add_user("2", "ann@x", "Ann")
+    people = [ANN, person(1, "zoe@x"), person(2, "new@x")]
+    plan = attempt(directory(group(0, "A", members=people), users=people), swit).plan
+    assert of_one(plan, "membership.add:T1").after == {
+        "user_ids": ["2", "new:user:new@x", "1"],
+        "emails": ["ann@x", "new@x", "zoe@x"],
+    }
+
+
 def test_a_change_waits_for_what_it_can_not_do_without(plan: Plan) -> None:
     waits = {change.change_id: change.depends_on for change in plan.changes if change.depends_on}
     assert waits == {
         "team.delete:T2": ("team.update:T4",),
         f"membership.add:{FRESH}": (f"team.create:{FRESH}",),
     }
+
+
+def test_primary_teams_come_by_addresses_and_wait_for_team_and_account() -> None:
+    swit = organisation(team("T1", "A", of=0), users=[])
+    swit.add_user("1", "zoe@x", "Zoe")
+    swit.add_user("2", "ann@x", "Ann")
+    emails = ("ann@x", "zoe@x", "new@x")
+    people = [person(n, email, primary_group=DN[4]) for n, email in enumerate(emails)]
+    groups = (group(n, name, members=people) for n, name in ((0, "A"), (4, "Fresh")))
+    plan = attempt(directory(*groups, users=people), swit).plan
+    team_made, user_made = f"team.create:{FRESH}", "user.create:new:user:new@x"
+    assert [(c.target, c.depends_on) for c in plan.of_step("update_primary_teams")] == [
+        ("ann@x", (team_made,)),
+        ("new@x", (team_made, user_made)),
+        ("zoe@x", (team_made,)),
+    ]
 
 
 def test_a_team_that_changes_twice_has_two_changes_with_two_names_and_reasons() -> None:
