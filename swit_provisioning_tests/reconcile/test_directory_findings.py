@@ -123,6 +123,20 @@ def test_a_finding_says_what_is_written_what_comes_of_it_and_who_else_is_meant()
         assert says in told[kind, name], (kind, name)
 
 
+def test_where_several_others_are_meant_one_is_named_with_their_number_or_all_are() -> None:
+    state = read(
+        *(user(name, "same@x") for name in ("ann", "bob", "cyd")),
+        *(replace(group(name), names=("Same",)) for name in "xyz"),
+        group("a", parents=("b", "c")),
+        group("b", parents=("a",)),
+        group("c", parents=("a",)),
+    )
+    told = {(f.kind, f.subject[3:-5]): f.message for f in directory_findings(state, Policy())}
+    assert "that of CN=bob,DC=x and 1 more; all" in told["two with one address", "ann"]
+    assert "called as CN=y,DC=x and 1 more, compared" in told["two groups with one name", "x"]
+    assert "a member of CN=b,DC=x; CN=c,DC=x, and that" in told["ring", "a"]
+
+
 def test_none_of_many_is_an_example_only() -> None:
     people = [user(f"u{number}", "same@x") for number in range(300)]
     strangers = [f"gone{number}" for number in range(300)]

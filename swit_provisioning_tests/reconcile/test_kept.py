@@ -25,6 +25,12 @@ def test_values_are_compared_as_their_field_is(
     assert not counts_as_equal(None, "phone_number", wanted=wanted, present=present)
 
 
+def test_nothing_is_no_text() -> None:
+    name = Kept(sent="Ann", kept="An")
+    assert not counts_as_equal(name, "name", wanted="Ann", present=None)
+    assert not counts_as_equal(name, "name", wanted=None, present="An")
+
+
 def test_what_was_kept_otherwise_than_sent_is_found_of_each_field() -> None:
     sent = {"name": "Ann ", "phone_number": "030 1", "reference": "", "email": "ann@x"}
     answered = {

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from swit_provisioning.reconcile.policy import Action
-from swit_provisioning.reconcile.words import what
+from swit_provisioning.reconcile.words import named_in, what
 
 Values = dict[str, Any]
 NONE: Values = {}
@@ -51,6 +51,12 @@ NONE: Values = {}
         ("user.create", NONE, {"name": "Ann", "phone_number": None}, "Ann"),
         ("user.create", NONE, {"name": "Ann", "phone_number": "+1 23"}, "Ann, +1 23"),
         ("user.update", {"name": "A"}, {"name": "B"}, "name: A → B"),
+        (
+            "user.update",
+            {"name": "A", "phone_number": "1"},
+            {"name": "B", "phone_number": "2"},
+            "name: A → B, phone_number: 1 → 2",
+        ),
         ("user.update", {"phone_number": "1"}, {"phone_number": ""}, "phone_number: 1 → -"),
         ("user.activate", {"active": False}, {"active": True}, "active again"),
         ("user.deactivate", {"active": True}, {"active": False}, "the account stays, inactive"),
@@ -63,3 +69,12 @@ def test_each_change_is_told_in_a_few_words(
     action: Action, before: Values, after: Values, says: str
 ) -> None:
     assert what(action, before, after) == says
+
+
+def test_only_changes_of_several_name_them() -> None:
+    several = {"emails": ["a@x"], "team_ids": ["T1"]}
+    assert named_in("team.sort", NONE, several) == ["T1"]
+    assert named_in("membership.add", NONE, several) == ["a@x"]
+    assert named_in("membership.remove", several, NONE) == ["a@x"]
+    assert named_in("membership.add", several, NONE) == ()
+    assert named_in("user.update", several, several) == ()
