@@ -142,3 +142,21 @@ def test_people_come_in_the_order_of_their_addresses() -> None:
     joins, _ = plan.of_step("add_members")
     assert joins.after == {"user_ids": ["U2", "U1"], "emails": ["ann@x", "bob@x"]}
     assert [c.object_id for c in plan.of_step("update_primary_teams")] == ["U2", "U1"]
+
+
+def test_who_is_in_another_team_when_the_primary_one_is_deleted_is_given_one_for_certain() -> None:
+    """Whether Swit makes the other one the primary team, or the first that is joined, is unknown.
+
+    Found by the property tests: the specification trusted Swit, the planner did not.
+    """
+    swit = organisation(
+        team("T1", "Gone", of=3, users=["ann"]),
+        team("T2", "C", of=2, users=["ann"]),
+        team("T3", "A", of=0),
+        team("T4", "B", of=1),
+    )
+    swit.users["ann"].teams |= {"T1": True, "T2": False}
+    groups = group(0, "A", members=[ANN]), group(1, "B", members=[ANN]), group(2, "C")
+    plan = attempt(directory(*groups), swit).plan
+    (change,) = (c for c in plan.changes if c.action == "primary.update")
+    assert (change.object_id, change.after["team_id"]) == ("ann", "T3")

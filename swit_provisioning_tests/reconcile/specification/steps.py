@@ -35,7 +35,11 @@ class Steps:
     """All work there was, as it was at first."""
     wanted_members: dict[str, set[str]] = field(default_factory=dict)
 
+    primary_at_first: dict[str, str | None] = field(default_factory=dict)
+    """By accounts: the primary team before the first call."""
+
     def play(self) -> None:
+        self.primary_at_first = {u: a.primary for u, a in self.organisation.users.items()}
         for action, values in self.accounts.calls:
             self.do(action, **values)
         self.pending = self.differences()
@@ -236,7 +240,11 @@ class Steps:
                 self.primary(entry, self.real(account))
 
     def primary(self, entry: Entry, user: str) -> None:
-        """Swit made the first addition primary by itself where there was none."""
+        """Swit made the first addition primary by itself where there was none.
+
+        Of who is in other teams when the primary one is deleted nobody knows whether Swit makes
+        one of these the primary one: that is said then.
+        """
         rules = self.teams
         own = rules.own
         after = [team for team in self.organisation.users[user].teams if team not in own]
@@ -252,9 +260,11 @@ class Steps:
         new = [team for team in after if team not in before]
         named = self.named(entry.primary_group)
         wanted = named if named in ours else (had if had in ours else ours[0])
-        if had is None and new and named not in ours:
+        is_lost = had is None and self.primary_at_first.get(user) is not None
+        by_itself = had is None and not (is_lost and before.keys() - own)
+        if by_itself and new and named not in ours:
             return
-        if had is None and len(new) == 1 and new[0] == wanted:
+        if by_itself and len(new) == 1 and new[0] == wanted:
             return
         if not (had in after and had == wanted) and not rules.off("primary.update"):
             self.do("primary.update", team=wanted, user=user)
