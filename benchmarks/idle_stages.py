@@ -3,18 +3,19 @@
 It runs what the command runs. What the command imports when it needs it is imported at once, so
 that it can be told from the rest.
 """
+# ruff: noqa: E402 - nothing is imported before the time is taken
 
 import time
 
 STARTED = time.time()
 
-import gc  # noqa: E402 - not before the time is taken
-import importlib  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import gc
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that it runs from anywhere
 

@@ -101,15 +101,15 @@ def main() -> None:
         folder = Path(name)
         with company(folder, users=given.users, groups=given.groups) as variables:
             plan_id = in_step(variables, folder)
-            print("| command | s (median) | s (range) | processor s |\n|---|---|---|---|")  # noqa: T201
+            print("| command | s (median) | s (range) | processor s |\n|---|---|---|---|")  # noqa: T201 - its result
             for words in given.only or COMMANDS:
                 command = [str(_PROGRAM), *words.replace("PLAN_ID", plan_id).split()]
                 show(words, [timed(command, variables, folder) for _ in range(given.rounds)])
             rounds = [stages(variables, folder) for _ in range(given.rounds)]
-            print("\n| stage of `sync` | s (median) |\n|---|---|")  # noqa: T201
+            print("\n| stage of `sync` | s (median) |\n|---|---|")  # noqa: T201 - its result
             for stage in STAGES:
                 middle = statistics.median(found[stage] for found in rounds)
-                print(f"| {stage} | {middle:.2f} |")  # noqa: T201
+                print(f"| {stage} | {middle:.2f} |")  # noqa: T201 - its result
 
 
 if __name__ == "__main__":

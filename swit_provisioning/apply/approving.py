@@ -17,6 +17,7 @@ from swit_provisioning.reconcile.guards import (
     judge,
 )
 from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.reconcile.text import clock
 from swit_provisioning.store.approvals import Approval
 from swit_provisioning.store.database import utc_now
 from swit_provisioning.store.plans import StoredPlan
@@ -99,7 +100,9 @@ class Approver:
 
         """
         stored = self._known(plan_id)
-        self._must_be_young(stored)
+        if stored.forgotten:
+            raise DecisionRefusedError(stored.forgotten_sentence, status="stale")
+        self.must_be_young(stored)
         never = [v for v in self.judged(stored.plan) if v.stops and v.name in NEVER_LIFTED]
         if never:
             told = " ".join(f"{verdict.name}: {verdict.message}" for verdict in never)
@@ -130,13 +133,13 @@ class Approver:
             raise DecisionRefusedError(message, status="unknown plan")
         return stored
 
-    def _must_be_young(self, stored: StoredPlan) -> None:
-        if stored.forgotten:
-            message = (
-                f"Plan {stored.plan_id} can't be applied any longer: somebody in it was forgotten"
-                " since. Make a new one: swit-provisioning plan"
-            )
-            raise DecisionRefusedError(message, status="stale")
+    def must_be_young(self, stored: StoredPlan) -> None:
+        """Refuse a plan that is too old to be applied or approved.
+
+        Raises:
+            DecisionRefusedError: it is; `stale`.
+
+        """
         age = self.clock() - stored.created_at
         if age > self.max_age:
             message = (
@@ -147,8 +150,8 @@ class Approver:
 
 
 def hours(time: timedelta) -> str:
-    """`72`, or `0.5`."""
-    return f"{time.total_seconds() / 3600:.3g}"
+    """`72`, `0.5`, or `1,234.5`."""
+    return f"{round(time.total_seconds() / 3600, 1):,g}"
 
 
 def _with_void(verdicts: tuple[Verdict, ...], void: Approval | None) -> tuple[Verdict, ...]:
@@ -156,7 +159,7 @@ def _with_void(verdicts: tuple[Verdict, ...], void: Approval | None) -> tuple[Ve
     for place, verdict in enumerate(verdicts):
         if void is not None and verdict.stops and verdict.name in void.guards:
             note = (
-                f"The approval by {void.who} of {void.at:%Y-%m-%d %H:%M} UTC ({void.why}) is void:"
+                f"The approval by {void.who} of {clock(void.at)} ({void.why}) is void:"
                 " the state came back from a backup since. If it still holds, approve this anew."
             )
             told = replace(verdict, message=f"{verdict.message} {note}")

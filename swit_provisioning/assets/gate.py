@@ -1,12 +1,12 @@
 """The gate: which plan this run may send. It raises, because a failed check alone stops nobody."""
 
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 import pandas as pd
 
+from swit_provisioning.apply.approving import Approver, DecisionRefusedError
 from swit_provisioning.apply.bindings import bindings_to_remember
 from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.assets.common import (
@@ -101,12 +101,12 @@ def accepted_plan(
     out = left_out(plan, _choice(config), settled)
     part, back = part_of(plan, out), frozenset[str]()
     _refuse_nothing(part, out, settled)
+    judge = approver(settings, store)
     if config.plan_id:
-        _refuse_old(stored, settings)
+        _refuse_old(judge, stored, settings)
         fresh = _planned_now(settings, store, directory, swit)
         back = who_is_back(part, fresh, sent)
         _refuse_stale(plan.plan_id, what_moved(part, fresh, sent, back), settings)
-    judge = approver(settings, store)
     why = config.approve.strip()
     if why:
         judge.lift(plan, who=who_am_i(), why=why, application_id=application_id, part=part)
@@ -211,15 +211,12 @@ def _take_lease(writer: Writer, settings: Settings) -> None:
         ) from error
 
 
-def _refuse_old(stored: StoredPlan, settings: Settings) -> None:
-    age = datetime.now(UTC) - stored.created_at
-    if age > timedelta(hours=settings.plan_max_age_hours):
-        message = (
-            f"Nothing was written. Plan {stored.plan_id} is {age.total_seconds() / 3600:.0f} hours "
-            f"old, PLAN_MAX_AGE_HOURS is {settings.plan_max_age_hours:g}. Make a new one: "
-            "swit-provisioning plan"
-        )
-        raise dg.Failure(told(settings, message), metadata={"status": "stale"}, allow_retries=False)
+def _refuse_old(judge: Approver, stored: StoredPlan, settings: Settings) -> None:
+    try:
+        judge.must_be_young(stored)
+    except DecisionRefusedError as error:
+        message = told(settings, f"Nothing was written. {error}")
+        raise dg.Failure(message, metadata={"status": error.status}, allow_retries=False) from error
 
 
 def _planned_now(settings: Settings, store: Store, directory: Directory, swit: SwitClient) -> Plan:

@@ -9,12 +9,10 @@ from swit_provisioning.assets.common import told
 from swit_provisioning.reconcile.guards import GUARDS, GuardName, Verdict
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.resources.approving import approver
+from swit_provisioning.resources.code_location import SCHEDULE_TAG
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store
-
-SCHEDULE_NAME_TAG: Final = "dagster/schedule_name"
-"""The tag that Dagster puts on what a schedule has launched."""
 
 GUARD_SAYS: Final[Mapping[GuardName, str]] = {
     "directory_read_is_complete": "The directory was read whole, and every base gave users.",
@@ -52,7 +50,7 @@ def refuse_forbidden(run: dg.DagsterRun, plan_id: str, settings: Settings, store
     rejection = store.rejections.of(plan_id)
     if rejection is not None:
         raise _blocked(told(settings, rejection.sentence))
-    pause = store.pauses.now() if SCHEDULE_NAME_TAG in run.tags else None
+    pause = store.pauses.now() if SCHEDULE_TAG in run.tags else None
     if pause is not None:
         why = f"Scheduled runs are {pause.sentence}. To go on: swit-provisioning resume"
         raise _blocked(told(settings, why))
@@ -61,10 +59,7 @@ def refuse_forbidden(run: dg.DagsterRun, plan_id: str, settings: Settings, store
 def refuse_forgotten(stored: StoredPlan) -> None:
     """Refuse a plan that holds a code where it should say whom to change."""
     if stored.forgotten:
-        message = (
-            f"Nothing more was written. Plan {stored.plan_id} can't be applied any longer: somebody"
-            " in it was forgotten since. Make a new one: swit-provisioning plan"
-        )
+        message = f"Nothing more was written. {stored.forgotten_sentence}"
         raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
 
 

@@ -12,6 +12,7 @@ from swit_provisioning.cli.console import output
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.plans import plan_row, plans_table
 from swit_provisioning.cli.tables import own_header
+from swit_provisioning.reconcile.text import clock
 from swit_provisioning.resources.seen_runs import SeenRun
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.status import Status, TokenStanding, status_of
@@ -80,7 +81,7 @@ def _lines(status: Status, account: str | None, login: str) -> list[tuple[str, s
             "free"
             if lease is None
             else f"held by the run {lease.run_id}, started by {lease.who}, since"
-            f" {_clock(lease.since)}, until {_clock(lease.until)} unless it is renewed",
+            f" {clock(lease.since)}, until {clock(lease.until)} unless it is renewed",
         ),
         ("Login", " · ".join(filter(None, [account, login, _expiry(status.token)]))),
         ("Waiting", _waiting(len(status.waiting))),
@@ -104,16 +105,13 @@ def _say_waiting(console: Console, status: Status) -> None:
 
 
 def _run(run: SeenRun | None) -> str:
-    if run is None:
-        return "none yet"
-    when = run.ended_at or run.started_at
-    return " · ".join(filter(None, [run.status, _clock(when) if when else "", run.job, run.run_id]))
+    return "none yet" if run is None else run.in_words
 
 
 def _next(status: Status) -> str:
     if status.next_run is None:
         return "none: SCHEDULE_TIME is not set"
-    what = f"{_clock(status.next_run)} · {status.next_action} (while Dagster's daemon runs)"
+    what = f"{clock(status.next_run)} · {status.next_action} (while Dagster's daemon runs)"
     pause = status.pause
     lasts = pause is not None and (pause.until is None or pause.until > status.next_run)
     return f"{what}; it will be skipped" if lasts and status.next_action == "sync" else what
@@ -124,13 +122,9 @@ def _expiry(token: TokenStanding) -> str:
         return ""
     renewed = "renewed by itself" if token.renewable else "can't be renewed: log in again"
     if token.days_left is not None and token.days_left <= 0:
-        return f"the access token ended {_clock(token.expires_at)}, {renewed}"
+        return f"the access token ended {clock(token.expires_at)}, {renewed}"
     days = f"{token.days_left:.1f} days left" if token.days_left is not None else ""
-    return f"the access token ends {_clock(token.expires_at)}, {days}, {renewed}"
-
-
-def _clock(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M} UTC"
+    return f"the access token ends {clock(token.expires_at)}, {days}, {renewed}"
 
 
 def _document(status: Status, account: str | None, login: str) -> dict[str, Any]:

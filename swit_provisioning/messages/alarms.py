@@ -46,11 +46,6 @@ def notice(settings: Settings, name: str, severity: Severity, *lines: str) -> Me
     )
 
 
-def clock(time: datetime) -> str:
-    """`2026-03-01 02:30 UTC`."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def _subject(name: str, about: str) -> str:
     """The same may begin again another day."""
     return f"{name}, {about}, {datetime.now(UTC):%Y-%m-%d}"

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from swit_provisioning.messages.alarms import LOGIN, begin, clock, end
+from swit_provisioning.messages.alarms import LOGIN, begin, end
 from swit_provisioning.messages.watch import Watch
+from swit_provisioning.reconcile.text import clock
 from swit_provisioning.resources.swit_access import TokensInStore, oauth_client
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.errors import TokensUnreadableError

@@ -10,13 +10,13 @@ from swit_provisioning.daily import next_run
 from swit_provisioning.messages.alarms import NIGHT_MISSED, notice
 from swit_provisioning.messages.delivery import tell
 from swit_provisioning.messages.watch import AWAY, Watch
+from swit_provisioning.resources.code_location import SCHEDULE_TAG
 from swit_provisioning.settings import ScheduleSettings, Settings
 from swit_provisioning.store.store import Store
 
 _MOST: Final = 400
 """Nights looked at: who was off for longer knows it."""
 _NAMED: Final = 5
-_SCHEDULE_TAG: Final = {"dagster/schedule_name": "daily_sync"}
 
 
 def tell_of_missed_nights(
@@ -56,7 +56,7 @@ def nights(settings: ScheduleSettings, watch: Watch, now: datetime) -> list[date
 def _ran(dagster: dg.DagsterInstance, time: datetime) -> bool:
     """Whether the schedule launched a run then: somebody had only switched off who looks."""
     launched = dg.RunsFilter(
-        tags=_SCHEDULE_TAG,
+        tags={SCHEDULE_TAG: "daily_sync"},
         created_after=time - timedelta(seconds=1),
         created_before=time + AWAY,
     )

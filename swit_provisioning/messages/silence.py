@@ -5,8 +5,9 @@ from typing import Final
 
 import dagster as dg
 
-from swit_provisioning.messages.alarms import NO_SUCCESS, begin, clock, end
+from swit_provisioning.messages.alarms import NO_SUCCESS, begin, end
 from swit_provisioning.messages.watch import Watch
+from swit_provisioning.reconcile.text import clock
 from swit_provisioning.resources.seen_runs import SeenRun, newest_runs, newest_that_counts
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.store import Store
@@ -64,7 +65,4 @@ def _ended(run: SeenRun, now: datetime) -> datetime:
 
 
 def _told(run: SeenRun | None) -> str:
-    if run is None:
-        return "none yet"
-    when = run.ended_at or run.started_at
-    return " · ".join(filter(None, [run.status, clock(when) if when else "", run.job, run.run_id]))
+    return "none yet" if run is None else run.in_words

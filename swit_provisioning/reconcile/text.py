@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import UTC, datetime
 from itertools import count
 
 REMOVED = "(removed) "
@@ -144,3 +145,8 @@ def written_language(value: str | None) -> str | None:
         return None
     first = re.split(r"[,;\s]", value.strip(), maxsplit=1)[0]
     return re.split(r"[-_]", first, maxsplit=1)[0].casefold()
+
+
+def clock(time: datetime) -> str:
+    """A time for people: `2026-03-01 02:30 UTC`."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

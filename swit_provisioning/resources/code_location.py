@@ -7,3 +7,5 @@ LOCATION: Final = "swit_provisioning"
 """The code location's name in workspace.yaml: the UI finds a run's job by it."""
 OURS: Final[Mapping[str, str]] = {"dagster/code_location": LOCATION}
 """The tag that every run of it has, whoever started it."""
+SCHEDULE_TAG: Final = "dagster/schedule_name"
+"""The tag that Dagster puts on what a schedule has launched."""

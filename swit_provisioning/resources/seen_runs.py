@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import dagster as dg
 
+from swit_provisioning.reconcile.text import clock
+
 JOBS: Final = ("sync", "apply", "plan")
 
 
@@ -27,6 +29,13 @@ class SeenRun:
         if self.started_at is None or self.ended_at is None:
             return None
         return (self.ended_at - self.started_at).total_seconds()
+
+    @property
+    def in_words(self) -> str:
+        """How it ended, or how it stands, when, and which it is."""
+        when = self.ended_at or self.started_at
+        told = [self.status, clock(when) if when else "", self.job, self.run_id]
+        return " · ".join(filter(None, told))
 
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import Column, Connection, Integer, Row, String, Table, Text, insert, select, update
 
+from swit_provisioning.reconcile.text import clock
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.tables import METADATA, UtcDateTime
 
@@ -35,8 +36,8 @@ class Pause:
     @property
     def sentence(self) -> str:
         """What to tell whoever is kept from writing, or may want to know."""
-        until = "until somebody resumes" if self.until is None else f"until {_clock(self.until)}"
-        return f"paused {until}, by {self.who} on {_clock(self.at)}: {self.why}"
+        until = "until somebody resumes" if self.until is None else f"until {clock(self.until)}"
+        return f"paused {until}, by {self.who} on {clock(self.at)}: {self.why}"
 
 
 class Pauses:
@@ -81,7 +82,3 @@ def _pause(row: Row[tuple[object, ...]]) -> Pause:
 def _end(connection: Connection, *, by: str, at: datetime) -> None:
     lasting = update(PAUSES).where(PAUSES.c.ended_at.is_(None))
     connection.execute(lasting.values(ended_at=at, ended_by=by))
-
-
-def _clock(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M} UTC"

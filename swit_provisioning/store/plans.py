@@ -65,6 +65,14 @@ class StoredPlan:
     forgotten: bool = False
     """A person in its changes was forgotten since: it no longer says what to send."""
 
+    @property
+    def forgotten_sentence(self) -> str:
+        """What to tell whoever wants to send it nevertheless."""
+        return (
+            f"Plan {self.plan_id} can't be applied any longer: somebody in it was forgotten since."
+            " Make a new one: swit-provisioning plan"
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ListedPlan:

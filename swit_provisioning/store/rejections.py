@@ -1,11 +1,12 @@
 """Rejections: plans that must not be applied, by whom and why, until somebody approves them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Column, Integer, String, Table, Text, insert, select, update
 
+from swit_provisioning.reconcile.text import clock
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.tables import METADATA, UtcDateTime
 
@@ -37,7 +38,7 @@ class Rejection:
         reason = f": {self.why.rstrip('.')}" if self.why else ""
         return (
             f"Plan {self.plan_id} was rejected by {self.who} on"
-            f" {self.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC{reason}. If it is meant after all:"
+            f" {clock(self.at)}{reason}. If it is meant after all:"
             f' swit-provisioning approve {self.plan_id} --reason "reason"'
         )
 

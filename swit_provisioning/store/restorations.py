@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from swit_provisioning.reconcile.text import clock
 from swit_provisioning.store.approvals import APPROVALS, Approval, approval_of
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.tables import METADATA, UtcDateTime, put
@@ -72,9 +73,7 @@ class Restoration:
     @property
     def sentence(self) -> str:
         """What to tell whoever is kept from sending."""
-        return (
-            f"The state came back from a backup ({self.why}; {self.noticed_at:%Y-%m-%d %H:%M} UTC)"
-        )
+        return f"The state came back from a backup ({self.why}; {clock(self.noticed_at)})"
 
 
 class Restorations:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.integration import company, domain
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.gateway_site import Site, gateway_site
 from swit_provisioning_tests.integration.samba import SambaDomain
 from swit_provisioning_tests.integration.slapd import Slapd
+from swit_provisioning_tests.integration.stage import Stage, stage
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +33,13 @@ def active_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba
         with server.changes() as changes:
             domain.fill(changes)
         yield server
+
+
+@pytest.fixture
+def on_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
+    """The whole program before an empty organisation; a module may set its own stage."""
+    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
+        yield made
 
 
 @pytest.fixture

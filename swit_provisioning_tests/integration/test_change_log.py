@@ -1,27 +1,18 @@
 """`change_log`: the journal as an asset, there for a run that failed, too."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
-import pytest
 
 from swit_provisioning.cli.runs import instance
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning_tests.integration.stage import Stage, stage
+from swit_provisioning_tests.integration.stage import Stage
 from swit_provisioning_tests.integration.test_re_execution import (
     break_team,
     re_execute_from_failure,
 )
-
-
-@pytest.fixture
-def on_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
-    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
-        yield made
 
 
 def made_by() -> list[tuple[str, str, dict[str, Any]]]:

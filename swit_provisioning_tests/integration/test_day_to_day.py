@@ -1,9 +1,7 @@
 """The commands of every day, on the sandbox: status, settings, pause, plans, decisions, shadow."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,16 +10,9 @@ import pytest
 from swit_provisioning.cli.runs import instance
 from swit_provisioning.definitions import defs
 from swit_provisioning.resources.who import who_am_i
-from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.store import Store
-from swit_provisioning_tests.integration.stage import Stage, stage
-
-
-@pytest.fixture
-def on_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
-    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
-        yield made
+from swit_provisioning_tests.integration.stage import Stage
 
 
 @pytest.fixture

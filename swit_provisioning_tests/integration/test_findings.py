@@ -1,7 +1,6 @@
 """Bad records on their way through the program: the UI, the terminal, a file."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -12,16 +11,9 @@ from click.testing import CliRunner
 from swit_provisioning.cli.main import main
 from swit_provisioning.cli.runs import instance
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.directories import group_dn, user_dn
-from swit_provisioning_tests.integration.stage import Stage, stage
-
-
-@pytest.fixture
-def on_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
-    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
-        yield made
+from swit_provisioning_tests.integration.stage import Stage
 
 
 def spoil(stage: Stage) -> None:

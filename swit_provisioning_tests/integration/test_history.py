@@ -1,23 +1,12 @@
 """`history` over real runs: what was done, when, by which run, with what answer."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-
-import pytest
 
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.directories import PEOPLE, address
-from swit_provisioning_tests.integration.stage import Stage, stage
+from swit_provisioning_tests.integration.stage import Stage
 
 FIRST = address(PEOPLE[0])
-
-
-@pytest.fixture
-def on_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
-    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
-        yield made
 
 
 def test_a_users_history_names_what_was_done_by_which_run_and_the_teams(on_stage: Stage) -> None:

@@ -1,6 +1,5 @@
 """The main job, end to end: the command line, Dagster, both sides over real HTTP."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,12 +21,6 @@ from swit_provisioning_tests.directories import (
     user_dn,
 )
 from swit_provisioning_tests.integration.stage import Stage, stage
-
-
-@pytest.fixture
-def on_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
-    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,21 +1,10 @@
 """Re-execution from failure: only what is undone, and never another run's plan."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import dagster as dg
-import pytest
 
 from swit_provisioning.cli.runs import instance, reconstructable_job
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning_tests.integration.stage import Stage, stage
-
-
-@pytest.fixture
-def on_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
-    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
-        yield made
+from swit_provisioning_tests.integration.stage import Stage
 
 
 def re_execute_from_failure(run_id: str) -> tuple[bool, list[str]]:
