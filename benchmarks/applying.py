@@ -22,10 +22,10 @@ import requests
 from benchmarks.made_firm import made_firm
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import HeldLease
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import STEPS, Plan, Step
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.sandbox.limits import RateLimit
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.store.store import Store

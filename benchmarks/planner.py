@@ -20,10 +20,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # so that it runs from an
 from benchmarks.made_company import Company, Size
 from swit_provisioning.reconcile import decisions
 from swit_provisioning.reconcile.members import Members
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
+from swit_provisioning.reconcile.state import DirectoryState, SwitState
 
 SIZES = {
     "100k": Size(users=100_000, groups=10_000, memberships=500_000),

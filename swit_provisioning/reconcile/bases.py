@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from swit_provisioning.reconcile.columns import Accounts, Entries, column, index_of, places
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.people import People, excludes, is_protected, role_name
 from swit_provisioning.reconcile.plan import Bases
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
+from swit_provisioning.reconcile.state import DirectoryState, SwitState
 from swit_provisioning.reconcile.teams import Owners
 from swit_provisioning.reconcile.text import address_key, clean_name
 

@@ -12,11 +12,12 @@ from swit_provisioning.reconcile.findings import unread
 from swit_provisioning.reconcile.groups import Groups, read_groups
 from swit_provisioning.reconcile.links import Links, read_links
 from swit_provisioning.reconcile.members import Members
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.parents import Parents, choose_parents
 from swit_provisioning.reconcile.people import People, match_people
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.standing import Standing
-from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
+from swit_provisioning.reconcile.state import DirectoryState, SwitState
 from swit_provisioning.reconcile.team_names import settle_with_names
 from swit_provisioning.reconcile.teams import Owners, find_owners
 from swit_provisioning.reconcile.users import UserPlan, plan_users

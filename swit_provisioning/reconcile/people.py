@@ -21,10 +21,10 @@ from swit_provisioning.reconcile.columns import (
     distinct,
     ranked,
 )
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.patterns import matcher
 from swit_provisioning.reconcile.plan import Finding
 from swit_provisioning.reconcile.policy import ROLES, Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.reconcile.text import address_key
 
 Verdict = Literal[

@@ -14,12 +14,13 @@ from swit_provisioning.reconcile.decisions import Read, decide
 from swit_provisioning.reconcile.findings import bad_records, in_order
 from swit_provisioning.reconcile.groups import Group
 from swit_provisioning.reconcile.members import Members
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.order import plan_sorts
 from swit_provisioning.reconcile.organisation_records import organisation_findings
 from swit_provisioning.reconcile.plan import STEPS, Binding, Plan
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.standing import Standing
-from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
+from swit_provisioning.reconcile.state import DirectoryState, SwitState
 from swit_provisioning.reconcile.sticking import sift
 from swit_provisioning.reconcile.surroundings import teams_around
 from swit_provisioning.reconcile.team_names import (

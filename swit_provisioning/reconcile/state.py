@@ -1,4 +1,4 @@
-"""What was read of each side, and what is remembered: the planner's whole input."""
+"""What was read of each side."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,9 +12,6 @@ from swit_provisioning.reconcile.frames import (
     SWIT_TEAMS,
     SWIT_USERS,
 )
-from swit_provisioning.reconcile.memory import Memory
-
-__all__ = ["BaseCount", "DirectoryFacts", "DirectoryState", "Memory", "SwitFacts", "SwitState"]
 
 
 @dataclass(frozen=True, kw_only=True)

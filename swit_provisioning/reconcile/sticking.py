@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from swit_provisioning.reconcile.changes import another
 from swit_provisioning.reconcile.kept import counts_as_equal
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Change, Finding, Plan
 from swit_provisioning.reconcile.repeats import MOST_SENT, Repeat, in_a_row, parts_of
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.reconcile.words import what
 
 _BATCHES: Final = frozenset({"membership.add", "membership.remove"})

@@ -9,10 +9,11 @@ import pandas as pd
 from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.dn import is_below
 from swit_provisioning.reconcile.groups import Group, Groups
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.patterns import matcher
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.references import as_dn, reference_key
-from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
+from swit_provisioning.reconcile.state import DirectoryState, SwitState
 from swit_provisioning.reconcile.text import REMOVED, name_key
 
 UNASSIGNED = "Unassigned"

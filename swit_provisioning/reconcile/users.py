@@ -6,10 +6,10 @@ from typing import Any
 
 from swit_provisioning.reconcile.changes import another, single_change
 from swit_provisioning.reconcile.columns import NONE
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.people import People, written_address
 from swit_provisioning.reconcile.plan import NEW_USER, Change, Finding
 from swit_provisioning.reconcile.policy import Action, Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.reconcile.text import choose_name, choose_phone, digits, written_language
 
 _WRITTEN_LANGUAGES = ("en", "ko")

@@ -9,10 +9,10 @@ from swit_provisioning.directory.kinds import OTHER_ADDRESSES
 from swit_provisioning.reconcile.columns import NONE, column
 from swit_provisioning.reconcile.decisions import Decisions, Read
 from swit_provisioning.reconcile.groups import Group
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.people import role_name
 from swit_provisioning.reconcile.plan import NEW_USER, Plan
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.reconcile.text import address_key, usable_address
 from swit_provisioning.report.explanation import (
     AccountFacts,

@@ -3,9 +3,9 @@
 from swit_provisioning.reconcile.columns import NONE, column
 from swit_provisioning.reconcile.decisions import Decisions, Read
 from swit_provisioning.reconcile.groups import Group
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.report.explanation import (
     GroupFacts,
     TeamExplained,

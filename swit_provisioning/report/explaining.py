@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from swit_provisioning.reconcile.bases import is_complete
 from swit_provisioning.reconcile.decisions import Read, decide
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
+from swit_provisioning.reconcile.state import DirectoryState, SwitState
 from swit_provisioning.report.explained_people import explain_person
 from swit_provisioning.report.explained_teams import explain_team
 from swit_provisioning.report.explanation import Explained

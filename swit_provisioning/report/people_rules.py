@@ -5,9 +5,9 @@ from typing import Final
 
 from swit_provisioning.reconcile.columns import NONE
 from swit_provisioning.reconcile.decisions import Decisions, Read
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.people import Verdict, is_protected, role_name
 from swit_provisioning.reconcile.policy import Action, Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.reconcile.text import choose_name
 from swit_provisioning.report.subjects import Person
 

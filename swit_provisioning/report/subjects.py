@@ -9,8 +9,8 @@ import pandas as pd
 
 from swit_provisioning.reconcile.columns import NONE, column
 from swit_provisioning.reconcile.decisions import Decisions, Read
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.references import reference_key
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.reconcile.text import address_key, clean_team_name, name_key
 
 _MOST_SIMILAR: Final = 5

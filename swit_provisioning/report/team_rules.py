@@ -2,9 +2,9 @@
 
 from swit_provisioning.reconcile.decisions import Decisions, Read
 from swit_provisioning.reconcile.groups import Group
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.references import reference_key
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.report.subjects import Team
 
 

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swit_provisioning.apply.outcomes import Outcome
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import STEPS, Plan, Step
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.sandbox.rules import Behaviour, RefusedError
 from swit_provisioning.swit.reading import read_organization
 from swit_provisioning_tests.apply.conftest import Stage

@@ -1,7 +1,7 @@
 """What a page is taken apart into is what was sent, whatever bytes the values are made of."""
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from swit_provisioning.directory import ldap_page
@@ -9,7 +9,6 @@ from swit_provisioning.directory.ldap_page import read_page
 from swit_provisioning.directory.ldap_wire import Answer
 from swit_provisioning_tests.directory.wire import number, text, tlv
 
-UNTIMED = settings(deadline=None)  # how long one example takes says something about the machine
 # The byte that begins a value, as a length too; and values longer than one byte can say.
 VALUES = st.one_of(
     st.lists(st.sampled_from([b"\x04", b"\x00", b"\x01", b"a"]), max_size=6).map(b"".join),
@@ -29,7 +28,6 @@ def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(ldap_page, "_FEW", request.param)
 
 
-@UNTIMED
 @given(page=PAGES)
 @example(page=[(b"cn=a", [(b"member", [b"cn=b,dc=x", b"Adam", b"cn=c"]), (b"member", [])])])
 @example(page=[(b"cn=a", [(b"member", [])]), (b"cn=b", [(b"member", [b"\x04", b"b"])])])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ldap3.protocol.rfc4511 import (
     AttributeValue,
@@ -31,7 +31,6 @@ from swit_provisioning_tests.directory.wire import number, tlv
 Attributes = Mapping[str, Sequence[bytes]]
 Raw = list[tuple[bytes, dict[bytes, list[bytes]]]]
 MESSAGE_ID = 7
-UNTIMED = settings(deadline=None)  # how long one example takes says something about the machine
 
 # Long ones need lengths in two octets and more.
 VALUES = st.one_of(
@@ -123,7 +122,6 @@ def read(answer: bytes, *pieces: int) -> Raw:
     return [(dn, dict(pairs)) for dn, pairs in read_page(incoming).raw()]
 
 
-@UNTIMED
 @given(entries=ENTRIES)
 @example(entries=[])
 @example(entries=[("", {})])
@@ -133,7 +131,6 @@ def test_entries_are_read_as_ldap3_reads_them(entries: list[tuple[str, Attribute
     assert read(answer) == by_ldap3(answer)
 
 
-@UNTIMED
 @given(entries=ENTRIES, pieces=st.lists(st.integers(min_value=0, max_value=400), max_size=8))
 def test_it_does_not_matter_in_which_pieces_an_answer_comes(
     entries: list[tuple[str, Attributes]], pieces: list[int]
@@ -142,13 +139,11 @@ def test_it_does_not_matter_in_which_pieces_an_answer_comes(
     assert read(answer, *pieces) == by_ldap3(answer)
 
 
-@UNTIMED
 @given(answer=st.binary(max_size=300))
 def test_arbitrary_bytes_are_an_error_or_an_answer_that_goes_on(answer: bytes) -> None:
     outcome(answer)
 
 
-@UNTIMED
 @given(
     entries=ENTRIES,
     changes=st.lists(

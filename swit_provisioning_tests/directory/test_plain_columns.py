@@ -7,7 +7,7 @@ from uuid import NAMESPACE_X500, uuid5
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from swit_provisioning.directory import assembly, ldap_page
@@ -33,7 +33,6 @@ from swit_provisioning_tests.directory.wire import number, text, tlv
 
 Attributes = Sequence[tuple[str, Sequence[bytes]]]
 Entries = Sequence[tuple[bytes, Attributes]]
-UNTIMED = settings(deadline=None)  # how long one example takes says something about the machine
 MAPPING = AttributeMapping(primary_group="ou", order="order")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE = Source(name="here", kind="ldap", search_base="dc=x", bases=("dc=x",), hint="")
@@ -240,7 +239,6 @@ def with_addresses(mail: str, *proxies: str) -> tuple[bytes, Attributes]:
     return with_guid((b"cn=ada,dc=x", attributes))
 
 
-@UNTIMED
 @given(entries=PEOPLE, own_filter=st.booleans())
 @example(entries=[], own_filter=False)
 @example(entries=[with_addresses("a@x.test", "smtp:b@x.test", " smtp:b@x.test")], own_filter=False)
@@ -284,7 +282,6 @@ def test_a_security_id_is_the_same_by_column_or_odd(value: bytes) -> None:
     assert sids(columns).to_pylist() == [sid_text(value) or None] or columns.odd.all()
 
 
-@UNTIMED
 @given(
     ids=st.dictionaries(
         st.sampled_from(["entryUUID", "objectGUID", "nsUniqueId"]), IDS, min_size=1, max_size=3
@@ -327,7 +324,6 @@ def test_groups_of_active_directory_are_read_by_column() -> None:
     assert plain.rows["sid"].to_pylist() == ["S-1-5-32-544"]
 
 
-@UNTIMED
 @given(entries=PEOPLE, groups=GROUPS)
 @example(
     entries=[
@@ -367,7 +363,6 @@ def test_plain_people_are_all_read_by_column() -> None:
     assert plain["emails"].to_pylist() == [["a@x.test"], []]
 
 
-@UNTIMED
 @given(entries=GROUPS)
 @example(entries=[])
 @example(entries=[(b"cn=a,dc=x", [("member", [b"cn=B,dc=x", b"cn=b,dc=x", b"cn=b, dc=x"])])])

@@ -9,10 +9,11 @@ import pytest
 from swit_provisioning.directory.attributes import AttributeMapping
 from swit_provisioning.directory.json_file import JsonDirectory
 from swit_provisioning.directory.ldif_file import LdifDirectory
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import DirectoryState, Memory
+from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.reconcile.specification.organisation import Organisation
 from swit_provisioning_tests.reconcile.specification.states import swit_state
 

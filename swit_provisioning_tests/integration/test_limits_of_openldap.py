@@ -7,9 +7,9 @@ import pytest
 from swit_provisioning.directory.config import LdapConfig
 from swit_provisioning.directory.errors import DirectoryIncompleteError
 from swit_provisioning.directory.ldap_server import LdapDirectory
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.integration import company
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.slapd import SUFFIX, UNPAGED, Slapd

@@ -1,9 +1,10 @@
 """A day on which much changes at once: people come and go, teams swap names, move, come and go."""
 
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import DirectoryState, Memory, SwitState
+from swit_provisioning.reconcile.state import DirectoryState, SwitState
 from swit_provisioning_tests.reconcile.by_hand import (
     ANN,
     directory,

@@ -16,7 +16,6 @@ def examples(number: int) -> settings:
     return settings(
         max_examples=number * THOROUGHNESS,
         phases=PHASES,
-        deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

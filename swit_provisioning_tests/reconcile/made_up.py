@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.policy import ACTIONS, Action, Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.specification.directory import (
     Directory,
     Entry,

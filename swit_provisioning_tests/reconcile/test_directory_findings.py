@@ -6,11 +6,12 @@ from hypothesis import given
 
 from swit_provisioning.reconcile.findings import directory_findings, findings_frame, in_order
 from swit_provisioning.reconcile.frames import IDP_FINDINGS
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Finding
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.rings import parents_in_rings
-from swit_provisioning.reconcile.state import DirectoryState, Memory
+from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.reconcile.examples import examples
 from swit_provisioning_tests.reconcile.made_up import directories, organisations, policies
 from swit_provisioning_tests.reconcile.specification.directory import (

@@ -4,13 +4,12 @@ from unittest import mock
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from swit_provisioning.reconcile.dn import SIMPLE_LETTERS, InvalidDN, dn_key
 from swit_provisioning.reconcile.dn_columns import casefolded, dn_keys, plain_dn_keys
 
-UNTIMED = settings(deadline=None)  # how long one example takes says something about the machine
 NAMES = st.one_of(
     st.sampled_from(["cn=Zoë,dc=x", "CN=ada,DC=X", "cn=ada, dc=x", r"cn=a\,b,dc=x", "cn=İ,dc=x"]),
     st.text("abÀß", min_size=1, max_size=3).map(lambda name: f"cn={name},dc=x"),
@@ -26,7 +25,6 @@ def key(name: str) -> str | None:
         return None
 
 
-@UNTIMED
 @given(names=st.lists(NAMES))
 def test_keys_are_the_same_for_many_as_for_one(names: list[str]) -> None:
     assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == [key(name) for name in names]
@@ -52,7 +50,6 @@ def test_the_letters_of_the_fast_path_need_nothing_but_lower_case() -> None:
     assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == fast
 
 
-@UNTIMED
 @given(texts=st.lists(st.text(st.characters(codec="utf-8"))))
 @example(texts=["ẞΣς", "Σ", "İ", "\u017f"])
 def test_case_folding_is_pythons(texts: list[str]) -> None:

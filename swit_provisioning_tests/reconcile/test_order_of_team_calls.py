@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.by_hand import DN, directory, group, organisation, team
 from swit_provisioning_tests.reconcile.specification.directory import GroupEntry
 from swit_provisioning_tests.reconcile.specification.organisation import Organisation

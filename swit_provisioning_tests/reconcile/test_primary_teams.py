@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.by_hand import (
     ANN,
     DN,

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import swit_provisioning_tests
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Binding, Finding, Plan, TeamBefore
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.busy_day import MEMORY, plan_of_the_day
 from swit_provisioning_tests.reconcile.examples import examples
 from swit_provisioning_tests.reconcile.made_plans import change, plan_with

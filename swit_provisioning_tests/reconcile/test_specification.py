@@ -5,9 +5,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.staleness import what_moved
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.bounds import the_calls_are_within_bounds
 from swit_provisioning_tests.reconcile.examples import examples
 from swit_provisioning_tests.reconcile.made_up import (

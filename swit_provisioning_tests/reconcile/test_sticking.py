@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from swit_provisioning.reconcile.kept import Kept, kept_values
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Change, Plan
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.repeats import Repeat, parts_of
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.reconcile.sticking import repeats_after, sift
 from swit_provisioning_tests.reconcile.by_hand import (
     ANN,

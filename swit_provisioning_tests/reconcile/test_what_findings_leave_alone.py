@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from swit_provisioning.reconcile.frames import IDP_FINDINGS
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Finding, Plan
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.by_hand import (
     ANN,
     DN,

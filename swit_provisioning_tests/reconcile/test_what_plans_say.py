@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Change, Plan
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.by_hand import (
     ANN,
     DN,

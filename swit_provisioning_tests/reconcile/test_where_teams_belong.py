@@ -6,10 +6,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.by_hand import DN, directory, group, organisation, team
 from swit_provisioning_tests.reconcile.specification.directory import GroupEntry
 from swit_provisioning_tests.reconcile.specification.organisation import Organisation

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.references import reference_key
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.by_hand import ANN, DN, directory, group, organisation, team
 from swit_provisioning_tests.reconcile.specification.directory import GroupEntry
 from swit_provisioning_tests.reconcile.specification.organisation import Organisation

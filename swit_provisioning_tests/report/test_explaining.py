@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning.report.explaining import Answer, IncompleteReadError, explain
 from swit_provisioning.report.explanation import Explained, PersonExplained, TeamExplained
 from swit_provisioning_tests.reconcile.by_hand import (

@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from swit_provisioning.report.posts import MOST_CHARACTERS, Message, alert_posts, chat_posts
@@ -53,7 +53,6 @@ def test_a_post_just_as_long_as_may_be_is_one_and_a_character_more_makes_two() -
     assert len(chat_posts(_message("z" * (room + 1)))) == 2
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.builds(

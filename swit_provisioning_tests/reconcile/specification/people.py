@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.policy import ROLES, Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.specification.directory import Directory, Entry
 from swit_provisioning_tests.reconcile.specification.organisation import ME, Account, Organisation
 from swit_provisioning_tests.reconcile.specification.words import best, digits, matches

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import Memory
 from swit_provisioning_tests.reconcile.specification.directory import Directory
 from swit_provisioning_tests.reconcile.specification.organisation import Organisation
 from swit_provisioning_tests.reconcile.specification.people import Accounts, find_accounts
