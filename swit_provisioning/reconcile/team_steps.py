@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from swit_provisioning.reconcile.groups import Group
 from swit_provisioning.reconcile.parents import Parents
-from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.reconcile.plan import Change, Step
 from swit_provisioning.reconcile.references import reference_key
 from swit_provisioning.reconcile.standing import Standing
 from swit_provisioning.reconcile.team_calls import TeamCalls
@@ -62,11 +62,11 @@ def plan_team_calls(
         creates=sorted(_creates(groups, standing, parents, names), key=lambda p: p.rank),
         updates={p.team_id: p for p in _updates(groups, owners, standing, parents, names)},
     )
-    _delete_childless(work)
+    _delete(work, "delete_teams")
     _free_names(work)
     _create(work)
     UpdateOrder(work.calls, work.updates).send_all()
-    _delete_emptied(work)
+    _delete(work, "delete_emptied_teams")
     return TeamPlan(changes=tuple(work.calls.changes), tree=work.calls.tree)
 
 
@@ -114,14 +114,14 @@ def _updates(
         yield Pending(team_id=team_id, rank=(-1, place), wanted=wanted, reason=reason)
 
 
-def _delete_childless(work: _Work) -> None:
-    """Who goes and has nothing below but what goes itself, bottom up."""
+def _delete(work: _Work, step: Step) -> None:
+    """Those that go and have nothing below (any more) but what goes itself, bottom up."""
     tree = work.calls.tree
     ready = [team for team in work.goes if not tree.has_children(team)]
     while ready:
         team = ready.pop()
         above = tree.parent[team]
-        work.calls.delete(team, step="delete_teams", reason=work.goes.pop(team))
+        work.calls.delete(team, step=step, reason=work.goes.pop(team))
         if above in work.goes and not tree.has_children(above):
             ready.append(above)
 
@@ -168,15 +168,3 @@ def _create(work: _Work) -> None:
             reference=create.wanted["reference"],
             reason=create.reason,
         )
-
-
-def _delete_emptied(work: _Work) -> None:
-    """The rest of those that go, bottom up: what was below them has moved by now."""
-    tree = work.calls.tree
-    ready = [team for team in work.goes if not tree.has_children(team)]
-    while ready:
-        team = ready.pop()
-        above = tree.parent[team]
-        work.calls.delete(team, step="delete_emptied_teams", reason=work.goes.pop(team))
-        if above in work.goes and not tree.has_children(above):
-            ready.append(above)
