@@ -147,7 +147,7 @@ def index_of(ids: "Collection[str] | pd.Series[str]") -> pa.Array:
 
     A column of a frame is taken as it lies in memory, without a Python string for each row.
     """
-    return pa.array(ids if isinstance(ids, pd.Series) else list(ids), _TEXT)
+    return pa.array(ids, _TEXT)
 
 
 def places(values: "Collection[str] | pd.Series[str]", index: pa.Array) -> Numbers:

@@ -41,6 +41,7 @@ def message(
     policy: Policy | None = None,
 ) -> str:
     (finding,) = told(team_of_nobody, *groups, teams=teams, policy=policy)
+    assert (finding.subject, finding.side) == (team_of_nobody[1], "swit")
     return finding.message
 
 

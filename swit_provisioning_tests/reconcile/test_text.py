@@ -1,5 +1,8 @@
 """Names and numbers as people and programs write them."""
 
+from datetime import UTC, datetime, timedelta, timezone
+from time import tzset
+
 import pytest
 
 from swit_provisioning.reconcile.text import (
@@ -7,6 +10,7 @@ from swit_provisioning.reconcile.text import (
     choose_name,
     choose_phone,
     clean_team_name,
+    clock,
     digits,
     free_name,
     number_suffix,
@@ -148,3 +152,16 @@ def test_of_several_numbers_the_present_one_stays(
 def test_a_number_is_its_digits() -> None:
     assert digits("+49 (30) 1-2") == "493012"
     assert digits(None) == digits("n/a") == ""
+
+
+@pytest.mark.parametrize("hours", [0, 9, -5])
+def test_a_time_is_told_in_utc_wherever_it_was_taken_and_is_read(
+    hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Seoul")
+    tzset()
+    taken = datetime(2026, 3, 1, 2, 30, tzinfo=UTC).astimezone(timezone(timedelta(hours=hours)))
+    told = clock(taken)
+    monkeypatch.undo()
+    tzset()
+    assert told == "2026-03-01 02:30 UTC"

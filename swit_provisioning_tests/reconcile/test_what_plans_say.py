@@ -27,7 +27,7 @@ BOB = person(1, "bob@x", phones=("+1 23",))
 CID, NEW = person(2, "cid@x"), person(3, "new@x")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def plan() -> Plan:
     """Sales is renamed and moved up, Crew leaves a team that goes, Fresh is made."""
     swit = organisation(

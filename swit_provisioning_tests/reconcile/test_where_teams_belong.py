@@ -90,8 +90,36 @@ def test_a_group_in_another_excluded_one_and_in_no_other_is_no_parents_child() -
 
 
 def test_a_blank_name_to_exclude_excludes_nobody() -> None:
-    trial = attempt(directory(group(0, "A")), organisation(), Policy(teams_to_exclude=(" ",)))
+    groups = group(0, "A"), group(1, " ")
+    trial = attempt(directory(*groups), organisation(), Policy(teams_to_exclude=(" ",)))
     assert [action for action, _ in trial.after.calls] == ["team.create"]
+    assert [(f.kind, f.subject) for f in trial.plan.findings] == [("group without a name", DN[1])]
+
+
+def test_of_several_parents_the_first_in_directory_order_is_the_one() -> None:
+    groups = group(1, "B"), group(0, "A"), group(2, "C", below=[0, 1])
+    after = attempt(directory(*groups), organisation()).after
+    above = {
+        team.name: after.teams[team.parent].name for team in after.teams.values() if team.parent
+    }
+    assert above["C"] == "B"
+
+
+@pytest.mark.parametrize(
+    ("parents", "place"),
+    [(("no DN",), "T1"), (("no DN", DN[3]), "T1"), ((DN[3],), "T0"), (("no DN", DN[2]), "T3")],
+)
+def test_a_team_stays_where_it_is_if_what_is_above_its_group_can_not_be_read(
+    parents: tuple[str, ...], place: str
+) -> None:
+    teams = (
+        team("T1", "House"),
+        team("T2", "B", of=1, below="T1"),
+        team("T3", "C", of=2),
+    )
+    groups = replace(group(1, "B"), parents=parents), group(2, "C")
+    after = attempt(directory(*groups), organisation(*teams)).after
+    assert after.teams["T2"].parent == place
 
 
 def test_a_new_teams_number_is_told_as_anothers() -> None:
