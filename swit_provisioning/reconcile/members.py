@@ -150,7 +150,7 @@ class Members:
         named = named_groups(self._groups, teams.by_key)
         found = np.full(len(self._ids) + 1, NONE, dtype=np.int64)
         found[self._of_entry] = [
-            place.get(named.get(primary_group_key(text), ""), NONE) if text else NONE
+            place.get(named.get(primary_group_key(text), ""), NONE)
             for text in self._people.entries.primary_group
         ]
         return found[:-1]

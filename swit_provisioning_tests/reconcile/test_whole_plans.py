@@ -1,0 +1,35 @@
+"""Whole plans, as they were read and found right: each word, number and place of them.
+
+A change that is meant is written by `python -m swit_provisioning_tests.reconcile.test_whole_plans`,
+and read in the review.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning_tests.reconcile.busy_day import plan_of_the_day
+from swit_provisioning_tests.reconcile.odd_day import odd_day
+
+PLANS: dict[str, Callable[[], Plan]] = {"busy_day": plan_of_the_day, "odd_day": odd_day}
+
+
+def kept(day: str) -> Path:
+    return Path(__file__).with_name("whole_plans") / f"{day}.json"
+
+
+@pytest.mark.parametrize("day", PLANS)
+def test_a_whole_plan_is_the_one_that_was_read_and_found_right(day: str) -> None:
+    looked_at = json.loads(kept(day).read_text("utf-8"))
+    plan = PLANS[day]()
+    assert plan.document() == looked_at
+    assert Plan.of(looked_at) == plan
+
+
+if __name__ == "__main__":
+    for day, make in PLANS.items():
+        text = json.dumps(make().document(), ensure_ascii=False, indent=1)
+        kept(day).write_text(text + "\n", "utf-8")
