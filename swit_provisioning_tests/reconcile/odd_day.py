@@ -42,6 +42,7 @@ def _directory() -> Directory:
         _person("gus", directory_id="uuid-gus", emails=("gus.new@x",)),
         _person("hal", primary_group=_dn("law")),
         _person("new", names=("New",), primary_group=_dn("law")),
+        _person("nia", primary_group="Below"),
         _person("zoe", emails=("zoe@vendor",)),
     )
     everybody = tuple(person.dn for person in people)
