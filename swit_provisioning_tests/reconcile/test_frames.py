@@ -251,3 +251,12 @@ def test_a_file_with_a_column_too_few_is_refused_when_it_is_read() -> None:
     table = pa.table({"user_id": ["U1"], "email": ["ann@x"]})
     with pytest.raises(FrameError, match="frame swit_users: columns missing: name, "):
         SWIT_USERS.from_arrow(table)
+
+
+def test_a_column_that_arrow_has_in_pieces_is_read_whole() -> None:
+    """As `concat` leaves one: pieces of the frame after each other, nothing copied."""
+    whole = SWIT_TEAMS.frame(rows_of(SWIT_TEAMS))
+    pieces = [whole[n : n + 1].astype({"name": pd.ArrowDtype(pa.string())}) for n in range(3)]
+    apart = pd.concat(pieces)
+    assert pa.array(apart["name"]).num_chunks == 3
+    assert_frame_equal(SWIT_TEAMS.conform(apart), whole)
