@@ -150,8 +150,8 @@ def excludes(policy: Policy) -> Callable[[str], bool]:
 
 
 def written_address(emails: list[str], address: str) -> str:
-    """The address as the directory writes it."""
-    return min((text.strip() for text in emails if address_key(text) == address), default="")
+    """The address as the directory writes it, where it is one of these."""
+    return min(text.strip() for text in emails if address_key(text) == address)
 
 
 def _addresses(entries: Entries, accounts: Accounts) -> _Addresses:

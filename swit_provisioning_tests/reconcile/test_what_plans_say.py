@@ -275,6 +275,15 @@ def test_what_nothing_may_touch_is_told_with_the_rule_that_says_so() -> None:
     }
 
 
+def test_the_account_that_an_excluded_person_once_had_is_told_as_theirs() -> None:
+    vendor = person(1, "zoe@vendor", directory_id="uuid-zoe")
+    policy, memory = Policy(users_to_exclude=("*@vendor",)), Memory(users={"uuid-zoe": "zoe"})
+    plan = attempt(
+        directory(users=[ANN, vendor]), organisation(users=["ann", "zoe"]), policy, memory
+    )
+    assert plan.plan.bases.protected["zoe"] == "excluded"
+
+
 def test_who_is_removed_for_good_has_nothing_after() -> None:
     swit = organisation(users=["ann", "gone"])
     (change,) = attempt(directory(), swit, Policy(user_removal="remove")).plan.changes

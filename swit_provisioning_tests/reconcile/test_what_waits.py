@@ -106,3 +106,15 @@ def test_names_handed_on_from_team_to_team_are_freed_from_the_far_end() -> None:
         "team.update:T1": ("team.update:T2",),
         made(3): ("team.update:T1",),
     }
+
+
+def test_sorting_waits_for_the_parent_to_be_made() -> None:
+    """A new child is there before one that moves, whichever the directory has first."""
+    groups = group(0, "P"), group(1, "Old", below=[0]), group(2, "New", below=[0])
+    calls = waits(organisation(team("T1", "Old", of=1)), *groups)
+    assert calls[f"team.sort:{made(0).removeprefix('team.create:')}"] == (made(0),)
+
+
+def test_sorting_below_a_team_that_is_there_waits_for_nothing() -> None:
+    swit = organisation(team("T1", "B", of=1), team("T2", "A", of=0))
+    assert waits(swit, group(0, "A"), group(1, "B")) == {"team.sort:T0": ()}

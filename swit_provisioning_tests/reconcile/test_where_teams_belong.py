@@ -136,3 +136,28 @@ def test_groups_without_names_and_with_names_that_are_kept_get_no_team_side_by_s
     trial = attempt(directory(group(0, ""), group(1, "Keeper")), organisation(), policy)
     assert trial.after.calls == []
     assert [f.kind for f in trial.plan.findings] == ["group without a name", "name is kept"]
+
+
+def test_under_a_team_that_is_kept_nothing_is_sorted() -> None:
+    teams = (
+        team("T1", "Kept"),
+        team("T3", "C", of=2, below="T1"),
+        team("T2", "B", of=1, below="T1"),
+    )
+    groups = [replace(group(n, "ABC"[n]), parents=("no DN",)) for n in (1, 2)]
+    kept = Policy(teams_to_keep=("Kept",))
+    assert attempt(directory(*groups), organisation(*teams), kept).after.calls == []
+
+
+def test_parents_are_sorted_in_the_directory_order_of_the_first_below_them() -> None:
+    teams = (
+        team("T1", "One by hand"),
+        team("T2", "Other by hand"),
+        *(team(f"T{3 + n}", "DCBA"[n], of=3 - n, below=f"T{1 + n // 2}") for n in range(4)),
+    )
+    groups = [replace(group(n, "ABCD"[n]), parents=("no DN",)) for n in range(4)]
+    trial = attempt(directory(*groups), organisation(*teams))
+    assert trial.after.calls == [
+        ("team.sort", {"parent": "T2", "teams": ["T6", "T5"]}),
+        ("team.sort", {"parent": "T1", "teams": ["T4", "T3"]}),
+    ]
