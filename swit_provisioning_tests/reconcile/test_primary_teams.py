@@ -160,3 +160,19 @@ def test_who_is_in_another_team_when_the_primary_one_is_deleted_is_given_one_for
     plan = attempt(directory(*groups), swit).plan
     (change,) = (c for c in plan.changes if c.action == "primary.update")
     assert (change.object_id, change.after["team_id"]) == ("ann", "T3")
+
+
+def test_a_named_team_that_is_the_only_one_joined_is_made_the_primary_one_by_swit() -> None:
+    """Without a primary team, whoever joins one gets it as the primary one."""
+    swit = organisation(team("T1", "A", of=0), team("T9", "Choir", users=["ann"]))
+    ann = replace(ANN, primary_group="A")
+    trial = attempt(directory(group(0, "A", members=[ann]), users=[ann]), swit)
+    assert [action for action, _ in trial.after.calls] == ["membership.add"]
+
+
+def test_a_named_team_is_set_where_another_is_the_only_one_joined() -> None:
+    swit = organisation(team("T1", "A", of=0, users=["ann"]), team("T2", "B", of=1))
+    ann = replace(ANN, primary_group="A")
+    groups = group(0, "A", members=[ann]), group(1, "B", members=[ann])
+    trial = attempt(directory(*groups, users=[ann]), swit)
+    assert trial.after.calls[1:] == [("primary.update", {"team": "T1", "user": "ann"})]

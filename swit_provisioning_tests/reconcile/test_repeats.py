@@ -1,6 +1,8 @@
 """What of a change is counted as one wish: a part is another one if anything of it is other."""
 
-from swit_provisioning.reconcile.repeats import parts_of
+from datetime import UTC, datetime
+
+from swit_provisioning.reconcile.repeats import Repeat, in_a_row, parts_of
 
 
 def test_each_field_of_an_update_is_a_part_by_object_and_value() -> None:
@@ -41,3 +43,32 @@ def test_what_a_plan_made_is_known_by_the_id_that_it_got() -> None:
     assert moves == parts_of("team.update", "T2", {}, {"parent_id": "T1"})
     order = parts_of("team.sort", "T0", {}, {"team_ids": ["T2", "new:team:a"]}, real=known)
     assert order == parts_of("team.sort", "T0", {}, {"team_ids": ["T2", "T1"]})
+
+
+def test_what_is_made_or_taken_away_is_one_part_by_action_and_object() -> None:
+    made = parts_of("user.create", "new:user:a", {}, {"name": "A"}, real=lambda _: "U1")
+    assert made == parts_of("user.create", "new:user:a", {}, {"name": "Another"})
+    others = [
+        parts_of("user.create", "new:user:b", {}, {}),
+        parts_of("team.create", "new:user:a", {}, {}),
+        parts_of("team.delete", "T1", {}, {}),
+        parts_of("team.delete", "T2", {}, {}),
+        parts_of("user.deactivate", "T1", {"active": True}, {"active": False}),
+    ]
+    assert {part for each in (made, *others) for part in each} == {""}
+    assert len({each[""] for each in (made, *others)}) == 6
+
+
+def test_what_is_applied_again_counts_and_what_was_not_sent_stays_as_it_was() -> None:
+    day, next_day = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    known = {name: Repeat(times=2, last_at=day) for name in ("again", "held", "stuck")}
+    found = in_a_row(
+        ["again", "held", "first", "new"],
+        repeats=known,
+        applied={"again": next_day, "first": next_day, "stuck": next_day},
+    )
+    assert found == {
+        "again": Repeat(times=3, last_at=next_day),
+        "held": Repeat(times=2, last_at=day),
+        "first": Repeat(times=1, last_at=next_day),
+    }

@@ -78,7 +78,8 @@ def test_all_that_would_go_from_above_one_that_stays_are_told() -> None:
     )
     trial = attempt(directory(), organisation(*teams))
     assert trial.after.calls == [("team.delete", {"team": "T4"})]
-    assert [f.subject for f in trial.plan.findings if f.kind == "team kept"] == ["Old", "Older"]
+    told = [(f.subject, f.side) for f in trial.plan.findings if f.kind == "team kept"]
+    assert told == [("Old", "swit"), ("Older", "swit")]
 
 
 def test_a_group_in_another_excluded_one_and_in_no_other_is_no_parents_child() -> None:
