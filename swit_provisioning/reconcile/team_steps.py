@@ -148,9 +148,8 @@ def _holders(work: _Work, create: Pending) -> list[str]:
     """Who has the name that a new team needs, who has the name which that one needs, and so on."""
     chain: list[str] = []
     name: str | None = create.wanted["name"]
-    team: str | None = create.team_id
     while name is not None:
-        team = work.calls.tree.holder(name, but=team)
+        team = work.calls.tree.holder(name)
         if team is None or team in chain or team not in work.updates:
             break
         chain.append(team)

@@ -160,3 +160,8 @@ def test_a_plan_says_who_stands_for_whom_once_it_is_applied() -> None:
         ),
     )
     assert trial.after.teams["T1"].users == ["ann", "Unew1"]
+
+
+def test_of_a_directory_without_people_nothing_is_planned() -> None:
+    read = directory(group(0, "A"), users=())
+    assert plan_of(read, organisation(users=["ann"])).changes == ()

@@ -162,3 +162,11 @@ def test_parents_are_sorted_in_the_directory_order_of_the_first_below_them() -> 
         ("team.sort", {"parent": "T2", "teams": ["T6", "T5"]}),
         ("team.sort", {"parent": "T1", "teams": ["T4", "T3"]}),
     ]
+
+
+def test_that_another_team_has_its_name_is_told_of_a_team_that_is_there_too() -> None:
+    swit = organisation(team("T1", "A (2)", of=0), team("T9", "A"))
+    trial = attempt(directory(group(0, "A")), swit)
+    assert trial.after.calls == []
+    (taken,) = (f for f in trial.plan.findings if f.kind == "name taken")
+    assert (taken.subject, taken.side) == (DN[0], "swit")
