@@ -194,3 +194,18 @@ def test_a_team_that_is_marked_says_why() -> None:
     (change,) = attempt(directory(), swit, Policy(team_removal="mark")).plan.changes
     assert change.after == {"name": "(removed) A"}
     assert change.reason == "its group has left the directory"
+
+
+def test_who_steps_aside_under_its_own_new_name_moves_once_its_parent_is_made() -> None:
+    """The new parent needs the name that its child has till now."""
+    swit = organisation(team("T1", "A", of=1))
+    trial = attempt(directory(group(0, "A"), group(1, "B", below=[0])), swit)
+    assert [(c.step, c.object_id) for c in trial.plan.changes] == [
+        ("free_team_names", "T1"),
+        ("create_teams", f"new:team:{DN[0].lower()}"),
+        ("update_teams", "T1"),
+    ]
+    assert [sorted(c.after) for c in trial.plan.changes if c.object_id == "T1"] == [
+        ["name"],
+        ["parent", "parent_id"],
+    ]
