@@ -59,7 +59,7 @@ def test_with_a_key_no_token_stands_readable_in_any_file(file_url: str, tmp_path
     assert not any(b"access-1" in content or b"refresh-1" in content for content in files)
 
 
-@pytest.mark.parametrize("key", [None, Fernet.generate_key().decode()])
+@pytest.mark.parametrize("key", [None, Fernet.generate_key().decode()], ids=["none", "another"])
 def test_without_the_right_key_the_error_says_what_to_do(url: str, key: str | None) -> None:
     with Store.open(url, encryption_key=Fernet.generate_key().decode()) as store:
         store.tokens.save(PAIR)
