@@ -28,7 +28,7 @@ system: ## the programs that the tests need (slapd, ldap-utils, Samba, PostgreSQ
 	@bash .ci/system-packages
 
 test: $(READY) system ## all tests, in two processes
-	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses=2 --no-loadscope-reorder
 
 mutants: ## break reconcile/ in thousands of ways, and see that its tests notice (hours; MUTANTS='*reconcile.order*')
 	$(PYTHON) -m venv $(VENV)-mutants

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from swit_provisioning.settings import Settings
 
@@ -15,14 +17,20 @@ hypothesis.settings.load_profile("untimed")
 _LONGEST = ("integration", "reconcile", "reliability")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, those of a folder, which share servers, stay in one.
+class ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types here
+    """Tests of a folder share servers: they stay in one process, where several share the tests."""
 
-    The folders that take longest come first, so that no process is left waiting for one of them.
-    """
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].rpartition("/")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
+    return ByFolder(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folders that take longest come first: no process is left waiting for one of them."""
     items.sort(key=lambda item: item.path.parent.name not in _LONGEST)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
 
 
 @pytest.fixture(autouse=True)
