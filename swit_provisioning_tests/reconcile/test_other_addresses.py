@@ -1,7 +1,7 @@
 """Addresses beside the main one (`proxyAddresses`): they find accounts and make none."""
 
 from swit_provisioning_tests.reconcile.by_hand import directory, organisation, person
-from swit_provisioning_tests.reconcile.trial import attempt
+from swit_provisioning_tests.reconcile.trial import attempt, plan_of
 
 ANN = person(0, "ann@x", other_emails=("a.old@x", "ANN.MAIDEN@x"))
 
@@ -35,3 +35,8 @@ def test_without_a_main_address_nothing_is_made_and_nobody_is_let_go() -> None:
     trial = attempt(directory(users=[nameless, person(1, "bob@x")]), organisation(users=["ann"]))
     assert [action for action, _ in trial.after.calls] == ["user.create"]
     assert [(f.kind, f.subject) for f in trial.plan.findings] == [("no address", nameless.dn)]
+
+
+def test_a_blank_value_beside_an_address_is_nothing_to_tell() -> None:
+    read = directory(users=[person(1, " ", "bob@x", name="Bob")])
+    assert plan_of(read, organisation(users=["bob"])).findings == ()
