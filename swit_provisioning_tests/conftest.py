@@ -5,32 +5,12 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from swit_provisioning.settings import Settings
 
 # How long one example takes says something about the machine.
 hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("untimed")
-
-_LONGEST = ("integration", "reconcile", "reliability")
-
-
-class ByFolder(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types here
-    """Tests of a folder share servers: they stay in one process, where several share the tests."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0].rpartition("/")[0]
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
-    return ByFolder(config, log)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The folders that take longest come first: no process is left waiting for one of them."""
-    items.sort(key=lambda item: item.path.parent.name not in _LONGEST)
 
 
 @pytest.fixture(autouse=True)
