@@ -201,3 +201,9 @@ def test_the_first_team_that_somebody_gets_beside_one_by_hand_needs_no_naming() 
     ann = replace(ANN, primary_group="A")
     trial = attempt(directory(group(0, "A", members=[ann]), users=[ann]), swit)
     assert trial.after.calls == [("membership.add", {"team": "T1", "users": ["ann"]})]
+
+
+def test_one_without_a_name_keeps_no_other_from_an_account() -> None:
+    nameless = replace(BOB, names=("",))
+    trial = attempt(directory(users=[nameless, person(2, "new@x")]), organisation(users=[]))
+    assert [values["email"] for _, values in trial.after.calls] == ["new@x"]

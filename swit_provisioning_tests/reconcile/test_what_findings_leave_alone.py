@@ -337,7 +337,9 @@ def test_a_language_that_swit_does_not_write_makes_an_account_in_the_default_one
     state = directory_state(directory(users=[ANN]))
     state = replace(state, users=state.users.assign(language="fr"))
     plan = reconcile(state, swit_state(Organisation()), Policy(), Memory())
-    assert [(f.subject, f.side) for f in the(plan, "language")] == [(ANN.dn, "swit")]
+    (told,) = the(plan, "language")
+    assert (told.subject, told.side) == (ANN.dn, "swit")
+    assert "not in fr; the new account gets en" in told.message
     assert [change.after["language"] for change in plan.changes] == ["en"]
 
 
