@@ -1,4 +1,4 @@
-"""Whole plans, as they were read and found right: each word, number and place of them.
+"""Whole plans, kept as files: each word, number and place of them.
 
 A change that is meant is written by `python -m swit_provisioning_tests.reconcile.test_whole_plans`,
 and read in the review.
@@ -22,11 +22,11 @@ def kept(day: str) -> Path:
 
 
 @pytest.mark.parametrize("day", PLANS)
-def test_a_whole_plan_is_the_one_that_was_read_and_found_right(day: str) -> None:
-    looked_at = json.loads(kept(day).read_text("utf-8"))
+def test_a_whole_plan_is_the_one_that_is_kept(day: str) -> None:
+    stored = json.loads(kept(day).read_text("utf-8"))
     plan = PLANS[day]()
-    assert plan.document() == looked_at
-    assert Plan.of(looked_at) == plan
+    assert plan.document() == stored
+    assert Plan.of(stored) == plan
 
 
 if __name__ == "__main__":
