@@ -70,9 +70,9 @@ def _going(owners: Owners, policy: Policy) -> dict[str, str]:
         return {}
     goes: dict[str, str] = {}
     if policy.team_removal == "delete":
-        goes |= dict.fromkeys(owners.left, "its group has left the directory")
+        goes |= {team: owners.why_nobodys(team) for team in owners.left}
     if policy.unmanaged_teams == "delete":
-        goes |= dict.fromkeys(owners.unmanaged, "no group stands behind it: UNMANAGED_TEAMS")
+        goes |= {team: f"{owners.why_nobodys(team)}: UNMANAGED_TEAMS" for team in owners.unmanaged}
     return {team: goes[team] for team in owners.teams if team in goes}
 
 

@@ -110,7 +110,7 @@ def _updates(
             yield Pending(team_id=team_id, rank=rank, wanted=wanted)
     for place, team_id in enumerate(sorted(standing.marked)):
         wanted = {"name": names[team_id]}
-        reason = "its group has left the directory"
+        reason = owners.why_nobodys(team_id)
         yield Pending(team_id=team_id, rank=(-1, place), wanted=wanted, reason=reason)
 
 

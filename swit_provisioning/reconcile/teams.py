@@ -52,6 +52,15 @@ class Owners:
     group_of: Mapping[str, str]
     left: frozenset[str]
     unmanaged: frozenset[str]
+    doubles: frozenset[str]
+    """Those left or unmanaged that could be a group's, but it has another."""
+
+    def why_nobodys(self, team_id: str) -> str:
+        """Why a team that is left or unmanaged is no group's."""
+        if team_id in self.doubles:
+            return "its group has another team"
+        left = team_id in self.left
+        return "its group has left the directory" if left else "no group stands behind it"
 
 
 def read_teams(swit: SwitState) -> dict[str, Team]:
@@ -87,7 +96,8 @@ def find_owners(
     own = frozenset(_own(teams, root))
     matching = _Matching(groups, teams, own, policy, memory)
     kept = frozenset(matching.kept()) - own
-    members = _members_of(swit.memberships, matching.contested())
+    contested = matching.contested()
+    members = _members_of(swit.memberships, contested)
     team_of = matching.match(kept, wanted_members, members)
     rest = set(teams) - own - kept - set(team_of.values())
     remembered = set(memory.groups.values())
@@ -106,6 +116,7 @@ def find_owners(
         group_of={team: key for key, team in team_of.items()},
         left=frozenset(left),
         unmanaged=frozenset(unmanaged),
+        doubles=frozenset(contested & (left | unmanaged)),
     )
 
 

@@ -84,9 +84,9 @@ def _of_team(team_id: str, decided: Decisions, policy: Policy) -> str:
 
 
 def _of_nobodys(team_id: str, decided: Decisions, policy: Policy) -> str:
-    """No group stands behind the team, or none does any more."""
+    """A team that is left or unmanaged."""
     is_left = team_id in decided.owners.left
-    told = "Its group has left the directory" if is_left else "No group stands behind the team"
+    told = decided.owners.why_nobodys(team_id).capitalize()
     value = policy.team_removal if is_left else policy.unmanaged_teams
     setting = f"({'TEAM_REMOVAL' if is_left else 'UNMANAGED_TEAMS'}={value})."
     if team_id in decided.standing.goes:

@@ -214,6 +214,29 @@ def test_a_team_that_changes_twice_has_two_changes_with_two_names_and_reasons() 
     ]
 
 
+@pytest.mark.parametrize(
+    ("policy", "named"), [(Policy(), "Twice"), (Policy(team_removal="mark"), "(removed) Twice")]
+)
+def test_a_second_team_of_one_group_is_not_said_to_be_of_a_group_that_left(
+    policy: Policy, named: str
+) -> None:
+    swit = organisation(team("T1", "Sales", of=0), team("T2", "Twice", of=0))
+    (change,) = attempt(directory(group(0, "Sales")), swit, policy).plan.changes
+    assert (change.object_id, change.after.get("name", "Twice")) == ("T2", named)
+    assert change.reason == "its group has another team"
+
+
+def test_a_second_team_that_no_dn_ties_to_the_group_is_called_unmanaged_too() -> None:
+    keyed = replace(group(0, "Sales"), directory_id="11111111-1111-1111-1111-111111111111")
+    swit = organisation(team("T1", "Sales"), team("T2", "Twice"))
+    for team_id in ("T1", "T2"):
+        swit.teams[team_id].reference = keyed.directory_id
+    policy = Policy(unmanaged_teams="delete", reference_attribute="entryUUID")
+    (change,) = attempt(directory(keyed), swit, policy).plan.changes
+    assert change.change_id == "team.delete:T2"
+    assert change.reason == "its group has another team: UNMANAGED_TEAMS"
+
+
 def test_another_reference_is_told_by_what_it_was_and_becomes() -> None:
     """The settings ask for ids now: the team is keyed anew in place."""
     swit = organisation(team("T1", "A", of=0))

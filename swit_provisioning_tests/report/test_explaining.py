@@ -309,7 +309,7 @@ def test_a_group_without_a_name_gets_no_team() -> None:
 @pytest.mark.parametrize(
     ("policy", "of", "says", "does"),
     [
-        (Policy(), None, "No group stands behind the team: it is left as it is", []),
+        (Policy(), None, "No group stands behind it: it is left as it is", []),
         (Policy(unmanaged_teams="delete"), None, "deleted (UNMANAGED_TEAMS=delete)",
          ["team.delete"]),
         (Policy(), 4, "Its group has left the directory: it is deleted", ["team.delete"]),
@@ -333,6 +333,12 @@ def test_a_team_that_must_stay_for_the_one_below_it_says_so() -> None:
     found = the_team(asked("T1", directory(), swit))
     assert "a team that stays is below it" in found.consequence.rule
     assert [finding.kind for finding in found.consequence.findings] == ["team kept"]
+
+
+def test_a_second_team_of_one_group_says_that_the_group_has_another() -> None:
+    swit = organisation(team("T1", "Sales", of=0), team("T2", "Twice", of=0))
+    rule = the_team(asked("T2", directory(group(0, "Sales")), swit)).consequence.rule
+    assert rule == "Its group has another team: it is deleted (TEAM_REMOVAL=delete)."
 
 
 def test_swits_own_teams_are_never_touched() -> None:
