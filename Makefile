@@ -27,8 +27,8 @@ dev: $(READY) ## the Dagster UI on the sandbox organisation
 system: ## the programs that the tests need (slapd, ldap-utils, Samba, PostgreSQL, nginx, chromium)
 	@bash .ci/system-packages
 
-test: $(READY) system ## all tests
-	$(BIN)/pytest
+test: $(READY) system ## all tests, in two processes
+	$(BIN)/pytest --numprocesses=2 --no-loadscope-reorder
 
 mutants: ## break reconcile/ in thousands of ways, and see that its tests notice (hours; MUTANTS='*reconcile.order*')
 	$(PYTHON) -m venv $(VENV)-mutants

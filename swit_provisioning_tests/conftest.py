@@ -5,12 +5,42 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from swit_provisioning.settings import Settings
 
 # How long one example takes says something about the machine.
 hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+_LONGEST = ("integration", "reconcile", "reliability")
+_IN_ONE_PROCESS = {
+    "browser": "one `dagster dev`",
+    "incidents": "one company, settled",
+    "test_active_directory.py": "one domain",
+    "test_bases.py": "one domain",
+    "test_renames.py": "one domain",
+}
+"""Folders and files -> what their tests share and is dear to start."""
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types here
+    """Which tests stay in one process, where several share them: those of a file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        shared = (_IN_ONE_PROCESS[part] for part in file.split("/") if part in _IN_ONE_PROCESS)
+        return next(shared, file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folders that take longest come first: no process is left waiting for one of them."""
+    items.sort(key=lambda item: item.path.parent.name not in _LONGEST)
 
 
 @pytest.fixture(autouse=True)

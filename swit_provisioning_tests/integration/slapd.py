@@ -16,6 +16,7 @@ import ldap3
 from swit_provisioning.directory.config import LdapConfig, ServerAddress
 from swit_provisioning_tests.integration.authority import Certificate
 from swit_provisioning_tests.integration.changes import Changes
+from swit_provisioning_tests.ports import free_port
 
 SUFFIX = "dc=example,dc=test"
 ADMIN = f"cn=admin,{SUFFIX}"
@@ -238,7 +239,7 @@ class Slapd:
             self._process.wait(_SECONDS)
 
     def _started(self) -> bool:
-        self.port, self.tls_port = _free_port(), _free_port()
+        self.port, self.tls_port = free_port(), free_port()
         urls = f"ldap://127.0.0.1:{self.port} ldaps://127.0.0.1:{self.tls_port}"
         with (self.folder / "slapd.log").open("ab") as log:
             # -d 0: stay in the foreground, so that it ends with us.
@@ -267,10 +268,3 @@ class Slapd:
 
     def _succeeded(self, connection: ldap3.Connection, dn: str) -> None:
         assert connection.result["result"] == 0, f"{dn}: {connection.result}"
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
