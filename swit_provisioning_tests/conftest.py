@@ -13,14 +13,16 @@ from swit_provisioning.settings import Settings
 # How long one example takes says something about the machine.
 hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("untimed")
+# Nor does how wide somebody's terminal is; xdist gives its processes a width.
+os.environ.pop("COLUMNS", None)
 
 _LONGEST = ("integration", "reconcile", "reliability")
 _IN_ONE_PROCESS = {
-    "browser": "one `dagster dev`",
-    "incidents": "one company, settled",
-    "test_active_directory.py": "one domain",
-    "test_bases.py": "one domain",
-    "test_renames.py": "one domain",
+    "/browser/": "one `dagster dev`",
+    "/incidents/": "one company, settled",
+    "/integration/test_active_directory.py": "one domain",
+    "/integration/test_bases.py": "one domain",
+    "/integration/test_renames.py": "one domain",
 }
 """Folders and files -> what their tests share and is dear to start."""
 
@@ -30,7 +32,7 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types he
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        shared = (_IN_ONE_PROCESS[part] for part in file.split("/") if part in _IN_ONE_PROCESS)
+        shared = (what for part, what in _IN_ONE_PROCESS.items() if part in file)
         return next(shared, file)
 
 
