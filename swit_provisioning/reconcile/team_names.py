@@ -53,7 +53,7 @@ def choose_names(
     """Those called as their group already come first, then groups in directory order."""
     wanted: dict[str, str] = {}
     taken = _never_given_away(owners, standing, policy)
-    fits_pattern = matcher(filter(is_pattern, policy.teams_to_keep), name_key)
+    is_kept = matcher(policy.teams_to_keep, name_key)
     homeless: list[tuple[str, Group]] = []
     missing: set[str] = set()
     for key, group in groups.items():
@@ -68,7 +68,7 @@ def choose_names(
         else:
             homeless.append((team or group.new_team, group))
     for team_id, group in homeless:
-        name = _new_name(group, taken, fits_pattern)
+        name = _new_name(group, taken, is_kept)
         if name is None:
             missing.add(group.key)
         else:
@@ -127,11 +127,11 @@ def _kept_name(present: str, group: Group, taken: set[str]) -> str | None:
     return None
 
 
-def _new_name(group: Group, taken: set[str], fits_pattern: Callable[[str], bool]) -> str | None:
+def _new_name(group: Group, taken: set[str], is_kept: Callable[[str], bool]) -> str | None:
     """The first of the group's names that is free, numbered if need be; `None`: all are kept."""
     for wanted in group.names:
         free = (name for name in numbered(wanted) if name_key(name) not in taken)
         for name in islice(free, _MOST_KEPT_NAMES_PASSED):
-            if not fits_pattern(name_key(name)):
+            if not is_kept(name_key(name)):
                 return name
     return None

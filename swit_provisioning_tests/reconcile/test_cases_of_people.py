@@ -207,3 +207,10 @@ def test_one_without_a_name_keeps_no_other_from_an_account() -> None:
     nameless = replace(BOB, names=("",))
     trial = attempt(directory(users=[nameless, person(2, "new@x")]), organisation(users=[]))
     assert [values["email"] for _, values in trial.after.calls] == ["new@x"]
+
+
+def test_of_several_numbers_the_one_that_swit_has_stays_however_it_is_written() -> None:
+    swit = organisation()
+    swit.users["ann"].phone = "+1-23"
+    ann = replace(ANN, phones=("+1 11", "+1 23"))
+    assert attempt(directory(users=[ann]), swit).after.calls == []

@@ -189,6 +189,36 @@ def test_names_that_two_new_teams_need_are_freed_along_both_chains() -> None:
     ]
 
 
+def test_a_holder_whose_way_another_one_has_to_clear_first_is_updated_whole_too() -> None:
+    """T1 goes below T2, which is below it until T2's own name is needed."""
+    teams = team("T1", "X", of=0), team("T2", "Y", of=1, below="T1")
+    groups = group(0, "Z", below=[1]), group(1, "W"), group(2, "Y"), group(3, "X")
+    assert calls(organisation(*teams), *groups)[:2] == [
+        update("T2", name="W", parent="T0"),
+        update("T1", name="Z", parent="T2"),
+    ]
+
+
+def test_who_stays_put_is_renamed_before_those_that_have_a_place() -> None:
+    """The group above it has no name, so no team."""
+    teams = team("T1", "A", of=0), team("T2", "B", of=1)
+    groups = group(0, "Y"), group(1, "Z", below=[2]), group(2, "")
+    assert calls(organisation(*teams), *groups) == [
+        update("T2", name="Z"),
+        update("T1", name="Y"),
+    ]
+
+
+def test_two_teams_that_are_marked_get_two_names() -> None:
+    """The number of the one is the name of the other."""
+    teams = team("T1", "A", of=0), team("T2", "A (2)", of=1), team("T3", "(removed) A")
+    plan = attempt(directory(), organisation(*teams), Policy(team_removal="mark")).plan
+    assert [(c.object_id, c.after) for c in plan.changes] == [
+        ("T1", {"name": "(removed) A (2)"}),
+        ("T2", {"name": "(removed) A (2) (2)"}),
+    ]
+
+
 def test_a_team_that_is_marked_says_why() -> None:
     swit = organisation(team("T1", "A", of=0))
     (change,) = attempt(directory(), swit, Policy(team_removal="mark")).plan.changes
