@@ -16,7 +16,18 @@ hypothesis.settings.load_profile("untimed")
 # Nor does how wide somebody's terminal is; xdist gives its processes a width.
 os.environ.pop("COLUMNS", None)
 
-_LONGEST = ("integration", "reconcile", "reliability")
+_LONGEST = (
+    "/reliability/test_two_hundred_nights.py",
+    "/reconcile/test_specification.py",
+    "/browser/",
+    "/reliability/",
+    "/integration/",
+    "/messages/",
+    "/incidents/",
+    "/reconcile/",
+    "",
+)
+"""Folders and files, those first that take longest: no process is left with one of them."""
 _IN_ONE_PROCESS = {
     "/browser/": "one `dagster dev`",
     "/incidents/": "one company, settled",
@@ -41,8 +52,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The folders that take longest come first: no process is left waiting for one of them."""
-    items.sort(key=lambda item: item.path.parent.name not in _LONGEST)
+    """What takes longest comes first."""
+    items.sort(
+        key=lambda item: next(n for n, part in enumerate(_LONGEST) if part in item.path.as_posix())
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -44,7 +44,7 @@ class DagsterWeb:
     def ask(self, query: str, **variables: Any) -> Any:  # noqa: ANN401 - JSON
         """The `data` of the answer to a GraphQL query."""
         answer = self.web.post(
-            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=10
+            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60
         )
         answer.raise_for_status()
         return answer.json()["data"]

@@ -11,7 +11,7 @@ from typing import Self
 
 from swit_provisioning_tests.browser.waiting import until
 
-_STOP_SECONDS = 30
+_STOP_SECONDS = 120
 _LOG_CHARACTERS = 4000
 
 

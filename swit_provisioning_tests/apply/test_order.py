@@ -14,7 +14,7 @@ from swit_provisioning_tests.apply.changes import (
     update_team,
 )
 
-PATIENCE = 10
+PATIENCE = 60
 
 
 def test_what_has_nothing_to_do_with_one_another_waits_for_nobody() -> None:

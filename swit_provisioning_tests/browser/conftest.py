@@ -7,7 +7,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from swit_provisioning.sandbox.organisation import Organisation
 from swit_provisioning.sandbox.server import SandboxServer
@@ -16,6 +16,8 @@ from swit_provisioning_tests.browser.dagster_dev import DagsterDev
 from swit_provisioning_tests.browser.people_file import PeopleFile
 from swit_provisioning_tests.browser.pictures import Pictures
 
+# A limit, not a wait: the machine may have much else to do.
+expect.set_options(timeout=60_000)
 _WITHOUT_ACCOUNT = 2
 _FAILED = pytest.StashKey[bool]()
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -12,7 +12,7 @@ from swit_provisioning_tests.dagster_web import DagsterWeb
 from swit_provisioning_tests.ports import free_port
 from swit_provisioning_tests.processes import Program
 
-_START_SECONDS = 60
+_START_SECONDS = 180
 
 
 class DagsterDev(DagsterWeb):

@@ -6,7 +6,7 @@ from typing import Final, Self
 from playwright.sync_api import Locator, Page, expect
 
 LOCATION: Final = "swit_provisioning"
-_RUN_MILLISECONDS: Final = 90_000
+_RUN_MILLISECONDS: Final = 240_000
 """How long a run may take; the daemon looks at its queue every 5 seconds."""
 _ENDED: Final = re.compile(r"^(Success|Failure|Canceled)$")
 

@@ -88,7 +88,7 @@ def test_a_sync_that_the_command_line_started_is_re_executed_in_the_ui(
         cwd=tmp_path,
         capture_output=True,
         check=False,
-        timeout=90,
+        timeout=240,
     )
     assert command.returncode == 1, command.stderr.decode()
     swit.faults.clear()

@@ -126,7 +126,7 @@ def test_it_goes_through_once_somebody_approves_it_and_the_journal_says_who(
         cwd=tmp_path,
         capture_output=True,
         check=True,
-        timeout=90,
+        timeout=240,
     )
     last = json.loads(told.stdout)["entries"][-1]
     assert last["run_id"] == run.run_id

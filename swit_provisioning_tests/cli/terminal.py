@@ -13,8 +13,8 @@ from typing import Final, Self
 from swit_provisioning_tests.browser.waiting import until
 
 PROGRAM: Final = Path(sys.executable).with_name("swit-provisioning")
-_START_SECONDS: Final = 60
-_END_SECONDS: Final = 60
+_START_SECONDS: Final = 180
+_END_SECONDS: Final = 180
 
 
 class Terminal:

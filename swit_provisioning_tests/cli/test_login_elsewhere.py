@@ -16,7 +16,7 @@ from swit_provisioning.cli.main import main
 from swit_provisioning.sandbox.rules import Behaviour
 from swit_provisioning_tests.cli.conftest import Desk
 
-_SECONDS = 30
+_SECONDS = 120
 _TABLE = """CREATE TABLE service_accounts (username VARCHAR(30) PRIMARY KEY,
     access_token TEXT NOT NULL, refresh_token TEXT NOT NULL,
     created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)

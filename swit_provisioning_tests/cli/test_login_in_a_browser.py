@@ -15,7 +15,7 @@ from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.cli.conftest import Desk
 from swit_provisioning_tests.cli.terminal import Terminal
 
-_SECONDS = 30
+_SECONDS = 120
 _OPENS = """
 import pathlib, sys, urllib.request
 pathlib.Path({file!r}).write_bytes(urllib.request.urlopen(sys.argv[1]).read())

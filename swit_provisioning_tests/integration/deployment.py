@@ -22,7 +22,7 @@ from swit_provisioning_tests.processes import Program
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 SERVICES: Final = ("code", "web", "review", "daemon", "gateway")
 _NEEDS_SETTINGS: Final = frozenset({"code", "gateway"})
-_START_SECONDS: Final = 120
+_START_SECONDS: Final = 240
 _PORTS: Final = {"4000": "code", "3000": "web", "3001": "review"}
 
 

@@ -12,7 +12,7 @@ from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.cli.terminal import Terminal
 
 KEY: Final = "key-of-the-gateway-4c1d"
-_SECONDS: Final = 60
+_SECONDS: Final = 180
 
 
 class Client(requests.Session):

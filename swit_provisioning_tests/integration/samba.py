@@ -33,7 +33,7 @@ READER_LOGIN = f"reader@{REALM}"
 READER_PASSWORD = "reads: äöü ✓ 1"
 
 _PORTS = (389, 636, 3268, 3269)
-_SECONDS = 30
+_SECONDS = 120
 _CONFIGURATION = """\
 [global]
 netbios name = DC1

@@ -29,7 +29,7 @@ UNPAGED = f"cn=unpaged,ou=Services,{SUFFIX}"
 """An ordinary account that may not ask for pages."""
 PASSWORD = "reads: äöü ✓"
 
-_SECONDS = 10
+_SECONDS = 60
 _MODULES = "/usr/lib/ldap"
 _SCHEMA = "/etc/ldap/schema"
 

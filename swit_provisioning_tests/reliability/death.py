@@ -6,7 +6,7 @@ from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.reliability.forks import Copy
 
-_SECONDS = 60
+_SECONDS = 180
 
 
 class Death:

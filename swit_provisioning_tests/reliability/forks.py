@@ -17,7 +17,7 @@ from typing import Any, Self
 import swit_provisioning_tests
 
 _ROOT = Path(swit_provisioning_tests.__file__).parent.parent
-_SECONDS = 120
+_SECONDS = 300
 
 
 class Forks:

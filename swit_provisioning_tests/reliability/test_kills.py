@@ -13,7 +13,7 @@ def rows() -> dict[Series, Row]:
     return {row.series: row for row in all_rows()}
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("series", SERIES, ids=str)
 def test_a_run_killed_at_any_call_is_resumed_to_the_same_end(
     rows: dict[Series, Row], series: Series

@@ -17,7 +17,7 @@ from swit_provisioning_tests.reliability.forks import Copy, wait_for
 from swit_provisioning_tests.reliability.site import Site
 from swit_provisioning_tests.reliability.work import LOST_THE_LEASE
 
-SECONDS = 60
+SECONDS = 240
 
 
 @pytest.fixture
