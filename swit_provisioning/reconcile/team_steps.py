@@ -150,7 +150,7 @@ def _holders(work: _Work, create: Pending) -> list[str]:
     name: str | None = create.wanted["name"]
     while name is not None:
         team = work.calls.tree.holder(name)
-        if team is None or team in chain or team not in work.updates:
+        if team is None or team not in work.updates:
             break
         chain.append(team)
         name = work.updates[team].wanted.get("name")

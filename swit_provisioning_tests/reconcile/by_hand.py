@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from swit_provisioning_tests.reconcile.made_up import GROUP_DNS, USER_DNS
+from swit_provisioning_tests.reconcile.made_up import USER_DNS
 from swit_provisioning_tests.reconcile.specification.directory import (
     Directory,
     Entry,
@@ -14,7 +14,7 @@ from swit_provisioning_tests.reconcile.specification.organisation import (
     WhenParentIsDeleted,
 )
 
-DN = GROUP_DNS
+DN = [f"CN=g{number},OU=G,DC=x" for number in range(10)]
 Team = tuple[str, str, str, str, Sequence[str]]
 
 

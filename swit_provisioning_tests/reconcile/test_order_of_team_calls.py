@@ -70,23 +70,59 @@ def test_who_arrives_later_waits_for_who_arrives_before_though_it_could_go_at_on
     """T1 waits for T4's name; T2 waits for T1, and what is below T2 for T2. Nothing is sorted."""
     teams = (
         team("T9", "House", of=2),
+        team("T8", "Barn", of=5),
         team("T1", "Z", of=0),
         team("T2", "B", of=1),
-        team("T4", "A", of=3),
+        team("T4", "A", of=3, below="T8"),
         team("T5", "X", of=4, below="T2"),
     )
     wanted = (
         group(0, "A", below=[2]),
         group(1, "B", below=[2]),
         group(2, "House"),
-        group(3, "Y"),
+        group(3, "Y", below=[5]),
         group(4, "W", below=[1]),
+        group(5, "Barn"),
     )
     assert calls(organisation(*teams), *wanted) == [
         update("T4", name="Y"),
         update("T1", name="A", parent="T9"),
         update("T2", parent="T9"),
         update("T5", name="W"),
+    ]
+
+
+def test_who_lost_its_place_while_it_waited_for_its_turn_does_not_go_out_of_turn() -> None:
+    """T2 waits for T1 to be below T4, which goes below T3 meanwhile, which is below T2 till then.
+
+    T1 needs the name of T3, and T3 that of T2.
+    """
+    teams = (
+        team("T1", "A", of=1),
+        team("T2", "B", of=2),
+        team("T3", "C", of=3, below="T2"),
+        team("T4", "D", of=4),
+        team("T7", "House", of=7),
+        team("T8", "Barn", of=8, below="T7"),
+        team("T5", "E", of=5, below="T8"),
+    )
+    wanted = (
+        group(1, "C", below=[4]),
+        group(2, "Z", below=[4]),
+        group(3, "B"),
+        group(4, "E", below=[3]),
+        group(7, "House"),
+        group(8, "Barn", below=[7]),
+        group(5, "Y", below=[8]),
+    )
+    assert calls(organisation(*teams), *wanted) == [
+        update("T5", name="Y"),
+        update("T4", name="E", parent="T3"),
+        update("T2", name="Z"),
+        update("T3", name="B", parent="T0"),
+        update("T1", name="C", parent="T4"),
+        update("T2", parent="T4"),
+        ("team.sort", {"parent": "T0", "teams": ["T3", "T7", "TU"]}),
     ]
 
 
