@@ -67,14 +67,14 @@ def test_a_move_goes_before_the_renaming_of_what_is_below_it() -> None:
 
 
 def test_who_arrives_later_waits_for_who_arrives_before_though_it_could_go_at_once() -> None:
-    """T1 waits for T4's name; T2 waits for T1, and what is below T2 for T2. Nothing is sorted."""
+    """T2 waits for T4's name; T1 waits for T2, and what is below T1 for T1. Nothing is sorted."""
     teams = (
         team("T9", "House", of=2),
         team("T8", "Barn", of=5),
-        team("T1", "Z", of=0),
-        team("T2", "B", of=1),
+        team("T2", "Z", of=0),
+        team("T1", "B", of=1),
         team("T4", "A", of=3, below="T8"),
-        team("T5", "X", of=4, below="T2"),
+        team("T5", "X", of=4, below="T1"),
     )
     wanted = (
         group(0, "A", below=[2]),
@@ -86,8 +86,8 @@ def test_who_arrives_later_waits_for_who_arrives_before_though_it_could_go_at_on
     )
     assert calls(organisation(*teams), *wanted) == [
         update("T4", name="Y"),
-        update("T1", name="A", parent="T9"),
-        update("T2", parent="T9"),
+        update("T2", name="A", parent="T9"),
+        update("T1", parent="T9"),
         update("T5", name="W"),
     ]
 

@@ -170,3 +170,9 @@ def test_that_another_team_has_its_name_is_told_of_a_team_that_is_there_too() ->
     assert trial.after.calls == []
     (taken,) = (f for f in trial.plan.findings if f.kind == "name taken")
     assert (taken.subject, taken.side) == (DN[0], "swit")
+
+
+def test_a_team_whose_group_has_lost_its_name_keeps_its_own_and_moves() -> None:
+    swit = organisation(team("T1", "A", of=0), team("T2", "B", of=1))
+    trial = attempt(directory(group(0, " ", below=[1]), group(1, "B")), swit)
+    assert trial.after.calls == [("team.update", {"team": "T1", "parent": "T2"})]
