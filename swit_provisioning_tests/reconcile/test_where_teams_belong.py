@@ -176,3 +176,9 @@ def test_a_team_whose_group_has_lost_its_name_keeps_its_own_and_moves() -> None:
     swit = organisation(team("T1", "A", of=0), team("T2", "B", of=1))
     trial = attempt(directory(group(0, " ", below=[1]), group(1, "B")), swit)
     assert trial.after.calls == [("team.update", {"team": "T1", "parent": "T2"})]
+
+
+def test_a_new_group_gets_no_name_that_another_groups_team_keeps() -> None:
+    swit = organisation(team("T1", "Sales", of=0))
+    trial = attempt(directory(group(0, "Sales"), group(1, "sales")), swit)
+    assert [values["name"] for _, values in trial.after.calls] == ["sales (2)"]
