@@ -158,6 +158,18 @@ def test_of_three_that_hand_names_on_against_their_order_all_go_out_of_turn() ->
     ]
 
 
+def test_two_that_swap_names_do_so_beside_one_that_has_waited_for_a_third() -> None:
+    teams = (team(f"T{number + 1}", name, of=number) for number, name in enumerate("ABCD"))
+    wanted = group(0, "D"), group(1, "C"), group(2, "B"), group(3, "E")
+    assert calls(organisation(*teams), *wanted) == [
+        update("T4", name="E"),
+        update("T1", name="D"),
+        update("T3", name="(moving) C"),
+        update("T2", name="C"),
+        update("T3", name="B"),
+    ]
+
+
 def test_who_steps_aside_with_a_name_of_its_own_takes_the_reference_along() -> None:
     """T1 can't move below T2 before T2 has left it, and T2 needs its name for that."""
     first = replace(group(0, "C", below=[1]), directory_id="one")
