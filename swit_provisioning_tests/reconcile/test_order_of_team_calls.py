@@ -257,6 +257,14 @@ def test_who_stays_put_is_renamed_before_those_that_have_a_place() -> None:
     ]
 
 
+def test_marked_teams_are_renamed_before_all_others() -> None:
+    swit = organisation(team("T1", "A", of=0), team("T2", "Old", of=1))
+    assert calls(swit, group(0, "B"), policy=Policy(team_removal="mark")) == [
+        update("T2", name="(removed) Old"),
+        update("T1", name="B"),
+    ]
+
+
 def test_two_teams_that_are_marked_get_two_names() -> None:
     """The number of the one is the name of the other."""
     teams = team("T1", "A", of=0), team("T2", "A (2)", of=1), team("T3", "(removed) A")
