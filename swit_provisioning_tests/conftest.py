@@ -13,7 +13,7 @@ from swit_provisioning.settings import Settings
 # How long one example takes says something about the machine.
 hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("untimed")
-# Nor does how wide somebody's terminal is; xdist gives its processes a width.
+# How wide a terminal is says nothing of the program; a process of xdist's has 80 columns.
 os.environ.pop("COLUMNS", None)
 
 _LONGEST = (
