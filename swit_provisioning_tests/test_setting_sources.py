@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.setting_sources import ShownSetting, shown_settings, unknown_variables
+from swit_provisioning.setting_sources import (
+    ShownSetting,
+    misspelled_settings,
+    shown_settings,
+    unknown_variables,
+)
 from swit_provisioning.settings import SECRETS, Settings
 
 
@@ -66,3 +71,44 @@ def test_what_looks_like_a_misspelt_setting_is_named_with_the_one_that_is_meant(
         "SHEDULE_TIME": "SCHEDULE_TIME",
         "SWIT_COLOUR": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MAX_DEACTIVATION", "MAX_DEACTIVATIONS"),
+        ("MAX_DAECTIVATIONS", "MAX_DEACTIVATIONS"),
+        ("MAXDEACTIVATIONS", "MAX_DEACTIVATIONS"),
+        ("DISABLED_ACTION", "DISABLED_ACTIONS"),
+        ("UNMANGED_USER", "UNMANAGED_USERS"),
+        ("TEAM_TO_EXCLUDE", "TEAMS_TO_EXCLUDE"),
+        ("LDAP_PASSWORD_FIEL", "LDAP_PASSWORD_FILE"),
+        ("LDAP_TSL", "LDAP_TLS"),
+    ],
+)
+def test_a_name_that_is_one_or_two_letters_from_a_setting_is_a_misspelled_setting(
+    name: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "5")
+    assert misspelled_settings() == {name: meant}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HOSTS", "POST", "PORTS", "HOME", "LDAP_HOST", "LDAP_SERVER_HOST", "LDAP_SERVICE_PORT",
+        "LDAP_USER_DN", "LDAP_URL", "DAGSTER_HOST", "MAX_JOBS", "SWIT_COLOUR",
+    ],
+)  # fmt: skip
+def test_a_variable_of_another_program_is_no_misspelled_setting(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "5")
+    assert misspelled_settings() == {}
+
+
+def test_a_misspelled_name_that_is_empty_is_no_setting_and_no_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MAX_DEACTIVATION", "")
+    assert misspelled_settings() == {}

@@ -1,13 +1,16 @@
-"""What all commands share: `--json`, `--no-names`, and how one ends."""
+"""What all commands share: `--json`, `--no-names`, the settings, and how one ends."""
 
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from swit_provisioning.cli.errors import exit_code_of
+
+if TYPE_CHECKING:
+    from swit_provisioning.settings import Settings
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output."
@@ -16,6 +19,30 @@ json_option = click.option(
 no_names_option = click.option(
     "--no-names", is_flag=True, help="Codes in place of people's names, addresses and numbers."
 )
+
+
+def load_settings(*, writes: bool = False) -> "Settings":
+    """The settings. Warns of misspelled variables; a command that `writes` to Swit refuses them.
+
+    Raises:
+        SettingsError: with every problem at once.
+
+    """
+    # Not at the top: `--help` needs no settings.
+    from swit_provisioning.cli.console import errors  # noqa: PLC0415
+    from swit_provisioning.setting_sources import (  # noqa: PLC0415
+        refuse_misspelled_settings,
+        unknown_variables,
+    )
+    from swit_provisioning.settings import Settings  # noqa: PLC0415
+
+    if writes:
+        refuse_misspelled_settings()
+    for name, meant in unknown_variables().items():
+        if meant:
+            said = f"Warning: nothing reads {name}: {meant} may be meant."
+            errors().print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    return Settings.load()
 
 
 def exits(command: Callable[..., int]) -> Callable[..., None]:

@@ -17,6 +17,7 @@ from swit_provisioning.cli.console import output
 from swit_provisioning.cli.errors import EXIT_CODES
 from swit_provisioning.sandbox.sample import sample_directory_path
 from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.setting_sources import misspelled_settings
 from swit_provisioning.settings import Settings
 
 Directory = dict[str, list[dict[str, Any]]]
@@ -63,6 +64,8 @@ def _point_at(server: SandboxServer, people: Path, home: Path) -> None:
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
         os.environ.pop(f"{name.upper()}_FILE", None)
+    for name in misspelled_settings():
+        os.environ.pop(name, None)
     os.environ |= {
         "IS_RUNNING_LOCALLY": "True",
         "DAGSTER_HOME": str(home),

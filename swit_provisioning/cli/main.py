@@ -11,7 +11,7 @@ import click
 
 from swit_provisioning import __version__
 from swit_provisioning.cli import operations, upkeep
-from swit_provisioning.cli.command import exits, json_option, no_names_option
+from swit_provisioning.cli.command import exits, json_option, load_settings, no_names_option
 from swit_provisioning.sandbox.port import SANDBOX_PORT
 
 
@@ -57,7 +57,6 @@ def login(
 ) -> int:
     """Store an administrator's login: in a browser here, or in one of the other ways."""
     from swit_provisioning.cli import login as ways
-    from swit_provisioning.settings import Settings
 
     if sum((paste, from_stdin, import_from is not None)) > 1:
         message = "--paste, --from-stdin and --import are three ways; choose one."
@@ -65,7 +64,7 @@ def login(
     if read_only and (from_stdin or import_from):
         message = "--read-only is asked of Swit; a pair that is given has its scopes already."
         raise click.UsageError(message)
-    settings = Settings.load()
+    settings = load_settings()
     if from_stdin:
         return ways.log_in_from_stdin(settings)
     if import_from is not None:
@@ -94,9 +93,8 @@ def _pasted() -> str:
 def check(*, csv: Path | None, send_message: bool) -> int:
     """Read both sides and say what is there. Writes nothing to either."""
     from swit_provisioning.cli.check import check_both_sides
-    from swit_provisioning.settings import Settings
 
-    return check_both_sides(Settings.load(), csv, send_message=send_message)
+    return check_both_sides(load_settings(), csv, send_message=send_message)
 
 
 @main.command()
@@ -106,9 +104,8 @@ def check(*, csv: Path | None, send_message: bool) -> int:
 def plan(*, as_json: bool, no_names: bool) -> int:
     """Make, store and print a plan. Writes nothing to Swit."""
     from swit_provisioning.cli import commands
-    from swit_provisioning.settings import Settings
 
-    return commands.plan(Settings.load(), as_json=as_json, no_names=no_names)
+    return commands.plan(load_settings(), as_json=as_json, no_names=no_names)
 
 
 @main.command()
@@ -141,14 +138,13 @@ def apply(
     """
     from swit_provisioning.cli import commands
     from swit_provisioning.reconcile.part import Choice
-    from swit_provisioning.settings import Settings
 
     try:
         Choice.of(only, exclude, limit or 0)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     return commands.apply(
-        Settings.load(),
+        load_settings(writes=True),
         plan_id,
         approve=approve,
         only=only,
@@ -167,9 +163,8 @@ def apply(
 def sync(*, as_json: bool, no_names: bool, run_id: UUID | None) -> int:
     """Plan, guards, apply: what the schedule does every night."""
     from swit_provisioning.cli import commands
-    from swit_provisioning.settings import Settings
 
-    settings = Settings.load()
+    settings = load_settings(writes=True)
     known = str(run_id) if run_id else None
     return commands.sync(settings, as_json=as_json, no_names=no_names, run_id=known)
 
@@ -184,9 +179,8 @@ def sync(*, as_json: bool, no_names: bool, run_id: UUID | None) -> int:
 def serve(*, behind_proxy: bool) -> int:
     """Answer over HTTP: start a sync, log in, health, state, metrics (docs/gateway.md)."""
     from swit_provisioning.cli.serve import serve_gateway
-    from swit_provisioning.settings import Settings
 
-    return serve_gateway(Settings.load(), behind_proxy=behind_proxy)
+    return serve_gateway(load_settings(), behind_proxy=behind_proxy)
 
 
 @main.command()

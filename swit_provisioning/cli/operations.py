@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from swit_provisioning.cli.command import exits, json_option, no_names_option
+from swit_provisioning.cli.command import exits, json_option, load_settings, no_names_option
 from swit_provisioning.cli.since import Since
 
 _reason = click.option("--reason", metavar="TEXT", required=True, help="Why; recorded.")
@@ -18,9 +18,8 @@ _reason = click.option("--reason", metavar="TEXT", required=True, help="Why; rec
 def status(*, as_json: bool) -> int:
     """Say how things stand: last and next run, pause, lease, token, plans that wait."""
     from swit_provisioning.cli.status import show_status
-    from swit_provisioning.settings import Settings
 
-    return show_status(Settings.load(), as_json=as_json)
+    return show_status(load_settings(), as_json=as_json)
 
 
 @click.command()
@@ -41,9 +40,8 @@ def settings(*, as_json: bool) -> int:
 def pause(*, until: str | None, reason: str) -> int:
     """Let no scheduled run write until T, or until `resume`."""
     from swit_provisioning.cli.pausing import pause_runs
-    from swit_provisioning.settings import Settings
 
-    return pause_runs(Settings.load(), until=until, why=reason)
+    return pause_runs(load_settings(), until=until, why=reason)
 
 
 @click.command()
@@ -51,9 +49,8 @@ def pause(*, until: str | None, reason: str) -> int:
 def resume() -> int:
     """End a pause."""
     from swit_provisioning.cli.pausing import resume_runs
-    from swit_provisioning.settings import Settings
 
-    return resume_runs(Settings.load())
+    return resume_runs(load_settings())
 
 
 @click.command()
@@ -63,9 +60,8 @@ def resume() -> int:
 def plans(*, limit: int, as_json: bool) -> int:
     """List the stored plans, newest first, and what has become of each."""
     from swit_provisioning.cli.plans import list_plans
-    from swit_provisioning.settings import Settings
 
-    return list_plans(Settings.load(), limit=limit, as_json=as_json)
+    return list_plans(load_settings(), limit=limit, as_json=as_json)
 
 
 @click.command()
@@ -86,15 +82,14 @@ def show(
     """Print a stored plan; of two, what differs between them."""
     from swit_provisioning.cli.comparing import show_difference
     from swit_provisioning.cli.plans import show_plan
-    from swit_provisioning.settings import Settings
 
     if other_plan_id is None:
-        return show_plan(Settings.load(), plan_id, as_json=as_json, no_names=no_names, html=html)
+        return show_plan(load_settings(), plan_id, as_json=as_json, no_names=no_names, html=html)
     if html is not None:
         message = "--html writes one plan. Name one, or leave --html out to compare two."
         raise click.UsageError(message)
     return show_difference(
-        Settings.load(), plan_id, other_plan_id, as_json=as_json, no_names=no_names
+        load_settings(), plan_id, other_plan_id, as_json=as_json, no_names=no_names
     )
 
 
@@ -105,9 +100,8 @@ def show(
 def approve(plan_id: str, *, reason: str) -> int:
     """Let this one plan past the limits that it breaks now."""
     from swit_provisioning.cli.plans import approve_plan
-    from swit_provisioning.settings import Settings
 
-    return approve_plan(Settings.load(), plan_id, why=reason)
+    return approve_plan(load_settings(), plan_id, why=reason)
 
 
 @click.command()
@@ -117,9 +111,8 @@ def approve(plan_id: str, *, reason: str) -> int:
 def reject(plan_id: str, *, reason: str) -> int:
     """Let these very changes never be applied, until somebody approves the plan."""
     from swit_provisioning.cli.plans import reject_plan
-    from swit_provisioning.settings import Settings
 
-    return reject_plan(Settings.load(), plan_id, why=reason)
+    return reject_plan(load_settings(), plan_id, why=reason)
 
 
 @click.command()
@@ -131,9 +124,8 @@ def reject(plan_id: str, *, reason: str) -> int:
 def history(*, user: str | None, team: str | None, since: datetime | None, as_json: bool) -> int:
     """Say what was done, when, by which run, with what answer."""
     from swit_provisioning.cli.history import show_history
-    from swit_provisioning.settings import Settings
 
-    return show_history(Settings.load(), user=user, team=team, since=since, as_json=as_json)
+    return show_history(load_settings(), user=user, team=team, since=since, as_json=as_json)
 
 
 @click.command()
@@ -147,9 +139,8 @@ def explain(who: str, *, as_json: bool, no_names: bool) -> int:
     WHO is an address, a name, a DN or an id. Both sides are read; nothing is written.
     """
     from swit_provisioning.cli.explain import explain_who
-    from swit_provisioning.settings import Settings
 
-    return explain_who(Settings.load(), who, as_json=as_json, no_names=no_names)
+    return explain_who(load_settings(), who, as_json=as_json, no_names=no_names)
 
 
 COMMANDS: Final = (status, settings, pause, resume, plans, show, approve, reject, explain, history)

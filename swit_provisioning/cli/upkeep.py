@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from swit_provisioning.cli.command import exits, json_option
+from swit_provisioning.cli.command import exits, json_option, load_settings
 
 
 @click.command()
@@ -14,9 +14,8 @@ from swit_provisioning.cli.command import exits, json_option
 def prune(*, dry_run: bool, as_json: bool) -> int:
     """Delete what is older than RETENTION_DAYS: plans, frames, runs and their events, journal."""
     from swit_provisioning.cli.pruning import prune_old_things
-    from swit_provisioning.settings import Settings
 
-    return prune_old_things(Settings.load(), dry_run=dry_run, as_json=as_json)
+    return prune_old_things(load_settings(), dry_run=dry_run, as_json=as_json)
 
 
 @click.command()
@@ -27,9 +26,8 @@ def prune(*, dry_run: bool, as_json: bool) -> int:
 def forget(who: str, *, anyway: bool, as_json: bool) -> int:
     """Replace a person in all that is kept by a code: WHO is an address, an id, a DN or a name."""
     from swit_provisioning.cli.forgetting import forget_person
-    from swit_provisioning.settings import Settings
 
-    return forget_person(Settings.load(), who, anyway=anyway, as_json=as_json)
+    return forget_person(load_settings(), who, anyway=anyway, as_json=as_json)
 
 
 @click.command()
@@ -38,9 +36,8 @@ def forget(who: str, *, anyway: bool, as_json: bool) -> int:
 def restored(*, reason: str) -> int:
     """Say that all came back from one backup: approvals are void, the next run only plans."""
     from swit_provisioning.cli.restoring import say_restored
-    from swit_provisioning.settings import Settings
 
-    return say_restored(Settings.load(), why=reason)
+    return say_restored(load_settings(), why=reason)
 
 
 COMMANDS: Final = (prune, forget, restored)

@@ -10,6 +10,7 @@ from swit_provisioning.resources.connections import settings_for
 from swit_provisioning.resources.dead_runs import bury
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.who import who_am_i
+from swit_provisioning.setting_sources import refuse_misspelled_settings
 from swit_provisioning.store.store import Store
 
 
@@ -51,6 +52,7 @@ class WriterResource(dg.ConfigurableResource[Writer]):
         if run is None or instance is None:
             message = "a writer needs a Dagster run: launch the job `sync` or `apply`"
             raise dg.DagsterInvariantViolationError(message)
+        refuse_misspelled_settings()
         with open_store(settings_for(context)) as store:
             writer = Writer(store, instance, run.run_id)
             try:

@@ -2,12 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.runs import instance
+from swit_provisioning.cli.runs import instance, run_job
 from swit_provisioning.definitions import defs
 from swit_provisioning.resources.who import who_am_i
 from swit_provisioning.settings import Settings
@@ -133,6 +134,34 @@ def test_settings_names_values_sources_and_misspelt_variables(
     assert result.exit_code == 0
     assert "nothing reads LDAP_SEARCH_BSE: LDAP_SEARCH_BASE may be meant" in result.output
     assert on_stage.server.client_secret not in result.output
+
+
+def test_a_misspelled_setting_is_a_warning_and_stops_every_run_that_would_write(
+    settled: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MAX_DEACTIVATION", "5")
+    (tmp_path / ".env").write_text("DISABLED_ACTION=all\n", encoding="utf-8")
+    settled.directory["users"].pop()
+    settled.write_directory()
+    for words in (("check",), ("plan", "--json"), ("status",), ("plans",)):
+        result = settled.run(*words)
+        assert result.exit_code == 0
+        assert "nothing reads MAX_DEACTIVATION: MAX_DEACTIVATIONS may be meant" in result.stderr
+        assert "nothing reads DISABLED_ACTION: DISABLED_ACTIONS may be meant" in result.stderr
+    plan_id = listed(settled)[0]["plan_id"]
+    for words in (("sync",), ("apply", plan_id)):
+        result = settled.run(*words)
+        assert result.exit_code == 2
+        assert "MAX_DEACTIVATION: there is no such setting, MAX_DEACTIVATIONS" in result.stderr
+        assert "DISABLED_ACTION: there is no such setting, DISABLED_ACTIONS" in result.stderr
+    by_the_daemon = run_job("sync")
+    assert not by_the_daemon.success
+    assert "MAX_DEACTIVATION: there is no such setting, MAX_DEACTIVATIONS" in by_the_daemon.message
+    assert settled.writes == []
+    monkeypatch.delenv("MAX_DEACTIVATION")
+    (tmp_path / ".env").unlink()
+    assert settled.run("sync").exit_code == 0
+    assert active(settled) == 19
 
 
 def test_while_paused_the_schedule_skips_its_run_and_says_why(
