@@ -24,7 +24,7 @@ demo: $(READY) ## the whole story on the sandbox organisation and the sample dir
 dev: $(READY) ## the Dagster UI on the sandbox organisation
 	$(BIN)/swit-provisioning demo --ui
 
-system: ## the programs that the tests need (slapd, ldap-utils, Samba, PostgreSQL, nginx, chromium)
+system: ## the programs that the tests need (slapd, 389 Directory Server, ldap-utils, Samba, PostgreSQL, nginx, chromium)
 	@bash .ci/system-packages
 
 test: $(READY) system ## all tests, in two processes

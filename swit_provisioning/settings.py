@@ -240,7 +240,13 @@ class Settings(ScheduleSettings):
         description="the key that a Swit team's reference carries: `distinguishedName`, "
         "`entryUUID` or `objectGUID`",
     )
-    ldap_page_size: int = Field(default=1000, ge=1, le=10000, description="entries a page")
+    ldap_page_size: int = Field(
+        default=1000,
+        ge=1,
+        le=10000,
+        description="entries a page; where the server limits the size of an answer, set it below"
+        " that limit (389 Directory Server: `200`)",
+    )
     ldap_timeout_seconds: int = Field(
         default=60, ge=1, description="how long the server may be silent"
     )

@@ -22,7 +22,11 @@ _ENCRYPT = "The server wants an encrypted connection: LDAP_TLS=ldaps or starttls
 _CUT_SHORT = "limit cut the answer short: raise it for the account that reads"
 _ADVICE: Mapping[int, str] = {
     3: f"The server's time {_CUT_SHORT}.",
-    4: f"The server's size {_CUT_SHORT} (OpenLDAP: limits dn.exact=... size=unlimited).",
+    4: (
+        f"The server's size {_CUT_SHORT} (OpenLDAP: limits dn.exact=... size=unlimited), or set"
+        " LDAP_PAGE_SIZE below the limit (389 Directory Server limits each page): try"
+        " LDAP_PAGE_SIZE=200."
+    ),
     7: "The server takes no password from anyone: ask who runs it.",
     8: _ENCRYPT,
     10: (
@@ -30,7 +34,10 @@ _ADVICE: Mapping[int, str] = {
         " because that would send the password there: name the server that keeps it in"
         " LDAP_SERVER_DOMAIN."
     ),
-    11: f"The server's administrative {_CUT_SHORT}, or lower LDAP_PAGE_SIZE.",
+    11: (
+        f"The server's administrative {_CUT_SHORT} (389 Directory Server:"
+        " nsPagedLookThroughLimit of that account), or lower LDAP_PAGE_SIZE."
+    ),
     12: (
         "The server doesn't offer paged results to this account, without which a long answer"
         " can't be read safely: allow them."

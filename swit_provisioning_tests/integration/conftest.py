@@ -8,6 +8,7 @@ import pytest
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.integration import company, domain
 from swit_provisioning_tests.integration.authority import certificate
+from swit_provisioning_tests.integration.directory_server_389 import DirectoryServer389
 from swit_provisioning_tests.integration.gateway_site import Site, gateway_site
 from swit_provisioning_tests.integration.samba import SambaDomain
 from swit_provisioning_tests.integration.slapd import Slapd
@@ -23,6 +24,13 @@ def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
     folder = tmp_path_factory.mktemp("slapd")
     with Slapd(folder, certificate(folder), ldif=company.people_ldif()) as server:
         server.add_groups(company.group_members())
+        yield server
+
+
+@pytest.fixture(scope="session")
+def directory_server_389(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectoryServer389]:
+    """A small company on a 389 Directory Server; tests only read it."""
+    with DirectoryServer389(tmp_path_factory.mktemp("389ds")) as server:
         yield server
 
 

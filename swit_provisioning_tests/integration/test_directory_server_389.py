@@ -1,0 +1,75 @@
+"""What only 389 Directory Server has, on a real one: its locks, kinds of groups, ids and limits."""
+
+import pytest
+
+from swit_provisioning.directory.errors import DirectoryIncompleteError
+from swit_provisioning.directory.ldap_server import LdapDirectory
+from swit_provisioning.reconcile.dn import dn_key
+from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning_tests.integration.directory_server_389 import (
+    LIMITED,
+    DirectoryServer389,
+    dn,
+    group,
+)
+
+
+@pytest.fixture(scope="module")
+def state(directory_server_389: DirectoryServer389) -> DirectoryState:
+    return LdapDirectory(directory_server_389.config()).read()
+
+
+def test_the_server_is_recognised_and_read_over_starttls_and_ldaps(
+    directory_server_389: DirectoryServer389, state: DirectoryState
+) -> None:
+    over_ldaps = LdapDirectory(directory_server_389.config(directory_server_389.ldaps)).read()
+    assert state.facts.server_kind == over_ldaps.facts.server_kind == "389 Directory Server"
+    assert over_ldaps.users.equals(state.users)
+    assert over_ldaps.groups.equals(state.groups)
+    ids = [*state.users["directory_id"], *state.groups["directory_id"]]
+    assert not set(ids) & {*state.users["key"], *state.groups["key"]}
+    assert len(set(ids)) == len(ids)
+    assert state.findings.empty
+
+
+def test_accounts_that_are_locked_directly_or_by_a_role_are_disabled(state: DirectoryState) -> None:
+    """The role's lock is stored in no entry: the server computes it when it is asked by name."""
+    enabled = dict(zip(state.users["key"], state.users["enabled"], strict=True))
+    assert enabled == {
+        dn_key(dn("ann")): True,
+        dn_key(dn("ben")): True,
+        dn_key(dn("cid")): False,
+        dn_key(dn("dee")): False,
+    }
+
+
+def test_members_are_found_in_each_kind_of_group(state: DirectoryState) -> None:
+    rows = state.memberships[["group", "member"]].itertuples(index=False, name=None)
+    assert set(rows) == {
+        (dn_key(group(name)), dn_key(member))
+        for name, member in (
+            ("Z-Leaf", dn("ann")),
+            ("M-Mid", dn("ben")),
+            ("M-Mid", group("Z-Leaf")),
+            ("A-All", group("M-Mid")),
+            ("Unique", dn("ann")),
+            ("Posix", dn("ann")),
+            ("Posix", dn("ben")),
+        )
+    }
+
+
+def test_the_memberof_plugin_names_every_group_above(state: DirectoryState) -> None:
+    above = dict(zip(state.groups["dn"], state.groups["parents"], strict=True))
+    assert set(above[group("Z-Leaf")]) == {dn_key(group("M-Mid")), dn_key(group("A-All"))}
+    assert list(above[group("M-Mid")]) == [dn_key(group("A-All"))]
+
+
+def test_a_size_limit_is_met_by_smaller_pages_and_the_error_says_so(
+    directory_server_389: DirectoryServer389,
+) -> None:
+    with pytest.raises(DirectoryIncompleteError, match="after 3 entries") as caught:
+        LdapDirectory(directory_server_389.config(user=LIMITED)).read()
+    assert "LDAP_PAGE_SIZE=200" in str(caught.value)
+    small_pages = directory_server_389.config(user=LIMITED, page_size=2)
+    assert len(LdapDirectory(small_pages).read().users) == 4
