@@ -70,6 +70,18 @@ def test_every_link_in_the_documentation_leads_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+def test_each_section_on_performance_states_its_goals_once_and_as_its_table_has_them() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    found = re.split("^# ", page, flags=re.MULTILINE)[1:]
+    sections = {section.partition("\n")[0]: section for section in found}
+    for title, section in sections.items():
+        assert section.count("What is aimed at") <= 1, title
+    plans = sections["How fast a plan is made"]
+    seconds = re.findall(r"^\| [\d,]+ users,.*?\| [\d,]+ \| ([\d.]+) \|", plans, re.MULTILINE)
+    small, large = map(float, seconds)
+    assert f"at most eleven times the time ({large / small:.1f})" in plans
+
+
 def test_the_workspace_here_is_the_packages_own() -> None:
     own = ROOT / "swit_provisioning" / "workspace.yaml"
     assert (ROOT / "workspace.yaml").read_text(encoding="utf-8") == own.read_text(encoding="utf-8")
