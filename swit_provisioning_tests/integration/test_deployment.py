@@ -1,11 +1,9 @@
 """The services of `deploy/` as processes of their own, on PostgreSQL, with nginx in front."""
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,15 +26,13 @@ from swit_provisioning_tests.integration.deployment import (
     deployment,
 )
 from swit_provisioning_tests.integration.gateway_process import KEY
+from swit_provisioning_tests.integration.nginx import PASSWORDS, nginx
 from swit_provisioning_tests.integration.stage import settings
-from swit_provisioning_tests.ports import free_port
 from swit_provisioning_tests.postgresql import Postgresql, postgresql
-from swit_provisioning_tests.processes import Program
 from swit_provisioning_tests.receiver import Receiver
 
 _SECONDS = 240
 _CONFLICT = 409
-_PASSWORDS = {"ann": "launches: 1", "rob": "looks: 2"}
 _LAUNCH = """mutation ($job: String!) { launchRun(executionParams: {
     selector: {repositoryName: "__repository__", repositoryLocationName: "swit_provisioning",
                jobName: $job}, runConfigData: {}, mode: "default"})
@@ -104,86 +100,22 @@ def tls(folder: Path) -> Certificate:
 
 
 @pytest.fixture(scope="module")
-def front(nginx: Mapping[str, int]) -> str:
+def front(sites: Mapping[str, int]) -> str:
     """The address of nginx before the webservers, with the setting that is shipped."""
-    return f"https://127.0.0.1:{nginx['443']}"
+    return f"https://127.0.0.1:{sites['443']}"
 
 
 @pytest.fixture(scope="module")
-def gateway(nginx: Mapping[str, int]) -> str:
+def gateway(sites: Mapping[str, int]) -> str:
     """The same before the gateway."""
-    return f"https://127.0.0.1:{nginx['8443']}"
+    return f"https://127.0.0.1:{sites['8443']}"
 
 
 @pytest.fixture(scope="module")
-def nginx(deployed: Deployment, folder: Path, tls: Certificate) -> Iterator[Mapping[str, int]]:
+def sites(deployed: Deployment, folder: Path, tls: Certificate) -> Iterator[Mapping[str, int]]:
     """Both sites of nginx: the port that is written in the file -> the one it has here."""
-    ports = {"443": free_port(), "8443": free_port()}
-    with _nginx(folder, tls, deployed, ports) as program:
-
-        def answers() -> bool | None:
-            program.must_run()
-            try:
-                for port in ports.values():
-                    url = f"https://127.0.0.1:{port}"
-                    requests.get(url, verify=str(tls.authority), timeout=10)
-            except requests.ConnectionError:
-                return None
-            return True
-
-        until(answers, seconds=30, what=program.last_words)
+    with nginx(folder, tls, deployed.ports) as ports:
         yield ports
-
-
-@contextmanager
-def _nginx(
-    folder: Path, tls: Certificate, deployed: Deployment, ports: Mapping[str, int]
-) -> Iterator[Program]:
-    etc = folder / "nginx"
-    etc.mkdir()
-    lines = [f"{name}:{_hashed(password)}" for name, password in _PASSWORDS.items()]
-    (etc / "passwords").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    operators = f"ann http://127.0.0.1:{deployed.ports['web']};\n"
-    (etc / "operators.map").write_text(operators, encoding="utf-8")
-    shutil.copyfile(tls.certificate, etc / "tls.pem")
-    shutil.copyfile(tls.key, etc / "tls.key")
-    here = {
-        "/etc/swit-provisioning/": f"{etc}/",
-        **{f"listen {there} ssl": f"listen 127.0.0.1:{port} ssl" for there, port in ports.items()},
-        "127.0.0.1:3001": f"127.0.0.1:{deployed.ports['review']}",
-        "127.0.0.1:5000": f"127.0.0.1:{deployed.ports['gateway']}",
-    }
-    sites = [path.read_text("utf-8") for path in sorted((DEPLOY / "nginx").glob("*.conf"))]
-    shipped = "\n".join(sites)
-    for there, local in here.items():
-        assert there in shipped
-        shipped = shipped.replace(there, local)
-    (etc / "sites.conf").write_text(shipped, encoding="utf-8")
-    main = (
-        f"daemon off; error_log stderr; pid {etc}/pid; events {{}}"
-        f" http {{ access_log off; client_body_temp_path {etc}/body; proxy_temp_path {etc}/proxy;"
-        f" fastcgi_temp_path {etc}/f; uwsgi_temp_path {etc}/u; scgi_temp_path {etc}/s;"
-        f" include {etc}/sites.conf; }}"
-    )
-    if os.geteuid() == 0:
-        main = f"user root; {main}"
-    (etc / "nginx.conf").write_text(main, encoding="utf-8")
-    command = ["/usr/sbin/nginx", "-c", str(etc / "nginx.conf"), "-p", str(etc)]
-    environment = dict(os.environ)
-    with Program("nginx", command, environment=environment, folder=folder) as program:
-        yield program
-
-
-def _hashed(password: str) -> str:
-    """As `openssl passwd -6` writes it into nginx's password file."""
-    made = subprocess.run(
-        ["/usr/bin/openssl", "passwd", "-6", "-stdin"],
-        input=password,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return made.stdout.strip()
 
 
 def _runs(web: DagsterWeb, job: str) -> list[dict[str, Any]]:
@@ -203,14 +135,25 @@ def _ended(web: DagsterWeb, job: str) -> dict[str, Any]:
 
 
 def _as(name: str, front: str, tls: Certificate) -> DagsterWeb:
-    return DagsterWeb(front, login=(name, _PASSWORDS[name]), ca=str(tls.authority))
+    web = DagsterWeb(front, login=(name, PASSWORDS[name]), ca=str(tls.authority))
+    web.web.headers["Origin"] = front  # as a browser says it for the UI's own pages
+    return web
 
 
 def test_without_a_password_there_is_no_page(front: str, tls: Certificate) -> None:
-    for path in ("/", "/graphql", "/server_info", "/report_asset_materialization/x"):
-        answer = requests.get(f"{front}{path}", verify=str(tls.authority), timeout=10)
+    ours = {"Origin": front}
+    for method, path in (
+        ("GET", "/"),
+        ("POST", "/graphql"),
+        ("GET", "/server_info"),
+        ("POST", "/report_asset_materialization/x"),
+    ):
+        answer = requests.request(
+            method, f"{front}{path}", headers=ours, verify=str(tls.authority), timeout=10
+        )
         assert (answer.status_code, "dagster" in answer.text.lower()) == (401, False)
     wrong = DagsterWeb(front, login=("ann", "guessed"), ca=str(tls.authority))
+    wrong.web.headers.update(ours)
     with pytest.raises(requests.HTTPError, match="401"):
         wrong.has_loaded() if wrong.ask("{ version }") else None
 
@@ -232,14 +175,37 @@ def test_an_operator_launches(front: str, tls: Certificate) -> None:
     assert _ended(operator, "plan")["status"] == "SUCCESS"
 
 
-def test_another_sites_page_cannot_use_an_operators_login(front: str, tls: Certificate) -> None:
+def test_graphql_takes_only_what_this_sites_pages_send(front: str, tls: Certificate) -> None:
     operator = _as("ann", front, tls)
-    for origin in ("https://evil.example", "null", f"{front}.evil.example"):
-        operator.web.headers["Origin"] = origin
-        with pytest.raises(requests.HTTPError, match="403"):
-            operator.ask("{ version }")
-    operator.web.headers["Origin"] = front
     assert operator.ask("{ version }")["version"]
+    query = {"query": "{ version }"}
+
+    def status(
+        method: str = "POST", path: str = "/graphql", *, origin: str | None = front, **fetch: str
+    ) -> int:
+        headers = {name.replace("_", "-"): value for name, value in fetch.items()}
+        headers |= {"Origin": origin} if origin is not None else {}
+        with requests.Session() as web:
+            web.auth, web.verify, web.trust_env = operator.web.auth, operator.web.verify, False
+            url, body = (f"{front}{path}", query) if method == "POST" else ("", None)
+            url = url or f"{front}{path}?query={{version}}"
+            return web.request(method, url, json=body, headers=headers, timeout=10).status_code
+
+    for origin in ("https://evil.example", "null", f"{front}.evil.example", "", None):
+        assert status(origin=origin) == 403, origin
+    assert status(Sec_Fetch_Site="same-origin") == 200
+    assert status(Sec_Fetch_Site="none") == 200
+    for site in ("same-site", "cross-site", "anything"):
+        assert status(Sec_Fetch_Site=site) == 403, site
+    for method in ("GET", "HEAD", "PUT", "OPTIONS"):
+        assert status(method) == 405, method
+        assert status(method, origin=None) == 405, method
+    for path in ("//graphql", "/graphql/", "/GRAPHQL", "/graphql%3F"):
+        assert status("GET", path, origin=None) == 405, path
+    # A message links to a run; nothing but reading may come from another site.
+    assert status("GET", "/runs/x", origin=None, Sec_Fetch_Site="cross-site") == 200
+    assert status("POST", "/report_asset_check/x", Sec_Fetch_Site="same-site") == 403
+    assert status("POST", "/report_asset_materialization/x", origin=None) == 403
 
 
 def test_the_page_says_that_no_other_may_frame_it(front: str, tls: Certificate) -> None:
