@@ -5,10 +5,12 @@ MUTANTS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help install demo dev test mutants check format lint types imports dependencies security audit system lock clean
+PYTEST := $(BIN)/pytest --numprocesses=2 --no-loadscope-reorder
+
+.PHONY: help install demo dev test test-fast test-long test-sample mutants check format lint types imports dependencies security docs audit system lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 install: $(READY) ## make .venv with exactly the locked packages
 
@@ -24,11 +26,20 @@ demo: $(READY) ## the whole story on the sandbox organisation and the sample dir
 dev: $(READY) ## the Dagster UI on the sandbox organisation
 	$(BIN)/swit-provisioning demo --ui
 
-system: ## the programs that the tests need (slapd, 389 Directory Server, ldap-utils, Samba, PostgreSQL, nginx, chromium)
+system: ## the programs that the tests need (slapd, Samba, 389 Directory Server, PostgreSQL, nginx, chromium)
 	@bash .ci/system-packages
 
-test: $(READY) system ## all tests, in two processes
-	$(BIN)/pytest --numprocesses=2 --no-loadscope-reorder
+test-fast: $(READY) ## units, properties with 50 examples, the sandbox; needs nothing but Python
+	$(PYTEST) --tier=fast
+
+test: $(READY) system ## all but the long tests; names the ones it left out for want of a program or of root
+	$(PYTEST)
+
+test-long: $(READY) system ## properties with 1,000 examples, 200 nights, a kill at every call, large data
+	$(PYTEST) --tier=long
+
+test-sample: $(READY) system ## a sample of the long tests: 20 nights, a kill at every tenth call
+	$(PYTEST) --tier=sample
 
 mutants: ## break reconcile/ in thousands of ways, and see that its tests notice (hours; MUTANTS='*reconcile.order*')
 	$(PYTHON) -m venv $(VENV)-mutants
@@ -37,7 +48,7 @@ mutants: ## break reconcile/ in thousands of ways, and see that its tests notice
 	SHRINK=no $(VENV)-mutants/bin/python .ci/mutants.py run $(MUTANTS)
 	$(VENV)-mutants/bin/python .ci/mutants.py results
 
-check: format lint types imports dependencies security test ## everything that CI asks
+check: format lint types imports dependencies security docs test ## all checks and `make test`
 
 format: $(READY)
 	$(BIN)/ruff format --check .
@@ -58,6 +69,9 @@ dependencies: $(READY)
 security: $(READY)
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive swit_provisioning .ci
 	@$(BIN)/python .ci/audit.py
+
+docs: $(READY)
+	$(PYTEST) --numprocesses=0 swit_provisioning_tests/test_documentation.py
 
 audit: $(READY) ## known vulnerabilities of the locked packages; fails where nobody can be asked
 	@$(BIN)/python .ci/audit.py --required

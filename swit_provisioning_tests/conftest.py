@@ -1,23 +1,24 @@
 """What all tests share: no setting of this machine reaches a test."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from swit_provisioning.settings import Settings
+from swit_provisioning_tests import tiers
+from swit_provisioning_tests.postgresql import Postgresql, postgresql
 
-# How long one example takes says something about the machine.
-hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
-hypothesis.settings.load_profile("untimed")
 # How wide a terminal is says nothing of the program; a process of xdist's has 80 columns.
 os.environ.pop("COLUMNS", None)
 
 _LONGEST = (
     "/reliability/test_two_hundred_nights.py",
+    "/reliability/test_kills.py",
     "/reconcile/test_specification.py",
     "/browser/",
     "/reliability/",
@@ -37,12 +38,17 @@ _IN_ONE_PROCESS = {
 }
 """Folders and files -> what their tests share and is dear to start."""
 
+_SHARE_NOTHING = ("/reconcile/test_specification.py", "/reliability/test_kills.py")
+"""Files of long tests that share nothing: each can run in another process."""
+
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types here
     """Which tests stay in one process, where several share them: those of a file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if any(part in file for part in _SHARE_NOTHING):
+            return nodeid
         shared = (what for part, what in _IN_ONE_PROCESS.items() if part in file)
         return next(shared, file)
 
@@ -51,11 +57,63 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     return ByFile(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--tier",
+        choices=list(tiers.TIERS),
+        default=tiers.DEFAULT,
+        help="which tests run, and how many examples they try (CONTRIBUTING.md)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    tiers.load_profile(config)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of the tier; those that take longest come first."""
+    tiers.select(config, items)
     items.sort(
         key=lambda item: next(n for n, part in enumerate(_LONGEST) if part in item.path.as_posix())
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    tiers.fail_if_missing(item)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker process of xdist tells the main process which tests it has left out."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left out"] = tiers.left_out(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    output = getattr(node, "workeroutput", None)
+    if output is not None:
+        tiers.keep_left_out(node.config, output["left out"])
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    tiers.report(terminalreporter, tiers.left_out(config))
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Postgresql]:
+    """A PostgreSQL server for all tests of a process; each test makes a database of its own."""
+    with postgresql() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def tier(pytestconfig: pytest.Config) -> tiers.Tier:
+    """How large the tests that scale are."""
+    return tiers.tier(pytestconfig)
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,6 @@ from swit_provisioning.sandbox.rules import Behaviour, RefusedError
 from swit_provisioning.swit.reading import read_organization
 from swit_provisioning_tests.apply.conftest import Stage
 from swit_provisioning_tests.reconcile.by_hand import ANN, directory, group, organisation, team
-from swit_provisioning_tests.reconcile.examples import examples
 from swit_provisioning_tests.reconcile.made_up import directories, organisations, policies
 from swit_provisioning_tests.reconcile.specification.directory import Directory
 from swit_provisioning_tests.reconcile.specification.organisation import (
@@ -117,9 +116,7 @@ def test_who_loses_the_primary_team_with_a_deleted_one_gets_the_groups(
     assert ann.primary == stage.team("Sales").id
 
 
-@settings(
-    examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(directories(), organisations(), policies(), BEHAVIOURS)
 def test_after_the_plan_there_is_nothing_left_to_do(
     stage: Stage,

@@ -28,7 +28,7 @@ from swit_provisioning_tests.integration.deployment import (
 from swit_provisioning_tests.integration.gateway_process import KEY
 from swit_provisioning_tests.integration.nginx import PASSWORDS, nginx
 from swit_provisioning_tests.integration.stage import settings
-from swit_provisioning_tests.postgresql import Postgresql, postgresql
+from swit_provisioning_tests.postgresql import Postgresql
 from swit_provisioning_tests.receiver import Receiver
 
 _SECONDS = 240
@@ -39,12 +39,6 @@ _LAUNCH = """mutation ($job: String!) { launchRun(executionParams: {
     { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 _RUNS = """{ runsOrError { ... on Runs { results { runId jobName status
     tags { key value } } } } }"""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgresql]:
-    with postgresql() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +55,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def state(server: Postgresql) -> str:
-    return server.new_database()
+def state(postgresql_server: Postgresql) -> str:
+    return postgresql_server.new_database()
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +82,11 @@ def variables(swit: SandboxServer, folder: Path, state: str, chat: Receiver) -> 
 
 @pytest.fixture(scope="module")
 def deployed(
-    server: Postgresql, folder: Path, variables: Mapping[str, str]
+    postgresql_server: Postgresql, folder: Path, variables: Mapping[str, str]
 ) -> Iterator[Deployment]:
-    with deployment(folder, dagster_database=server.new_database(), settings=variables) as running:
+    with deployment(
+        folder, dagster_database=postgresql_server.new_database(), settings=variables
+    ) as running:
         yield running
 
 
@@ -263,11 +259,11 @@ def test_the_nightly_run_happens_by_itself_and_is_told(
 
 
 def test_two_code_locations_that_share_the_state_never_write_at_once(
-    server: Postgresql, tmp_path: Path
+    postgresql_server: Postgresql, tmp_path: Path
 ) -> None:
     """On two machines, each with a Dagster of its own: only the lease keeps them apart."""
     with SandboxServer() as swit, ExitStack() as running:
-        state = server.new_database()
+        state = postgresql_server.new_database()
         machines = []
         for name in ("one", "two"):
             folder = tmp_path / name
@@ -277,7 +273,7 @@ def test_two_code_locations_that_share_the_state_never_write_at_once(
             del named["DAGSTER_HOME"]
             deployed = deployment(
                 folder,
-                dagster_database=server.new_database(),
+                dagster_database=postgresql_server.new_database(),
                 settings=named | {"STATE_DATABASE_URL": state},
                 services=("code", "web", "daemon"),
             )

@@ -17,14 +17,16 @@ from swit_provisioning.settings import Settings
 from swit_provisioning_tests.directories import PEOPLE, address, user_dn
 from swit_provisioning_tests.integration.kept_things import DAGSTERS_URL, places_with, with_driver
 from swit_provisioning_tests.integration.stage import Stage, stage
-from swit_provisioning_tests.postgresql import postgresql
+from swit_provisioning_tests.postgresql import Postgresql
 
 NAME, PHONE, OTHER = "Zoë O'Hara-Lindqvist", "+353 86 555 0199", "z.ohara@old.example"
 ADDRESS, DN = "zoe.ohara@example.org", "CN=Zoë O'Hara,OU=Staff,DC=example,DC=org"
 WORDS = (NAME, PHONE, OTHER, ADDRESS, DN, "Zoë O'Hara")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+)
 def on_stage(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Stage]:
@@ -34,11 +36,11 @@ def on_stage(
         if request.param == "sqlite":
             yield made
         else:
-            with postgresql() as server:
-                monkeypatch.setenv("STATE_DATABASE_URL", server.new_database())
-                monkeypatch.setenv(DAGSTERS_URL, with_driver(server.new_database()))
-                keep_runs_on_a_server(tmp_path / "home")
-                yield made
+            server: Postgresql = request.getfixturevalue("postgresql_server")
+            monkeypatch.setenv("STATE_DATABASE_URL", server.new_database())
+            monkeypatch.setenv(DAGSTERS_URL, with_driver(server.new_database()))
+            keep_runs_on_a_server(tmp_path / "home")
+            yield made
 
 
 def keep_runs_on_a_server(home: Path) -> None:

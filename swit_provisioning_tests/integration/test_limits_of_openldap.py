@@ -16,6 +16,8 @@ from swit_provisioning_tests.integration.slapd import SUFFIX, UNPAGED, Slapd
 from swit_provisioning_tests.reconcile.specification.organisation import Organisation
 from swit_provisioning_tests.reconcile.specification.states import swit_state
 
+pytestmark = pytest.mark.needs("slapd")
+
 
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:

@@ -29,7 +29,7 @@ from swit_provisioning_tests.integration.small_server import SmallServer, broken
 from swit_provisioning_tests.integration.stage import settings
 from swit_provisioning_tests.messages.conftest import sensor_looks
 from swit_provisioning_tests.ports import free_port
-from swit_provisioning_tests.postgresql import Postgresql, postgresql
+from swit_provisioning_tests.postgresql import Postgresql
 from swit_provisioning_tests.receiver import Receiver
 
 _LDAP = "l+dap/secret ü 5f2c?9d"
@@ -82,15 +82,11 @@ class Scene:
                     self.shown.append((sensor.name, said))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgresql]:
-    with postgresql() as running:
-        yield running
-
-
 @pytest.fixture
-def scene(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: Postgresql) -> Iterator[Scene]:
-    database = make_url(server.new_database())
+def scene(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, postgresql_server: Postgresql
+) -> Iterator[Scene]:
+    database = make_url(postgresql_server.new_database())
     directory = SmallServer(entries_of(twenty_people()), accounts={READER: _LDAP})
     swit = SandboxServer()
     swit.sandbox.tokens.client_secret = _CLIENT

@@ -20,6 +20,8 @@ from swit_provisioning_tests.integration.odd_company import NAMES
 from swit_provisioning_tests.integration.slapd import PASSWORD, READER, SUFFIX, Slapd
 from swit_provisioning_tests.integration.stage import stage
 
+pytestmark = pytest.mark.needs("slapd")
+
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:

@@ -13,6 +13,8 @@ from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.slapd import PASSWORD, SUFFIX, Slapd
 
+pytestmark = pytest.mark.needs("slapd")
+
 LOCKED_FOR_GOOD = "000001010000Z"
 LOCKED_A_MOMENT_AGO = "20260101120000Z"
 

@@ -21,13 +21,15 @@ from swit_provisioning_tests.integration.test_re_execution import (
     break_team,
     re_execute_from_failure,
 )
-from swit_provisioning_tests.postgresql import postgresql
+from swit_provisioning_tests.postgresql import Postgresql
 
 LONG = timedelta(days=100)
 FIRST = address(PEOPLE[0])
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+)
 def on_stage(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Stage]:
@@ -36,9 +38,9 @@ def on_stage(
         if request.param == "sqlite":
             yield made
         else:
-            with postgresql() as server:
-                monkeypatch.setenv("STATE_DATABASE_URL", server.new_database())
-                yield made
+            server: Postgresql = request.getfixturevalue("postgresql_server")
+            monkeypatch.setenv("STATE_DATABASE_URL", server.new_database())
+            yield made
 
 
 def months_go_by() -> None:

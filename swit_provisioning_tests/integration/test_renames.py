@@ -107,7 +107,13 @@ def _domain_user(changes: Changes, dn: str, name: str) -> None:
     user(changes, dn, f"small{name}", mail=f"{name}@example.test")
 
 
-@pytest.mark.parametrize("server", ["open_ldap", "domain"])
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param("open_ldap", marks=pytest.mark.needs("slapd")),
+        pytest.param("domain", marks=pytest.mark.needs("samba")),
+    ],
+)
 def test_who_is_renamed_and_moved_keeps_team_and_account(
     server: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from swit_provisioning_tests.integration.test_re_execution import (
     break_team,
     re_execute_from_failure,
 )
-from swit_provisioning_tests.postgresql import Postgresql, postgresql
+from swit_provisioning_tests.postgresql import Postgresql
 
 FIRST = address(PEOPLE[0])
 
@@ -43,16 +43,18 @@ class Backup:
             shutil.copytree(self._folder, settings.home / "state")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+)
 def server(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Postgresql | None]:
     if request.param == "sqlite":
         yield None
         return
-    with postgresql() as running:
-        monkeypatch.setenv("STATE_DATABASE_URL", running.new_database())
-        yield running
+    running: Postgresql = request.getfixturevalue("postgresql_server")
+    monkeypatch.setenv("STATE_DATABASE_URL", running.new_database())
+    yield running
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.rings import parents_in_rings
 from swit_provisioning.reconcile.state import DirectoryState
-from swit_provisioning_tests.reconcile.examples import examples
 from swit_provisioning_tests.reconcile.made_up import directories, organisations, policies
 from swit_provisioning_tests.reconcile.specification.directory import (
     Directory,
@@ -198,7 +197,6 @@ def test_the_frame_holds_those_that_are_mended_in_the_directory() -> None:
     ]
 
 
-@examples(100)
 @given(directories(), organisations(), policies())
 def test_a_plan_holds_the_same_ones_whatever_swit_says(
     directory: Directory, organisation: Organisation, policy: Policy
@@ -219,7 +217,6 @@ def test_they_are_told_where_swit_was_not_read_whole_too() -> None:
     assert [finding.kind for finding in plan.findings] == ["no address"]
 
 
-@examples(30)
 @given(directories(), organisations())
 def test_findings_never_change_the_id_of_a_plan(
     directory: Directory, organisation: Organisation

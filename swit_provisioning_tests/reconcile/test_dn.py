@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swit_provisioning.reconcile.dn import InvalidDN, dn_key, is_below, parse_dn, rdn_values
-from swit_provisioning_tests.reconcile.examples import examples
 
 SPECIAL = '\\,+"<>;=# '
 
@@ -107,7 +106,6 @@ def test_a_name_is_taken_apart_from_the_entry_upwards() -> None:
     assert parse_dn("  ") == ()
 
 
-@examples(100)
 @given(st.lists(st.tuples(KINDS, TEXT | PLAIN), min_size=1, max_size=4))
 def test_a_value_comes_back_whichever_way_it_was_escaped(pairs: list[tuple[str, str]]) -> None:
     typed = ",".join(f"{kind}={escaped(value)}" for kind, value in pairs)
@@ -119,14 +117,12 @@ def test_a_value_comes_back_whichever_way_it_was_escaped(pairs: list[tuple[str, 
     assert parse_dn(as_octets) == expected
 
 
-@examples(100)
 @given(st.lists(st.tuples(KINDS, TEXT | PLAIN), min_size=1, max_size=4))
 def test_a_key_is_a_name_in_normal_form_already(pairs: list[tuple[str, str]]) -> None:
     key = dn_key(",".join(f"{kind}={hex_escaped(value)}" for kind, value in pairs))
     assert dn_key(key) == key
 
 
-@examples(100)
 @given(st.text(alphabet='aB ,+"\\#<>;=é ß0\n', max_size=9))
 def test_any_text_is_either_a_name_or_refused(text: str) -> None:
     try:
@@ -136,7 +132,6 @@ def test_any_text_is_either_a_name_or_refused(text: str) -> None:
     assert dn_key(key) == key
 
 
-@examples(100)
 @given(st.lists(st.tuples(KINDS, PLAIN), min_size=1, max_size=3))
 def test_plain_names_get_the_same_key_on_the_fast_path(pairs: list[tuple[str, str]]) -> None:
     typed = ",".join(f"{kind}={escaped(value)}" for kind, value in pairs)
@@ -144,7 +139,6 @@ def test_plain_names_get_the_same_key_on_the_fast_path(pairs: list[tuple[str, st
     assert dn_key(typed) == dn_key(typed + " ")
 
 
-@examples(100)
 @given(st.lists(st.tuples(KINDS, TEXT | PLAIN), min_size=2, max_size=4))
 def test_an_entry_is_below_each_of_those_above_it_and_no_other(
     pairs: list[tuple[str, str]],

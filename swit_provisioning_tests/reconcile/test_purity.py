@@ -19,7 +19,6 @@ from swit_provisioning.reconcile.plan import Binding, Finding, Plan, TeamBefore
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning_tests.reconcile.busy_day import MEMORY, plan_of_the_day
-from swit_provisioning_tests.reconcile.examples import examples
 from swit_provisioning_tests.reconcile.made_plans import change, plan_with
 from swit_provisioning_tests.reconcile.made_up import (
     directories,
@@ -44,7 +43,6 @@ def turned_round(values: Mapping[str, str]) -> dict[str, str]:
     return {key: values[key] for key in reversed(list(values))}
 
 
-@examples(30)
 @given(directories(), organisations(), policies(), memories(), st.integers(0, 1000))
 def test_rows_in_any_order_give_the_same_plan_and_the_same_id(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory, seed: int
@@ -88,7 +86,6 @@ def test_another_process_makes_the_same_changes_in_the_same_order(hash_seed: str
     assert json.loads(told.stdout) == plan_of_the_day().document()["changes"]
 
 
-@examples(15)
 @given(permuted(), st.integers(0, 1000))
 def test_names_given_crosswise_are_untangled_alike_in_any_order_of_rows(
     case: tuple[Directory, Organisation], seed: int
@@ -100,7 +97,6 @@ def test_names_given_crosswise_are_untangled_alike_in_any_order_of_rows(
     assert mixed.document() == plan_of(directory, organisation).document()
 
 
-@examples(15)
 @given(directories(), organisations(), policies(), memories())
 def test_what_is_remembered_may_come_in_any_order(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory
@@ -110,7 +106,6 @@ def test_what_is_remembered_may_come_in_any_order(
     assert plan_of(directory, organisation, policy, turned).document() == plan.document()
 
 
-@examples(15)
 @given(directories(), organisations(), policies(), memories())
 def test_planning_changes_nothing_that_it_was_given(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory
@@ -122,7 +117,6 @@ def test_planning_changes_nothing_that_it_was_given(
             assert_frame_equal(getattr(side, name), getattr(untouched, name))
 
 
-@examples(20)
 @given(directories(), organisations(), policies(), memories())
 def test_a_plan_kept_as_json_is_the_same_plan(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory

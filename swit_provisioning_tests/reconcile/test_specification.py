@@ -9,7 +9,6 @@ from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.staleness import what_moved
 from swit_provisioning_tests.reconcile.bounds import the_calls_are_within_bounds
-from swit_provisioning_tests.reconcile.examples import examples
 from swit_provisioning_tests.reconcile.made_up import (
     directories,
     memories,
@@ -23,7 +22,6 @@ from swit_provisioning_tests.reconcile.specification.sending import send
 from swit_provisioning_tests.reconcile.trial import Trial, attempt, plan_of
 
 
-@examples(100)
 @given(directories(), organisations(), policies(), memories())
 def test_the_organisation_becomes_what_the_specification_says_in_no_more_calls_than_needed(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory
@@ -33,7 +31,6 @@ def test_the_organisation_becomes_what_the_specification_says_in_no_more_calls_t
     the_calls_are_within_bounds(trial)
 
 
-@examples(50)
 @given(directories(), organisations(), policies(), memories(), st.integers(0, 3))
 def test_what_goes_side_by_side_may_arrive_in_any_order(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory, seed: int
@@ -41,7 +38,6 @@ def test_what_goes_side_by_side_may_arrive_in_any_order(
     attempt(directory, organisation, policy, memory, seed)
 
 
-@examples(60)
 @given(permuted(), st.integers(0, 1000))
 def test_names_and_places_given_crosswise_come_right_side_by_side(
     case: tuple[Directory, Organisation], seed: int
@@ -50,7 +46,6 @@ def test_names_and_places_given_crosswise_come_right_side_by_side(
     attempt(*case, seed=seed)
 
 
-@examples(60)
 @given(permuted())
 def test_names_and_places_given_crosswise_take_no_more_calls_than_needed(
     case: tuple[Directory, Organisation],
@@ -58,7 +53,6 @@ def test_names_and_places_given_crosswise_take_no_more_calls_than_needed(
     the_calls_are_within_bounds(attempt(*case))
 
 
-@examples(30)
 @given(directories(), organisations(), policies(), st.integers(0, 10**6))
 def test_after_refusals_it_comes_right_without_help(
     directory: Directory, organisation: Organisation, policy: Policy, seed: int
@@ -76,7 +70,6 @@ def test_after_refusals_it_comes_right_without_help(
     assert plan_of(directory, organisation, policy).changes == ()
 
 
-@examples(30)
 @given(directories(), organisations(), policies(), st.integers(0, 40))
 def test_a_run_that_broke_off_can_go_on_with_its_plan_or_start_anew(
     directory: Directory, organisation: Organisation, policy: Policy, cut: int
@@ -91,7 +84,6 @@ def test_a_run_that_broke_off_can_go_on_with_its_plan_or_start_anew(
     assert plan_of(directory, organisation, policy).changes == ()
 
 
-@examples(20)
 @given(st.lists(st.tuples(directories(), policies()), min_size=2, max_size=3), organisations())
 def test_day_after_day_the_organisation_follows(
     days: list[tuple[Directory, Policy]], organisation: Organisation

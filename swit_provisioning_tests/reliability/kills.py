@@ -164,10 +164,10 @@ def night(concurrency: int) -> Iterator[Night]:
         yield Night(server, forks, folder, concurrency)
 
 
-def carry_out(series: Series) -> Row:
-    """Kill a run at each of its calls."""
+def carry_out(series: Series, kill_step: int = 1) -> Row:
+    """Kill a run at each of its calls, or at every `kill_step`th."""
     with night(series.concurrency) as made:
-        numbers = range(1, made.calls + 1, series.step)
+        numbers = range(1, made.calls + 1, max(series.step, kill_step))
         kills = tuple(made.killed_at(number, series) for number in numbers)
         return Row(series=series, calls=made.calls, kills=kills)
 

@@ -19,13 +19,11 @@ from swit_provisioning_tests.reliability.forks import Forks
 from swit_provisioning_tests.reliability.hands import Seen, seen, unwanted
 from swit_provisioning_tests.reliability.site import Site, site
 
-NIGHTS: Final = 200
 _A_DAY: Final = timedelta(days=1, minutes=1)
 _OTHERS: Final = frozenset({"admin@sandbox.example", "boss@example.org", "guest@elsewhere.example"})
 _FAULTS: Final[tuple[FaultKind, ...]] = ("status", "drop", "cut", "html", "garbage", "truncated")
 _STATUSES: Final = (429, 500, 502, 503)
 _CALLS_OF_A_NIGHT: Final = 13
-_HALF_READ_EVERY: Final = 40
 _KILLED: Final = 0.12
 _DISTURBED: Final = 0.2
 
@@ -57,7 +55,8 @@ class Night:
 class Nights:
     """An installation that runs night after night."""
 
-    def __init__(self, made: Site, seed: int) -> None:
+    def __init__(self, made: Site, number: int, seed: int) -> None:
+        self._number = number
         self._site, self._random = made, Random(seed)  # noqa: S311 - not for secrets
         self._company = Company(self._random)
         organisation = made.server.organisation
@@ -65,15 +64,15 @@ class Nights:
         guest = organisation.add_user("guest@elsewhere.example", "A guest", role=GUEST)
         organisation.add_team("Party committee", user_ids=[guest])
         made.environment |= {
-            "RETENTION_DAYS": "10",
-            "RETENTION_DAYS_JOURNAL": "20",
+            "RETENTION_DAYS": str(number // 20),
+            "RETENTION_DAYS_JOURNAL": str(number // 10),
             "MAX_TEAM_DELETIONS": "5",
             "MAX_MEMBERSHIP_REMOVALS": "40%",
         }
 
-    def all(self, number: int = NIGHTS) -> Iterator[Night]:
+    def all(self) -> Iterator[Night]:
         """One night after another."""
-        for night in range(number):
+        for night in range(self._number):
             yield self._night(night)
 
     def _night(self, number: int) -> Night:
@@ -106,7 +105,8 @@ class Nights:
         )
 
     def _kind(self, number: int) -> Kind:
-        if number % _HALF_READ_EVERY == _HALF_READ_EVERY - 1:
+        half_read_every = self._number // 5
+        if number % half_read_every == half_read_every - 1:
             return "half read"
         chance = self._random.random()
         if number == 0 or chance > _KILLED + _DISTURBED:
@@ -159,7 +159,7 @@ def _bytes_below(folder: Path) -> int:
 
 
 @contextmanager
-def nights(forks: Forks, seed: int) -> Iterator[Nights]:
-    """An installation on an organisation of its own."""
+def nights(forks: Forks, number: int, seed: int) -> Iterator[Nights]:
+    """An installation on an organisation of its own, for a `number` of nights."""
     with site(forks) as made:
-        yield Nights(made, seed)
+        yield Nights(made, number, seed)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swit_provisioning.store.store import Store
-from swit_provisioning_tests.postgresql import Postgresql, postgresql
+from swit_provisioning_tests.postgresql import Postgresql
 
 
 class Clock:
@@ -27,14 +27,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test on both kinds of database; one that moves the clock on a file alone."""
     if "kind" in metafunc.fixturenames:
         moves_clock = "clock" in metafunc.function.__code__.co_varnames
-        kinds = ["sqlite"] if moves_clock else ["sqlite", "postgresql"]
+        kinds = (
+            ["sqlite"]
+            if moves_clock
+            else ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+        )
         metafunc.parametrize("kind", kinds, scope="session")
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Postgresql]:
-    with postgresql() as running:
-        yield running
 
 
 @pytest.fixture
@@ -52,7 +50,7 @@ def url(kind: str, file_url: str, request: pytest.FixtureRequest) -> str:
     """An empty database."""
     if kind == "sqlite":
         return file_url
-    running: Postgresql = request.getfixturevalue("server")
+    running: Postgresql = request.getfixturevalue("postgresql_server")
     return running.new_database()
 
 

@@ -49,8 +49,8 @@ def test_a_time_is_in_utc_whatever_zone_it_came_in() -> None:
 
 
 @pytest.fixture
-def shared(server: Postgresql) -> Iterator[Store]:
-    with Store.open(server.new_database()) as opened:
+def shared(postgresql_server: Postgresql) -> Iterator[Store]:
+    with Store.open(postgresql_server.new_database()) as opened:
         yield opened
 
 
@@ -72,8 +72,8 @@ with Store.open(sys.argv[1]) as store, store.tokens.exclusive():
 """
 
 
-def test_a_killed_process_leaves_no_lock_behind(server: Postgresql) -> None:
-    url = server.new_database()
+def test_a_killed_process_leaves_no_lock_behind(postgresql_server: Postgresql) -> None:
+    url = postgresql_server.new_database()
     process = start(_HOLD, url)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
