@@ -230,7 +230,8 @@ class Settings(ScheduleSettings):
     ldap_user_attributes: str = Field(
         default="",
         description="which attribute is what: `name=displayName,email=mail,phone_number=mobile,"
-        "language=preferredLanguage,primary_group=...`",
+        "language=preferredLanguage,primary_group=...`; an attribute may carry a language tag: "
+        "`name=displayName;lang-ja`",
     )
     ldap_group_attributes: str = Field(
         default="", description="the same for groups: `name=displayName,order=...`"

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*(?:;[A-Za-z0-9-]+)*")
+# A `;` also begins an option of an attribute (`displayName;lang-ja`): it separates only where
+# another pair, another separator or nothing follows.
+_SEPARATOR = re.compile(r",|;(?=\s*(?:\w+\s*=|[,;]|\Z))")
 _USER_FIELDS = {
     "email": "email",
     "name": "name",
@@ -57,7 +60,8 @@ def parse_user_attributes(text: str, onto: AttributeMapping | None = None) -> At
     """Read `LDAP_USER_ATTRIBUTES`, such as `name=displayName,email=mail`.
 
     What it doesn't name stays as it is in `onto` (the defaults). An empty `phone_number=`,
-    `language=` or `primary_group=` switches that one off. `cn` stays the name of last resort.
+    `language=` or `primary_group=` switches that one off. An attribute may carry options
+    (`name=displayName;lang-ja`). `cn` stays the name of last resort.
 
     Raises:
         ValueError: with the problem and an example.
@@ -86,7 +90,7 @@ def _asked(*names: str | None) -> tuple[str, ...]:
 
 def _pairs(text: str, fields: Mapping[str, str], example: str) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
-    for piece in re.split(r"[,;]", text):
+    for piece in _SEPARATOR.split(text):
         if not piece.strip():
             continue
         given, equals, attribute = (part.strip() for part in piece.partition("="))
@@ -115,5 +119,7 @@ def _replaced(onto: AttributeMapping, pairs: Mapping[str, str | None]) -> Attrib
     changes: dict[str, Any] = dict(pairs)
     for field in ("name", "group_name"):
         if field in changes:
-            changes[field] = tuple(dict.fromkeys((changes[field], "cn")))
+            written = changes[field]
+            untagged = written.partition(";")[0]
+            changes[field] = tuple(dict.fromkeys((written, untagged, "cn")))
     return replace(onto, **changes)

@@ -27,12 +27,20 @@ class Entry:
     """For error messages: `users[3]`, `record 12`; empty where the DN says enough."""
 
     def values(self, name: str) -> tuple[Value, ...]:
-        """The values of one attribute; where it only comes with a language tag, those."""
+        """The values of one attribute; where it only comes with more options, those.
+
+        Options are language tags, for example. Their order means nothing.
+        """
         wanted = name.lower()
         plain = self.attributes.get(wanted)
         if plain is not None:
             return plain
-        tagged = sorted(key for key in self.attributes if key.startswith(wanted + ";"))
+        kind, *options = wanted.split(";")
+        tagged = sorted(
+            key
+            for key in self.attributes
+            if key.startswith(kind + ";") and set(options) <= set(key.split(";"))
+        )
         return tuple(value for key in tagged for value in self.attributes[key])
 
     def has(self, name: str) -> bool:

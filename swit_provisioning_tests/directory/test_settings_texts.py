@@ -129,6 +129,21 @@ def test_attributes_replace_those_of_the_reference_program() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name=displayName;lang-ja,email=mail,language=",
+        "name=displayName;lang-ja; email=mail;language=;",
+    ],
+)
+def test_an_attribute_may_carry_a_language_tag(text: str) -> None:
+    """People without the tagged value are named by the attribute itself, before `cn`."""
+    mapping = parse_user_attributes(text)
+    assert mapping.name == ("displayName;lang-ja", "displayName", "cn")
+    assert (mapping.email, mapping.language) == ("mail", None)
+    assert parse_group_attributes("name=cn;lang-ja").group_name == ("cn;lang-ja", "cn")
+
+
 def test_no_text_keeps_the_usual_attributes() -> None:
     usual = AttributeMapping()
     assert parse_user_attributes("") == parse_group_attributes(" ") == usual
@@ -144,6 +159,7 @@ def test_no_text_keeps_the_usual_attributes() -> None:
         "email=",
         "name=",
         "email=e mail",
+        "name=displayName;lang ja",
         "email=a,email=b",
         "order=x",
         "name=*",

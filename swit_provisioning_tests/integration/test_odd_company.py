@@ -7,16 +7,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from swit_provisioning.directory.attributes import AttributeMapping, parse_user_attributes
 from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning.directory.ldif_file import LdifDirectory
 from swit_provisioning.reconcile.columns import column
+from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.findings import directory_findings
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.integration import odd_company
 from swit_provisioning_tests.integration.authority import certificate
-from swit_provisioning_tests.integration.odd_company import NAMES
+from swit_provisioning_tests.integration.odd_company import NAMES, person_dn
 from swit_provisioning_tests.integration.slapd import PASSWORD, READER, SUFFIX, Slapd
 from swit_provisioning_tests.integration.stage import stage
 
@@ -40,9 +42,9 @@ def ldif_file(tmp_path: Path) -> Path:
     return path
 
 
-def live(server: Slapd) -> DirectoryState:
+def live(server: Slapd, mapping: AttributeMapping | None = None) -> DirectoryState:
     """Read as a server of no known kind: only so it is asked for Active Directory's attributes."""
-    return LdapDirectory(replace(server.config(page_size=3), kind="other")).read()
+    return LdapDirectory(replace(server.config(page_size=3), kind="other"), mapping).read()
 
 
 def comparable(frame: pd.DataFrame, *but: str) -> list[tuple[object, ...]]:
@@ -62,6 +64,14 @@ def test_the_server_gives_what_the_file_gives(odd: Slapd, ldif_file: Path) -> No
         ours = comparable(getattr(from_server, name))
         assert ours == comparable(getattr(from_file, name)), name
         assert ours
+
+
+def test_a_language_tag_in_the_settings_chooses_among_names(odd: Slapd, ldif_file: Path) -> None:
+    mapping = parse_user_attributes("name=displayName;lang-de,email=mail")
+    for state in (live(odd, mapping), LdifDirectory(ldif_file, mapping).read()):
+        names = dict(zip(state.users["key"], column(state.users, "names"), strict=True))
+        assert names[dn_key(person_dn("tagged"))] == ["Stefan"]
+        assert names[dn_key(person_dn("noa"))] == [NAMES["noa"]]  # the untagged value
 
 
 def test_findings_are_the_same_and_name_every_oddity(odd: Slapd, ldif_file: Path) -> None:
