@@ -11,7 +11,7 @@ from swit_provisioning.directory.entries import Entry, Terms, directory_id
 from swit_provisioning.directory.kinds import Kind
 from swit_provisioning.directory.people import BASE, Logins, Row
 from swit_provisioning.directory.primary_groups import security_id
-from swit_provisioning.reconcile.dn import dn_key
+from swit_provisioning.reconcile.dn import dn_key, is_dn
 
 GROUPS = pa.schema(
     [
@@ -60,7 +60,11 @@ def own_members(entry: Entry, logins: Logins, terms: Terms) -> Iterator[tuple[st
         yield terms.reference_key(dn, entry, "uniqueMember"), dn
     for uid in terms.texts(entry, "memberUid"):
         person = logins.find(uid)
-        if person is None:
+        if person is not None:
+            yield person
+        elif is_dn(uid):  # not what the schema says, but some directories hold DNs here
+            yield dn_key(uid), uid
+        else:
             terms.left_out(
                 "unknown login",
                 entry,
@@ -69,8 +73,6 @@ def own_members(entry: Entry, logins: Logins, terms: Terms) -> Iterator[tuple[st
                 " one user this `uid`, or take it out of the group.",
             )
             yield dn_key("uid=" + re.sub(r'([\\,+"<>;=# ])', r"\\\1", uid)), uid
-        else:
-            yield person
 
 
 def _parents(entry: Entry, terms: Terms) -> list[str] | None:

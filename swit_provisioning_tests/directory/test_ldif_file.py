@@ -8,6 +8,8 @@ import pytest
 
 from swit_provisioning.directory.errors import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.directory.ldif_file import LdifDirectory
+from swit_provisioning.reconcile.findings import directory_findings
+from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryState
 
 GUID = uuid.UUID("6f9619ff-8b86-d011-b42d-00c04fc964ff")
@@ -108,6 +110,23 @@ def test_members_are_found_whichever_attribute_lists_them(path: Path) -> None:
 def test_a_login_of_two_people_stands_for_neither(path: Path) -> None:
     state = read(path, OPENLDAP.replace("uid: zoe", "uid: ben").replace("memberUid: ZOE\n", ""))
     assert "uid=ben" in set(state.memberships["member"])
+
+
+def test_a_member_uid_may_hold_a_dn(path: Path) -> None:
+    """Some directories fill `memberUid` with DNs, of people and of groups."""
+    export = OPENLDAP.replace(
+        "memberUid: nobody\n",
+        "memberUid: cn=Ben, ou=People,dc=x\nmemberUid: cn=staff,ou=groups,dc=x\n"
+        "memberUid: cn=gone,dc=x\n",
+    ).replace("memberUid: ben\n", "")
+    state = read(path, export)
+    zoe, ben = state.users["key"]
+    unix = state.memberships[state.memberships["group"] == "cn=unix,ou=groups,dc=x"]
+    assert list(unix["member"]) == [zoe, ben, "cn=staff,ou=groups,dc=x", "cn=gone,dc=x"]
+    found = directory_findings(state, Policy())
+    assert [f.message.split(" is ")[0] for f in found if f.subject.startswith("cn=unix")] == [
+        "The member cn=gone,dc=x"
+    ]
 
 
 def test_the_ids_of_active_directory_are_read_from_their_bytes(path: Path) -> None:
