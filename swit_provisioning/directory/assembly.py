@@ -13,14 +13,19 @@ import pyarrow.compute as pc
 from swit_provisioning.directory.distinct import Blocks, Rows, distinct
 from swit_provisioning.directory.entries import Entry, Terms
 from swit_provisioning.directory.errors import DirectoryConfigError, DirectoryIncompleteError
-from swit_provisioning.directory.groups import GROUPS, group_row, own_members
+from swit_provisioning.directory.groups import (
+    GROUPS,
+    group_row,
+    members_named_by_people,
+    own_members,
+)
 from swit_provisioning.directory.ldap_page import Places
 from swit_provisioning.directory.member_lists import MemberLists
 from swit_provisioning.directory.notes import listed
 from swit_provisioning.directory.people import PEOPLE, Logins, Row, user_row
 from swit_provisioning.directory.plain_members import MEMBER_ATTRIBUTES, Members
 from swit_provisioning.directory.primary_groups import primary_members
-from swit_provisioning.reconcile.dn import InvalidDN, dn_key
+from swit_provisioning.reconcile.dn import InvalidDN, dn_key, own_values
 from swit_provisioning.reconcile.dn_columns import casefolded
 from swit_provisioning.reconcile.frames import IDP_GROUPS, IDP_MEMBERSHIPS, IDP_USERS
 from swit_provisioning.reconcile.state import BaseCount, DirectoryFacts, DirectoryState
@@ -97,7 +102,7 @@ def _assembled(
     problems: list[str] = []
     persons = _people(people, terms, problems)
     persons = persons.only(distinct(persons, problems, source=source.name))
-    teams, listing = _groups(groups, persons.table, lists, terms, problems)
+    teams, listing = _groups(groups, persons, lists, terms, problems)
     chosen = distinct(teams, problems, source=source.name, taken=persons)
     # Where an entry has no name, the numbers of rows are off; but then nothing is read.
     _refuse_unnamed(problems, source.name)
@@ -133,20 +138,23 @@ def _people(batches: Iterable[Batch], terms: Terms, problems: list[str]) -> Rows
             entries.append(entry)
         if rows:
             tables.add(pa.Table.from_pylist(rows, PEOPLE))
-    return Rows(table=tables.table(), entries=entries if terms.listed else None)
+    table = _named_by_dn(tables.table(), terms.mapping.name, terms)
+    return Rows(table=table, entries=entries if terms.listed else None)
 
 
 def _groups(
     batches: Iterable[Batch],
-    users: pa.Table,
+    persons: Rows,
     lists: MemberLists,
     terms: Terms,
     problems: list[str],
 ) -> tuple[Rows, set[str]]:
     """The rows of all groups, and which attributes list members; the members go to `lists`."""
-    logins = Logins(users)
+    logins = Logins(persons.table)
     tables = Blocks(GROUPS)
     entries: list[Entry] = []
+    row_of: dict[str, int] = {}
+    listed_by: dict[str, list[str]] = {}
     listing: set[str] = set()
     for batch in batches:
         for members in batch.members:
@@ -158,15 +166,59 @@ def _groups(
         for key, entry in _named(batch.entries, problems):
             for member, dn in own_members(entry, logins, terms):
                 lists.add_one(len(tables) + len(rows), member, dn)
+                listed_by.setdefault(key, []).append(member)
+            row_of.setdefault(key, len(entries))
             rows.append(group_row(entry, key=key, base=batch.base, terms=terms))
             entries.append(entry)
             listing.update(name for name in MEMBER_ATTRIBUTES if entry.has(name))
         if rows:
             tables.add(pa.Table.from_pylist(rows, GROUPS))
-    found = tables.table()
-    for row, members in primary_members(users, found):
+    found = _named_by_dn(tables.table(), terms.mapping.group_name, terms, any_attribute=True)
+    for row, members in primary_members(persons.table, found):
         lists.add_people(row, members)
+    if persons.entries is not None and any(entry.has("memberOf") for entry in persons.entries):
+        columns = (persons.table["key"].to_pylist(), persons.entries)
+        people = zip(*columns, persons.table["enabled"].to_pylist(), strict=True)
+        of_key = {key: entries[row] for key, row in row_of.items()}
+        for group, member, dn in members_named_by_people(people, of_key, listed_by, terms):
+            lists.add_one(row_of[group], member, dn)
     return Rows(table=found, entries=entries if terms.listed else None), listing
+
+
+def _named_by_dn(
+    rows: pa.Table, attributes: Sequence[str], terms: Terms, *, any_attribute: bool = False
+) -> pa.Table:
+    """Rows in which entries without a name have the one that their DN begins with.
+
+    A value there is one of the entry's attributes, though some files do not repeat it. It is not
+    used where a name is there and can't be read: a bad value must not change a name.
+
+    Args:
+        rows: of `PEOPLE` or `GROUPS`.
+        attributes: those that hold a name, the best first.
+        terms: have noted which values can't be read.
+        any_attribute: whether the DN's first attribute will do, if it is none of these.
+
+    """
+    nameless = np.flatnonzero(pc.fill_null(pc.list_value_length(rows["names"]), 0).to_numpy() == 0)
+    if not len(nameless):
+        return rows
+    unread = terms.notes.unread(attributes)
+    wanted = [name.partition(";")[0].lower() for name in attributes]
+    found = []
+    for row in nameless.tolist():
+        dn = rows["dn"][row].as_py()
+        own = {} if dn in unread else own_values(dn)
+        usual = (own[name] for name in wanted if name in own)
+        name = next(usual, next(iter(own.values()), "") if any_attribute else "")
+        found.append([name.strip()] if name else [])
+    place = rows.schema.get_field_index("names")
+    field = rows.schema.field(place)
+    # The new names are put behind the others, and taken from there.
+    order = np.arange(len(rows))
+    order[nameless] = np.arange(len(rows), len(rows) + len(found))
+    names = [*rows["names"].chunks, pa.array(found, field.type)]
+    return rows.set_column(place, field, pa.concat_arrays(names).take(pa.array(order)))
 
 
 def _named(entries: Iterable[Entry], problems: list[str]) -> Iterator[tuple[str, Entry]]:

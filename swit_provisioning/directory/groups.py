@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import pyarrow as pa
 
@@ -73,6 +74,85 @@ def own_members(entry: Entry, logins: Logins, terms: Terms) -> Iterator[tuple[st
                 " one user this `uid`, or take it out of the group.",
             )
             yield dn_key("uid=" + re.sub(r'([\\,+"<>;=# ])', r"\\\1", uid)), uid
+
+
+def members_named_by_people(
+    people: Iterable[tuple[str, Entry, bool]],
+    groups: Mapping[str, Entry],
+    listed: Mapping[str, Sequence[str]],
+    terms: Terms,
+) -> Iterator[tuple[str, str, str]]:
+    """Group key, person key and DN of members that only `memberOf` of people names.
+
+    It is used for groups that list nobody. A group's own list counts before it: a person who is
+    neither in that list nor in the list of a group below is a finding. Some servers put the groups
+    above into `memberOf`, too; of these the person is no direct member.
+
+    Args:
+        people: key, entry, and whether the account is enabled.
+        groups: all groups by key.
+        listed: group key -> keys of the members that the group lists.
+        terms: takes the findings.
+
+    """
+    holders: dict[str, set[str]] = {}
+    for group, members in listed.items():
+        for member in members:
+            holders.setdefault(member, set()).add(group)
+    above = _Above(groups, holders, terms)
+    for key, person, is_enabled in people:
+        keys = {
+            terms.reference_key(dn, person, "memberOf"): dn
+            for dn in terms.texts(person, "memberOf")
+        }
+        named = {group: dn for group, dn in keys.items() if group in groups}
+        direct = holders.get(key, set()) | {group for group in named if not listed.get(group)}
+        reached = direct.union(*(above.of(group) for group in direct))
+        for group, dn in named.items():
+            if group not in reached and is_enabled:
+                terms.left_out(
+                    "not in the group's list",
+                    person,
+                    "memberOf",
+                    f"The attribute names {dn}, but that group lists its members, and the person is"
+                    " not one of them. The list counts. Add the person to the group, or remove the"
+                    " value.",
+                )
+            elif not listed.get(group) and not above.is_above_another(group, direct):
+                yield group, key, person.dn
+
+
+class _Above:
+    """The groups above a group: those that list it, those that its `memberOf` names, and so on."""
+
+    def __init__(
+        self, groups: Mapping[str, Entry], holders: Mapping[str, AbstractSet[str]], terms: Terms
+    ) -> None:
+        self._parents = {
+            key: {*holders.get(key, ()), *(_parents(entry, terms) or ())}
+            for key, entry in groups.items()
+        }
+        self._found: dict[str, frozenset[str]] = {}
+
+    def of(self, group: str) -> frozenset[str]:
+        """Keys of all groups above; the group itself is among them if it is in a circle."""
+        if group not in self._found:
+            found: set[str] = set()
+            pending = [group]
+            while pending:
+                new = self._parents.get(pending.pop(), set()) - found
+                found |= new
+                pending.extend(new)
+            self._found[group] = frozenset(found)
+        return self._found[group]
+
+    def is_above_another(self, group: str, others: Iterable[str]) -> bool:
+        """Whether a group is above one of the others, and that one is not above it in turn."""
+        return any(
+            group in self.of(other) and other not in self.of(group)
+            for other in others
+            if other != group
+        )
 
 
 def _parents(entry: Entry, terms: Terms) -> list[str] | None:

@@ -1,7 +1,7 @@
 """What a read came across that could not be read, each value of it named."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import pandas as pd
 
@@ -19,6 +19,10 @@ class Notes:
     def add(self, kind: str, *, dn: str, attribute: str, reason: str) -> None:
         """Note one value of an entry that is left out, and why."""
         self._rows[kind, dn, attribute, reason] = None
+
+    def unread(self, attributes: Container[str]) -> frozenset[str]:
+        """DNs of the entries of which a value of these attributes is left out."""
+        return frozenset(dn for _, dn, attribute, _ in self._rows if attribute in attributes)
 
     def warn(self, what: str) -> None:
         """Count one more entry of which `what` is true, and no fault of that entry."""

@@ -155,6 +155,24 @@ def rdn_values(dn: str, attribute: str) -> list[str]:
     ]
 
 
+def own_values(dn: str) -> dict[str, str]:
+    r"""The attributes of an entry that its DN begins with, in short lower-case form.
+
+    `own_values(r"CN=Sales\, EMEA,OU=Groups,DC=x")` is `{"cn": "Sales, EMEA"}`. Values that the
+    DN gives as `#hex` are left out.
+
+    Raises:
+        InvalidDN: `dn` is no distinguished name.
+
+    """
+    return {
+        _short(kind): value
+        for rdn in parse_dn(dn)[:1]
+        for kind, value in rdn
+        if isinstance(value, str) and value.strip()
+    }
+
+
 def is_below(key: str, base_key: str) -> bool:
     """Whether one entry is somewhere under another one (not that one itself), both as `dn_key`.
 

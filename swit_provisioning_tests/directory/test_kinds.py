@@ -203,6 +203,26 @@ def grouped(*groups: Mapping[str, Sequence[str]]) -> Callable[[Asked], Iterable[
     return answer_with_groups
 
 
+def test_a_name_that_only_the_dn_has_is_used() -> None:
+    """An account that may not read `cn` sees the DN all the same."""
+
+    def nameless(asked: Asked) -> Iterable[Reply]:
+        if asked.base.startswith("ou=people"):
+            people = (("cn=Ada", "ada"), ("uid=ben", "ben"))
+            made = [
+                entry(f"{own},ou=people,dc=x", {"mail": [f"{name}@example.test"]})
+                for own, name in people
+            ]
+        else:
+            made = [entry(rf"{own},ou=groups,dc=x", {}) for own in (r"cn=R\=D", "ou=Board")]
+        return [*made, done()]
+
+    with ScriptedServer(nameless, root=says(OPENLDAP)) as server:
+        state = read(server)
+    assert sorted(map(list, state.users["names"])) == [[], ["Ada"]]
+    assert sorted(map(list, state.groups["names"])) == [["Board"], ["R=D"]]
+
+
 UUIDS = [str(UUID(int=number)) for number in range(2)]
 
 

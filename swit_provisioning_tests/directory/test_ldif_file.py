@@ -129,6 +129,113 @@ def test_a_member_uid_may_hold_a_dn(path: Path) -> None:
     ]
 
 
+def test_the_name_in_the_dn_is_the_last_resort(path: Path) -> None:
+    """Hand-made files often have `cn` in the DN only. A login is no person's name."""
+    state = read(
+        path,
+        """\
+dn: CN=Ada \\"L\\"\\, Countess,dc=x
+objectClass: person
+mail: ada@example.test
+
+dn: uid=ben,dc=x
+objectClass: person
+mail: ben@example.test
+
+dn: cn=Sales\\2c EMEA,dc=x
+objectClass: groupOfNames
+member: uid=ben,dc=x
+
+dn: ou=Board,dc=x
+objectClass: groupOfNames
+member: uid=ben,dc=x
+
+dn: cn=bad,dc=x
+objectClass: groupOfNames
+displayName:: /w==
+member: uid=ben,dc=x
+""",
+    )
+    assert list(state.users["names"]) == [['Ada "L", Countess'], []]
+    assert list(state.groups["names"]) == [["Sales, EMEA"], ["Board"], []]
+
+
+MEMBER_OF = """\
+dn: uid=ada,dc=x
+objectClass: person
+cn: Ada
+mail: ada@example.test
+memberOf: cn=Sales,dc=x
+memberOf: CN=All, DC=x
+memberOf: cn=elsewhere,dc=y
+
+dn: uid=ben,dc=x
+objectClass: person
+cn: Ben
+mail: ben@example.test
+memberOf: cn=all,dc=x
+memberOf: cn=Board,dc=x
+
+dn: uid=eve,dc=x
+objectClass: person
+cn: Eve
+mail: eve@example.test
+nsAccountLock: TRUE
+memberOf: cn=Board,dc=x
+
+dn: cn=All,dc=x
+objectClass: groupOfNames
+
+dn: cn=Sales,dc=x
+objectClass: groupOfNames
+memberOf: cn=All,dc=x
+
+dn: cn=Board,dc=x
+objectClass: groupOfNames
+member: cn=Chairs,dc=x
+
+dn: cn=Chairs,dc=x
+objectClass: groupOfNames
+member: uid=ada,dc=x
+"""
+
+
+def test_people_name_the_groups_that_list_nobody(path: Path) -> None:
+    """`memberOf` may name the groups above as well: of these the person is no direct member.
+
+    A group's own list counts before what people say of it.
+    """
+    state = read(path, MEMBER_OF)
+    pairs = state.memberships[["group", "member"]].to_numpy().tolist()
+    assert sorted(pairs) == [
+        ["cn=all,dc=x", "uid=ben,dc=x"],
+        ["cn=board,dc=x", "cn=chairs,dc=x"],
+        ["cn=chairs,dc=x", "uid=ada,dc=x"],
+        ["cn=sales,dc=x", "uid=ada,dc=x"],
+    ]
+    (finding,) = state.findings.to_dict("records")
+    assert (finding["kind"], finding["dn"]) == ("not in the group's list", "uid=ben,dc=x")
+    assert "cn=Board,dc=x" in finding["reason"]
+
+
+def test_a_member_of_a_nested_group_may_say_so(path: Path) -> None:
+    """Servers that expand `memberOf` name the groups above in it: nothing is wrong there."""
+    state = read(path, MEMBER_OF.replace("memberOf: cn=elsewhere,dc=y", "memberOf: cn=Board,dc=x"))
+    assert [f for f in state.findings["dn"] if f.startswith("uid=ada")] == []
+
+
+def test_groups_in_a_circle_keep_the_people_who_name_them(path: Path) -> None:
+    state = read(
+        path,
+        MEMBER_OF.replace(
+            "cn=All,dc=x\nobjectClass: groupOfNames\n",
+            "cn=All,dc=x\nobjectClass: groupOfNames\nmemberOf: cn=Sales,dc=x\n",
+        ),
+    )
+    ada = state.memberships[state.memberships["member"] == "uid=ada,dc=x"]
+    assert sorted(ada["group"]) == ["cn=all,dc=x", "cn=chairs,dc=x", "cn=sales,dc=x"]
+
+
 def test_the_ids_of_active_directory_are_read_from_their_bytes(path: Path) -> None:
     guid = base64.b64encode(GUID.bytes_le).decode()
     text_like = base64.b64encode(b"0123456789abcdef").decode()
