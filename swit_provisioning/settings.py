@@ -29,6 +29,7 @@ from swit_provisioning.directory.config import (
 from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.guards import Limit, Limits
 from swit_provisioning.reconcile.policy import Action, Policy, ReferenceAttribute, actions_named
+from swit_provisioning.store.encryption import FernetCipher
 from swit_provisioning.swit.finding import parse_pace
 
 SECRETS = (
@@ -106,6 +107,12 @@ def _filter(value: str | None) -> str | None:
     return None if value is None else parse_filter(value)
 
 
+def _fernet_key(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        FernetCipher(value.get_secret_value())
+    return value
+
+
 def _address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -129,6 +136,7 @@ LimitSetting = Annotated[Limit, NoDecode, BeforeValidator(_limit)]
 Text = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
 Webhook = Annotated[Secret, AfterValidator(_webhook)]
+FernetKey = Annotated[Secret, AfterValidator(_fernet_key)]
 Address = Annotated[str, AfterValidator(_address)]
 
 
@@ -172,6 +180,7 @@ class ScheduleSettings(BaseSettings):
             SettingsError: with every problem at once.
 
         """
+        sources()  # raises if `.env` can't be read
         try:
             return cls()
         except ValidationError as error:
@@ -361,7 +370,7 @@ class Settings(ScheduleSettings):
         description="where the state rests: `postgresql://user:password@host/name` where several "
         "machines share it (needs the extra `postgresql`); unset: SQLite under `DAGSTER_HOME`",
     )
-    token_encryption_key: Secret = Field(
+    token_encryption_key: FernetKey = Field(
         default=None, description="a Fernet key; encrypts stored tokens"
     )
     frames_base_path: Text = Field(
@@ -430,14 +439,18 @@ class Settings(ScheduleSettings):
     @classmethod
     def what_can_be_used(cls) -> Self:
         """The same with the default in place of every value that can't be used: to tell of it."""
-        values: dict[str, Any] = dict(_secrets_from_files(sources())[0])
+        readable: dict[str, Any] = {}
         try:
-            return cls.model_validate(values)
+            given = sources()
+        except SettingsError:
+            readable, given = {"_env_file": None}, (_set_values(os.environ),)
+        values: dict[str, Any] = readable | _secrets_from_files(given)[0]
+        try:
+            return cls(**values)
         except ValidationError as error:
             wrong = {str(item["loc"][0]) for item in error.errors(include_input=False)}
-        return cls.model_validate(
-            values | {name.lower(): cls.model_fields[name.lower()].default for name in wrong}
-        )
+        defaults = {name.lower(): cls.model_fields[name.lower()].default for name in wrong}
+        return cls(**(values | defaults))
 
     def contradictions(self) -> list[str]:
         """What only several variables together can get wrong."""
@@ -628,13 +641,26 @@ class Settings(ScheduleSettings):
 
 
 def sources() -> tuple[dict[str, str], ...]:
-    """The environment, then the lines of `.env`; names in upper case, empty values left out."""
+    """The environment, then the lines of `.env`; names in upper case, empty values left out.
+
+    Raises:
+        SettingsError: `.env` can't be read.
+
+    """
     path = Path(str(_CONFIG["env_file"]))
-    lines = dotenv_values(path, encoding="utf-8") if path.is_file() else {}
-    return tuple(
-        {name.upper(): value for name, value in source.items() if value}
-        for source in (os.environ, lines)
-    )
+    try:
+        lines = dotenv_values(path, encoding="utf-8") if path.is_file() else {}
+    except OSError as error:
+        problem = f"The file {path.absolute()} can't be read: {error.strerror}"
+        raise SettingsError([f"{problem}. Let this account read it, or remove it"]) from error
+    except UnicodeDecodeError as error:
+        problem = f"The file {path.absolute()} is no UTF-8 text"
+        raise SettingsError([f"{problem}. Save it as UTF-8"]) from error
+    return _set_values(os.environ), _set_values(lines)
+
+
+def _set_values(source: Mapping[str, str | None]) -> dict[str, str]:
+    return {name.upper(): value for name, value in source.items() if value}
 
 
 def _secrets_from_files(

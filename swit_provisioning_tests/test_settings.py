@@ -1,11 +1,18 @@
 """Settings: read in one place, all problems at once, no secret in any message."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography.fernet import Fernet
 
-from swit_provisioning.settings import SECRETS, Settings, SettingsError
+from swit_provisioning.cli.main import main
+from swit_provisioning.settings import SECRETS, ScheduleSettings, Settings, SettingsError
+
+_NOBODY = 65534
 
 LIVE = {
     "LDAP_SERVER_DOMAIN": "dc1.example.com",
@@ -220,3 +227,50 @@ def test_what_can_be_used_of_settings_with_problems_is_there_to_tell_of_them(
     usable = Settings.what_can_be_used()
     assert usable.swit_webhook_url is not None
     assert (usable.alert_webhook_url, usable.ldap_tls, usable.hide_names) == (None, None, "nowhere")
+
+
+@pytest.mark.parametrize("key", ["too short", "ü" * 44, "A" * 44])
+def test_a_token_encryption_key_that_is_no_fernet_key_is_one_problem_among_others(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    set_all(monkeypatch, TOKEN_ENCRYPTION_KEY=key, LDAP_SERVER_PORT="x")
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    port, encryption = sorted(caught.value.problems)
+    assert port.startswith("LDAP_SERVER_PORT: ")
+    assert encryption.startswith("TOKEN_ENCRYPTION_KEY: ")
+    assert "Fernet.generate_key" in encryption
+    assert key not in str(caught.value)
+    assert Settings.what_can_be_used().token_encryption_key is None
+
+
+def test_an_unreadable_env_file_is_a_problem_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWIT_CLIENT_ID", "client")
+    file = tmp_path / ".env"
+    file.write_bytes(b"LDAP_USER=caf\xe9\n")
+    for load in (Settings.load, ScheduleSettings.load):
+        with pytest.raises(SettingsError, match=r"\.env.*UTF-8"):
+            load()
+    assert Settings.what_can_be_used().swit_client_id == "client"
+    result = CliRunner().invoke(main, ["plans"])
+    assert (result.exit_code, type(result.exception)) == (2, SystemExit)
+    assert ".env" in result.output
+    file.write_text("LDAP_USER=reader\n", encoding="utf-8")
+    file.chmod(0)
+    with _an_account_without_rights(), pytest.raises(SettingsError, match="Permission denied"):
+        Settings.load()
+
+
+@contextmanager
+def _an_account_without_rights() -> Iterator[None]:
+    """Root may read everything, so it is another account for a moment."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
@@ -27,6 +28,11 @@ from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.store.store import Store
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reading import read_organization
+
+_IN_CLEAR: Final = (
+    "The stored login is NOT ENCRYPTED. Whoever reads the state database or a backup of it can use"
+    " Swit as this administrator. Set TOKEN_ENCRYPTION_KEY and run `swit-provisioning login` again."
+)
 
 
 def check_both_sides(
@@ -64,6 +70,8 @@ def check_both_sides(
         elif directory:
             findings = directory_findings(directory, settings.policy())
             _say_findings(console, findings)
+        if store.tokens.rest_in_clear():
+            console.print(f"Warning: {_IN_CLEAR}", style="yellow", markup=False, soft_wrap=True)
         say_webhooks(console, settings)
         if directory and file:
             console.print(f"{file.write(findings)} findings are in {csv}", markup=False)

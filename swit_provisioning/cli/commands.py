@@ -1,11 +1,9 @@
 """`plan`, `apply`, `sync`: each runs a job, then says what came of it."""
 
-import json
-import sys
 from dataclasses import replace
 from typing import Any
 
-from swit_provisioning.cli.console import errors, output
+from swit_provisioning.cli.console import errors, output, print_json
 from swit_provisioning.cli.documents import outcome_counts, run_document
 from swit_provisioning.cli.errors import EXIT_CODES
 from swit_provisioning.cli.finished_run import FinishedRun
@@ -151,8 +149,7 @@ def _status(run: FinishedRun, stored: StoredPlan | None, entries: list[JournalEn
 def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, Any]) -> int:
     """The last lines, or the JSON document; the exit code."""
     if as_json:
-        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
+        print_json(document)
     else:
         well = status in {"applied", "nothing to do", "partly applied"}
         console = output() if well else errors()

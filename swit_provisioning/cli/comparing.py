@@ -1,13 +1,11 @@
 """`show A B`: what differs between two stored plans."""
 
-import json
-import sys
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from swit_provisioning.cli.console import output
+from swit_provisioning.cli.console import output, print_json
 from swit_provisioning.cli.documents import change_document
 from swit_provisioning.cli.showing import plan_to_show, stored_plan
 from swit_provisioning.cli.tables import MOST_ROWS, changes_tables, header, plan_summary, safe
@@ -34,8 +32,7 @@ def show_difference(
     if no_names:
         found = _without_people(found)
     if as_json:
-        json.dump(_document(first, second, found), sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
+        print_json(_document(first, second, found))
     else:
         first, second = (plan_to_show(plan, no_names=no_names) for plan in (first, second))
         _print(settings, first, second, found)

@@ -1,12 +1,10 @@
 """`explain`: why a person or a team is in or out, by what both sides say now."""
 
-import json
-import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from swit_provisioning.cli.console import output
+from swit_provisioning.cli.console import output, print_json
 from swit_provisioning.cli.documents import deed_document
 from swit_provisioning.cli.errors import AmbiguousSubjectError, UnknownSubjectError
 from swit_provisioning.cli.explained_output import say_explained
@@ -74,8 +72,7 @@ def explain_who(settings: Settings, who: str, *, as_json: bool, no_names: bool) 
             "explained": [each.document() for each in told],
             "stopped_by": stopped,
         }
-        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
+        print_json(document)
         return 0
     organization, source = swit.facts.organization_name, directory.facts.title
     header(output(), settings, organization=organization, directory=source)

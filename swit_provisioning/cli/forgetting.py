@@ -1,9 +1,6 @@
 """`forget`: one person out of everything that is kept."""
 
-import json
-import sys
-
-from swit_provisioning.cli.console import errors, output
+from swit_provisioning.cli.console import errors, output, print_json
 from swit_provisioning.cli.history import say_whose
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.runs import instance
@@ -24,8 +21,7 @@ def forget_person(settings: Settings, who: str, *, anyway: bool, as_json: bool) 
             raise StillThereError(person.still_in)
         done = forgetting.forget(person)
     if as_json:
-        json.dump({**done.document(), "still_in": list(person.still_in)}, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json({**done.document(), "still_in": list(person.still_in)})
     else:
         _say(done, person.still_in)
     return 0

@@ -1,7 +1,5 @@
 """`history`: what was done, when, by which run, with what answer."""
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +8,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from swit_provisioning.cli.console import output
+from swit_provisioning.cli.console import output, print_json
 from swit_provisioning.cli.documents import deed_document
 from swit_provisioning.cli.tables import COLOURS, MOST_ROWS, header, safe
 from swit_provisioning.reconcile.words import what
@@ -41,8 +39,7 @@ def show_history(
     if as_json:
         asked = {"user": user, "team": team, "since": since.isoformat() if since else None}
         document = {**asked, "entries": [deed_document(deed) for deed in deeds]}
-        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
+        print_json(document)
     elif deeds:
         say_deeds(output(), deeds)
     else:

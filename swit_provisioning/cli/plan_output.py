@@ -1,11 +1,8 @@
 """A stored plan as a person reads it, or as JSON."""
 
-import json
-import sys
-
 from rich.console import Console
 
-from swit_provisioning.cli.console import errors, output
+from swit_provisioning.cli.console import errors, output, print_json
 from swit_provisioning.cli.documents import plan_document
 from swit_provisioning.cli.tables import (
     changes_tables,
@@ -30,8 +27,7 @@ def print_plan(settings: Settings, stored: StoredPlan, *, as_json: bool) -> None
     if as_json:
         with open_store(settings) as store:
             pace = expected_pace(settings, store)
-        json.dump(plan_document(stored, pace), sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
+        print_json(plan_document(stored, pace))
         return
     console = output()
     plan_header(console, settings, stored)

@@ -1,7 +1,5 @@
 """`plans`, `show`, `approve`, `reject`: stored plans, and what people decide about them."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +7,7 @@ import click
 from rich.table import Table
 
 from swit_provisioning.apply.plan_states import PlanState, PlanStates, StateName
-from swit_provisioning.cli.console import output
+from swit_provisioning.cli.console import output, print_json
 from swit_provisioning.cli.plan_output import plan_header, print_plan, say_rejection, say_summary
 from swit_provisioning.cli.showing import plan_to_show, stored_plan, write_page
 from swit_provisioning.cli.tables import own_header, safe, stops
@@ -36,8 +34,7 @@ def list_plans(settings: Settings, *, limit: int, as_json: bool) -> int:
         states = PlanStates(store, max_age=max_age(settings)).listed(limit=limit)
         bound_to = store.organization.bound_to()
     if as_json:
-        json.dump([plan_row(state) for state in states], sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
+        print_json([plan_row(state) for state in states])
         return 0
     console = output()
     own_header(console, settings, bound_to)

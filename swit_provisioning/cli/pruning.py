@@ -1,9 +1,6 @@
 """`prune`: deletes what is older than its retention, now; the job `prune` does so every night."""
 
-import json
-import sys
-
-from swit_provisioning.cli.console import errors, output
+from swit_provisioning.cli.console import errors, output, print_json
 from swit_provisioning.cli.history import say_whose
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.runs import instance
@@ -22,8 +19,7 @@ def prune_old_things(settings: Settings, *, dry_run: bool, as_json: bool) -> int
         if not dry_run:
             pruning.delete(old)
     if as_json:
-        json.dump({"dry_run": dry_run, **old.document()}, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json({"dry_run": dry_run, **old.document()})
     else:
         did = "Would delete" if dry_run else "Deleted"
         output().print(f"{did} {old.sentence()}.", highlight=False, soft_wrap=True)

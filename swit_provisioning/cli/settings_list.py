@@ -1,12 +1,9 @@
 """`settings`: every setting, its value and where that comes from."""
 
-import json
-import sys
-
 from rich.markup import escape
 from rich.table import Table
 
-from swit_provisioning.cli.console import errors, output
+from swit_provisioning.cli.console import errors, output, print_json
 from swit_provisioning.cli.tables import own_header
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.setting_sources import shown_settings, unknown_variables
@@ -21,8 +18,7 @@ def list_settings(settings: Settings, *, as_json: bool) -> int:
             "settings": [vars(setting) for setting in shown],
             "unknown": [{"name": name, "meant": meant or None} for name, meant in unknown.items()],
         }
-        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
+        print_json(document)
         return 0
     console = output()
     with open_store(settings) as store:

@@ -1,14 +1,12 @@
 """`status`: how things stand, for a person and for a monitor."""
 
-import json
-import sys
 from datetime import datetime
 from typing import Any, Final
 
 import dagster as dg
 from rich.console import Console
 
-from swit_provisioning.cli.console import output
+from swit_provisioning.cli.console import output, print_json
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.plans import plan_row, plans_table
 from swit_provisioning.cli.tables import own_header
@@ -34,8 +32,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
             status = status_of(settings, store, instance)
     if as_json:
         document = _document(status, account, login)
-        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
+        print_json(document)
         return 0
     console = output()
     own_header(console, settings, status.organization_id)

@@ -47,7 +47,7 @@ class Gateway:
     def app(self) -> Starlette:
         """The application."""
         pages = self._logins
-        return Starlette(
+        app = Starlette(
             routes=[
                 Route("/healthz", _health, methods=["GET"]),
                 Route("/user_update", self._with_key(self._start), methods=["POST"]),
@@ -63,6 +63,9 @@ class Gateway:
             ],
             exception_handlers={HTTPException: _no_such_address, StoreError: _no_state},
         )
+        # Otherwise `/status/` is answered with a redirect to whatever host the client names.
+        app.router.redirect_slashes = False
+        return app
 
     def _with_key(self, answer: _Answer) -> _Answer:
         async def guarded(request: Request) -> Response:

@@ -12,6 +12,7 @@ _SPACES: Final = re.compile("[\t\n\v\f\r\x85\N{LINE SEPARATOR}\N{PARAGRAPH SEPAR
 # last until they are ended. Marks for one place, which Arabic and Hebrew need, are left. And half
 # characters (surrogates), which no file can hold.
 _STEERING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LINKS: Final = re.compile(r"\](?=[(\[:])|<(?=[A-Za-z/!])|:(?=//)")
 _MARKS: Final = re.compile("[\u061c\u200e\u200f]")
 
 
@@ -24,6 +25,11 @@ def readable(text: str) -> str:
 def for_a_terminal(text: str) -> str:
     """The same without marks of direction: nothing on a terminal keeps them to their own name."""
     return _MARKS.sub("", readable(text))
+
+
+def without_links(text: str) -> str:
+    """The text with a space wherever a chat would begin a link: Markdown, HTML, a URL."""
+    return _LINKS.sub(r"\g<0> ", text)
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

@@ -9,7 +9,7 @@ from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.reconcile.plan import Change, Plan
 from swit_provisioning.reconcile.words import what
 from swit_provisioning.report.people import HIDDEN, change_without_people, without_people_in
-from swit_provisioning.report.plain import readable
+from swit_provisioning.report.plain import readable, without_links
 from swit_provisioning.report.posts import Message, Severity
 from swit_provisioning.report.summary import dangerous_first, duration, summary
 from swit_provisioning.store.journal import JournalEntry
@@ -91,8 +91,9 @@ def run_message(story: RunStory, *, no_names: bool) -> Message:
         *(hidden(line) for line in (story.guards.values() or story.why.splitlines())),
         *_left(changes, story.entries, no_names=no_names),
         *_listed(changes, no_names=no_names),
-        *_ways_on(story),
     ]
+    # Only the address of the run is a link: names are other people's text.
+    lines = [*map(without_links, lines), *_ways_on(story)]
     return Message(
         event="run",
         severity=_SEVERITIES.get(story.ending, "error"),

@@ -44,15 +44,15 @@ class FernetCipher:
         """Take the key.
 
         Raises:
-            ValueError: it is no Fernet key; the message says how to make one.
+            ValueError: it is no Fernet key; the message says how to make one, and not the key.
 
         """
         try:
             self._fernet = Fernet(key.strip().encode())
         except ValueError:
             message = (
-                "TOKEN_ENCRYPTION_KEY is no Fernet key (32 bytes in URL-safe base64, 44"
-                ' characters). Make one: python -c "from cryptography.fernet import Fernet;'
+                "it is no Fernet key (32 bytes in URL-safe base64, 44 characters). Make one:"
+                ' python -c "from cryptography.fernet import Fernet;'
                 ' print(Fernet.generate_key().decode())"'
             )
             raise ValueError(message) from None

@@ -61,6 +61,11 @@ class Tokens:
             row = connection.execute(select(TOKENS)).mappings().one_or_none()
         return None if row is None else self._read(row)
 
+    def rest_in_clear(self) -> bool:
+        """Whether a pair is stored that is not encrypted."""
+        with self._database.read() as connection:
+            return connection.execute(select(TOKENS.c.encrypted)).scalar() is False
+
     def save(self, tokens: TokenRow) -> None:
         """Keep a pair in place of the one before; on disk when this returns."""
         refresh = tokens.refresh_token

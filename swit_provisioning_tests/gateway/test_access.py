@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.gateway.access import SECONDS_A_KEY, WRONG_KEYS, Access, required_key
+from swit_provisioning.gateway.access import (
+    SECONDS_A_KEY,
+    SECONDS_A_KEY_OF_ALL,
+    WRONG_KEYS,
+    WRONG_KEYS_OF_ALL,
+    Access,
+    required_key,
+)
 from swit_provisioning.settings import Settings, SettingsError
 
 KEY = "a-key-of-20-letters!"
@@ -86,10 +93,13 @@ def test_the_addresses_of_one_ipv6_network_share_one_pace(access: Access) -> Non
     assert status(access, b"wrong", "2001:db8:0:1::1") == 401
 
 
-def test_no_more_than_ten_thousand_addresses_are_remembered(access: Access) -> None:
+def test_no_more_than_ten_thousand_addresses_are_remembered(access: Access, clock: Clock) -> None:
     for number in range(10_500):
-        status(access, b"wrong", f"10.0.{number // 256}.{number % 256}")
-    assert len(access._buckets) == 10_000
+        clock.seconds += SECONDS_A_KEY_OF_ALL
+        address = f"10.0.{number // 256}.{number % 256}"
+        status(access, b"wrong", address)
+        status(access, KEY.encode(), address)
+    assert (len(access._buckets), len(access._known)) == (10_000, 10_000)
 
 
 @pytest.mark.parametrize(
@@ -118,3 +128,22 @@ def test_the_key_can_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 def test_a_key_of_sixteen_characters_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPERATION_AUTH_KEY", "k" * 16)
     assert required_key(Settings.load()) == "k" * 16
+
+
+def test_wrong_keys_of_many_addresses_have_a_limit_together(access: Access, clock: Clock) -> None:
+    assert status(access, KEY.encode(), HERE) == 200
+    guesses = [status(access, b"wrong", f"198.51.{n // 250}.{n % 250}") for n in range(500)]
+    assert guesses == [401] * WRONG_KEYS_OF_ALL + [429] * (500 - WRONG_KEYS_OF_ALL)
+    # Not even the right key tells a stranger anything; who has shown it before goes on.
+    assert status(access, KEY.encode(), THERE) == 429
+    assert status(access, KEY.encode(), HERE) == 200
+    refused = access.refusal(THERE, KEY.encode())
+    assert refused is not None
+    assert refused.retry_after is not None
+    clock.seconds += refused.retry_after
+    assert status(access, KEY.encode(), THERE) == 200
+
+
+def test_an_address_that_has_shown_the_right_key_has_its_own_limit_still(access: Access) -> None:
+    assert status(access, KEY.encode()) == 200
+    assert [status(access, b"wrong") for _ in range(WRONG_KEYS + 1)] == [401] * 10 + [429]

@@ -137,6 +137,8 @@ def test_health_is_told_to_anybody_and_says_nothing_else(site: Site) -> None:
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
         assert client.ask("/healthz", "POST").status_code == 405
         assert client.ask("/").status_code == 404
+        foreign = client.ask("/healthz/", headers={"Host": "evil.example"})
+        assert (foreign.status_code, foreign.headers.get("location")) == (404, None)
         assert "server" not in {name.lower() for name in answer.headers}
 
 

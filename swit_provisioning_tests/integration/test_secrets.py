@@ -35,6 +35,7 @@ def test_no_secret_is_in_any_file_or_output(
             for result in (on_stage.run("check"), on_stage.run("sync"), on_stage.run("plan"))
         )
         assert on_stage.server.log.of("oauth.token"), "the pair was refreshed, so stored"
+        assert "NOT ENCRYPTED" not in printed
         secrets = {on_stage.server.client_secret, key, *map(str, first.values())}
         secrets -= {first["token_type"], first["scope"], str(first["expires_in"])}
     files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
@@ -42,6 +43,20 @@ def test_no_secret_is_in_any_file_or_output(
     for secret in secrets:
         assert secret not in printed
         assert [path for path in files if secret.encode() in path.read_bytes()] == []
+
+
+def test_check_says_that_a_stored_login_is_not_encrypted_until_a_key_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with stage(monkeypatch, tmp_path, SandboxServer()) as on_stage:
+        on_stage.server.sandbox.tokens.expire_access_tokens()
+        said = on_stage.run("check").output  # the login is renewed, and so stored
+        assert "The stored login is NOT ENCRYPTED." in said
+        assert "Set TOKEN_ENCRYPTION_KEY" in said
+        monkeypatch.setenv("TOKEN_ENCRYPTION_KEY", Fernet.generate_key().decode())
+        assert "NOT ENCRYPTED" in on_stage.run("check").output, "what is stored is still in clear"
+        on_stage.server.sandbox.tokens.expire_access_tokens()
+        assert "NOT ENCRYPTED" not in on_stage.run("check").output, "renewed, with the key"
 
 
 def test_the_directorys_password_is_nowhere_after_runs_that_fail(

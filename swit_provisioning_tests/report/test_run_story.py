@@ -1,10 +1,12 @@
 """What a message says of a run: the outcome first, then numbers, then what to look at."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from swit_provisioning.reconcile.plan import Finding
+from swit_provisioning.reconcile.changes import single_change
+from swit_provisioning.reconcile.plan import Finding, Plan
 from swit_provisioning.report.people import code_of
 from swit_provisioning.report.run_story import MOST_CHANGES, Ending, RunStory, run_message
 from swit_provisioning_tests.store.made import a_plan
@@ -117,3 +119,36 @@ def test_without_a_plan_it_says_what_stopped_it() -> None:
         "The directory was not read.",
         "Run R1 (in the Dagster UI)",
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "[Click here](https://evil.example/login)",
+        "![x](https://evil.example/pixel.png)",
+        "[Click here][1]",
+        "[1]: https://evil.example",
+        "<https://evil.example|Click here>",
+        '<a href="//evil.example">Click here</a>',
+        "https://evil.example/login",
+    ],
+)
+def test_no_name_becomes_a_link_in_a_chat(name: str) -> None:
+    team = single_change(
+        step="create_teams",
+        action="team.create",
+        object_id="new:team",
+        target=name,
+        after={"name": name, "parent_id": "root", "parent": name},
+        reason="new",
+    )
+    page = "https://sync.example.com/runs/R1"
+    story = _story("blocked", guards={"g": f"{name} is gone."}, organization=name, link=page)
+    story = replace(story, plan=Plan(changes=(team,)))
+    message = run_message(story, no_names=False)
+    said = "\n".join(message.lines)
+    for link in (r"\]\(", r"\]\[", r"\]:", "<[a-z/!]", "://evil"):
+        assert re.search(link, said) is None, said
+    assert "evil.example" in said or "[1]" in said
+    assert page in said, "our own link stays one"
+    assert message.facts["organization"] == name, "programs get the name itself"
