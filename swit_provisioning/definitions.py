@@ -1,5 +1,7 @@
 """The code location that Dagster loads. Wiring only: it decides nothing."""
 
+import os
+
 import dagster as dg
 
 from swit_provisioning.assets.applied import (
@@ -34,6 +36,8 @@ from swit_provisioning.upkeep.nightly import daily_prune, prune_job
 @dg.definitions
 def defs() -> dg.Definitions:
     """Everything. It loads with no settings at all; a run then says what is missing."""
+    # The frames and pages that runs write are for this account alone.
+    os.umask(0o077)
     schedule = ScheduleSettings.load()
     return dg.Definitions(
         assets=[

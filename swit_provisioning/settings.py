@@ -7,6 +7,7 @@ that cannot be used raises `SettingsError`, which names every problem at once an
 import os
 import re
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -274,6 +275,11 @@ class Settings(ScheduleSettings):
         description="unset: `https://saml.swit.io/scim/v2`, or `SWIT_BASE_URL` + `/scim/v2` where "
         "that is set",
     )
+    swit_allow_http: bool = Field(
+        default=False,
+        description="`True`: send tokens and the client's secret unencrypted too, where "
+        "`SWIT_BASE_URL` or `SWIT_SCIM_BASE_URL` is an `http://` address of another machine",
+    )
     swit_organization: Text = Field(
         default=None,
         description="id or subdomain: a run that finds another organisation stops",
@@ -478,7 +484,8 @@ class Settings(ScheduleSettings):
     ) -> list[str]:
         """The variables without which a side cannot be read, a sentence each."""
         if self.is_running_locally:
-            return []
+            return self._tokens_in_clear() if "swit" in sides else []
+        problems = self._tokens_in_clear() if "swit" in sides else []
         wanted: dict[str, object] = {}
         if "directory" in sides and self.idp_file is None:
             wanted |= {
@@ -495,24 +502,52 @@ class Settings(ScheduleSettings):
             if not token_stored:
                 login = "SWIT_REFRESH_TOKEN (or a stored login: swit-provisioning login)"
                 wanted[login] = self.swit_refresh_token or self.swit_access_token
-        return [f"{name} is not set" for name, value in wanted.items() if not value]
+        return problems + [f"{name} is not set" for name, value in wanted.items() if not value]
 
     def require(self, *sides: Literal["directory", "swit"], token_stored: bool = False) -> None:
         """Raise `SettingsError` with every variable that is missing for these sides."""
         problems = self.missing(*sides, token_stored=token_stored)
-        if problems:
+        if problems and problems[-1].endswith("is not set"):
             hint = (
                 "or set IS_RUNNING_LOCALLY=True to try it on the sandbox and the sample directory"
             )
-            raise SettingsError([*problems[:-1], f"{problems[-1]} ({hint})"])
+            problems[-1] = f"{problems[-1]} ({hint})"
+        if problems:
+            raise SettingsError(problems)
+
+    def require_encryption(self) -> None:
+        """Raise `SettingsError` if a token or the client's secret would be sent unencrypted."""
+        if problems := self._tokens_in_clear():
+            raise SettingsError(problems)
+
+    def _tokens_in_clear(self) -> list[str]:
+        if self.swit_allow_http:
+            return []
+        return [
+            f"{name}: a token would cross the network unencrypted. Use an https:// address, or set"
+            " SWIT_ALLOW_HTTP=true to send it all the same. Nothing was sent"
+            for name in self.unencrypted_addresses
+        ]
+
+    @property
+    def unencrypted_addresses(self) -> list[str]:
+        """The settings that name Swit by an `http://` address of another machine."""
+        named = {
+            "SWIT_BASE_URL": self.swit_base_url,
+            "SWIT_SCIM_BASE_URL": self.swit_scim_base_url,
+        }
+        return [
+            name
+            for name, url in named.items()
+            if url and urlsplit(url).scheme == "http" and not _is_loopback(url)
+        ]
 
     @property
     def swit_is_on_this_machine(self) -> bool:
         """Whether Swit's address is a loopback address (the sandbox)."""
         if self.swit_base_url is None:
             return self.is_running_locally
-        host = urlsplit(self.swit_base_url).hostname or ""
-        return host in {"localhost", "::1"} or host.startswith("127.")
+        return _is_loopback(self.swit_base_url)
 
     @property
     def base_url(self) -> str:
@@ -638,6 +673,14 @@ class Settings(ScheduleSettings):
 
     def _bases(self, text: str) -> tuple[str, ...]:
         return parse_bases(text, self.ldap_search_base) if self.ldap_search_base else ()
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def sources() -> tuple[dict[str, str], ...]:

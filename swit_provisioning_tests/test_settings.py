@@ -1,5 +1,6 @@
 """Settings: read in one place, all problems at once, no secret in any message."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from cryptography.fernet import Fernet
 
 from swit_provisioning.cli.main import main
 from swit_provisioning.settings import SECRETS, ScheduleSettings, Settings, SettingsError
+from swit_provisioning_tests.directories import twenty_people
+from swit_provisioning_tests.receiver import Receiver
 
 _NOBODY = 65534
 
@@ -274,3 +277,67 @@ def _an_account_without_rights() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("https://openapi.swit.example", False),
+        ("http://127.0.0.1:8765", False),
+        ("http://127.9.9.9", False),
+        ("http://[::1]:8765", False),
+        ("http://localhost:8765", False),
+        ("http://openapi.swit.example", True),
+        ("http://127.0.0.1.evil.example", True),
+        ("http://192.168.1.5", True),
+        ("http://[::ffff:10.0.0.1]", True),
+    ],
+)
+def test_an_http_address_of_another_machine_is_refused_unless_it_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, url: str, *, named: bool
+) -> None:
+    set_all(monkeypatch, **LIVE)
+    for name in ("SWIT_BASE_URL", "SWIT_SCIM_BASE_URL"):
+        with monkeypatch.context() as here:
+            here.setenv(name, url)
+            assert Settings.load().unencrypted_addresses == ([name] if named else [])
+            if named:
+                (problem,) = problems("swit")
+                assert problem.startswith(f"{name}: ")
+                assert "SWIT_ALLOW_HTTP=true" in problem
+                here.setenv("IS_RUNNING_LOCALLY", "True")
+                assert problems("swit") == [problem], "a token is sent there in test mode, too"
+                here.setenv("SWIT_ALLOW_HTTP", "true")
+            Settings.load().require("swit")
+
+
+def test_no_token_goes_to_an_http_address_and_every_command_warns(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "people.json").write_text(json.dumps(twenty_people()), encoding="utf-8")
+    swit = {name: value for name, value in LIVE.items() if name.startswith("SWIT")}
+    set_all(monkeypatch, **swit, IDP_FILE="people.json", SWIT_BASE_URL="http://swit.example")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    pair = json.dumps({"access_token": "marked-token", "refresh_token": "marked-too"})
+    warned = "Warning: SWIT_BASE_URL is an http:// address of another machine"
+    with Receiver() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        for words, code in (
+            (["plans"], 0),
+            (["settings"], 0),
+            (["status"], 0),
+            (["check"], 2),
+            (["sync"], 2),
+            (["login", "--from-stdin"], 2),
+        ):
+            result = CliRunner().invoke(main, words, input=pair)
+            assert result.exit_code == code, result.output
+            assert warned in result.stderr, words
+            assert ("SWIT_ALLOW_HTTP=true" in result.output) == (code == 2 or words == ["status"])
+        assert proxy.bodies == []
+        monkeypatch.setenv("SWIT_ALLOW_HTTP", "true")
+        result = CliRunner().invoke(main, ["login", "--from-stdin"], input=pair)
+        assert warned in result.stderr
+        assert "SWIT_ALLOW_HTTP" not in result.output

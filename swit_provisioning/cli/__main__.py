@@ -1,4 +1,4 @@
-"""The script `swit-provisioning`, and `python -m swit_provisioning.cli`, which is the same."""
+"""The script `swit-provisioning`, and `python -P -m swit_provisioning.cli`, which is the same."""
 
 import gc
 

@@ -42,7 +42,18 @@ def load_settings(*, writes: bool = False) -> "Settings":
         if meant:
             said = f"Warning: nothing reads {name}: {meant} may be meant."
             errors().print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    return Settings.load()
+    settings = Settings.load()
+    warn_of_http(settings)
+    return settings
+
+
+def warn_of_http(settings: "Settings") -> None:
+    """Say on standard error that tokens are sent, or would be sent, unencrypted."""
+    from swit_provisioning.cli.console import errors  # noqa: PLC0415 - `--help` needs none
+
+    for name in settings.unencrypted_addresses:
+        said = f"Warning: {name} is an http:// address of another machine: nothing is encrypted."
+        errors().print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def exits(command: Callable[..., int]) -> Callable[..., None]:

@@ -128,8 +128,8 @@ def _leave_ui_running(console: Console) -> int:
     """Start `dagster dev` on what the demo left, until it is interrupted."""
     console.print("The Dagster UI: http://127.0.0.1:3000 (Ctrl+C ends it and the sandbox)")
     with as_file(files("swit_provisioning") / "workspace.yaml") as workspace:
-        command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-p", "3000"]
+        command = [sys.executable, "-P", "-m", "dagster", "dev", "-w", str(workspace)]
         try:
-            return subprocess.run(command, check=False).returncode  # noqa: S603 - ours # nosec B603
+            return subprocess.run([*command, "-p", "3000"], check=False).returncode  # noqa: S603 - ours # nosec B603
         except KeyboardInterrupt:
             return 0

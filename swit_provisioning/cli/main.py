@@ -3,6 +3,7 @@
 A command imports what it needs when it is called, so that `--help` is there at once.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,10 @@ from swit_provisioning.sandbox.port import SANDBOX_PORT
 @click.version_option(__version__, prog_name="swit-provisioning")
 def main() -> None:
     """Make a Swit organisation follow a company's directory."""
+    # What it writes is for this account alone.
+    os.umask(0o077)
+    # Python processes that it starts, Dagster's too, import nothing from the working folder.
+    os.environ["PYTHONSAFEPATH"] = "1"
 
 
 @main.command()

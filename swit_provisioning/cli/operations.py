@@ -6,7 +6,13 @@ from typing import Final
 
 import click
 
-from swit_provisioning.cli.command import exits, json_option, load_settings, no_names_option
+from swit_provisioning.cli.command import (
+    exits,
+    json_option,
+    load_settings,
+    no_names_option,
+    warn_of_http,
+)
 from swit_provisioning.cli.since import Since
 
 _reason = click.option("--reason", metavar="TEXT", required=True, help="Why; recorded.")
@@ -30,7 +36,9 @@ def settings(*, as_json: bool) -> int:
     from swit_provisioning.cli.settings_list import list_settings
     from swit_provisioning.settings import Settings
 
-    return list_settings(Settings.load(), as_json=as_json)
+    found = Settings.load()
+    warn_of_http(found)
+    return list_settings(found, as_json=as_json)
 
 
 @click.command()

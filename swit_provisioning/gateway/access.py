@@ -25,7 +25,7 @@ SECONDS_A_KEY_OF_ALL: Final = 1.0
 Value = TypeVar("Value")
 _MOST_ADDRESSES: Final = 10_000
 _IPV6_PREFIX: Final = 64
-_MAKE_ONE: Final = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+_MAKE_ONE: Final = 'python3 -P -c "import secrets; print(secrets.token_urlsafe(32))"'
 
 
 def required_key(settings: Settings) -> str:

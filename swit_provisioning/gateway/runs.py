@@ -16,7 +16,7 @@ from uuid import uuid4
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings
 
-SYNC: Final = (sys.executable, "-m", "swit_provisioning.cli", "sync", "--json")
+SYNC: Final = (sys.executable, "-P", "-m", "swit_provisioning.cli", "sync", "--json")
 
 log = logging.getLogger(__name__)
 

@@ -34,9 +34,10 @@ def require_login_settings(settings: Settings) -> None:
     """Make sure that there is an OAuth client to log in with.
 
     Raises:
-        SettingsError: it is not set, or nobody needs to log in.
+        SettingsError: it is not set, it would be sent unencrypted, or nobody needs to log in.
 
     """
+    settings.require_encryption()
     if settings.is_running_locally and settings.swit_base_url is None:
         problem = (
             "IS_RUNNING_LOCALLY: in test mode the sandbox needs no login; remove it to log in to"

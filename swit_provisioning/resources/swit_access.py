@@ -41,12 +41,24 @@ def swit_connection(settings: Settings, store: Store) -> Iterator[SwitClient]:
 
 
 def client_with(settings: Settings, tokens: TokenSource) -> SwitClient:
-    """A client for the Swit that the settings name, with these tokens; close it."""
+    """A client for the Swit that the settings name, with these tokens; close it.
+
+    Raises:
+        SettingsError: the tokens would be sent unencrypted.
+
+    """
+    settings.require_encryption()
     return _client(settings, settings.base_url, settings.scim_base_url, tokens)
 
 
 def oauth_client(settings: Settings) -> OAuthClient:
-    """The app that is registered with Swit."""
+    """The app that is registered with Swit.
+
+    Raises:
+        SettingsError: its secret would be sent unencrypted.
+
+    """
+    settings.require_encryption()
     secret = settings.swit_client_secret
     return OAuthClient(
         settings.base_url,

@@ -52,7 +52,7 @@ class FernetCipher:
         except ValueError:
             message = (
                 "it is no Fernet key (32 bytes in URL-safe base64, 44 characters). Make one:"
-                ' python -c "from cryptography.fernet import Fernet;'
+                ' python3 -P -c "from cryptography.fernet import Fernet;'
                 ' print(Fernet.generate_key().decode())"'
             )
             raise ValueError(message) from None
