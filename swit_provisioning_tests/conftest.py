@@ -10,7 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from swit_provisioning.settings import Settings
-from swit_provisioning_tests import tiers
+from swit_provisioning_tests import folders, tiers
 from swit_provisioning_tests.postgresql import Postgresql, postgresql
 
 # How wide a terminal is says nothing of the program; a process of xdist's has 80 columns.
@@ -68,6 +68,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     tiers.load_profile(config)
+    if folders.memory() is not None:
+        # Read by pytest for `tmp_path`: databases do not wait for a disk.
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folders.memory()))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

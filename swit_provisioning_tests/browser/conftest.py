@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from swit_provisioning.sandbox.organisation import Organisation
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.settings import Settings
+from swit_provisioning_tests.browser import night as nights
 from swit_provisioning_tests.browser.dagster_dev import DagsterDev
+from swit_provisioning_tests.browser.night import Night, is_a_setting
 from swit_provisioning_tests.browser.people_file import PeopleFile
 from swit_provisioning_tests.browser.pictures import Pictures
 
@@ -31,6 +32,19 @@ _BROWSER_ARGUMENTS = [
     "--disable-sync",
     "--no-proxy-server",
 ]
+
+
+@pytest.fixture(scope="package")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    with nights.night(tmp_path_factory.mktemp("night")) as running:
+        yield running
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _night_falls_meanwhile(request: pytest.FixtureRequest) -> None:
+    """Start the tests' night first: it comes due while the other tests run."""
+    if any(item.path.name == "test_the_night.py" for item in request.session.items):
+        request.getfixturevalue("night")
 
 
 @pytest.fixture(scope="package")
@@ -131,8 +145,3 @@ def pictures(browser: Browser, dagster: DagsterDev) -> Pictures | None:
     """Who takes the screenshots of the documentation, where `SCREENSHOTS=1` asks for them."""
     wanted = os.environ.get("SCREENSHOTS") == "1"
     return Pictures(browser, dagster.url) if wanted else None
-
-
-def is_a_setting(name: str) -> bool:
-    plain = name.removesuffix("_FILE").lower()
-    return plain in Settings.model_fields or name.startswith("DAGSTER_")

@@ -1,33 +1,17 @@
 """A night on real processes: the run happens by itself, its message arrives and leads to it."""
 
-import json
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from importlib.resources import as_file, files
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from swit_provisioning.messages.watch import Watch
-from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning_tests.browser.conftest import is_a_setting
-from swit_provisioning_tests.browser.dagster_dev import DagsterDev
+from swit_provisioning_tests.browser.night import Night
 from swit_provisioning_tests.browser.screens import RunPage
 from swit_provisioning_tests.browser.waiting import until
-from swit_provisioning_tests.directories import Directory, twenty_people
-from swit_provisioning_tests.integration.gateway_process import KEY, GatewayProcess
-from swit_provisioning_tests.integration.stage import settings
-from swit_provisioning_tests.ports import free_port
-from swit_provisioning_tests.receiver import Receiver
+from swit_provisioning_tests.directories import twenty_people
 
-_UNTIL_NIGHT = timedelta(seconds=150)
-"""So long the processes have to be up."""
 _SECONDS = 240
 _TICKS = """query ($sensor: String!) { sensorOrError(sensorSelector: {
     repositoryName: "__repository__", repositoryLocationName: "swit_provisioning",
@@ -38,58 +22,6 @@ _SET_CURSOR = """mutation ($cursor: String!) { setSensorCursor(sensorSelector: {
     sensorName: "alarms"}, cursor: $cursor) { __typename } }"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Night:
-    """All that is up."""
-
-    dagster: DagsterDev
-    gateway: GatewayProcess
-    swit: SandboxServer
-    chat: Receiver
-    alerts: Receiver
-    folder: Path
-    due: datetime
-
-    def write(self, directory: Directory) -> None:
-        (self.folder / "directory.json").write_text(json.dumps(directory), encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
-    folder = tmp_path_factory.mktemp("night")
-    home, web_port = folder / "home", free_port()
-    home.mkdir()
-    with as_file(files("swit_provisioning") / "dagster.yaml") as source:
-        shutil.copyfile(source, home / "dagster.yaml")
-    (folder / "directory.json").write_text(json.dumps(twenty_people()), encoding="utf-8")
-    with SandboxServer() as swit, Receiver() as chat, Receiver("/alerts/9d20") as alerts:
-        due = (datetime.now(UTC) + _UNTIL_NIGHT).replace(second=0, microsecond=0)
-        environment = {
-            **{name: value for name, value in os.environ.items() if not is_a_setting(name)},
-            **settings(folder, swit),
-            "NO_PROXY": "127.0.0.1",
-            "SCHEDULE_TIME": f"{due:%H:%M}",
-            "SWIT_WEBHOOK_URL": chat.url,
-            "ALERT_WEBHOOK_URL": alerts.url,
-            "DAGSTER_UI_URL": f"http://127.0.0.1:{web_port}",
-            "OPERATION_AUTH_KEY": KEY,
-            "PORT": str(free_port()),
-        }
-        with (
-            DagsterDev(environment, folder, port=web_port) as dagster,
-            GatewayProcess(environment, folder) as gateway,
-        ):
-            yield Night(
-                dagster=dagster,
-                gateway=gateway,
-                swit=swit,
-                chat=chat,
-                alerts=alerts,
-                folder=folder,
-                due=due,
-            )
-
-
 def _skip_reasons(night: Night, sensor: str) -> list[str]:
     found: Any = night.dagster.ask(_TICKS, sensor=sensor)["sensorOrError"]
     return [str(tick["skipReason"] or tick["error"]) for tick in found["sensorState"]["ticks"]]
@@ -98,7 +30,7 @@ def _skip_reasons(night: Night, sensor: str) -> list[str]:
 def test_the_nightly_run_is_told_and_the_message_leads_to_its_page(
     night: Night, page: Page
 ) -> None:
-    assert night.gateway.status()["next_run"] == night.due.isoformat()
+    assert night.announced == night.due.isoformat()
     until(
         lambda: night.chat.texts or None,
         seconds=_SECONDS,

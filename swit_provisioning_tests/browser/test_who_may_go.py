@@ -33,14 +33,6 @@ def active(swit: SandboxServer) -> set[str]:
     return {user["email"] for user in swit.organisation.snapshot()["users"] if user["active"]}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _in_step(browser: Browser, dagster: DagsterDev) -> None:
-    """Whatever the tests before have left undone is done."""
-    page = browser.new_page()
-    assert Launchpad(page, dagster.url, "sync").launch().ended() == "Success"
-    page.close()
-
-
 def test_a_plan_is_refused_once_the_directory_has_moved(
     page: Page,
     dagster: DagsterDev,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,6 +12,9 @@ from click.testing import CliRunner, Result
 from swit_provisioning.cli.main import main
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.directories import Directory, twenty_people
+from swit_provisioning_tests.quick_dagster import make_quick_home
+
+Storage = Literal["quick", "as shipped"]
 
 
 class Stage:
@@ -63,9 +66,20 @@ class Stage:
 
 
 @contextmanager
-def stage(monkeypatch: pytest.MonkeyPatch, folder: Path, server: SandboxServer) -> Iterator[Stage]:
-    """Start the sandbox and point the settings at it."""
+def stage(
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    server: SandboxServer,
+    *,
+    storage: Storage = "quick",
+) -> Iterator[Stage]:
+    """Start the sandbox and point the settings at it.
+
+    `storage` is Dagster's: as shipped where the test is about the files that Dagster keeps.
+    """
     folder.mkdir(exist_ok=True)
+    if storage == "quick":
+        make_quick_home(folder / "home")
     with server:
         variables = settings(folder, server)
         for name, value in variables.items():

@@ -32,7 +32,7 @@ def on_stage(
 ) -> Iterator[Stage]:
     """State and Dagster's runs in files and on a server; whoever leaves is removed from Swit."""
     monkeypatch.setenv("USER_REMOVAL", "remove")
-    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
+    with stage(monkeypatch, tmp_path, SandboxServer(), storage="as shipped") as made:
         if request.param == "sqlite":
             yield made
         else:

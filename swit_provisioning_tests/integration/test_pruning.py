@@ -34,7 +34,7 @@ def on_stage(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Stage]:
     """The state in a file and on a server."""
-    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
+    with stage(monkeypatch, tmp_path, SandboxServer(), storage="as shipped") as made:
         if request.param == "sqlite":
             yield made
         else:

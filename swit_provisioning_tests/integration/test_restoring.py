@@ -62,7 +62,7 @@ def on_stage(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: Postgresql | None
 ) -> Iterator[Stage]:
     del server
-    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
+    with stage(monkeypatch, tmp_path, SandboxServer(), storage="as shipped") as made:
         yield made
 
 

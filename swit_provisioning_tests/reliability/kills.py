@@ -15,10 +15,10 @@ from typing import Final, Literal
 
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.directories import Directory
+from swit_provisioning_tests.folders import folder_in_memory
 from swit_provisioning_tests.reliability import busy_night
 from swit_provisioning_tests.reliability.death import Death
 from swit_provisioning_tests.reliability.endings import Ending, ending, made_again, sent_again
-from swit_provisioning_tests.reliability.folders import folder_in_memory
 from swit_provisioning_tests.reliability.forks import Copy, Forks
 
 When = Literal["before the work", "after the work"]

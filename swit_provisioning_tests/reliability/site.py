@@ -11,9 +11,10 @@ from typing import Any
 
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.directories import twenty_people
+from swit_provisioning_tests.folders import folder_in_memory
 from swit_provisioning_tests.integration import stage
+from swit_provisioning_tests.quick_dagster import make_quick_home
 from swit_provisioning_tests.reliability.endings import Ending, ending, made_again, sent_again
-from swit_provisioning_tests.reliability.folders import folder_in_memory
 from swit_provisioning_tests.reliability.forks import Copy, Forks
 
 
@@ -119,7 +120,9 @@ class Site:
 
 
 @contextmanager
-def site(forks: Forks) -> Iterator[Site]:
-    """A site while a `with` block lasts."""
+def site(forks: Forks, *, storage: stage.Storage = "quick") -> Iterator[Site]:
+    """A site while a `with` block lasts, with a quick storage for Dagster or the shipped one."""
     with folder_in_memory() as folder, SandboxServer() as server:
+        if storage == "quick":
+            make_quick_home(folder / "home")
         yield Site(server, forks, folder)
