@@ -40,9 +40,9 @@ storage:
 
 def make_quick_home(home: Path) -> None:
     """Make a `DAGSTER_HOME` with the shipped `dagster.yaml`, but for the storage."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (home / "history").mkdir(mode=0o700, parents=True, exist_ok=True)
     shipped = (files("swit_provisioning") / "dagster.yaml").read_text(encoding="utf-8")
-    settings = _SETTINGS.format(file=home / "dagster.sqlite")
+    settings = _SETTINGS.format(file=home / "history" / "runs.db")
     (home / "dagster.yaml").write_text(settings + shipped, encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.directories import PEOPLE, address, user_dn
 from swit_provisioning_tests.integration.kept_things import DAGSTERS_URL, places_with, with_driver
-from swit_provisioning_tests.integration.stage import Stage, stage
+from swit_provisioning_tests.integration.stage import Stage, Storage, stage
 from swit_provisioning_tests.postgresql import Postgresql
 
 NAME, PHONE, OTHER = "Zoë O'Hara-Lindqvist", "+353 86 555 0199", "z.ohara@old.example"
@@ -24,16 +24,20 @@ ADDRESS, DN = "zoe.ohara@example.org", "CN=Zoë O'Hara,OU=Staff,DC=example,DC=or
 WORDS = (NAME, PHONE, OTHER, ADDRESS, DN, "Zoë O'Hara")
 
 
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
-)
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+on_both_databases = pytest.mark.parametrize("on_stage", BOTH, indirect=True)
+
+
+@pytest.fixture
 def on_stage(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Stage]:
     """State and Dagster's runs in files and on a server; whoever leaves is removed from Swit."""
     monkeypatch.setenv("USER_REMOVAL", "remove")
-    with stage(monkeypatch, tmp_path, SandboxServer(), storage="as shipped") as made:
-        if request.param == "sqlite":
+    database = getattr(request, "param", "")
+    storage: Storage = "as shipped" if database else "quick"
+    with stage(monkeypatch, tmp_path, SandboxServer(), storage=storage) as made:
+        if database != "postgresql":
             yield made
         else:
             server: Postgresql = request.getfixturevalue("postgresql_server")
@@ -72,6 +76,7 @@ def leave(on_stage: Stage) -> str:
     return plan_id
 
 
+@on_both_databases
 def test_a_person_is_gone_from_everything_that_can_still_be_read(on_stage: Stage) -> None:
     join(on_stage)
     joined = on_stage.json("sync")
@@ -127,6 +132,7 @@ def test_what_named_the_person_cannot_be_applied_and_all_else_works_on(on_stage:
     assert on_stage.users()[address(PEOPLE[0])]["name"] == "Amelie Blanc"
 
 
+@on_both_databases
 def test_whoever_comes_back_is_known_anew_and_has_the_same_code_when_forgotten_again(
     on_stage: Stage,
 ) -> None:

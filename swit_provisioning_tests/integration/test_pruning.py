@@ -16,7 +16,7 @@ from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.ageing import age_home, age_state
 from swit_provisioning_tests.directories import PEOPLE, address
-from swit_provisioning_tests.integration.stage import Stage, stage
+from swit_provisioning_tests.integration.stage import Stage, Storage, stage
 from swit_provisioning_tests.integration.test_re_execution import (
     break_team,
     re_execute_from_failure,
@@ -27,15 +27,19 @@ LONG = timedelta(days=100)
 FIRST = address(PEOPLE[0])
 
 
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
-)
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+on_both_databases = pytest.mark.parametrize("on_stage", BOTH, indirect=True)
+
+
+@pytest.fixture
 def on_stage(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Stage]:
-    """The state in a file and on a server."""
-    with stage(monkeypatch, tmp_path, SandboxServer(), storage="as shipped") as made:
-        if request.param == "sqlite":
+    """The state in a file and on a server; Dagster's runs as shipped if both are tested."""
+    database = getattr(request, "param", "")
+    storage: Storage = "as shipped" if database else "quick"
+    with stage(monkeypatch, tmp_path, SandboxServer(), storage=storage) as made:
+        if database != "postgresql":
             yield made
         else:
             server: Postgresql = request.getfixturevalue("postgresql_server")
@@ -69,6 +73,7 @@ def renamed(on_stage: Stage, name: str) -> dict[str, Any]:
     return on_stage.json("sync")
 
 
+@on_both_databases
 def test_what_is_old_goes_and_what_is_needed_works(
     on_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,13 +43,15 @@ class Backup:
             shutil.copytree(self._folder, settings.home / "state")
 
 
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
-)
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+on_both_databases = pytest.mark.parametrize("server", BOTH, indirect=True)
+
+
+@pytest.fixture
 def server(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Postgresql | None]:
-    if request.param == "sqlite":
+    if getattr(request, "param", "sqlite") == "sqlite":
         yield None
         return
     running: Postgresql = request.getfixturevalue("postgresql_server")
@@ -62,7 +64,7 @@ def on_stage(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: Postgresql | None
 ) -> Iterator[Stage]:
     del server
-    with stage(monkeypatch, tmp_path, SandboxServer(), storage="as shipped") as made:
+    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
         yield made
 
 
@@ -80,6 +82,7 @@ def leave(on_stage: Stage) -> None:
     on_stage.directory["users"] = on_stage.directory["users"][8:]
 
 
+@on_both_databases
 def test_the_first_run_after_an_old_state_came_back_only_plans(
     on_stage: Stage, backup: Backup
 ) -> None:
@@ -121,6 +124,7 @@ def test_a_plan_by_hand_is_the_first_run_and_may_then_be_applied(
     assert on_stage.json("apply", plan_id)["status"] == "applied"
 
 
+@on_both_databases
 def test_an_approval_that_came_back_is_void(on_stage: Stage, backup: Backup) -> None:
     """It was spent long ago: what it let through then may be a mistake now."""
     on_stage.json("sync")
@@ -172,6 +176,7 @@ def test_frames_may_be_gone_then_dagsters_runs_tell(on_stage: Stage, backup: Bac
     assert on_stage.json("sync")["status"] == "nothing to do"
 
 
+@on_both_databases
 def test_a_new_state_under_old_frames_only_plans_first(
     on_stage: Stage, server: Postgresql | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
