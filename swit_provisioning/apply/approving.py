@@ -20,6 +20,7 @@ from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.text import clock
 from swit_provisioning.store.approvals import Approval
 from swit_provisioning.store.database import utc_now
+from swit_provisioning.store.errors import AmbiguousPlanError
 from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store
 
@@ -67,11 +68,11 @@ class Approver:
             ),
             approval=frozenset(approval.guards) if approval else None,
         )
-        return _with_void(verdicts, self.store.restorations.void_approval(plan.plan_id))
+        return _with_void(verdicts, self.store.restorations.void_approval(plan.plan_hash))
 
     def approval_of(self, plan: Plan) -> Approval | None:
         """What was approved for this plan, unless it is spent or too old."""
-        return self.store.approvals.of(plan.plan_id, newer_than=self.max_age)
+        return self.store.approvals.of(plan.plan_hash, newer_than=self.max_age)
 
     def lift(
         self,
@@ -86,17 +87,18 @@ class Approver:
         verdicts = self.judged(plan, application_id=application_id, part=part)
         broken = _names(v for v in verdicts if not v.passed and v.name not in NEVER_LIFTED)
         if broken:
-            self.store.approvals.add(plan.plan_id, who=who, why=why, guards=broken)
+            self.store.approvals.add(plan.plan_hash, who=who, why=why, guards=broken)
         return broken
 
     def approve(self, plan_id: str, *, who: str, why: str) -> tuple[GuardName, ...]:
         """Let this plan past the limits it breaks now; a rejection of it is lifted.
 
+        `plan_id` is any part of its hash, from the first digit, that no other plan begins with.
         Returns the limits: none if it breaks none and so needs no approval.
 
         Raises:
-            DecisionRefusedError: there is no such plan, it is too old, or a guard stops it that no
-                approval lifts.
+            DecisionRefusedError: there is none or more than one, it is too old, or a guard stops it
+                that no approval lifts.
 
         """
         stored = self._known(plan_id)
@@ -106,28 +108,32 @@ class Approver:
         never = [v for v in self.judged(stored.plan) if v.stops and v.name in NEVER_LIFTED]
         if never:
             told = " ".join(f"{verdict.name}: {verdict.message}" for verdict in never)
-            message = f"Plan {plan_id} can't be approved, no approval lifts this. {told}"
+            message = f"Plan {stored.plan_id} can't be approved, no approval lifts this. {told}"
             raise DecisionRefusedError(message, status="blocked")
-        self.store.rejections.lift(plan_id, who=who)
+        self.store.rejections.lift(stored.plan_hash, who=who)
         return self.lift(stored.plan, who=who, why=why)
 
     def reject(self, plan_id: str, *, who: str, why: str) -> None:
         """Forbid these very changes, until somebody approves the plan; its approvals are void.
 
         Raises:
-            DecisionRefusedError: there is no such plan, or it changes nothing: that one is every
-                quiet night's plan.
+            DecisionRefusedError: there is none or more than one, or it changes nothing: that one is
+                every quiet night's plan.
 
         """
         stored = self._known(plan_id)
         if not stored.plan.changes:
-            message = f"Plan {plan_id} changes nothing, so there is nothing to reject."
+            message = f"Plan {stored.plan_id} changes nothing, so there is nothing to reject."
             raise DecisionRefusedError(message, status="unknown plan")
-        self.store.rejections.add(plan_id, who=who, why=why)
-        self.store.approvals.spend(plan_id)
+        self.store.rejections.add(stored.plan_hash, who=who, why=why)
+        self.store.approvals.spend(stored.plan_hash)
 
     def _known(self, plan_id: str) -> StoredPlan:
-        stored = self.store.plans.get(plan_id)
+        try:
+            plan_hash = self.store.plans.find(plan_id)
+        except AmbiguousPlanError as error:
+            raise DecisionRefusedError(str(error), status="unknown plan") from error
+        stored = self.store.plans.get(plan_hash) if plan_hash else None
         if stored is None:
             message = f"There is no plan {plan_id}. `swit-provisioning plans` lists them."
             raise DecisionRefusedError(message, status="unknown plan")

@@ -15,7 +15,7 @@ def bindings_to_remember(
 
     What the plan was to make and did not make is left out.
     """
-    application = Application(application_id=application_id, plan_id=plan.plan_id, run_id="")
+    application = Application(application_id=application_id, plan_hash=plan.plan_hash, run_id="")
     record = Record(store=store, plan=plan, application=application)
     found = ((b.kind, b.directory_id, record.swit_id(b.object_id)) for b in plan.bindings)
     return [(kind, directory_id, known) for kind, directory_id, known in found if known]

@@ -73,7 +73,7 @@ class Applier:
         self.application_id = application_id
         application = Application(
             application_id=application_id,
-            plan_id=plan.plan_id,
+            plan_hash=plan.plan_hash,
             run_id=run_id,
             approval_id=approval_id,
         )

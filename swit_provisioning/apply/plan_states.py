@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from swit_provisioning.reconcile.guards import NEVER_LIFTED
-from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.reconcile.plan import Plan, PlanHash
 from swit_provisioning.reconcile.staleness import what_moved
 from swit_provisioning.store.approvals import Approval
 from swit_provisioning.store.database import utc_now
@@ -57,8 +57,8 @@ class PlanStates:
         return [s for s in self.listed(limit=limit) if s.name == "waiting for approval"]
 
     def _state(self, plan: ListedPlan) -> PlanState:
-        rejection = self._store.rejections.of(plan.plan_id)
-        approval = self._store.approvals.of(plan.plan_id, newer_than=self._max_age)
+        rejection = self._store.rejections.of(plan.plan_hash)
+        approval = self._store.approvals.of(plan.plan_hash, newer_than=self._max_age)
         return PlanState(
             plan=plan,
             name=self._name(plan, rejection, approval),
@@ -69,7 +69,7 @@ class PlanStates:
     def _name(
         self, plan: ListedPlan, rejection: Rejection | None, approval: Approval | None
     ) -> StateName:
-        application = self._store.acceptances.newest_of(plan.plan_id)
+        application = self._store.acceptances.newest_of(plan.plan_hash)
         too_old = self._clock() - plan.created_at > self._max_age
         state: StateName | None = None
         if not plan.counts:
@@ -82,27 +82,27 @@ class PlanStates:
             state = "expired"
         elif application is not None:
             state = "begun"
-        elif self._is_stale(plan.plan_id):
+        elif self._is_stale(plan.plan_hash):
             state = "stale"
         return state or _standing(plan.verdicts, approval)
 
-    def _is_stale(self, plan_id: str) -> bool:
-        if self._is_forgotten(plan_id):
+    def _is_stale(self, plan_hash: PlanHash) -> bool:
+        if self._is_forgotten(plan_hash):
             return True
-        newest_id = self._store.plans.latest()
-        if newest_id is None or newest_id == plan_id:
+        newest = self._store.plans.latest()
+        if newest is None or newest == plan_hash:
             return False
         if self._newest is None:
-            self._newest = self._plan(newest_id)
-        return bool(what_moved(self._plan(plan_id), self._newest, frozenset()))
+            self._newest = self._plan(newest)
+        return bool(what_moved(self._plan(plan_hash), self._newest, frozenset()))
 
-    def _is_forgotten(self, plan_id: str) -> bool:
+    def _is_forgotten(self, plan_hash: PlanHash) -> bool:
         """Somebody in it was forgotten since: it can't be applied."""
-        stored = self._store.plans.get(plan_id)
+        stored = self._store.plans.get(plan_hash)
         return stored is not None and stored.forgotten
 
-    def _plan(self, plan_id: str) -> Plan:
-        stored = self._store.plans.get(plan_id)
+    def _plan(self, plan_hash: PlanHash) -> Plan:
+        stored = self._store.plans.get(plan_hash)
         return stored.plan if stored else Plan(changes=())
 
 

@@ -24,7 +24,7 @@ class Record:
         self._lock = threading.Lock()
         self._changes = {change.change_id: change for change in plan.changes}
         self._makers = {c.object_id: c for c in plan.changes if c.action in _CREATIONS}
-        entries = store.journal.latest(application.application_id, plan_id=plan.plan_id)
+        entries = store.journal.latest(application.application_id, plan_hash=plan.plan_hash)
         self._answers = {name: _answer(entry) for name, entry in entries.items()}
 
     def change(self, change_id: str) -> Change | None:

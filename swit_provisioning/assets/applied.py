@@ -89,13 +89,13 @@ def _applier(
     """Who sends for this run: only a plan that the gate accepted for its root run."""
     root = root_run_id(context.run)
     acceptance = store.acceptances.of(root)
-    stored = store.plans.get(acceptance.plan_id) if acceptance else None
+    stored = store.plans.get(acceptance.plan_hash) if acceptance else None
     if acceptance is None or stored is None:
         message = "No plan was accepted for this run. Launch the job `sync`, or `apply`."
         raise dg.Failure(message, metadata={"status": "failed"}, allow_retries=False)
     refuse_forgotten(stored)
     refuse_after_a_restore(context.run, stored, settings, store)
-    refuse_forbidden(context.run, acceptance.plan_id, settings, store)
+    refuse_forbidden(context.run, acceptance.plan_hash, settings, store)
     try:
         lease = writer.lease()
     except LeaseHeldError as error:

@@ -115,7 +115,7 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     yield _findings_output(plan)
     stored = StoredPlan(
         plan=shown,
-        plan_id=plan.plan_id,
+        plan_hash=plan.plan_hash,
         created_at=datetime.now(UTC),
         verdicts=tuple(
             {**verdict.document(), "message": told(settings, verdict.message)}

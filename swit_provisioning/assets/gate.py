@@ -38,7 +38,11 @@ from swit_provisioning.resources.who import who_am_i
 from swit_provisioning.resources.writing import Writer
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.approvals import Approval
-from swit_provisioning.store.errors import LeaseHeldError, OtherOrganizationError
+from swit_provisioning.store.errors import (
+    AmbiguousPlanError,
+    LeaseHeldError,
+    OtherOrganizationError,
+)
 from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store
 from swit_provisioning.swit.client import SwitClient
@@ -89,12 +93,12 @@ def accepted_plan(
     stored = _stored_plan(store, config, root)
     plan = stored.plan
     refuse_after_a_restore(context.run, stored, settings, store)
-    refuse_forbidden(context.run, plan.plan_id, settings, store)
+    refuse_forbidden(context.run, plan.plan_hash, settings, store)
     _take_lease(writer, settings)
     # What broke half way goes on under its first name: the journal knows what is done.
-    begun = store.acceptances.unfinished(plan.plan_id)
+    begun = store.acceptances.unfinished(plan.plan_hash)
     application_id = begun.application_id if begun else context.run.run_id
-    entries = store.journal.latest(application_id, plan_id=plan.plan_id)
+    entries = store.journal.latest(application_id, plan_hash=plan.plan_hash)
     settled = {name for name, entry in entries.items() if entry.outcome in DONE | {"rejected"}}
     # Also where nobody knows what came of it: a run that was killed may have done it.
     sent = frozenset(name for name, entry in entries.items() if entry.outcome != "skipped")
@@ -124,7 +128,7 @@ def accepted_plan(
         _show_approval(context, settings, approval)
     store.acceptances.accept(
         root,
-        plan_id=plan.plan_id,
+        plan_hash=plan.plan_hash,
         application_id=application_id,
         approval_id=approval.approval_id if approval else None,
     )
@@ -137,7 +141,7 @@ def accepted_plan(
         context.log.info("Left for a later part of the plan: %s", waits)
         context.instance.add_run_tags(context.run.run_id, {LEFT_OUT_TAG: waits})
     frame = changes_frame(part.changes)
-    frame.attrs["facts"] = {"plan_id": plan.plan_id, "back": sorted(back)}
+    frame.attrs["facts"] = {"plan_hash": plan.plan_hash, "back": sorted(back)}
     yield dg.MaterializeResult(
         asset_key="accepted_plan",
         value=frame,
@@ -148,7 +152,7 @@ def accepted_plan(
             "back in the directory": len(back),
             **part.counts(),
         },
-        data_version=dg.DataVersion(plan.plan_id),
+        data_version=dg.DataVersion(plan.plan_hash),
     )
 
 
@@ -185,12 +189,17 @@ def conclude(store: Store, plan: Plan, application_id: str, *, through: bool = T
         return
     store.reads.accept(plan.bases.directory)
     store.acceptances.finish(application_id)
-    store.approvals.spend(plan.plan_id)
+    store.approvals.spend(plan.plan_hash)
 
 
 def _stored_plan(store: Store, config: Accept, root: str) -> StoredPlan:
-    plan_id = config.plan_id.strip() or store.plans.made_by(root)
-    stored = store.plans.get(plan_id) if plan_id else None
+    plan_id = config.plan_id.strip()
+    try:
+        plan_hash = store.plans.find(plan_id) if plan_id else store.plans.made_by(root)
+    except AmbiguousPlanError as error:
+        message = f"Nothing was written. {error}"
+        raise dg.Failure(message, metadata={"status": "wrong use"}, allow_retries=False) from error
+    stored = store.plans.get(plan_hash) if plan_hash else None
     if stored is None:
         message = (
             f"There is no plan {plan_id}. `swit-provisioning plan` makes one and prints its id."

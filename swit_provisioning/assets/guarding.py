@@ -7,7 +7,7 @@ import dagster as dg
 
 from swit_provisioning.assets.common import told
 from swit_provisioning.reconcile.guards import GUARDS, GuardName, Verdict
-from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.reconcile.plan import Plan, PlanHash
 from swit_provisioning.resources.approving import approver
 from swit_provisioning.resources.code_location import SCHEDULE_TAG
 from swit_provisioning.settings import Settings
@@ -45,9 +45,11 @@ def judged(plan: Plan, settings: Settings, store: Store) -> tuple[Verdict, ...]:
     return approver(settings, store).judged(plan)
 
 
-def refuse_forbidden(run: dg.DagsterRun, plan_id: str, settings: Settings, store: Store) -> None:
+def refuse_forbidden(
+    run: dg.DagsterRun, plan_hash: PlanHash, settings: Settings, store: Store
+) -> None:
     """Refuse a plan that a person has rejected, and a scheduled run while runs are paused."""
-    rejection = store.rejections.of(plan_id)
+    rejection = store.rejections.of(plan_hash)
     if rejection is not None:
         raise _blocked(told(settings, rejection.sentence))
     pause = store.pauses.now() if SCHEDULE_TAG in run.tags else None

@@ -29,7 +29,7 @@ def change_log_of(store: Store, run: dg.DagsterRun) -> pd.DataFrame:
     if acceptance is None:
         return CHANGE_LOG.empty()
     return change_log_frame(
-        store.history.of_application(acceptance.application_id, plan_id=acceptance.plan_id)
+        store.history.of_application(acceptance.application_id, plan_hash=acceptance.plan_hash)
     )
 
 

@@ -16,8 +16,8 @@ def plan_is_safe(
     store: dg.ResourceParam[Store],
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge the plan that this run has made, on exactly what would be sent."""
-    plan_id = store.plans.made_by(root_run_id(context.run)) or store.plans.latest()
-    stored = store.plans.get(plan_id) if plan_id else None
+    plan_hash = store.plans.made_by(root_run_id(context.run)) or store.plans.latest()
+    stored = store.plans.get(plan_hash) if plan_hash else None
     if stored is None:
         message = "There is no plan to judge. Launch the job `plan`."
         raise dg.Failure(message, allow_retries=False)

@@ -20,6 +20,7 @@ from swit_provisioning.cli.tables import (
     outcomes_table,
     stops,
 )
+from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.report.plain import for_a_terminal
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings
@@ -32,9 +33,9 @@ def plan(settings: Settings, *, as_json: bool, no_names: bool = False) -> int:
     """Run the job `plan` and print what it made. 3: a guard would stop it."""
     run = _run(settings, "plan")
     with open_store(settings) as store:
-        plan_id = store.plans.made_by(run.run_id)
-        stored = store.plans.get(plan_id) if plan_id else None
-        rejection = store.rejections.of(plan_id) if plan_id else None
+        plan_hash = store.plans.made_by(run.run_id)
+        stored = store.plans.get(plan_hash) if plan_hash else None
+        rejection = store.rejections.of(plan_hash) if plan_hash else None
     if stored is None:
         run = run_to_show(run, no_names=no_names)
         return _end(
@@ -58,10 +59,17 @@ def apply(
     as_json: bool,
     no_names: bool = False,
 ) -> int:
-    """Run the job `apply` for one stored plan, or the named part of it."""
+    """Run the job `apply` for one stored plan, or the named part of it.
+
+    Raises:
+        AmbiguousPlanError: several plans begin with `plan_id`.
+
+    """
+    with open_store(settings) as store:
+        plan_hash = store.plans.find(plan_id)
     part = {"only": only, "exclude": exclude, "limit": limit}
-    run = _run(settings, "apply", {"plan_id": plan_id, "approve": approve, **part})
-    return _report(settings, run, plan_id, as_json=as_json, no_names=no_names)
+    run = _run(settings, "apply", {"plan_id": plan_hash or plan_id, "approve": approve, **part})
+    return _report(settings, run, plan_hash, as_json=as_json, no_names=no_names)
 
 
 def sync(
@@ -92,11 +100,16 @@ def _run(
 
 
 def _report(
-    settings: Settings, run: FinishedRun, plan_id: str | None, *, as_json: bool, no_names: bool
+    settings: Settings,
+    run: FinishedRun,
+    plan_hash: PlanHash | None,
+    *,
+    as_json: bool,
+    no_names: bool,
 ) -> int:
     """Say what an `apply` or `sync` did, and end with its exit code."""
     try:
-        stored, entries = _what_happened(settings, run, plan_id)
+        stored, entries = _what_happened(settings, run, plan_hash)
     except StoreError as error:
         stored, entries = None, []
         run = replace(run, success=False, status="failed", message=run.message or str(error))
@@ -123,14 +136,14 @@ def _guards_that_stopped(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _what_happened(
-    settings: Settings, run: FinishedRun, plan_id: str | None
+    settings: Settings, run: FinishedRun, plan_hash: PlanHash | None
 ) -> tuple[StoredPlan | None, list[JournalEntry]]:
     with open_store(settings) as store:
         acceptance = store.acceptances.of(run.run_id)
-        found = plan_id or store.plans.made_by(run.run_id)
+        found = plan_hash or store.plans.made_by(run.run_id)
         stored = store.plans.get(found) if found else None
         entries = (
-            store.journal.latest(acceptance.application_id, plan_id=acceptance.plan_id)
+            store.journal.latest(acceptance.application_id, plan_hash=acceptance.plan_hash)
             if acceptance
             else {}
         )

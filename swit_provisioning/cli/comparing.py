@@ -24,6 +24,7 @@ def show_difference(
 
     Raises:
         UnknownPlanError: there is no plan of one of these ids.
+        AmbiguousPlanError: one of them is that of several plans.
 
     """
     first, second = (stored_plan(settings, plan_id) for plan_id in (first_id, second_id))
@@ -55,7 +56,11 @@ def _without_people(found: Comparison) -> Comparison:
 def _document(first: StoredPlan, second: StoredPlan, found: Comparison) -> dict[str, Any]:
     return {
         "plans": [
-            {"plan_id": plan.plan_id, "created_at": plan.created_at.isoformat()}
+            {
+                "plan_id": plan.plan_id,
+                "plan_hash": plan.plan_hash,
+                "created_at": plan.created_at.isoformat(),
+            }
             for plan in (first, second)
         ],
         "only_first": [change_document(change) for change in found.only_first],

@@ -22,6 +22,7 @@ def plan_document(stored: StoredPlan, pace: ExpectedPace) -> dict[str, Any]:
     calls, seconds = estimate(plan, pace.per_second)
     return {
         "plan_id": stored.plan_id,
+        "plan_hash": stored.plan_hash,
         "created_at": stored.created_at.isoformat(),
         "counts": plan.counts(),
         "guards": guard_documents(stored.verdicts),
@@ -50,6 +51,7 @@ def run_document(
     return {
         "run_id": run.run_id,
         "plan_id": stored.plan_id if stored else None,
+        "plan_hash": stored.plan_hash if stored else None,
         # Wrong use has an exit code of its own, but a script knows seven words.
         "status": "failed" if status in {"unknown plan", "wrong use"} else status,
         "message": run.message or undone_message(entries),
@@ -70,6 +72,7 @@ def deed_document(deed: Deed) -> dict[str, Any]:
         "at": entry.at.isoformat(),
         "run_id": entry.run_id,
         "plan_id": entry.plan_id,
+        "plan_hash": entry.plan_hash,
         "action": entry.action,
         "target": entry.target,
         "object_id": entry.made_id or entry.object_id,

@@ -115,7 +115,11 @@ def _code_of_other_rooms(error: Exception) -> int | None:
     from swit_provisioning.report.explaining import IncompleteReadError  # noqa: PLC0415
     from swit_provisioning.sandbox.server import SandboxStartError  # noqa: PLC0415
     from swit_provisioning.settings import SettingsError  # noqa: PLC0415
-    from swit_provisioning.store.errors import LeaseHeldError, StoreError  # noqa: PLC0415
+    from swit_provisioning.store.errors import (  # noqa: PLC0415
+        AmbiguousPlanError,
+        LeaseHeldError,
+        StoreError,
+    )
     from swit_provisioning.swit.errors import SwitError  # noqa: PLC0415
     from swit_provisioning.swit.login import LoginError  # noqa: PLC0415
     from swit_provisioning.upkeep.errors import RunsUnderWayError, UpkeepError  # noqa: PLC0415
@@ -124,7 +128,7 @@ def _code_of_other_rooms(error: Exception) -> int | None:
         return EXIT_CODES[error.status]
     if isinstance(error, (LeaseHeldError, RunsUnderWayError)):
         return EXIT_CODES["busy"]
-    if isinstance(error, (SettingsError, UpkeepError)):
+    if isinstance(error, (AmbiguousPlanError, SettingsError, UpkeepError)):
         return 2
     known = (
         DirectoryError,

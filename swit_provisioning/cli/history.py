@@ -50,8 +50,8 @@ def show_history(
 
 def say_whose(console: Console, settings: Settings, store: Store) -> None:
     """The first line of an output, as the newest plan has it."""
-    plan_id = store.plans.latest()
-    stored = store.plans.get(plan_id) if plan_id else None
+    newest = store.plans.latest()
+    stored = store.plans.get(newest) if newest else None
     header(
         console,
         settings,

@@ -52,12 +52,13 @@ def show_plan(
 
     Raises:
         UnknownPlanError: there is no such plan.
+        AmbiguousPlanError: there are several.
         UnwritableFileError: `html` can't be written.
 
     """
     stored = plan_to_show(stored_plan(settings, plan_id), no_names=no_names)
     with open_store(settings) as store:
-        rejection = store.rejections.of(plan_id)
+        rejection = store.rejections.of(stored.plan_hash)
     if html is not None:
         write_page(settings, stored, html)
     if html is None or as_json:
@@ -74,23 +75,25 @@ def show_plan(
 def approve_plan(settings: Settings, plan_id: str, *, why: str) -> int:
     """Approve one plan and say what that lifts."""
     reason = _reason(why)
+    stored = stored_plan(settings, plan_id)
     with open_store(settings) as store:
-        lifted = approver(settings, store).approve(plan_id, who=who_am_i(), why=reason)
+        lifted = approver(settings, store).approve(stored.plan_hash, who=who_am_i(), why=reason)
     if lifted:
-        said = f"Approved for plan {plan_id} alone: {', '.join(lifted)}."
+        said = f"Approved for plan {stored.plan_id} alone: {', '.join(lifted)}."
     else:
-        said = f"Plan {plan_id} breaks no limit, so it needs no approval."
+        said = f"Plan {stored.plan_id} breaks no limit, so it needs no approval."
     output().print(said, markup=False, highlight=False)
-    output().print(f"To apply it: swit-provisioning apply {plan_id}", highlight=False)
+    output().print(f"To apply it: swit-provisioning apply {stored.plan_id}", highlight=False)
     return 0
 
 
 def reject_plan(settings: Settings, plan_id: str, *, why: str) -> int:
     """Reject one plan and say what that means."""
+    stored = stored_plan(settings, plan_id)
     with open_store(settings) as store:
-        approver(settings, store).reject(plan_id, who=who_am_i(), why=why.strip())
+        approver(settings, store).reject(stored.plan_hash, who=who_am_i(), why=why.strip())
     output().print(
-        f"Rejected: plan {plan_id}, also where a later run plans these very changes again.",
+        f"Rejected: plan {stored.plan_id}, also where a later run plans these very changes again.",
         markup=False,
         highlight=False,
     )
@@ -101,6 +104,7 @@ def plan_row(state: PlanState) -> dict[str, Any]:
     """One plan for `--json`."""
     return {
         "plan_id": state.plan.plan_id,
+        "plan_hash": state.plan.plan_hash,
         "created_at": state.plan.created_at.isoformat(),
         "run_id": state.plan.run_id,
         "state": state.name,

@@ -21,14 +21,16 @@ from swit_provisioning.store.plans import StoredPlan
 
 
 def stored_plan(settings: Settings, plan_id: str) -> StoredPlan:
-    """The plan of this id.
+    """The plan whose hash begins with these digits.
 
     Raises:
         UnknownPlanError: there is none.
+        AmbiguousPlanError: there are several.
 
     """
     with open_store(settings) as store:
-        stored = store.plans.get(plan_id)
+        plan_hash = store.plans.find(plan_id)
+        stored = store.plans.get(plan_hash) if plan_hash else None
     if stored is None:
         raise UnknownPlanError(plan_id)
     return stored

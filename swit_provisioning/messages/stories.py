@@ -9,10 +9,12 @@ import dagster as dg
 from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.assets.guarding import root_run_id
 from swit_provisioning.messages.endings import stopping_guards, why
+from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.report.run_story import ENDINGS, Ending, RunStory
 from swit_provisioning.resources.code_location import SCHEDULE_TAG
 from swit_provisioning.resources.connections import CALLS_TAG
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.errors import AmbiguousPlanError
 from swit_provisioning.store.journal import JournalEntry
 from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store
@@ -53,7 +55,7 @@ def story_of(
         ending=_ending(run, word, sent),
         why=reason,
         guards=stopping_guards(dagster, run.run_id) if word == "blocked" else {},
-        plan_id=sent.stored.plan_id if sent.stored else None,
+        plan_hash=sent.stored.plan_hash if sent.stored else None,
         plan=plan,
         entries=sent.entries or {},
         calls=int(run.tags.get(CALLS_TAG, "0")),
@@ -68,16 +70,18 @@ def _sent(run: dg.DagsterRun, store: Store) -> _Sent:
     """The plan that the run (or the first of its chain) might send; else the one it has made."""
     root = root_run_id(run)
     acceptance = store.acceptances.of(root)
-    plan_id = acceptance.plan_id if acceptance else _named(run) or store.plans.made_by(root)
+    plan_hash = (
+        acceptance.plan_hash if acceptance else _named(run, store) or store.plans.made_by(root)
+    )
     entries = (
-        store.journal.latest(acceptance.application_id, plan_id=acceptance.plan_id)
+        store.journal.latest(acceptance.application_id, plan_hash=acceptance.plan_hash)
         if acceptance
         else {}
     )
-    return _Sent(stored=store.plans.get(plan_id) if plan_id else None, entries=entries)
+    return _Sent(stored=store.plans.get(plan_hash) if plan_hash else None, entries=entries)
 
 
-def _named(run: dg.DagsterRun) -> str | None:
+def _named(run: dg.DagsterRun, store: Store) -> PlanHash | None:
     """The plan that somebody asked this run to apply."""
     if run.job_name != "apply":
         return None
@@ -85,7 +89,10 @@ def _named(run: dg.DagsterRun) -> str | None:
     config: Any = run.run_config
     config = config.get("ops", {}).get("accepted_plan", {}).get("config") or config
     plan_id = config.get("plan_id")
-    return plan_id.strip() if isinstance(plan_id, str) else None
+    try:
+        return store.plans.find(plan_id) if isinstance(plan_id, str) else None
+    except AmbiguousPlanError:
+        return None
 
 
 def _ending(run: dg.DagsterRun, word: str, sent: _Sent) -> Ending:

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self, get_args
+from typing import Any, Final, Literal, NewType, Self, get_args
 
 from swit_provisioning.reconcile.policy import Action
 
@@ -25,6 +25,11 @@ Step = Literal[
     "update_primary_teams",
 ]
 STEPS: tuple[Step, ...] = get_args(Step)
+
+PlanHash = NewType("PlanHash", str)
+"""SHA-256 of a plan, 64 hexadecimal digits: what is kept of a plan is kept by it."""
+
+_SHOWN_DIGITS: Final = 12
 
 NEW_USER = "new:user:"
 """Prefix of the object id of a user this plan creates; the rest is the address."""
@@ -182,9 +187,9 @@ class Bases:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What one run would do. `plan_id` is a hash of changes, policy, organisation and directory.
+    """What one run would do. `plan_hash` covers changes, policy, organisation and directory.
 
-    The same input gives the same plan and the same id; no time is in it.
+    The same input gives the same plan and the same hash; no time is in it.
     """
 
     changes: tuple[Change, ...]
@@ -206,8 +211,8 @@ class Plan:
     """The teams that change and those above them, in the order shown; the id leaves them out."""
 
     @property
-    def plan_id(self) -> str:
-        """12 hexadecimal digits of SHA-256 over what is sent, to whom, and by which rules."""
+    def plan_hash(self) -> PlanHash:
+        """SHA-256 over what is sent, to whom, and by which rules."""
         content = {
             "changes": [change.document() for change in self.changes],
             "policy": self.policy,
@@ -215,7 +220,12 @@ class Plan:
             "directory": self.directory_identity,
         }
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return PlanHash(hashlib.sha256(text.encode()).hexdigest())
+
+    @property
+    def plan_id(self) -> str:
+        """The plan's name for people; only `plan_hash` tells it from every other plan."""
+        return shown_id(self.plan_hash)
 
     def counts(self) -> dict[str, int]:
         """How many changes of each action, in the order of `ACTIONS`, none with 0."""
@@ -265,3 +275,8 @@ class Plan:
         """The same plan less some changes; its id differs."""
         gone = set(change_ids)
         return replace(self, changes=tuple(c for c in self.changes if c.change_id not in gone))
+
+
+def shown_id(plan_hash: PlanHash) -> str:
+    """The first digits of a plan's hash, as people see them."""
+    return plan_hash[:_SHOWN_DIGITS]

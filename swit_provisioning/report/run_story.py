@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 from swit_provisioning.apply.outcomes import DONE
-from swit_provisioning.reconcile.plan import Change, Plan
+from swit_provisioning.reconcile.plan import Change, Plan, PlanHash, shown_id
 from swit_provisioning.reconcile.words import what
 from swit_provisioning.report.people import HIDDEN, change_without_people, without_people_in
 from swit_provisioning.report.plain import readable, without_links
@@ -59,7 +59,7 @@ class RunStory:
     """What stopped it; empty where nothing did."""
     guards: Mapping[str, str]
     """The guards that stopped it -> what each says."""
-    plan_id: str | None
+    plan_hash: PlanHash | None
     plan: Plan | None
     entries: Mapping[str, JournalEntry]
     """Change id -> what came of it, as far as the plan was sent."""
@@ -70,6 +70,11 @@ class RunStory:
     """`live` or `TEST MODE`."""
     link: str | None
     """The run's page."""
+
+    @property
+    def plan_id(self) -> str | None:
+        """The plan's name for people."""
+        return shown_id(self.plan_hash) if self.plan_hash else None
 
     @property
     def is_worth_telling(self) -> bool:
@@ -179,6 +184,7 @@ def _facts(story: RunStory) -> dict[str, Any]:
         "run_url": story.link,
         "job": story.job,
         "plan_id": story.plan_id,
+        "plan_hash": story.plan_hash,
         "summary": summary(story.plan.changes) if story.plan else None,
         "counts": story.plan.counts() if story.plan else {},
         "outcomes": _outcomes(story),

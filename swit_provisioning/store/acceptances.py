@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, Integer, RowMapping, String, Table, select, update
 
+from swit_provisioning.reconcile.plan import PlanHash, shown_id
 from swit_provisioning.store.approvals import APPROVALS
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.plans import newest_making
@@ -18,7 +19,7 @@ ACCEPTANCES: Final = Table(
     "acceptance",
     METADATA,
     Column("run_id", String(64), primary_key=True),
-    Column("plan_id", String(64), nullable=False, index=True),
+    Column("plan_hash", String(64), nullable=False, index=True),
     Column("application_id", String(64), nullable=False, index=True),
     Column("approval_id", ForeignKey(APPROVALS.c.id)),
     Column("making", Integer),
@@ -32,13 +33,18 @@ class Acceptance:
     """This (root) run may send this plan."""
 
     run_id: str
-    plan_id: str
+    plan_hash: PlanHash
     application_id: str
     """The run that accepted the plan first: the journal of all that go on with it is one."""
     approval_id: int | None
     """The approval that lifted a limit for it, if one did."""
     accepted_at: datetime
     finished_at: datetime | None
+
+    @property
+    def plan_id(self) -> str:
+        """The plan's name for people."""
+        return shown_id(self.plan_hash)
 
 
 class Acceptances:
@@ -49,15 +55,20 @@ class Acceptances:
         self._database = database
 
     def accept(
-        self, run_id: str, *, plan_id: str, application_id: str, approval_id: int | None = None
+        self,
+        run_id: str,
+        *,
+        plan_hash: PlanHash,
+        application_id: str,
+        approval_id: int | None = None,
     ) -> None:
         """Let `run_id` send this plan; what it accepted before, it may not send any longer."""
         with self._database.write() as connection:
             values = {
-                "plan_id": plan_id,
+                "plan_hash": plan_hash,
                 "application_id": application_id,
                 "approval_id": approval_id,
-                "making": newest_making(connection, plan_id),
+                "making": newest_making(connection, plan_hash),
                 "accepted_at": self._database.now(connection),
                 "finished_at": None,
             }
@@ -77,12 +88,12 @@ class Acceptances:
             row = connection.execute(newest).mappings().one_or_none()
         return None if row is None else _acceptance(row)
 
-    def unfinished(self, plan_id: str) -> Acceptance | None:
+    def unfinished(self, plan_hash: PlanHash) -> Acceptance | None:
         """The last application of this plan as it was made last, if it is not through."""
-        newest = self.newest_of(plan_id)
+        newest = self.newest_of(plan_hash)
         return newest if newest is not None and newest.finished_at is None else None
 
-    def newest_of(self, plan_id: str) -> Acceptance | None:
+    def newest_of(self, plan_hash: PlanHash) -> Acceptance | None:
         """The last application of this plan as it was made last.
 
         One that began before the plan was last made doesn't count: when a plan is made again,
@@ -90,13 +101,13 @@ class Acceptances:
         """
         newest = (
             select(ACCEPTANCES)
-            .where(ACCEPTANCES.c.plan_id == plan_id)
+            .where(ACCEPTANCES.c.plan_hash == plan_hash)
             .order_by(ACCEPTANCES.c.accepted_at.desc())
             .limit(1)
         )
         with self._database.read() as connection:
             row = connection.execute(newest).mappings().one_or_none()
-            if row is None or row["making"] != newest_making(connection, plan_id):
+            if row is None or row["making"] != newest_making(connection, plan_hash):
                 return None
         return _acceptance(row)
 
@@ -113,7 +124,7 @@ class Acceptances:
 def _acceptance(row: RowMapping) -> Acceptance:
     return Acceptance(
         run_id=row["run_id"],
-        plan_id=row["plan_id"],
+        plan_hash=row["plan_hash"],
         application_id=row["application_id"],
         approval_id=row["approval_id"],
         accepted_at=row["accepted_at"],

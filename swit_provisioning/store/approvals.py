@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Integer, Row, String, Table, Text, insert, select, update
 
+from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.tables import METADATA, UtcDateTime
 
@@ -14,7 +15,7 @@ APPROVALS: Final = Table(
     "approval",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("plan_id", String(64), nullable=False, index=True),
+    Column("plan_hash", String(64), nullable=False, index=True),
     Column("who", Text, nullable=False),
     Column("why", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
@@ -28,7 +29,7 @@ class Approval:
     """One plan may pass these guards."""
 
     approval_id: int
-    plan_id: str
+    plan_hash: PlanHash
     who: str
     why: str
     at: datetime
@@ -43,12 +44,12 @@ class Approvals:
         """Take the open database."""
         self._database = database
 
-    def add(self, plan_id: str, *, who: str, why: str, guards: tuple[str, ...]) -> int:
+    def add(self, plan_hash: PlanHash, *, who: str, why: str, guards: tuple[str, ...]) -> int:
         """Record that `who` lets this plan past `guards`; the approval's id."""
         with self._database.write() as connection:
             made = connection.execute(
                 insert(APPROVALS).values(
-                    plan_id=plan_id,
+                    plan_hash=plan_hash,
                     who=who,
                     why=why,
                     at=self._database.now(connection),
@@ -58,10 +59,10 @@ class Approvals:
             key = made.inserted_primary_key
         return int(key[0]) if key else 0
 
-    def of(self, plan_id: str, *, newer_than: timedelta | None = None) -> Approval | None:
+    def of(self, plan_hash: PlanHash, *, newer_than: timedelta | None = None) -> Approval | None:
         """The last unspent approval of this plan, if one was given in the time `newer_than`."""
         unspent = select(APPROVALS).where(
-            APPROVALS.c.plan_id == plan_id, APPROVALS.c.spent_at.is_(None)
+            APPROVALS.c.plan_hash == plan_hash, APPROVALS.c.spent_at.is_(None)
         )
         with self._database.read() as connection:
             row = connection.execute(unspent.order_by(APPROVALS.c.id.desc()).limit(1)).first()
@@ -70,12 +71,12 @@ class Approvals:
             return None
         return approval_of(row)
 
-    def spend(self, plan_id: str) -> None:
+    def spend(self, plan_hash: PlanHash) -> None:
         """The plan is through: what was approved for it is used up."""
         with self._database.write() as connection:
             connection.execute(
                 update(APPROVALS)
-                .where(APPROVALS.c.plan_id == plan_id, APPROVALS.c.spent_at.is_(None))
+                .where(APPROVALS.c.plan_hash == plan_hash, APPROVALS.c.spent_at.is_(None))
                 .values(spent_at=self._database.now(connection))
             )
 
@@ -84,7 +85,7 @@ def approval_of(row: Row[Any]) -> Approval:
     """The approval that a row of the table holds."""
     return Approval(
         approval_id=row.id,
-        plan_id=row.plan_id,
+        plan_hash=row.plan_hash,
         who=row.who,
         why=row.why,
         at=row.at,

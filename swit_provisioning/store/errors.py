@@ -1,5 +1,6 @@
 """What can go wrong with the state, named by what to do about it.
 
+* AmbiguousPlanError        several plans begin with the digits that were given
 * StoreError
   - StoreUnavailableError   the database can't be opened, read or written: mend it, then again
     + StoreBusyError        somebody else has held it for too long: try again
@@ -10,7 +11,11 @@
   - LeaseLostError          this run may not write any longer
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
+
+_PLANS_NAMED: Final = 5
 
 
 class StoreError(Exception):
@@ -34,6 +39,18 @@ class NewerSchemaError(StoreError):
             f"The state database has schema {found}; this version of swit-provisioning knows"
             f" {known} at most. Install the newer version that wrote it, or let"
             " STATE_DATABASE_URL name another database."
+        )
+
+
+class AmbiguousPlanError(Exception):
+    """Several plans begin with the digits that were given."""
+
+    def __init__(self, digits: str, plan_ids: Sequence[str]) -> None:
+        """Take the digits, and the plans' ids as far as they differ."""
+        few = ", ".join(plan_ids[:_PLANS_NAMED]) + (", ..." if plan_ids[_PLANS_NAMED:] else "")
+        super().__init__(
+            f"{len(plan_ids)} plans begin with {digits}: {few}. Look at each with"
+            " `swit-provisioning show`, and give more digits."
         )
 
 

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import ColumnElement, select
 
-from swit_provisioning.reconcile.plan import STEPS
+from swit_provisioning.reconcile.plan import STEPS, PlanHash
 from swit_provisioning.store.approvals import APPROVALS, Approval, approval_of
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.journal import JOURNAL, JournalEntry, entry_of
@@ -64,10 +64,10 @@ class History:
             found = [part for entry in found if (part := subject.part(entry)) is not None]
         return self._with_approvals(found)
 
-    def of_application(self, application_id: str, *, plan_id: str) -> list[Deed]:
+    def of_application(self, application_id: str, *, plan_hash: PlanHash) -> list[Deed]:
         """Entries of one carrying out of one plan, oldest first."""
         c = JOURNAL.c
-        mine = [c.application_id == application_id, c.plan_id == plan_id]
+        mine = [c.application_id == application_id, c.plan_hash == plan_hash]
         return self._with_approvals(self._entries(mine))
 
     def effort(self, run_id: str, steps: Iterable[str]) -> Effort:

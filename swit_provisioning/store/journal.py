@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.reconcile.plan import Change, PlanHash, shown_id
 from swit_provisioning.store.approvals import APPROVALS
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.lease import LeaseGrant, must_be_held
@@ -39,7 +39,7 @@ JOURNAL: Final = Table(
     METADATA,
     Column("id", Integer, primary_key=True),
     Column("application_id", String(64), nullable=False),
-    Column("plan_id", String(64), nullable=False),
+    Column("plan_hash", String(64), nullable=False),
     Column("run_id", String(64), nullable=False, index=True),
     Column("change_id", Text, nullable=False),
     Column("step", String(32), nullable=False),
@@ -60,7 +60,7 @@ JOURNAL: Final = Table(
     Column("changed", Text, nullable=False),
     Column("left_out", Text, nullable=False),
     Column("kept", Text),
-    Index("journal_of_application", "application_id", "plan_id", "change_id"),
+    Index("journal_of_application", "application_id", "plan_hash", "change_id"),
 )
 # Few entries have one, and each plan asks for them.
 Index(
@@ -81,7 +81,7 @@ class Application:
     """On whose account an entry is made: the same for all entries of one writer."""
 
     application_id: str
-    plan_id: str
+    plan_hash: PlanHash
     run_id: str
     approval_id: int | None = None
     """The approval that let the plan past a limit, if one did."""
@@ -114,7 +114,7 @@ class JournalEntry:
 
     entry_id: int
     application_id: str
-    plan_id: str
+    plan_hash: PlanHash
     run_id: str
     change_id: str
     step: str
@@ -137,6 +137,11 @@ class JournalEntry:
     changed: Mapping[str, int]
     left_out: tuple[str, ...]
     kept: Mapping[str, str]
+
+    @property
+    def plan_id(self) -> str:
+        """The plan's name for people."""
+        return shown_id(self.plan_hash)
 
 
 class Journal:
@@ -181,12 +186,14 @@ class Journal:
             values["at"] = self._database.now(connection)
             connection.execute(_NEW_ENTRY, values)
 
-    def latest(self, application_id: str, *, plan_id: str | None = None) -> dict[str, JournalEntry]:
+    def latest(
+        self, application_id: str, *, plan_hash: PlanHash | None = None
+    ) -> dict[str, JournalEntry]:
         """Change id -> its newest entry in this application (of this plan, if one is named)."""
         newest = select(func.max(JOURNAL.c.id)).where(JOURNAL.c.application_id == application_id)
-        if plan_id is not None:
-            newest = newest.where(JOURNAL.c.plan_id == plan_id)
-        ids = newest.group_by(JOURNAL.c.plan_id, JOURNAL.c.change_id)
+        if plan_hash is not None:
+            newest = newest.where(JOURNAL.c.plan_hash == plan_hash)
+        ids = newest.group_by(JOURNAL.c.plan_hash, JOURNAL.c.change_id)
         rows = select(JOURNAL).where(JOURNAL.c.id.in_(ids)).order_by(JOURNAL.c.id)
         return {entry.change_id: entry for entry in self._entries(rows)}
 
@@ -241,7 +248,7 @@ class Journal:
 def _values(change: Change, application: Application) -> dict[str, Any]:
     return {
         "application_id": application.application_id,
-        "plan_id": application.plan_id,
+        "plan_hash": application.plan_hash,
         "run_id": application.run_id,
         "change_id": change.change_id,
         "step": change.step,

@@ -23,11 +23,12 @@ from sqlalchemy import (
     select,
 )
 
-from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.reconcile.plan import Plan, PlanHash, shown_id
 from swit_provisioning.store.database import Database
+from swit_provisioning.store.errors import AmbiguousPlanError
 from swit_provisioning.store.tables import METADATA, UtcDateTime, put
 
-# A plan's id covers what is sent. Findings and what the guards count may differ under one id,
+# A plan's hash covers what is sent. Findings and what the guards count may differ under one,
 # so the content has a hash of its own.
 CONTENTS: Final = Table(
     "plan_content",
@@ -39,7 +40,7 @@ MADE: Final = Table(
     "plan_made",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("plan_id", String(64), nullable=False, index=True),
+    Column("plan_hash", String(64), nullable=False, index=True),
     Column("content_hash", ForeignKey(CONTENTS.c.content_hash), nullable=False),
     Column("run_id", String(64), nullable=False, index=True),
     Column("made_at", UtcDateTime, nullable=False),
@@ -47,6 +48,8 @@ MADE: Final = Table(
     Column("verdicts", Text, nullable=False),
 )
 
+
+_HEXADECIMAL: Final = frozenset("0123456789abcdef")
 
 FORGOTTEN: Final = "forgotten"
 """Mark in a content: a person in its changes was forgotten since."""
@@ -57,13 +60,18 @@ class StoredPlan:
     """A plan as it was made last."""
 
     plan: Plan
-    plan_id: str
+    plan_hash: PlanHash
     created_at: datetime
     """When it was made last: both sides were then as it says."""
     verdicts: tuple[Mapping[str, Any], ...]
     """What the guards said then, one mapping each."""
     forgotten: bool = False
     """A person in its changes was forgotten since: it no longer says what to send."""
+
+    @property
+    def plan_id(self) -> str:
+        """The plan's name for people."""
+        return shown_id(self.plan_hash)
 
     @property
     def forgotten_sentence(self) -> str:
@@ -78,12 +86,17 @@ class StoredPlan:
 class ListedPlan:
     """A plan as it was made last, without its changes."""
 
-    plan_id: str
+    plan_hash: PlanHash
     created_at: datetime
     run_id: str
     counts: Mapping[str, int]
     """Action -> changes; empty: there was nothing to do."""
     verdicts: tuple[Mapping[str, Any], ...]
+
+    @property
+    def plan_id(self) -> str:
+        """The plan's name for people."""
+        return shown_id(self.plan_hash)
 
 
 class Plans:
@@ -106,7 +119,7 @@ class Plans:
                 )
             connection.execute(
                 insert(MADE).values(
-                    plan_id=plan.plan_id,
+                    plan_hash=plan.plan_hash,
                     content_hash=content_hash,
                     run_id=run_id,
                     made_at=self._database.now(connection),
@@ -115,12 +128,12 @@ class Plans:
                 )
             )
 
-    def get(self, plan_id: str) -> StoredPlan | None:
+    def get(self, plan_hash: PlanHash) -> StoredPlan | None:
         """The plan as it was made last, if it is known."""
         newest = (
-            select(MADE.c.plan_id, MADE.c.made_at, MADE.c.verdicts, CONTENTS.c.content)
+            select(MADE.c.plan_hash, MADE.c.made_at, MADE.c.verdicts, CONTENTS.c.content)
             .join(CONTENTS)
-            .where(MADE.c.plan_id == plan_id)
+            .where(MADE.c.plan_hash == plan_hash)
             .order_by(MADE.c.id.desc())
             .limit(1)
         )
@@ -131,15 +144,32 @@ class Plans:
         document = content_of(row.content)
         return StoredPlan(
             plan=Plan.of(document),
-            plan_id=row.plan_id,
+            plan_hash=row.plan_hash,
             created_at=row.made_at,
             verdicts=tuple(json.loads(row.verdicts)),
             forgotten=bool(document.get(FORGOTTEN)),
         )
 
-    def made_by(self, run_id: str) -> str | None:
-        """The id of the plan that this run has made, the last one if it made several."""
-        made = select(MADE.c.plan_id).where(MADE.c.run_id == run_id)
+    def find(self, digits: str) -> PlanHash | None:
+        """The one plan whose hash begins with these hexadecimal digits; `None`: there is none.
+
+        Raises:
+            AmbiguousPlanError: several plans do.
+
+        """
+        wanted = digits.strip().lower()
+        if not wanted or set(wanted) - _HEXADECIMAL:
+            return None
+        made = select(MADE.c.plan_hash).where(MADE.c.plan_hash.startswith(wanted)).distinct()
+        with self._database.read() as connection:
+            found = sorted(connection.execute(made).scalars())
+        if len(found) > 1:
+            raise AmbiguousPlanError(wanted, _told_apart(found))
+        return PlanHash(found[0]) if found else None
+
+    def made_by(self, run_id: str) -> PlanHash | None:
+        """The plan that this run has made, the last one if it made several."""
+        made = select(MADE.c.plan_hash).where(MADE.c.run_id == run_id)
         with self._database.read() as connection:
             return connection.execute(made.order_by(MADE.c.id.desc()).limit(1)).scalar()
 
@@ -156,12 +186,12 @@ class Plans:
 
     def listed(self, *, limit: int) -> list[ListedPlan]:
         """The plans that were made last, each once, newest first."""
-        newest = select(func.max(MADE.c.id)).group_by(MADE.c.plan_id)
+        newest = select(func.max(MADE.c.id)).group_by(MADE.c.plan_hash)
         rows = select(MADE).where(MADE.c.id.in_(newest)).order_by(MADE.c.id.desc()).limit(limit)
         with self._database.read() as connection:
             return [
                 ListedPlan(
-                    plan_id=row.plan_id,
+                    plan_hash=row.plan_hash,
                     created_at=row.made_at,
                     run_id=row.run_id,
                     counts=json.loads(row.counts),
@@ -170,10 +200,10 @@ class Plans:
                 for row in connection.execute(rows)
             ]
 
-    def latest(self) -> str | None:
-        """The id of the plan that was made last, by any run."""
+    def latest(self) -> PlanHash | None:
+        """The plan that was made last, by any run."""
         with self._database.read() as connection:
-            made = select(MADE.c.plan_id).order_by(MADE.c.id.desc()).limit(1)
+            made = select(MADE.c.plan_hash).order_by(MADE.c.id.desc()).limit(1)
             return connection.execute(made).scalar()
 
 
@@ -189,12 +219,20 @@ def packed(document: Mapping[str, Any]) -> tuple[str, bytes]:
     return hashlib.sha256(text).hexdigest(), zlib.compress(text)
 
 
-def newest_making(connection: Connection, plan_id: str) -> int | None:
+def newest_making(connection: Connection, plan_hash: PlanHash) -> int | None:
     """The row of the run that made this plan last."""
-    made = select(MADE.c.id).where(MADE.c.plan_id == plan_id)
+    made = select(MADE.c.id).where(MADE.c.plan_hash == plan_hash)
     return connection.execute(made.order_by(MADE.c.id.desc()).limit(1)).scalar()
 
 
 def _is_stored(connection: Connection, content_hash: str) -> bool:
     found = select(CONTENTS.c.content_hash).where(CONTENTS.c.content_hash == content_hash)
     return connection.execute(found).scalar() is not None
+
+
+def _told_apart(hashes: Sequence[str]) -> list[str]:
+    """The hashes, each as short as it differs from the others."""
+    digits = len(shown_id(PlanHash(hashes[0])))
+    while len({name[:digits] for name in hashes}) < len(hashes):
+        digits += 1
+    return [name[:digits] for name in hashes]

@@ -1,11 +1,16 @@
-"""Rejections: plans that must not be applied, by whom and why, until somebody approves them."""
+"""Rejections: plans that must not be applied, by whom and why, until somebody approves them.
+
+Tables before the form 0006 had the first 12 digits of the hash. A rejection whose plan is no longer
+stored still has them, and forbids every plan that begins with them.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Column, Integer, String, Table, Text, insert, select, update
+from sqlalchemy import Column, ColumnElement, Integer, String, Table, Text, insert, select, update
 
+from swit_provisioning.reconcile.plan import PlanHash, shown_id
 from swit_provisioning.reconcile.text import clock
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.tables import METADATA, UtcDateTime
@@ -14,7 +19,7 @@ REJECTIONS: Final = Table(
     "rejection",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("plan_id", String(64), nullable=False, index=True),
+    Column("plan_hash", String(64), nullable=False, index=True),
     Column("who", Text, nullable=False),
     Column("why", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
@@ -27,7 +32,7 @@ REJECTIONS: Final = Table(
 class Rejection:
     """One plan must not be applied, also if a later read makes the very same one again."""
 
-    plan_id: str
+    plan_hash: PlanHash
     who: str
     why: str
     at: datetime
@@ -35,11 +40,12 @@ class Rejection:
     @property
     def sentence(self) -> str:
         """What to tell whoever wants to apply it."""
+        plan_id = shown_id(self.plan_hash)
         reason = f": {self.why.rstrip('.')}" if self.why else ""
         return (
-            f"Plan {self.plan_id} was rejected by {self.who} on"
+            f"Plan {plan_id} was rejected by {self.who} on"
             f" {clock(self.at)}{reason}. If it is meant after all:"
-            f' swit-provisioning approve {self.plan_id} --reason "reason"'
+            f' swit-provisioning approve {plan_id} --reason "reason"'
         )
 
 
@@ -50,30 +56,32 @@ class Rejections:
         """Take the open database."""
         self._database = database
 
-    def add(self, plan_id: str, *, who: str, why: str) -> None:
+    def add(self, plan_hash: PlanHash, *, who: str, why: str) -> None:
         """Record that `who` rejects this plan."""
         with self._database.write() as connection:
-            row = {"plan_id": plan_id, "who": who, "why": why}
+            row = {"plan_hash": plan_hash, "who": who, "why": why}
             now = self._database.now(connection)
             connection.execute(insert(REJECTIONS).values(**row, at=now))
 
-    def of(self, plan_id: str) -> Rejection | None:
+    def of(self, plan_hash: PlanHash) -> Rejection | None:
         """The last rejection of this plan, if none has lifted it."""
-        standing = select(REJECTIONS).where(
-            REJECTIONS.c.plan_id == plan_id, REJECTIONS.c.lifted_at.is_(None)
-        )
+        standing = select(REJECTIONS).where(_is_of(plan_hash), REJECTIONS.c.lifted_at.is_(None))
         with self._database.read() as connection:
             row = connection.execute(standing.order_by(REJECTIONS.c.id.desc()).limit(1)).first()
         if row is None:
             return None
-        return Rejection(plan_id=row.plan_id, who=row.who, why=row.why, at=row.at)
+        return Rejection(plan_hash=plan_hash, who=row.who, why=row.why, at=row.at)
 
-    def lift(self, plan_id: str, *, who: str) -> None:
+    def lift(self, plan_hash: PlanHash, *, who: str) -> None:
         """Let this plan be applied again, as far as rejections go."""
         with self._database.write() as connection:
             now = self._database.now(connection)
             connection.execute(
                 update(REJECTIONS)
-                .where(REJECTIONS.c.plan_id == plan_id, REJECTIONS.c.lifted_at.is_(None))
+                .where(_is_of(plan_hash), REJECTIONS.c.lifted_at.is_(None))
                 .values(lifted_at=now, lifted_by=who)
             )
+
+
+def _is_of(plan_hash: PlanHash) -> ColumnElement[bool]:
+    return REJECTIONS.c.plan_hash.in_([plan_hash, shown_id(plan_hash)])

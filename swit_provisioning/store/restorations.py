@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.reconcile.text import clock
 from swit_provisioning.store.approvals import APPROVALS, Approval, approval_of
 from swit_provisioning.store.database import Database
@@ -128,13 +129,13 @@ class Restorations:
         with self._database.write() as connection:
             connection.execute(first.values(planned_by=run_id))
 
-    def void_approval(self, plan_id: str) -> Approval | None:
+    def void_approval(self, plan_hash: PlanHash) -> Approval | None:
         """The approval of this plan that the last restore made void, if it did."""
         latest = self.latest()
         if latest is None:
             return None
         void = select(APPROVALS).where(
-            APPROVALS.c.plan_id == plan_id, APPROVALS.c.spent_at == latest.noticed_at
+            APPROVALS.c.plan_hash == plan_hash, APPROVALS.c.spent_at == latest.noticed_at
         )
         with self._database.read() as connection:
             row = connection.execute(void.order_by(APPROVALS.c.id.desc()).limit(1)).first()

@@ -49,7 +49,7 @@ class _GoingOn:
     """The one application that may be gone on with at any age: the newest, if it isn't through."""
 
     application_id: str = ""
-    plan_id: str = ""
+    plan_hash: str = ""
 
 
 class Retention:
@@ -66,7 +66,7 @@ class Retention:
             hands = select(ACCEPTANCES.c.run_id).where(
                 ACCEPTANCES.c.application_id == going_on.application_id
             )
-            makers = select(MADE.c.run_id).where(MADE.c.plan_id == going_on.plan_id)
+            makers = select(MADE.c.run_id).where(MADE.c.plan_hash == going_on.plan_hash)
             return set(connection.execute(hands.union(makers)).scalars())
 
     def count_before(self, *, plans: datetime, journal: datetime) -> OldRows:
@@ -105,12 +105,14 @@ def _going_on(connection: Connection) -> _GoingOn:
     row = connection.execute(newest).one_or_none()
     if row is None or row.finished_at is not None:
         return _GoingOn()
-    return _GoingOn(application_id=row.application_id, plan_id=row.plan_id)
+    return _GoingOn(application_id=row.application_id, plan_hash=row.plan_hash)
 
 
 def _old_plans(before: datetime, going_on: _GoingOn) -> ColumnElement[bool]:
     newest = select(func.max(MADE.c.id)).scalar_subquery()
-    return and_(MADE.c.made_at < before, MADE.c.plan_id != going_on.plan_id, MADE.c.id != newest)
+    return and_(
+        MADE.c.made_at < before, MADE.c.plan_hash != going_on.plan_hash, MADE.c.id != newest
+    )
 
 
 def _old_acceptances(before: datetime, going_on: _GoingOn) -> ColumnElement[bool]:

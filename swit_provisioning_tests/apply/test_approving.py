@@ -10,7 +10,7 @@ import pytest
 from swit_provisioning.apply.approving import Approver, DecisionRefusedError
 from swit_provisioning.apply.plan_states import PlanStates, StateName
 from swit_provisioning.reconcile.guards import Limit, Limits
-from swit_provisioning.reconcile.plan import Bases, Change, Plan
+from swit_provisioning.reconcile.plan import Bases, Change, Plan, PlanHash
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
 
@@ -78,11 +78,11 @@ def leavers(*numbers: int) -> Plan:
     )
 
 
-def made(approver: Approver, plan: Plan) -> str:
-    """Store a plan as a run does; its id."""
+def made(approver: Approver, plan: Plan) -> PlanHash:
+    """Store a plan as a run does."""
     verdicts = [verdict.document() for verdict in approver.judged(plan)]
     approver.store.plans.save(plan, run_id="R", verdicts=verdicts)
-    return plan.plan_id
+    return plan.plan_hash
 
 
 def stopped_by(approver: Approver, plan: Plan) -> list[str]:
@@ -91,7 +91,9 @@ def stopped_by(approver: Approver, plan: Plan) -> list[str]:
 
 def sent(store: Store, plan: Plan, *, application: str = "A", approval: int | None = None) -> None:
     """Note that all of a plan was applied."""
-    by = Application(application_id=application, plan_id="P", run_id="R", approval_id=approval)
+    by = Application(
+        application_id=application, plan_hash=PlanHash("P"), run_id="R", approval_id=approval
+    )
     for change in plan.changes:
         entry = store.journal.intent(change, by)
         store.journal.outcome(entry, Answer(outcome="applied", changed={change.action: 1}))
@@ -99,11 +101,11 @@ def sent(store: Store, plan: Plan, *, application: str = "A", approval: int | No
 
 def test_an_approval_lifts_the_limits_that_the_plan_breaks_and_no_other(approver: Approver) -> None:
     plan = leavers(1, 2, 3)
-    plan_id = made(approver, plan)
+    plan_hash = made(approver, plan)
     assert stopped_by(approver, plan) == [DEACTIVATIONS]
-    assert approver.approve(plan_id, who="ann@dc1", why="sold") == (DEACTIVATIONS,)
+    assert approver.approve(plan_hash, who="ann@dc1", why="sold") == (DEACTIVATIONS,)
     assert stopped_by(approver, plan) == []
-    approval = approver.store.approvals.of(plan_id)
+    approval = approver.store.approvals.of(plan_hash)
     assert approval is not None
     assert (approval.who, approval.why, approval.guards) == ("ann@dc1", "sold", (DEACTIVATIONS,))
 
@@ -114,9 +116,9 @@ def test_an_approval_is_for_one_plan_alone(approver: Approver) -> None:
 
 
 def test_a_plan_within_its_limits_needs_no_approval_and_gets_none(approver: Approver) -> None:
-    plan_id = made(approver, leavers(1))
-    assert approver.approve(plan_id, who="ann", why="sold") == ()
-    assert approver.store.approvals.of(plan_id) is None
+    plan_hash = made(approver, leavers(1))
+    assert approver.approve(plan_hash, who="ann", why="sold") == ()
+    assert approver.store.approvals.of(plan_hash) is None
 
 
 def test_an_approval_expires_with_the_age_of_a_plan(approver: Approver, clock: Clock) -> None:
@@ -132,7 +134,9 @@ def test_what_ran_in_the_last_24_hours_counts_against_the_limits_too(
     approver: Approver, clock: Clock
 ) -> None:
     """Of 20, 2 may go a day, in however many runs; an approved run is not counted."""
-    approved = approver.store.approvals.add("P", who="ann", why="sold", guards=(DEACTIVATIONS,))
+    approved = approver.store.approvals.add(
+        PlanHash("P"), who="ann", why="sold", guards=(DEACTIVATIONS,)
+    )
     sent(approver.store, leavers(1, 2), approval=approved)
     assert stopped_by(approver, leavers(3, 4)) == []
     sent(approver.store, leavers(3, 4))
@@ -153,31 +157,31 @@ def test_what_a_run_did_of_a_plan_before_it_broke_off_is_not_counted_twice(
 
 
 def test_a_plan_that_is_too_old_is_not_approved(approver: Approver, clock: Clock) -> None:
-    plan_id = made(approver, leavers(1, 2, 3))
+    plan_hash = made(approver, leavers(1, 2, 3))
     clock.time += MAX_AGE + timedelta(seconds=1)
     with pytest.raises(DecisionRefusedError, match="PLAN_MAX_AGE_HOURS is 72") as caught:
-        approver.approve(plan_id, who="ann", why="sold")
+        approver.approve(plan_hash, who="ann", why="sold")
     assert caught.value.status == "stale"
 
 
 def test_a_bad_read_is_never_approved(approver: Approver) -> None:
     plan = leavers(1, 2, 3)
     bad = replace(plan, bases=replace(plan.bases, directory={"OU=A": {"users": 0, "groups": 0}}))
-    plan_id = made(approver, bad)
+    plan_hash = made(approver, bad)
     with pytest.raises(DecisionRefusedError, match="directory_read_is_complete") as caught:
-        approver.approve(plan_id, who="ann", why="sold")
+        approver.approve(plan_hash, who="ann", why="sold")
     assert caught.value.status == "blocked"
-    assert approver.store.approvals.of(plan_id) is None
+    assert approver.store.approvals.of(plan_hash) is None
 
 
 def test_the_departure_of_a_protected_user_is_never_approved(approver: Approver) -> None:
     plan = leavers(1, 2, 3)
     protected = replace(plan.bases, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
-    plan_id = made(approver, replace(plan, bases=protected))
+    plan_hash = made(approver, replace(plan, bases=protected))
     with pytest.raises(DecisionRefusedError, match="protected_users_untouched") as caught:
-        approver.approve(plan_id, who="ann", why="sold")
+        approver.approve(plan_hash, who="ann", why="sold")
     assert caught.value.status == "blocked"
-    assert approver.store.approvals.of(plan_id) is None
+    assert approver.store.approvals.of(plan_hash) is None
 
 
 def test_a_part_is_judged_by_what_is_in_it_and_by_the_approval_of_the_whole(
@@ -203,23 +207,23 @@ def test_a_plan_that_nobody_knows_is_named(approver: Approver, decide: str) -> N
 
 def test_the_plan_that_changes_nothing_is_not_rejected(approver: Approver) -> None:
     """Its id is that of every quiet night: a rejection would stop them all."""
-    plan_id = made(approver, leavers())
+    plan_hash = made(approver, leavers())
     with pytest.raises(DecisionRefusedError, match="nothing to reject"):
-        approver.reject(plan_id, who="ann", why="x")
-    assert approver.store.rejections.of(plan_id) is None
+        approver.reject(plan_hash, who="ann", why="x")
+    assert approver.store.rejections.of(plan_hash) is None
 
 
 def test_a_rejection_takes_an_approval_back_and_an_approval_lifts_a_rejection(
     approver: Approver,
 ) -> None:
     plan = leavers(1, 2, 3)
-    plan_id = made(approver, plan)
-    approver.approve(plan_id, who="ann", why="sold")
-    approver.reject(plan_id, who="bob", why="not yet")
-    assert approver.store.rejections.of(plan_id) is not None
+    plan_hash = made(approver, plan)
+    approver.approve(plan_hash, who="ann", why="sold")
+    approver.reject(plan_hash, who="bob", why="not yet")
+    assert approver.store.rejections.of(plan_hash) is not None
     assert stopped_by(approver, plan) == [DEACTIVATIONS]
-    approver.approve(plan_id, who="ann", why="now")
-    assert approver.store.rejections.of(plan_id) is None
+    approver.approve(plan_hash, who="ann", why="now")
+    assert approver.store.rejections.of(plan_hash) is None
     assert stopped_by(approver, plan) == []
 
 
@@ -228,27 +232,27 @@ def states(approver: Approver) -> list[StateName]:
     return [state.name for state in found]
 
 
-def accepted(store: Store, plan_id: str, application: str) -> None:
+def accepted(store: Store, plan_hash: PlanHash, application: str) -> None:
     store.acceptances.accept(
-        application, plan_id=plan_id, application_id=application, approval_id=None
+        application, plan_hash=plan_hash, application_id=application, approval_id=None
     )
 
 
 def test_the_state_of_a_plan_follows_what_becomes_of_it(approver: Approver, clock: Clock) -> None:
     store = approver.store
-    plan_id = made(approver, leavers(1, 2, 3))
+    plan_hash = made(approver, leavers(1, 2, 3))
     assert states(approver) == ["waiting for approval"]
-    approver.reject(plan_id, who="bob", why="")
+    approver.reject(plan_hash, who="bob", why="")
     assert states(approver) == ["rejected"]
-    approver.approve(plan_id, who="ann", why="sold")
+    approver.approve(plan_hash, who="ann", why="sold")
     assert states(approver) == ["approved"]
-    accepted(store, plan_id, "A1")
+    accepted(store, plan_hash, "A1")
     assert states(approver) == ["begun"]
     store.acceptances.finish("A1")
     assert states(approver) == ["applied"]
     made(approver, leavers(1, 2, 3))
     assert states(approver) == ["approved"]
-    store.approvals.spend(plan_id)
+    store.approvals.spend(plan_hash)
     assert states(approver) == ["waiting for approval"]
     clock.time += MAX_AGE + timedelta(seconds=1)
     assert states(approver) == ["expired"]

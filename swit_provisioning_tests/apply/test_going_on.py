@@ -101,7 +101,7 @@ def test_a_creation_that_a_killed_run_had_begun_is_looked_up_first(
     stage: Stage, *, done: bool
 ) -> None:
     plan = plan_of(create_user("ann@example.com"), create_team("Sales", stage.root_id))
-    killed = Application(application_id="R1", plan_id=plan.plan_id, run_id="R1")
+    killed = Application(application_id="R1", plan_hash=plan.plan_hash, run_id="R1")
     for change in plan.changes:
         stage.store.journal.intent(change, killed)
     if done:

@@ -4,12 +4,12 @@ import pytest
 
 from swit_provisioning.apply.change_log import change_log_frame, outcome_counts
 from swit_provisioning.apply.refusals import MassRefusal, mass_refusals
-from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.reconcile.plan import Change, PlanHash
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
 from swit_provisioning_tests.apply.changes import add_members, create_user, update_user
 
-BY_R1 = Application(application_id="R1", plan_id="P1", run_id="R1")
+BY_R1 = Application(application_id="R1", plan_hash=PlanHash("P1"), run_id="R1")
 
 
 def note(store: Store, change: Change, outcome: str, *, left_out: tuple[str, ...] = ()) -> None:
@@ -19,7 +19,9 @@ def note(store: Store, change: Change, outcome: str, *, left_out: tuple[str, ...
 
 
 def found(store: Store) -> list[MassRefusal]:
-    return mass_refusals(change_log_frame(store.history.of_application("R1", plan_id="P1")))
+    return mass_refusals(
+        change_log_frame(store.history.of_application("R1", plan_hash=PlanHash("P1")))
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_the_last_try_of_each_change_counts(store: Store) -> None:
         note(store, change, "rejected")
     for change in changes:
         note(store, change, "applied")
-    log = change_log_frame(store.history.of_application("R1", plan_id="P1"))
+    log = change_log_frame(store.history.of_application("R1", plan_hash=PlanHash("P1")))
     assert len(log) == 24
     assert outcome_counts(log) == {"applied": 12}
     assert mass_refusals(log) == []
@@ -77,6 +79,6 @@ def test_what_failed_or_was_skipped_was_not_rejected(store: Store) -> None:
     for number in range(12):
         note(store, create_user(f"u{number}@example.com"), "failed" if number % 2 else "skipped")
     store.journal.intent(create_user("ann@example.com"), BY_R1)
-    log = change_log_frame(store.history.of_application("R1", plan_id="P1"))
+    log = change_log_frame(store.history.of_application("R1", plan_hash=PlanHash("P1")))
     assert mass_refusals(log) == []
     assert outcome_counts(log) == {"skipped": 6, "failed": 6, "unknown": 1}

@@ -5,13 +5,14 @@ from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
 from swit_provisioning.cli.tables import MOST_ROWS
+from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
 from swit_provisioning_tests.apply.changes import create_user
 from swit_provisioning_tests.report.hostile import NAMES
 
-BY_R1 = Application(application_id="R1", plan_id="P1", run_id="R1")
+BY_R1 = Application(application_id="R1", plan_hash=PlanHash("P1"), run_id="R1")
 
 
 def test_a_long_history_shows_the_newest_and_says_so() -> None:

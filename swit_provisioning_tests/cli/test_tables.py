@@ -64,7 +64,7 @@ def change(
 def stored(*changes: Change) -> StoredPlan:
     plan = Plan(changes=changes)
     made = datetime(2026, 3, 1, tzinfo=UTC)
-    return StoredPlan(plan=plan, plan_id=plan.plan_id, created_at=made, verdicts=())
+    return StoredPlan(plan=plan, plan_hash=plan.plan_hash, created_at=made, verdicts=())
 
 
 def test_markup_in_a_name_is_shown_as_it_is() -> None:
@@ -178,7 +178,7 @@ def test_no_name_steers_the_terminal(*, no_names: bool) -> None:
     plan = hostile_plan()
     made = StoredPlan(
         plan=plan,
-        plan_id=plan.plan_id,
+        plan_hash=plan.plan_hash,
         created_at=datetime(2026, 3, 1, tzinfo=UTC),
         verdicts=tuple(
             {"name": "g", "passed": False, "blocking": True, "message": name} for name in NAMES

@@ -241,7 +241,9 @@ def test_one_approves_another_applies_and_the_approval_is_spent(
     assert run.tags["swit_provisioning/approved_by"] == who_am_i()
     assert listed(on_stage)[0]["state"] == "applied"
     with Store.open(Settings.load().database_url) as store:
-        assert store.approvals.of(plan_id) is None
+        plan_hash = store.plans.find(plan_id)
+        assert plan_hash is not None
+        assert store.approvals.of(plan_hash) is None
 
 
 def test_the_night_applies_the_very_plan_that_was_approved(departure: tuple[Stage, str]) -> None:

@@ -40,7 +40,9 @@ def active(on_stage: Stage) -> set[str]:
 
 def finished(plan_id: str) -> bool:
     with Store.open(Settings.load().database_url) as store:
-        return store.acceptances.unfinished(plan_id) is None
+        plan_hash = store.plans.find(plan_id)
+        assert plan_hash is not None
+        return store.acceptances.unfinished(plan_hash) is None
 
 
 def test_only_the_named_actions_are_sent_and_the_rest_can_be_sent_later(on_stage: Stage) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from swit_provisioning.cli.runs import run_job
 from swit_provisioning.report.people import code_of
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.directories import PEOPLE, address
 from swit_provisioning_tests.integration.stage import Stage, stage
+from swit_provisioning_tests.store.made import two_plans_with_one_name
 
 FIRST = PEOPLE[0]
 
@@ -132,6 +135,35 @@ def test_an_unknown_plan_is_named_with_the_way_out(on_stage: Stage, plan_id: str
         assert result.exit_code == 2
         assert "There is no plan nope" in result.stderr
         assert "swit-provisioning plan" in result.stderr
+
+
+def test_a_plan_is_named_by_a_part_of_its_hash_that_is_not_ambiguous(
+    on_stage: Stage, plan_id: str
+) -> None:
+    """Wherever a command or the launchpad takes a plan's id."""
+    whole = on_stage.json("show", plan_id[:6])["plan_hash"]
+    assert (len(whole), whole[:12]) == (64, plan_id)
+    assert on_stage.json("show", whole)["plan_id"] == plan_id
+    pair = two_plans_with_one_name()
+    with open_store(Settings.load()) as store:
+        for plan in pair:
+            store.plans.save(plan, run_id="R", verdicts=[])
+    name = pair[0].plan_id
+    for words in (
+        ("show", name),
+        ("show", plan_id, name),
+        ("approve", name, "--reason", "x"),
+        ("reject", name),
+        ("apply", name),
+    ):
+        result = on_stage.run(*words)
+        assert result.exit_code == 2
+        assert f"2 plans begin with {name}: " in result.stderr
+        assert pair[0].plan_hash[:13] in result.stderr
+    launched = run_job("apply", config={"plan_id": name})
+    assert launched.status == "wrong use"
+    assert f"Nothing was written. 2 plans begin with {name}: " in launched.message
+    assert on_stage.writes == []
 
 
 def test_two_plans_are_compared(on_stage: Stage, plan_id: str) -> None:

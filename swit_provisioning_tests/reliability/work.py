@@ -69,7 +69,8 @@ def apply_plan(
     """
     settings = Settings.load()
     with _store(settings, minutes_later) as store, swit_connection(settings, store) as client:
-        stored = store.plans.get(plan_id)
+        plan_hash = store.plans.find(plan_id)
+        stored = store.plans.get(plan_hash) if plan_hash else None
         if stored is None:
             return 1
         return _send(stored.plan, "R1", run_id, settings, store, client, ttl)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from swit_provisioning.reconcile.changes import single_change
-from swit_provisioning.reconcile.plan import Finding, Plan
+from swit_provisioning.reconcile.plan import Finding, Plan, PlanHash
 from swit_provisioning.report.people import code_of
 from swit_provisioning.report.run_story import MOST_CHANGES, Ending, RunStory, run_message
 from swit_provisioning_tests.store.made import a_plan
@@ -19,7 +19,7 @@ def _story(ending: Ending, *numbers: int, **more: object) -> RunStory:
         ending=ending,
         why="",
         guards={},
-        plan_id="P1",
+        plan_hash=PlanHash("P1"),
         plan=a_plan(*numbers),
         entries={},
         calls=3,
@@ -112,7 +112,7 @@ def test_what_is_worth_telling(ending: Ending, numbers: tuple[int, ...], *, told
 
 
 def test_without_a_plan_it_says_what_stopped_it() -> None:
-    lines = _lines(_story("failed", plan=None, plan_id=None, why="The directory was not read."))
+    lines = _lines(_story("failed", plan=None, plan_hash=None, why="The directory was not read."))
     assert lines == (
         "Swit provisioning of Acme: FAILED",
         "3 API calls · 12 seconds",

@@ -1,5 +1,7 @@
 """Plans and changes as tests need them."""
 
+from dataclasses import replace
+
 from swit_provisioning.reconcile.plan import Change, Plan
 from swit_provisioning.reconcile.policy import Action
 
@@ -15,6 +17,26 @@ def a_change(number: int = 1, *, action: Action = "user.deactivate") -> Change:
         after={"active": False},
         reason="left the directory",
     )
+
+
+def two_plans_with_one_name() -> tuple[Plan, Plan]:
+    """A harmless plan and a harmful one whose hashes begin with the same 12 digits.
+
+    The numbers in a name and in a reason were found by trying 26 million of each: two minutes.
+    """
+    renamed = replace(
+        a_change(action="user.update"),
+        before={"name": "Ann"},
+        after={"name": "Ann 186203"},
+        reason="another name in the directory",
+    )
+    harmless = Plan(
+        changes=(replace(renamed, step="update_users", target="ann@example.com"),),
+        organization_id="ORG",
+    )
+    harmful = a_plan(1, 2, 3)
+    last = replace(harmful.changes[-1], reason="left the directory 1218590")
+    return harmless, replace(harmful, changes=(*harmful.changes[:-1], last))
 
 
 def a_plan(*numbers: int, organization_id: str = "ORG") -> Plan:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.reconcile.plan import Change, PlanHash
 from swit_provisioning.store.history import Effort
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
@@ -36,7 +36,7 @@ def done(
 ) -> None:
     """Note changes of one run as sent and answered."""
     application = Application(
-        application_id=run, plan_id=f"P-{run}", run_id=run, approval_id=approval_id
+        application_id=run, plan_hash=PlanHash(f"P-{run}"), run_id=run, approval_id=approval_id
     )
     for change in changes:
         entry_id = store.journal.intent(change, application)
@@ -182,9 +182,9 @@ def test_who_was_made_before_is_known_by_address_since_then(store: Store, clock:
 
 
 def test_who_approved_it_and_why_stands_beside_it(store: Store) -> None:
-    approval_id = store.approvals.add("P-R1", who="eve@pc", why="the merger", guards=())
+    approval_id = store.approvals.add(PlanHash("P-R1"), who="eve@pc", why="the merger", guards=())
     done(store, create_user(ANN), approval_id=approval_id)
-    store.approvals.spend("P-R1")
+    store.approvals.spend(PlanHash("P-R1"))
     done(store, create_user(BOB), run="R2")
     first, second = store.history.deeds()
     assert first.approval is not None
@@ -200,7 +200,7 @@ def test_what_a_run_spent_is_counted_from_its_first_call_to_its_last_answer(
     done(store, create_user(BOB), calls=1, seconds=0.5)
     done(store, update_user("U1", name="A"), calls=9, seconds=99.0)
     done(store, create_user("eve@example.com"), run="R2", calls=7, seconds=99.0)
-    application = Application(application_id="R1", plan_id="P-R1", run_id="R1")
+    application = Application(application_id="R1", plan_hash=PlanHash("P-R1"), run_id="R1")
     clock.forward(hours=1)
     store.journal.unsent(create_user("x@example.com"), application, Answer(outcome="skipped"))
     assert store.history.effort("R1", ["create_users"]) == Effort(calls=3, seconds=10.5)
@@ -214,7 +214,7 @@ def test_the_pace_of_the_last_run_is_known_if_it_sent_enough(store: Store, clock
         done(store, create_user(f"u{number}@example.com"), calls=1, seconds=1.0)
         clock.forward(seconds=1)
     assert store.history.pace() == 1.0
-    application = Application(application_id="R2", plan_id="P-R2", run_id="R2")
+    application = Application(application_id="R2", plan_hash=PlanHash("P-R2"), run_id="R2")
     store.journal.unsent(create_user("x@example.com"), application, Answer(outcome="skipped"))
     assert store.history.pace() == 1.0
     done(store, create_user("y@example.com"), run="R3", calls=1, seconds=1.0)

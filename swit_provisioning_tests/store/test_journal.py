@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.store.errors import LeaseLostError
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
@@ -11,12 +12,16 @@ from swit_provisioning_tests.store.made import a_change
 TTL = timedelta(seconds=45)
 
 
-def _by(run_id: str = "R1", *, approval_id: int | None = None, plan_id: str = "P1") -> Application:
-    return Application(application_id="R1", plan_id=plan_id, run_id=run_id, approval_id=approval_id)
+def _by(
+    run_id: str = "R1", *, approval_id: int | None = None, plan_hash: str = "P1"
+) -> Application:
+    return Application(
+        application_id="R1", plan_hash=PlanHash(plan_hash), run_id=run_id, approval_id=approval_id
+    )
 
 
 def _approval(store: Store) -> int:
-    return store.approvals.add("P1", who="ann", why="the merger", guards=())
+    return store.approvals.add(PlanHash("P1"), who="ann", why="the merger", guards=())
 
 
 def test_an_entry_holds_what_was_meant_and_what_came_of_it(store: Store, clock: Clock) -> None:
@@ -74,10 +79,10 @@ def test_the_newest_entry_of_a_change_counts(store: Store) -> None:
 
 def test_another_plan_of_the_same_run_has_nothing_done(store: Store) -> None:
     """A run that is executed again from its start makes a new plan under the same root."""
-    entry_id = store.journal.intent(a_change(), _by(plan_id="P1"))
+    entry_id = store.journal.intent(a_change(), _by(plan_hash="P1"))
     store.journal.outcome(entry_id, Answer(outcome="applied"))
-    assert store.journal.latest("R1", plan_id="P2") == {}
-    assert len(store.journal.latest("R1", plan_id="P1")) == 1
+    assert store.journal.latest("R1", plan_hash=PlanHash("P2")) == {}
+    assert len(store.journal.latest("R1", plan_hash=PlanHash("P1"))) == 1
 
 
 def test_what_ran_without_an_approval_is_counted_by_objects(store: Store, clock: Clock) -> None:

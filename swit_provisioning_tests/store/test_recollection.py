@@ -3,7 +3,7 @@
 from typing import Any
 
 from swit_provisioning.reconcile.kept import Kept
-from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.reconcile.plan import Change, PlanHash
 from swit_provisioning.reconcile.repeats import Repeat, parts_of
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
@@ -22,7 +22,7 @@ ANN = "ann@example.com"
 
 
 def done(store: Store, change: Change, outcome: str = "applied", **answer: Any) -> None:  # noqa: ANN401 - fields
-    by_r1 = Application(application_id="R1", plan_id="P1", run_id="R1")
+    by_r1 = Application(application_id="R1", plan_hash=PlanHash("P1"), run_id="R1")
     entry_id = store.journal.intent(change, by_r1)
     store.journal.outcome(entry_id, Answer(outcome=outcome, **answer))
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.store.restorations import Mark
 from swit_provisioning.store.store import Store
 from swit_provisioning_tests.store.conftest import Clock
@@ -31,16 +32,16 @@ def test_a_mark_comes_back_as_it_was_written() -> None:
 
 
 def test_after_a_restore_approvals_are_void_and_the_first_planner_is_known(store: Store) -> None:
-    store.approvals.add("P1", who="ann", why="the merger", guards=())
+    store.approvals.add(PlanHash("P1"), who="ann", why="the merger", guards=())
     assert store.restorations.latest() is None
-    assert store.restorations.void_approval("P1") is None
+    assert store.restorations.void_approval(PlanHash("P1")) is None
     begun = store.restorations.begin("it is older", beyond=40)
     assert store.restorations.latest() == begun
-    assert store.approvals.of("P1") is None
-    void = store.restorations.void_approval("P1")
+    assert store.approvals.of(PlanHash("P1")) is None
+    void = store.restorations.void_approval(PlanHash("P1"))
     assert void is not None
     assert (void.who, void.why) == ("ann", "the merger")
-    assert store.restorations.void_approval("P2") is None
+    assert store.restorations.void_approval(PlanHash("P2")) is None
     assert store.restorations.advance().count == 41
     for run_id in ("R1", "R2"):
         store.restorations.planned(run_id)
@@ -52,7 +53,7 @@ def test_after_a_restore_approvals_are_void_and_the_first_planner_is_known(store
 def test_an_approval_of_after_the_restore_counts(store: Store, clock: Clock) -> None:
     store.restorations.begin("it is older")
     clock.forward(minutes=1)
-    store.approvals.add("P1", who="ann", why="the merger", guards=())
-    assert store.approvals.of("P1") is not None
-    store.approvals.spend("P1")
-    assert store.restorations.void_approval("P1") is None
+    store.approvals.add(PlanHash("P1"), who="ann", why="the merger", guards=())
+    assert store.approvals.of(PlanHash("P1")) is not None
+    store.approvals.spend(PlanHash("P1"))
+    assert store.restorations.void_approval(PlanHash("P1")) is None

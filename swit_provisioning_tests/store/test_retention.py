@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, func, select, text
 
-from swit_provisioning.reconcile.plan import Change, Plan
+from swit_provisioning.reconcile.plan import Change, Plan, PlanHash
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.pauses import PAUSES
 from swit_provisioning.store.plans import CONTENTS
@@ -24,7 +24,7 @@ LONG = timedelta(days=100)
 
 
 def done(store: Store, change: Change, application: str = "R1", **answer: Any) -> int:  # noqa: ANN401 - fields
-    by = Application(application_id=application, plan_id="P", run_id=application)
+    by = Application(application_id=application, plan_hash=PlanHash("P"), run_id=application)
     entry_id = store.journal.intent(change, by)
     store.journal.outcome(entry_id, Answer(outcome="applied", **answer))
     return entry_id
@@ -55,7 +55,7 @@ def test_old_plans_go_with_their_contents_and_young_ones_stay(store: Store) -> N
     age_state(store, LONG)
     store.plans.save(a_plan(3), run_id="R3", verdicts=[])
     assert pruned(store) == OldRows(plans=2, entries=0)
-    assert [store.plans.get(a_plan(n).plan_id) is None for n in (1, 2, 3)] == [True, True, False]
+    assert [store.plans.get(a_plan(n).plan_hash) is None for n in (1, 2, 3)] == [True, True, False]
     assert rows_of(store, CONTENTS) == 1
     assert pruned(store) == OldRows(plans=0, entries=0)
 
@@ -65,31 +65,31 @@ def test_a_plan_that_was_made_again_lately_stays_though_it_was_made_long_ago(sto
     age_state(store, LONG)
     store.plans.save(a_plan(1), run_id="R2", verdicts=[])
     assert pruned(store).plans == 1
-    assert store.plans.get(a_plan(1).plan_id) is not None
-    assert (store.plans.made_by("R1"), store.plans.made_by("R2")) == (None, a_plan(1).plan_id)
+    assert store.plans.get(a_plan(1).plan_hash) is not None
+    assert (store.plans.made_by("R1"), store.plans.made_by("R2")) == (None, a_plan(1).plan_hash)
 
 
 def test_the_newest_plan_stays_at_any_age(store: Store) -> None:
     store.plans.save(a_plan(1), run_id="R1", verdicts=[])
     age_state(store, LONG)
     assert pruned(store).plans == 0
-    assert store.plans.latest() == a_plan(1).plan_id
+    assert store.plans.latest() == a_plan(1).plan_hash
 
 
 def test_what_broke_half_way_stays_until_something_else_was_begun(store: Store) -> None:
-    plan_id = a_plan(1).plan_id
+    plan_hash = a_plan(1).plan_hash
     store.plans.save(a_plan(1), run_id="R1", verdicts=[])
-    store.acceptances.accept("R2", plan_id=plan_id, application_id="R2")
+    store.acceptances.accept("R2", plan_hash=plan_hash, application_id="R2")
     done(store, update_user("U1", name="Ann"), application="R2")
     store.repeats.remember({}, seen=done(store, update_user("U2", name="Bob")))
     age_state(store, LONG)
     store.plans.save(a_plan(2), run_id="R3", verdicts=[])
     assert store.retention.runs_needed() == {"R1", "R2"}
     assert pruned(store) == OldRows(plans=0, entries=0)
-    assert store.acceptances.unfinished(plan_id) is not None
-    assert store.plans.get(plan_id) is not None
+    assert store.acceptances.unfinished(plan_hash) is not None
+    assert store.plans.get(plan_hash) is not None
     assert len(store.journal.latest("R2")) == 1
-    store.acceptances.accept("R3", plan_id=a_plan(2).plan_id, application_id="R3")
+    store.acceptances.accept("R3", plan_hash=a_plan(2).plan_hash, application_id="R3")
     store.acceptances.finish("R3")
     assert store.retention.runs_needed() == set()
     assert pruned(store) == OldRows(plans=1, entries=1)
@@ -99,7 +99,7 @@ def test_what_broke_half_way_stays_until_something_else_was_begun(store: Store) 
 
 def test_what_is_through_needs_no_run(store: Store) -> None:
     store.plans.save(a_plan(1), run_id="R1", verdicts=[])
-    store.acceptances.accept("R1", plan_id=a_plan(1).plan_id, application_id="R1")
+    store.acceptances.accept("R1", plan_hash=a_plan(1).plan_hash, application_id="R1")
     store.acceptances.finish("R1")
     assert store.retention.runs_needed() == set()
 
@@ -153,9 +153,9 @@ def test_what_swit_keeps_otherwise_is_remembered_by_the_newest_entry(store: Stor
 
 
 def test_who_approved_is_known_as_long_as_what_came_of_it(store: Store) -> None:
-    unused = store.approvals.add("P0", who="bob", why="never sent", guards=())
-    used = store.approvals.add("P1", who="ann", why="the merger", guards=())
-    by = Application(application_id="R1", plan_id="P1", run_id="R1", approval_id=used)
+    unused = store.approvals.add(PlanHash("P0"), who="bob", why="never sent", guards=())
+    used = store.approvals.add(PlanHash("P1"), who="ann", why="the merger", guards=())
+    by = Application(application_id="R1", plan_hash=PlanHash("P1"), run_id="R1", approval_id=used)
     store.journal.outcome(
         store.journal.intent(update_user("U1", name="Ann"), by), Answer(outcome="applied")
     )
@@ -164,22 +164,22 @@ def test_who_approved_is_known_as_long_as_what_came_of_it(store: Store) -> None:
     (deed,) = store.history.deeds()
     assert deed.approval is not None
     assert deed.approval.who == "ann"
-    assert store.approvals.of("P0") is None
+    assert store.approvals.of(PlanHash("P0")) is None
     assert unused != used
     store.repeats.remember({}, seen=done(store, update_user("U2", name="Bob")))
     assert pruned(store).entries == 1
-    assert store.approvals.of("P1") is None
+    assert store.approvals.of(PlanHash("P1")) is None
 
 
 def test_pauses_and_rejections_that_are_over_go_and_those_that_stand_stay(store: Store) -> None:
     store.pauses.begin(who="ann", why="the directory moves", until=None)
-    for plan_id in ("P1", "P2"):
-        store.rejections.add(plan_id, who="ann", why="not meant")
-    store.rejections.lift("P1", who="bob")
+    for plan_hash in (PlanHash("P1"), PlanHash("P2")):
+        store.rejections.add(plan_hash, who="ann", why="not meant")
+    store.rejections.lift(PlanHash("P1"), who="bob")
     age_state(store, LONG)
     pruned(store)
     assert store.pauses.now() is not None
-    assert [store.rejections.of(plan_id) is None for plan_id in ("P1", "P2")] == [True, False]
+    assert [store.rejections.of(PlanHash(name)) is None for name in ("P1", "P2")] == [True, False]
     store.pauses.end(who="ann")
     age_state(store, LONG)
     pruned(store)

@@ -14,13 +14,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, create_engine, inspect, text
 
+from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.store.database import Database, utc_now
 from swit_provisioning.store.errors import NewerSchemaError
+from swit_provisioning.store.plans import packed
 from swit_provisioning.store.schema import NEWEST, bring_up_to_date, form_of
 from swit_provisioning.store.store import Store, _database
 from swit_provisioning.store.tables import METADATA
+from swit_provisioning_tests.store.made import two_plans_with_one_name
+from swit_provisioning_tests.store.old_states import OldState, unpacked
 
 _STEPS = sorted(
     path.name[1:5]
@@ -105,6 +109,86 @@ def test_plans_of_older_tables_are_counted(url: str) -> None:
     with Store.open(url) as store:
         counts = {plan.plan_id: plan.counts for plan in store.plans.listed(limit=9)}
     assert counts == {"P1": {"user.create": 2, "team.delete": 1}, "P2": {}}
+
+
+@pytest.fixture
+def old(url: str, kind: str, tmp_path: Path) -> OldState:
+    """The state that version 7890455 left, on each kind of database."""
+    if kind == "sqlite":
+        return unpacked("0005", Path(url.removeprefix("sqlite:///")))
+    old = unpacked("0005", tmp_path / "old.sqlite")
+    kept = create_engine(f"sqlite:///{tmp_path / 'old.sqlite'}")
+    with (
+        _opened(url) as database,
+        database.write() as connection,
+        kept.connect() as rows,
+    ):
+        bring_up_to_date(connection, to="0005")
+        tables = MetaData()
+        tables.reflect(connection)
+        for table in tables.sorted_tables:
+            found = [dict(row) for row in rows.execute(table.select()).mappings()]
+            if found and table.name != "alembic_version":
+                connection.execute(table.insert(), found)
+    kept.dispose()
+    return old
+
+
+def test_plans_of_older_tables_and_all_that_was_decided_on_them_get_their_whole_hash(
+    url: str, old: OldState
+) -> None:
+    with Store.open(url) as store:
+        hashes = {label: store.plans.find(plan.plan_id) for label, plan in old.plans.items()}
+        for plan_hash in hashes.values():
+            assert plan_hash is not None
+            stored = store.plans.get(plan_hash)
+            assert stored is not None
+            assert stored.plan.plan_hash == plan_hash
+        known = {label: plan_hash for label, plan_hash in hashes.items() if plan_hash}
+        approvals = {label for label, plan in known.items() if store.approvals.of(plan)}
+        rejections = {label for label, plan in known.items() if store.rejections.of(plan)}
+        begun = {label for label, plan in known.items() if store.acceptances.unfinished(plan)}
+        through = {label for label, plan in known.items() if store.acceptances.newest_of(plan)}
+        assert (approvals, rejections, begun) == ({"approved"}, {"rejected"}, {"half applied"})
+        assert through - begun == {"applied", "approved and applied"}
+        assert {entry.plan_hash for entry in store.journal.rows()} == {known[p] for p in through}
+
+
+def test_what_was_decided_on_plans_that_are_gone_forbids_but_never_allows(url: str) -> None:
+    """Of 12 digits nobody can tell the hash: a rejection counts for all, an approval for none."""
+    decided = """
+        INSERT INTO rejection VALUES (1, '0123456789ab', 'ann', '', '2026-03-01', NULL, NULL);
+        INSERT INTO approval VALUES (1, '0123456789ab', 'ann', '', '2026-03-01', '[]', NULL)
+    """
+    with _opened(url) as database, database.write() as connection:
+        bring_up_to_date(connection, to="0005")
+        for statement in decided.split(";"):
+            connection.execute(text(statement))
+    plan_hash = PlanHash("0123456789ab" + 52 * "f")
+    with Store.open(url) as store:
+        assert store.approvals.of(plan_hash) is None
+        assert store.rejections.of(plan_hash) is not None
+        store.rejections.lift(plan_hash, who="bob")
+        assert store.rejections.of(plan_hash) is None
+
+
+def test_an_approval_that_may_be_of_either_of_two_older_plans_is_for_neither(url: str) -> None:
+    plans = two_plans_with_one_name()
+    with _opened(url) as database, database.write() as connection:
+        bring_up_to_date(connection, to="0005")
+        row: dict[str, object] = {"id": plans[0].plan_id}
+        for number, plan in enumerate(plans):
+            content_hash, content = packed(plan.document())
+            row |= {"hash": content_hash, "content": content}
+            connection.execute(text("INSERT INTO plan_content VALUES (:hash, :content)"), row)
+            made = "INSERT INTO plan_made VALUES (:n, :id, :hash, 'R', '2026-03-01', '[]', '{}')"
+            connection.execute(text(made), row | {"n": number})
+        approval = "INSERT INTO approval VALUES (1, :id, 'ann', '', '2026-03-01', '[]', NULL)"
+        connection.execute(text(approval), row)
+    with Store.open(url) as store:
+        for plan in plans:
+            assert store.plans.find(plan.plan_hash) == plan.plan_hash
+            assert store.approvals.of(plan.plan_hash) is None
 
 
 def test_tables_from_before_there_were_steps_are_taken_over(file_url: str) -> None:

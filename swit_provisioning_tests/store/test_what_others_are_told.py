@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.lease import LeaseHolder
 from swit_provisioning.store.store import Store
@@ -30,7 +31,7 @@ def test_who_holds_the_lease_is_told_until_it_runs_out_or_is_given_back(
 
 
 def test_tries_are_counted_by_action_and_outcome(store: Store) -> None:
-    application = Application(application_id="R1", plan_id="P1", run_id="R1")
+    application = Application(application_id="R1", plan_hash=PlanHash("P1"), run_id="R1")
     for number, outcome in enumerate(("failed", "applied", "applied", None)):
         entry = store.journal.intent(a_change(number), application)
         if outcome:
