@@ -40,6 +40,14 @@ _UPDATES: tuple[Action, ...] = (
     "primary.update",
 )
 _LEAVING = frozenset({"user.deactivate", "user.remove"})
+COUNTED: Mapping[GuardName, frozenset[str]] = {
+    "deactivations_within_limit": _LEAVING,
+    "team_deletions_within_limit": frozenset({"team.delete", MARKINGS}),
+    "membership_removals_within_limit": frozenset({"membership.remove"}),
+    "creations_within_limit": frozenset({"user.create", "team.create"}),
+    "updates_within_limit": frozenset(_UPDATES),
+}
+"""Guard -> the actions in `recent` that it counts. One that compares two reads counts none."""
 _HARD_DELETE = "USER_REMOVAL=remove"
 _NOTHING: Mapping[GuardName, str] = {
     "directory_has_not_shrunk": "no base lost users or groups since the last accepted read"
@@ -125,9 +133,9 @@ class _Judged:
     recent: Mapping[str, int]
     sent: Counter[str] = field(default_factory=Counter)
 
-    def before(self, *actions: str) -> int:
-        """How many of these were sent in the last 24 hours without an approval."""
-        return sum(self.recent.get(action, 0) for action in actions)
+    def before(self, guard: GuardName) -> int:
+        """How many of what a guard counts were sent in the last 24 hours without its approval."""
+        return sum(self.recent.get(action, 0) for action in COUNTED[guard])
 
 
 def judge(
@@ -141,8 +149,9 @@ def judge(
     """All nine guards, in the order of `GUARDS`.
 
     `last_read` has `users` and `groups` of each search base in the last accepted read; `recent`
-    has the objects changed in the last 24 hours without an approval, by action (memberships: one
-    for each user); `approval` has the guards that someone lifted for this very plan.
+    has the objects changed in the last 24 hours, by action (memberships: one for each user), but
+    for those of an approved plan that a lifted guard counts; `approval` has the guards that someone
+    lifted for this very plan.
     """
     seen = _Judged(
         plan=plan,
@@ -283,7 +292,7 @@ def _shrunk(seen: _Judged) -> Iterator[_Count]:
 
 
 def _deactivations(seen: _Judged) -> _Count:
-    before = seen.before(*_LEAVING)
+    before = seen.before("deactivations_within_limit")
     return _Count(
         n=sum(seen.sent[action] for action in _LEAVING),
         what="active users that may go would be deactivated or removed",
@@ -306,7 +315,7 @@ def _hard_deletes(seen: _Judged) -> _Count:
 
 
 def _team_deletions(seen: _Judged) -> _Count:
-    before = seen.before("team.delete", MARKINGS)
+    before = seen.before("team_deletions_within_limit")
     return _Count(
         n=seen.sent["team.delete"] + _markings(seen.plan),
         what="teams that may go would be deleted or marked",
@@ -329,7 +338,7 @@ def _is_marking(change: Change) -> bool:
 
 
 def _membership_removals(seen: _Judged) -> Iterator[_Count]:
-    bases, before = seen.plan.bases, seen.before("membership.remove")
+    bases, before = seen.plan.bases, seen.before("membership_removals_within_limit")
     lost = removals_by_team(seen.plan.changes)
     yield _Count(
         n=sum(lost.values()),
@@ -356,7 +365,7 @@ def _membership_removals(seen: _Judged) -> Iterator[_Count]:
 
 def _creations(seen: _Judged) -> Iterator[_Count]:
     bases, limits = seen.plan.bases, seen.limits
-    users, teams = seen.before("user.create"), seen.before("team.create")
+    users, teams = (seen.recent.get(action, 0) for action in ("user.create", "team.create"))
     yield _Count(
         n=seen.sent["user.create"],
         what="users would be created",
@@ -378,7 +387,7 @@ def _creations(seen: _Judged) -> Iterator[_Count]:
 
 
 def _updates(seen: _Judged) -> _Count:
-    before = seen.before(*_UPDATES)
+    before = seen.before("updates_within_limit")
     return _Count(
         n=sum(seen.sent[action] for action in _UPDATES) - _markings(seen.plan),
         what="users and teams would be updated",

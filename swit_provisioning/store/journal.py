@@ -28,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 
+from swit_provisioning.reconcile.guards import COUNTED
 from swit_provisioning.reconcile.plan import Change, PlanHash, shown_id
 from swit_provisioning.store.approvals import APPROVALS
 from swit_provisioning.store.database import Database
@@ -226,18 +227,25 @@ class Journal:
     def unapproved_since(self, time: datetime, *, but_not: str | None = None) -> dict[str, int]:
         """Action -> how many objects it changed from `time` on without an approval.
 
-        A membership counts for each user, a team's marking as `team.mark`. `but_not` is an
+        An approval leaves out the actions that the guards it lifted count, and no others. A
+        membership counts for each user, a team's marking as `team.mark`. `but_not` is an
         application that is not counted.
         """
-        counted = select(JOURNAL.c.changed).where(
-            JOURNAL.c.at >= time, JOURNAL.c.approval_id.is_(None), JOURNAL.c.changed != _NOTHING
+        counted = (
+            select(JOURNAL.c.changed, APPROVALS.c.guards)
+            .outerjoin(APPROVALS, APPROVALS.c.id == JOURNAL.c.approval_id)
+            .where(JOURNAL.c.at >= time, JOURNAL.c.changed != _NOTHING)
         )
         if but_not is not None:
             counted = counted.where(JOURNAL.c.application_id != but_not)
         total: Counter[str] = Counter()
         with self._database.read() as connection:
-            for changed in connection.execute(counted).scalars():
-                total.update(json.loads(changed))
+            for changed, guards in connection.execute(counted):
+                approved = set[str]().union(
+                    *(COUNTED.get(guard, ()) for guard in json.loads(guards or "[]"))
+                )
+                number: dict[str, int] = json.loads(changed)
+                total.update({k: n for k, n in number.items() if k not in approved})
         return dict(total)
 
     def _entries(self, query: Select[Any]) -> list[JournalEntry]:

@@ -16,6 +16,7 @@ from swit_provisioning.store.store import Store
 
 MAX_AGE = timedelta(hours=72)
 DEACTIVATIONS = "deactivations_within_limit"
+UPDATES = "updates_within_limit"
 
 
 class Clock:
@@ -133,7 +134,7 @@ def test_an_approval_expires_with_the_age_of_a_plan(approver: Approver, clock: C
 def test_what_ran_in_the_last_24_hours_counts_against_the_limits_too(
     approver: Approver, clock: Clock
 ) -> None:
-    """Of 20, 2 may go a day, in however many runs; an approved run is not counted."""
+    """Of 20, 2 may go a day, in however many runs; those of an approved plan do not count."""
     approved = approver.store.approvals.add(
         PlanHash("P"), who="ann", why="sold", guards=(DEACTIVATIONS,)
     )
@@ -144,6 +145,29 @@ def test_what_ran_in_the_last_24_hours_counts_against_the_limits_too(
     assert stopped_by(approver, leavers(5)) == [DEACTIVATIONS]
     clock.time += timedelta(minutes=2)
     assert stopped_by(approver, leavers(5)) == []
+
+
+def test_an_approval_leaves_only_what_its_limits_count_out_of_the_24_hours(
+    approver: Approver,
+) -> None:
+    """Of 100, 19 were deactivated in a day: 9 in a plan approved for the teams that it deleted."""
+    journal, day = approver.store.journal, approver.clock() - timedelta(hours=24)
+    plan = leavers(1, 2)
+    updated = replace(plan.changes[0], change_id="user.update:U9", action="user.update")
+    mixed = replace(plan, changes=(*plan.changes, updated))
+    assert approver.approve(made(approver, mixed), who="ann", why="new names") == (UPDATES,)
+    approval = approver.approval_of(mixed)
+    assert approval is not None
+    sent(approver.store, mixed, approval=approval.approval_id)
+    assert journal.unapproved_since(day) == {"user.deactivate": 2}
+    assert stopped_by(approver, leavers(3)) == [DEACTIVATIONS]
+    assert approver.approve(made(approver, leavers(3, 4)), who="ann", why="sold") == (
+        DEACTIVATIONS,
+    )
+    approval = approver.approval_of(leavers(3, 4))
+    assert approval is not None
+    sent(approver.store, leavers(3, 4), application="B", approval=approval.approval_id)
+    assert journal.unapproved_since(day) == {"user.deactivate": 2}
 
 
 def test_what_a_run_did_of_a_plan_before_it_broke_off_is_not_counted_twice(

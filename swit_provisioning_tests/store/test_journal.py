@@ -21,7 +21,9 @@ def _by(
 
 
 def _approval(store: Store) -> int:
-    return store.approvals.add(PlanHash("P1"), who="ann", why="the merger", guards=())
+    return store.approvals.add(
+        PlanHash("P1"), who="ann", why="the merger", guards=("deactivations_within_limit",)
+    )
 
 
 def test_an_entry_holds_what_was_meant_and_what_came_of_it(store: Store, clock: Clock) -> None:
@@ -96,10 +98,11 @@ def test_what_ran_without_an_approval_is_counted_by_objects(store: Store, clock:
     done(2, _by(), user_deactivate=1)
     done(3, _by())
     done(4, _by(approval_id=_approval(store)), user_deactivate=1)
+    done(5, _by(approval_id=_approval(store)), team_delete=1, membership_remove=2)
     done(6, _by(), membership_remove=30)
     done(7, _by(), team_delete=1, membership_remove=4)
     since = clock.time - timedelta(hours=24)
-    counted = {"user.deactivate": 1, "membership.remove": 34, "team.delete": 1}
+    counted = {"user.deactivate": 1, "membership.remove": 36, "team.delete": 2}
     assert store.journal.unapproved_since(since) == counted
     assert store.journal.unapproved_since(since, but_not="R1") == {}
 
