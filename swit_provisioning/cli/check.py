@@ -14,13 +14,13 @@ from swit_provisioning.cli.tables import findings_table, guards_table, header, t
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.findings import directory_findings
-from swit_provisioning.reconcile.guards import judge
 from swit_provisioning.reconcile.plan import Finding, Plan, TeamBefore
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.state import DirectoryState, SwitState
 from swit_provisioning.report.plain import for_a_terminal
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.team_tree import tree_of
+from swit_provisioning.resources.approving import approver
 from swit_provisioning.resources.directories import open_directory
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.swit_access import swit_connection
@@ -132,9 +132,7 @@ def _say_plan(
     console.print(f"A plan made now: {summary(plan.changes)}", markup=False, highlight=False)
     team_tree(console, tree_of(_all_teams(swit), plan.changes))
     _say_findings(console, plan.findings)
-    verdicts = judge(
-        plan, settings.limits(), last_read=store.reads.last_accepted(), recent={}, approval=None
-    )
+    verdicts = approver(settings, store).judged(plan)
     guards_table(console, [verdict.document() for verdict in verdicts])
 
 

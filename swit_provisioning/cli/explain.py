@@ -10,12 +10,12 @@ from swit_provisioning.cli.errors import AmbiguousSubjectError, UnknownSubjectEr
 from swit_provisioning.cli.explained_output import say_explained
 from swit_provisioning.cli.history import say_deeds
 from swit_provisioning.cli.showing import entry_to_show
-from swit_provisioning.cli.tables import header, safe, stops
-from swit_provisioning.reconcile.guards import judge
+from swit_provisioning.cli.tables import header, safe
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.report.explaining import Answer, explain
 from swit_provisioning.report.explanation import Explained, PersonExplained
+from swit_provisioning.resources.approving import approver
 from swit_provisioning.resources.directories import open_directory
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.swit_access import swit_connection
@@ -115,11 +115,9 @@ def _way_to(explained: Explained) -> str:
 
 
 def _stopped(plan: Plan, settings: Settings, store: Store) -> list[str]:
-    """Guards that would stop this plan, whoever it is about."""
-    verdicts = judge(
-        plan, settings.limits(), last_read=store.reads.last_accepted(), recent={}, approval=None
-    )
-    return [v.name for v in verdicts if stops(v.document())] if plan.changes else []
+    """Guards that would stop this plan, as the gate judges it, whoever it is about."""
+    verdicts = approver(settings, store).judged(plan)
+    return [v.name for v in verdicts if v.stops] if plan.changes else []
 
 
 def _say(who: str, told: _Told, stopped: list[str]) -> None:

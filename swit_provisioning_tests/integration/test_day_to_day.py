@@ -10,10 +10,14 @@ import pytest
 
 from swit_provisioning.cli.runs import instance, run_job
 from swit_provisioning.definitions import defs
+from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.resources.who import who_am_i
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
+from swit_provisioning_tests.directories import PEOPLE, address
 from swit_provisioning_tests.integration.stage import Stage
+from swit_provisioning_tests.store.made import a_change
 
 
 @pytest.fixture
@@ -244,6 +248,25 @@ def test_one_approves_another_applies_and_the_approval_is_spent(
         plan_hash = store.plans.find(plan_id)
         assert plan_hash is not None
         assert store.approvals.of(plan_hash) is None
+
+
+def test_explain_and_check_judge_as_the_gate_does(settled: Stage) -> None:
+    """With the last 24 hours, in which two of twenty have left, and with approvals."""
+    gone = [address(person) for person in PEOPLE[:2]]
+    settled.directory["users"] = settled.directory["users"][2:]
+    with Store.open(Settings.load().database_url) as store:
+        by = Application(application_id="R", plan_hash=PlanHash("P"), run_id="R")
+        for number in (1, 2):
+            entry = store.journal.intent(a_change(number), by)
+            store.journal.outcome(entry, Answer(outcome="applied", changed={"user.deactivate": 1}))
+    stopped = ["deactivations_within_limit"]
+    assert settled.json("explain", gone[0])["stopped_by"] == stopped
+    assert "after 2 in the last 24 hours" in settled.run("check").output
+    plan = settled.json("plan", code=3)
+    assert [g["name"] for g in plan["guards"] if g["blocking"] and not g["passed"]] == stopped
+    assert settled.run("approve", plan["plan_id"], "--reason", "they left").exit_code == 0
+    assert settled.json("explain", gone[0])["stopped_by"] == []
+    assert settled.json("apply", plan["plan_id"])["status"] == "applied"
 
 
 def test_the_night_applies_the_very_plan_that_was_approved(departure: tuple[Stage, str]) -> None:
