@@ -5,6 +5,7 @@ MUTANTS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
+LOCK := uv pip compile --universal --python-version 3.11 --no-emit-package pip --generate-hashes --no-header --quiet
 PYTEST := $(BIN)/pytest --numprocesses=2 --no-loadscope-reorder
 
 .PHONY: help install demo dev test test-fast test-long test-sample mutants check format lint types imports dependencies security docs audit system lock clean
@@ -14,9 +15,9 @@ help: ## this list
 
 install: $(READY) ## make .venv with exactly the locked packages
 
-$(READY): requirements.lock setup.cfg pyproject.toml
+$(READY): requirements-dev.lock setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
@@ -43,7 +44,7 @@ test-sample: $(READY) system ## a sample of the long tests: 20 nights, a kill at
 
 mutants: ## break reconcile/ in thousands of ways, and see that its tests notice (hours; MUTANTS='*reconcile.order*')
 	$(PYTHON) -m venv $(VENV)-mutants
-	$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
 	SHRINK=no $(VENV)-mutants/bin/python .ci/mutants.py run $(MUTANTS)
 	$(VENV)-mutants/bin/python .ci/mutants.py results
@@ -76,8 +77,9 @@ docs: $(READY)
 audit: $(READY) ## known vulnerabilities of the locked packages; fails where nobody can be asked
 	@$(BIN)/python .ci/audit.py --required
 
-lock: $(READY) ## bring requirements.lock up to date (needs uv)
-	uv pip compile --universal --python-version 3.11 --extra dev --no-emit-package pip --generate-hashes --no-header --quiet --upgrade setup.cfg --output-file requirements.lock
+lock: $(READY) ## bring requirements.lock (what servers run) and requirements-dev.lock (with tools and tests) up to date (needs uv)
+	$(LOCK) --extra dev --upgrade setup.cfg --output-file requirements-dev.lock
+	$(LOCK) --extra postgresql --constraint requirements-dev.lock setup.cfg --output-file requirements.lock
 
 clean: ## remove what this Makefile made
 	rm -rf $(VENV) $(VENV)-mutants mutants *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

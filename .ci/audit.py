@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-LOCK = Path(__file__).parent.parent / "requirements.lock"
+LOCK = Path(__file__).parent.parent / "requirements-dev.lock"
 PROGRAM = os.environ.get("PIP_AUDIT", str(Path(sys.executable).with_name("pip-audit")))
 INDEXES = ("pypi", "osv")
 ASKED_FIRST = "requests"

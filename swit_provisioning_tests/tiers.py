@@ -70,6 +70,7 @@ REQUIREMENTS: Final = {
         programs=(("chromium", "chromium-browser", "google-chrome"),),
         install="apt-get install chromium",
     ),
+    "systemd": Requirement(programs=(("systemd-analyze",),), install="apt-get install systemd"),
     "root": Requirement(install="run the tests as root", root=True),
 }
 _NEEDED_BY: Final = {

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from swit_provisioning.cli.console import errors, output
 from swit_provisioning.cli.findings_file import FindingsFile
+from swit_provisioning.cli.home import warn_of_open_files
 from swit_provisioning.cli.messages import say_webhooks, sent_message
 from swit_provisioning.cli.tables import findings_table, guards_table, header, team_tree
 from swit_provisioning.directory.errors import DirectoryError
@@ -48,6 +49,7 @@ def check_both_sides(
     """
     console = output()
     trouble = errors()
+    warn_of_open_files(settings)
     with ExitStack() as opened:
         file = opened.enter_context(FindingsFile(csv)) if csv else None
         store = opened.enter_context(open_store(settings))

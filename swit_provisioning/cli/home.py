@@ -3,12 +3,17 @@
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from upath import UPath
+
+from swit_provisioning.cli.console import errors
 from swit_provisioning.cli.errors import UnusableHomeError
+from swit_provisioning.resources.private_file import readable_by_others
 from swit_provisioning.settings import Settings
 
 
@@ -30,6 +35,22 @@ def prepare_home(settings: Settings) -> Path:
         raise UnusableHomeError(home, error) from error
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def warn_of_open_files(settings: Settings) -> None:
+    """Say on standard error if other accounts can read what is kept, and how to change that."""
+    frames = UPath(settings.frames_path)
+    is_local = frames.protocol in {"", "file", "local"}
+    found = readable_by_others(settings.home, Path(frames.path) if is_local else None)
+    if found is None:
+        return
+    mode = stat.S_IMODE(found.lstat().st_mode)
+    folder = settings.home if found.is_relative_to(settings.home) else settings.frames_path
+    said = (
+        f"Warning: other accounts can read {found} (mode {mode:04o}). It may hold people's names or"
+        f" tokens. Close it: chmod -R go= {folder}"
+    )
+    errors().print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import dagster as dg
 from rich.console import Console
 
 from swit_provisioning.cli.console import output, print_json
-from swit_provisioning.cli.home import prepare_home
+from swit_provisioning.cli.home import prepare_home, warn_of_open_files
 from swit_provisioning.cli.plans import plan_row, plans_table
 from swit_provisioning.cli.tables import own_header
 from swit_provisioning.reconcile.text import clock
@@ -26,6 +26,7 @@ _PATIENCE_SECONDS: Final = 5.0
 def show_status(settings: Settings, *, as_json: bool) -> int:
     """Print it; Swit is asked one thing, whose the login is."""
     prepare_home(settings)
+    warn_of_open_files(settings)
     with open_store(settings) as store:
         account, login = _account(settings, store)
         with dg.DagsterInstance.get() as instance:

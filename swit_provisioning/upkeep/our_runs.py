@@ -1,5 +1,6 @@
 """Dagster's runs of this code location: which are old, which are needed, and how one goes."""
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from datetime import datetime
@@ -71,8 +72,10 @@ class Runs:
         self._instance.delete_run(run_id)
         # With its storage in files, Dagster empties the run's own one and keeps it at full size.
         home = Path(self._instance.root_directory)
-        for suffix in ("", "-wal", "-shm"):
-            (home / "history" / "runs" / f"{run_id}.db{suffix}").unlink(missing_ok=True)
+        # Of a run that the daemon's own account has launched it is the daemon's home: no files.
+        with contextlib.suppress(PermissionError):
+            for suffix in ("", "-wal", "-shm"):
+                (home / "history" / "runs" / f"{run_id}.db{suffix}").unlink(missing_ok=True)
         shutil.rmtree(Path(self._instance.storage_directory()) / run_id, ignore_errors=True)
 
     def _delete_results_of_checks(self, run_id: str) -> None:

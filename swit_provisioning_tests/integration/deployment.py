@@ -1,7 +1,6 @@
 """What `deploy/` holds, started as its services start it, on other ports and in other folders."""
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,12 +36,23 @@ class Deployment:
     programs: Mapping[str, Program]
 
 
+def unit_of(service: str) -> list[tuple[str, str]]:
+    """Names and values of the unit's lines, in order."""
+    unit = (DEPLOY / "systemd" / f"swit-provisioning-{service}.service").read_text("utf-8")
+    lines = (line for line in unit.splitlines() if "=" in line and not line.startswith("#"))
+    return [(name, value) for name, _, value in (line.partition("=") for line in lines)]
+
+
 def command_of(service: str) -> list[str]:
     """What systemd starts."""
-    unit = (DEPLOY / "systemd" / f"swit-provisioning-{service}.service").read_text("utf-8")
-    found = re.search(r"^ExecStart=(.+)$", unit, re.MULTILINE)
-    assert found is not None
-    return found[1].split()
+    return dict(unit_of(service))["ExecStart"].split()
+
+
+def _environment(service: str, folder: Path) -> dict[str, str]:
+    """The variables that the unit itself sets, but for those that name credentials."""
+    lines = [value for name, value in unit_of(service) if name == "Environment"]
+    given = dict(line.split("=", 1) for line in lines if "%d" not in line)
+    return given | {"DAGSTER_HOME": given["DAGSTER_HOME"].replace("/var/lib", str(folder))}
 
 
 @contextmanager
@@ -55,15 +65,15 @@ def deployment(
 ) -> Iterator[Deployment]:
     """Start the services of one machine; only those that start runs get the settings."""
     ports = {name: free_port() for name in (*_PORTS.values(), "gateway")}
-    home, etc = folder / "home", folder / "etc"
-    home.mkdir(mode=0o700)
+    etc = folder / "etc"
     etc.mkdir()
-    shutil.copyfile(DEPLOY / "dagster.yaml", home / "dagster.yaml")
-    shutil.copyfile(DEPLOY / "workspace.yaml", etc / "workspace.yaml")
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copyfile(DEPLOY / name, etc / name)
+    # Somebody may write to the folder where they are started.
+    (folder / "dagster.py").write_text("raise SystemExit('imported from the working folder')\n")
     shared = {
         **{name: value for name, value in os.environ.items() if not _is_a_setting(name)},
         "NO_PROXY": "127.0.0.1",
-        "DAGSTER_HOME": str(home),
         **_named(dagster_database),
         "CODE_LOCATION_HOST": "127.0.0.1",
         "CODE_LOCATION_PORT": str(ports["code"]),
@@ -73,7 +83,12 @@ def deployment(
     with ExitStack() as running:
         programs: dict[str, Program] = {}
         for service in services:
-            environment = secrets if service in _NEEDS_SETTINGS else shared
+            given = secrets if service in _NEEDS_SETTINGS else shared
+            environment = given | _environment(service, folder)
+            home = Path(environment["DAGSTER_HOME"])
+            home.mkdir(mode=0o700, exist_ok=True)
+            if not (home / "dagster.yaml").exists():
+                (home / "dagster.yaml").symlink_to(etc / "dagster.yaml")
             command = _here(command_of(service), etc, ports)
             programs[service] = running.enter_context(
                 Program(service, command, environment=environment, folder=folder)

@@ -1,6 +1,7 @@
 """The services of `deploy/` as processes of their own, on PostgreSQL, with nginx in front."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from swit_provisioning_tests.integration.deployment import (
     Deployment,
     command_of,
     deployment,
+    unit_of,
 )
 from swit_provisioning_tests.integration.gateway_process import KEY
 from swit_provisioning_tests.integration.nginx import PASSWORDS, nginx
@@ -291,6 +293,18 @@ def test_two_code_locations_that_share_the_state_never_write_at_once(
             assert len({entry.run_id for entry in store.journal.rows()}) == 1
 
 
+def test_nothing_rests_in_the_homes_of_webservers_and_daemon(
+    deployed: Deployment, folder: Path
+) -> None:
+    """Runs that they launch are processes of the code location, under an account of its own."""
+    _ended(deployed.operators, "sync")
+    for service in ("web", "review", "daemon"):
+        home = folder / Path(dict(unit_of(service))["WorkingDirectory"]).name
+        # Dagster's telemetry, which is off, makes two empty folders all the same.
+        left = {path.name for path in home.rglob("*")} - {"logs", ".logs_queue"}
+        assert left == {"dagster.yaml"}
+
+
 def test_containers_may_write_what_runs_write() -> None:
     """All else in them is read-only; a run keeps frames, pages and who is alive in its home."""
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
@@ -298,6 +312,36 @@ def test_containers_may_write_what_runs_write() -> None:
         declared = compose["services"][service]
         assert declared["read_only"]
         assert f"home:{declared['environment']['DAGSTER_HOME']}" in declared["volumes"]
+
+
+def test_containers_have_no_capabilities_and_trust_one_proxy() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    for service in compose["services"].values():
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+    assert not [name for name in SERVICES if "cap_add" in compose["services"][name]]
+    (network,) = compose["networks"]["default"]["ipam"]["config"]
+    gateway = compose["services"]["gateway"]["environment"]
+    assert gateway["FORWARDED_ALLOW_IPS"] == network["gateway"]
+
+
+def test_no_image_is_named_by_its_tag_alone() -> None:
+    """The digest is asked for: without it nothing is built or started."""
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    images = [s["image"] for s in compose["services"].values() if "image" in s]
+    assert images
+    for image in images:
+        assert re.fullmatch(r"[a-z]+:\d+@\$\{[A-Z]+_DIGEST:\?[^}]+\}", image), image
+    for service in SERVICES:
+        args = compose["services"][service]["build"]["args"]
+        assert args["PYTHON_DIGEST"].startswith("${PYTHON_DIGEST:?")
+    dockerfile = (DEPLOY / "Dockerfile").read_text("utf-8")
+    sources = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+    assert [source.partition("@")[2] for source in sources] == ["${PYTHON_DIGEST}"]
+    assert "PYTHON_DIGEST=" not in dockerfile, "it has no default"
+    readme = (DEPLOY / "README.md").read_text("utf-8")
+    assert "PYTHON_DIGEST=$(" in readme
+    assert "POSTGRES_DIGEST=$(" in readme
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -320,6 +364,51 @@ def test_a_server_tells_dagster_what_the_command_line_tells_it() -> None:
     assert server == built_in
 
 
+def test_each_service_has_an_account_of_its_own_and_no_secret_that_it_does_not_need() -> None:
+    """The gateway starts runs itself: they are the code location's, and so is its account."""
+    needed = {"state_database_url", "ldap_password", "swit_client_secret", "token_encryption_key"}
+    secrets = {"code": needed, "gateway": {*needed, "operation_auth_key"}}
+    accounts = {}
+    for service in SERVICES:
+        lines = unit_of(service)
+        unit = dict(lines)
+        accounts[service] = unit["User"]
+        assert unit["Group"] == unit["User"]
+        assert unit["WorkingDirectory"] == f"/var/lib/{unit['StateDirectory']}"
+        assert ("UMask", "0077") in lines
+        assert ("Environment", "PYTHONSAFEPATH=1") in lines
+        credentials = {
+            tuple(value.split(":", 1)) for name, value in lines if name == "LoadCredential"
+        }
+        wanted = secrets.get(service, set())
+        assert credentials == {(name, f"/etc/swit-provisioning/secrets/{name}") for name in wanted}
+        for name in wanted:
+            assert ("Environment", f"{name.upper()}_FILE=%d/{name}") in lines
+        files = {value.rpartition("/")[2] for name, value in lines if name == "EnvironmentFile"}
+        assert ("code.env" in files) == (service in secrets)
+        for file in files:
+            # Systemd prefers their lines to those of the unit.
+            assert "_FILE=" not in (DEPLOY / "systemd" / file).read_text("utf-8")
+    assert accounts.pop("gateway") == accounts["code"]
+    assert len(set(accounts.values())) == len(accounts)
+
+
+@pytest.mark.needs("systemd")
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_exposed_to_little(service: str) -> None:
+    unit = DEPLOY / "systemd" / f"swit-provisioning-{service}.service"
+    said = subprocess.run(  # noqa: S603 - our own files
+        ["/usr/bin/systemd-analyze", "security", "--offline=true", "--no-pager", unit],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.search(r"Overall exposure level for .*: ([\d.]+)", said.stdout)
+    assert found is not None, said
+    assert float(found[1]) < 4
+
+
+@pytest.mark.needs("systemd")
 def test_systemd_knows_every_line_of_the_units(tmp_path: Path) -> None:
     for unit in sorted((DEPLOY / "systemd").glob("*.service")):
         text = unit.read_text("utf-8").replace("/opt/swit-provisioning/bin/", "/usr/bin/env ")

@@ -39,7 +39,8 @@ def test_no_secret_is_in_any_file_or_output(
         secrets = {on_stage.server.client_secret, key, *map(str, first.values())}
         secrets -= {first["token_type"], first["scope"], str(first["expires_in"])}
     files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
-    assert any(path.suffix == ".sqlite" for path in files)
+    assert {".sqlite", ".parquet", ".html"} <= {path.suffix for path in files}
+    assert [path for path in files if path.stat().st_mode & 0o077] == []
     for secret in secrets:
         assert secret not in printed
         assert [path for path in files if secret.encode() in path.read_bytes()] == []
