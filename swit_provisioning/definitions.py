@@ -25,6 +25,7 @@ from swit_provisioning.resources.connections import (
 )
 from swit_provisioning.resources.console import SILENT
 from swit_provisioning.resources.frames import ParquetFramesResource
+from swit_provisioning.resources.interrupts import interruptible_executor
 from swit_provisioning.resources.progress import ProgressResource
 from swit_provisioning.resources.writing import WriterResource
 from swit_provisioning.schedules import daily_sync, planned_every_night
@@ -56,8 +57,7 @@ def defs() -> dg.Definitions:
         loggers={"silent": SILENT},
         sensors=SENSORS,
         schedules=[*daily_sync(schedule), daily_prune(schedule)],
-        # One process, so that one pace holds for all steps of a run.
-        executor=dg.in_process_executor,
+        executor=interruptible_executor,
         resources={
             "settings": SettingsResource(),
             "store": StoreResource(),

@@ -5,9 +5,11 @@ from typing import Final
 import dagster as dg
 
 from swit_provisioning.assets.applied import WRITERS
+from swit_provisioning.resources.code_location import NO_RETRY_TAGS
 from swit_provisioning.resources.console import logger_config
 
-WRITES_TAG: Final = {"swit_provisioning/writes": "swit"}
+WRITES_TAGS: Final = {"swit_provisioning/writes": "swit", **NO_RETRY_TAGS}
+"""Tags of runs that write: one at a time from Dagster's queue, and no automatic retry."""
 
 _PLANNING = dg.AssetSelection.groups("directory", "swit", "difference")
 _APPLYING = dg.AssetSelection.assets("accepted_plan", *WRITERS, "change_log")
@@ -43,13 +45,13 @@ apply = dg.define_asset_job(
     "apply",
     _APPLYING,
     config=apply_config,
-    run_tags=WRITES_TAG,
+    run_tags=WRITES_TAGS,
     description="Apply exactly one stored plan, if both sides are still as it says.",
 )
 sync = dg.define_asset_job(
     "sync",
     _PLANNING | _APPLYING,
-    run_tags=WRITES_TAG,
+    run_tags=WRITES_TAGS,
     description="Read, compare, judge, apply: what the schedule starts.",
 )
 JOBS: Final = (plan, apply, sync)

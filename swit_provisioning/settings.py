@@ -371,6 +371,19 @@ class Settings(ScheduleSettings):
     plan_max_age_hours: float = Field(
         default=72, gt=0, description="an older plan, or its approval, is refused"
     )
+    evidence_max_age_minutes: float = Field(
+        default=10,
+        ge=0,
+        description="how old the reads of both sides may be when the first change is sent; older "
+        "ones are read again, and changes that are no longer called for are not sent",
+    )
+    max_run_hours: float = Field(
+        default=12,
+        gt=0,
+        le=8760,
+        description="how long a run may take; a longer one is canceled, and the next `sync` goes "
+        "on where it stopped",
+    )
     state_database_url: Secret = Field(
         default=None,
         description="where the state rests: `postgresql://user:password@host/name` where several "

@@ -28,6 +28,7 @@ STOPPED: Final = (StoreError, SwitDownError, SwitError)
 """What `send` raises: it has stopped in the middle, and can go on there."""
 
 _IS_BACK: Final = "in the directory again since the plan was made"
+_HAS_MOVED: Final = "no longer called for: one of both sides has changed since the plan was made"
 
 _LEAVING: Final = frozenset({"user.deactivate", "user.remove"})
 
@@ -58,18 +59,21 @@ class Applier:
         progress: Progress,
         left_out: Collection[str] = (),
         back: Collection[str] = (),
+        moved: Collection[str] = (),
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         """Read what of the plan is done; send nothing yet.
 
         `left_out` are ids of changes that are for a later part of the plan, `back` ids of users
-        who would have left and are in the directory again.
+        who would have left and are in the directory again, `moved` ids of changes that are no
+        longer called for.
 
         `concurrency` is how many changes are on their way at once; `wait` sleeps (seconds) before
         a creation is sent again.
         """
         self.plan = plan
         self._left_out, self._back = frozenset(left_out), frozenset(back)
+        self._moved = frozenset(moved)
         self.application_id = application_id
         application = Application(
             application_id=application_id,
@@ -103,6 +107,7 @@ class Applier:
             predecessors(list(undone.values())),
             lambda change_id: self._one(undone[change_id], now),
             at_once=self._concurrency,
+            stop=self._lease.stop,
         )
         for count, _ in enumerate(through, start=len(changes) - len(undone) + 1):
             self._progress.advance(step, count, len(changes))
@@ -166,7 +171,8 @@ class Applier:
         )
         entry_id = self._record.intent(change, self._lease)
         began = time.monotonic()
-        answer = send(attempt, now.teams)
+        with self._lease.call_in_flight():
+            answer = send(attempt, now.teams)
         seconds = round(time.monotonic() - began, 3)
         self._record.outcome(
             change, entry_id, replace(answer, calls=attempt.calls, seconds=seconds)
@@ -176,6 +182,8 @@ class Applier:
     def _unmet(self, change: Change) -> str | None:
         if spares_all(change, self._back):
             return _IS_BACK
+        if change.change_id in self._moved:
+            return _HAS_MOVED
         return self._needs.unmet(change)
 
     def _outcome(self, change: Change) -> Outcome:

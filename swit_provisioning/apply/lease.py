@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -50,9 +51,11 @@ class HeldLease:
         """Keep renewing `grant`, which was asked for at `asked_at` (seconds of `clock`)."""
         self._store = store
         self._clock = clock
-        self._renewed_at = asked_at
+        self._renewed_at = self._alive_at = asked_at
         self._lost: LeaseLostError | None = None
         self._over = threading.Event()
+        self._calls = threading.Lock()
+        self._in_flight = 0
         self.grant: Final = grant
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
         self._thread.start()
@@ -97,9 +100,30 @@ class HeldLease:
             why = f"it was last renewed {age:.0f} s ago"
             raise LeaseLostError(lost(self.grant.holder, why))
 
+    def stop(self) -> None:
+        """Send nothing more: the run was interrupted."""
+        self._lost = LeaseLostError(lost(self.grant.holder, "the run was interrupted"))
+
+    @contextmanager
+    def call_in_flight(self) -> Iterator[None]:
+        """Keep the lease from being given back while the block lasts."""
+        with self._calls:
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._calls:
+                self._in_flight -= 1
+
     def renew(self) -> None:
-        """Renew it now; the background does so by itself."""
+        """Renew it now; the background does so by itself.
+
+        A process that stood still for longer than the lease lasts has lost it, also where no other
+        run has taken it since: what the process knows of both sides may be of long ago.
+        """
         asked_at = self._clock()
+        if self._stood_still(until=asked_at):
+            return
         try:
             self._store.lease.renew(self.grant)
         except LeaseLostError as error:
@@ -108,11 +132,26 @@ class HeldLease:
             log.warning("The lease could not be renewed: %s", error)
         else:
             self._renewed_at = asked_at
+        self._stood_still(until=self._clock())
+
+    def _stood_still(self, *, until: float) -> bool:
+        seconds, self._alive_at = until - self._alive_at, until
+        if seconds <= self.grant.ttl.total_seconds():
+            return False
+        why = f"this process stood still for {seconds:.0f} s"
+        self._lost = LeaseLostError(lost(self.grant.holder, why))
+        return True
 
     def close(self) -> None:
-        """Stop renewing and give it back, so that the next run need not wait."""
+        """Stop renewing and give it back, so that the next run need not wait.
+
+        While a call is in flight it is kept until it runs out: Swit may still carry that call out.
+        """
         self._over.set()
         self._thread.join()
+        if self._in_flight:
+            log.warning("A call is still in flight, so the lease ends by itself.")
+            return
         try:
             self._store.lease.release(self.grant)
         except StoreError as error:

@@ -1,38 +1,77 @@
 """Work done side by side: each item once those before it are through, the first ones first."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+import time
+from collections.abc import Callable, Collection, Generator, Mapping
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from typing import Final
+
+GRACE_SECONDS: Final = 5.0
+"""How long an interrupt waits for calls that are in flight."""
 
 
 def side_by_side(
-    before: Mapping[str, Collection[str]], work: Callable[[str], None], *, at_once: int
-) -> Iterator[str]:
+    before: Mapping[str, Collection[str]],
+    work: Callable[[str], None],
+    *,
+    at_once: int,
+    stop: Callable[[], None],
+    grace_seconds: float = GRACE_SECONDS,
+) -> Generator[str, None, None]:
     """Do the work of every item, in at most so many threads; each is told when it is through.
 
     `before` maps an item to those that must be through before it. Of those that may begin, the
     first in `before` does. The first error ends it: what has begun is let through, nothing else
-    is begun, and the error is raised.
+    is begun, and the error is raised. An interrupt (`KeyboardInterrupt` and others that are no
+    `Exception`) calls `stop` first, which keeps the work from sending anything more, and waits
+    `grace_seconds` at most. The threads are daemons, so none of them keeps the process alive.
     """
     items, place = list(before), {item: number for number, item in enumerate(before)}
     ready: list[int] = []
-    begun: dict[Future[None], str] = {}
-    ended: SimpleQueue[Future[None]] = SimpleQueue()
+    begun: set[str] = set()
+    ended: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
     order: TopologicalSorter[str] = TopologicalSorter(before)
     order.prepare()
-    with ThreadPoolExecutor(at_once, "apply") as pool:
+
+    def carry_out(item: str) -> None:
+        error: BaseException | None = None
+        try:
+            work(item)
+        except BaseException as raised:  # noqa: BLE001 - it is raised where the items are given out
+            error = raised
+        ended.put((item, error))
+
+    try:
         while order.is_active():
             for item in order.get_ready():
                 heappush(ready, place[item])
             while ready and len(begun) < at_once:
                 item = items[heappop(ready)]
-                future = pool.submit(work, item)
-                begun[future] = item
-                future.add_done_callback(ended.put)
-            future = ended.get()
-            item = begun.pop(future)
-            future.result()
+                begun.add(item)
+                threading.Thread(target=carry_out, args=(item,), name="apply", daemon=True).start()
+            item, error = ended.get()
+            begun.remove(item)
+            if error is not None:
+                raise error  # noqa: TRY301 - the one place that lets the others through
             order.done(item)
             yield item
+    except Exception:
+        while begun:
+            begun.remove(ended.get()[0])
+        raise
+    except BaseException:
+        stop()
+        _wait(begun, ended, until=time.monotonic() + grace_seconds)
+        raise
+
+
+def _wait(
+    begun: set[str], ended: SimpleQueue[tuple[str, BaseException | None]], *, until: float
+) -> None:
+    while begun:
+        try:
+            begun.remove(ended.get(timeout=max(until - time.monotonic(), 0.001))[0])
+        except Empty:
+            return

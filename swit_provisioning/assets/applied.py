@@ -5,6 +5,8 @@ undone and fails if anything is left, so that a re-execution from failure runs o
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 import dagster as dg
@@ -13,15 +15,31 @@ import pandas as pd
 from swit_provisioning.apply.executor import STOPPED, Applier
 from swit_provisioning.apply.outcome_frames import outcomes_frame
 from swit_provisioning.apply.outcomes import DONE, Outcome
-from swit_provisioning.assets.common import APPLY_GROUP, OWNERS, WRITERS_POOL, as_failure, told
+from swit_provisioning.assets.common import (
+    APPLY_GROUP,
+    OWNERS,
+    READ_AT,
+    WRITERS_POOL,
+    as_failure,
+    told,
+)
+from swit_provisioning.assets.evidence import (
+    Sides,
+    is_too_old,
+    overtaken,
+    read_again,
+    refuse_old,
+)
 from swit_provisioning.assets.gate import conclude
 from swit_provisioning.assets.guarding import (
     refuse_after_a_restore,
     refuse_forbidden,
     refuse_forgotten,
+    refuse_other_runs,
     root_run_id,
 )
 from swit_provisioning.assets.recording import Numbers, effort_of, logged_if_it_fails
+from swit_provisioning.directory.interface import Directory
 from swit_provisioning.reconcile.frames import OUTCOMES
 from swit_provisioning.reconcile.plan import Step
 from swit_provisioning.report.people_in_frames import frame_without_people
@@ -33,10 +51,10 @@ from swit_provisioning.resources.frames import (
     table_schema,
 )
 from swit_provisioning.resources.progress import RunProgress
-from swit_provisioning.resources.writing import Writer
+from swit_provisioning.resources.writing import Evidence, Writer
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.acceptances import Acceptance
 from swit_provisioning.store.errors import LeaseHeldError
+from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store
 from swit_provisioning.swit.client import SwitClient
 
@@ -81,12 +99,14 @@ def _applier(
     context: dg.OpExecutionContext,
     settings: Settings,
     store: Store,
+    directory: Directory,
     swit: SwitClient,
     writer: Writer,
     progress: RunProgress,
     accepted: pd.DataFrame,
 ) -> Applier:
     """Who sends for this run: only a plan that the gate accepted for its root run."""
+    refuse_other_runs(context.run)
     root = root_run_id(context.run)
     acceptance = store.acceptances.of(root)
     stored = store.plans.get(acceptance.plan_hash) if acceptance else None
@@ -102,9 +122,25 @@ def _applier(
         raise as_failure(
             error, doing="Nothing more was written", settings=settings, status="busy"
         ) from error
-    _refuse_overtaken(store, acceptance)
+    newest = store.acceptances.newest()
+    if newest is not None and newest.application_id != acceptance.application_id:
+        raise overtaken(acceptance.plan_id, newest)
+    refuse_old(stored, settings, store)
     left_out = {c.change_id for c in stored.plan.changes} - set(accepted["change_id"])
     part = stored.plan.without(left_out)
+    if writer.evidence is None:
+        writer.evidence = _stored_evidence(accepted, stored)
+    if not writer.has_sent and is_too_old(writer.evidence, settings, store):
+        before = writer.evidence
+        entries = store.journal.latest(acceptance.application_id, plan_hash=acceptance.plan_hash)
+        sides = Sides(settings=settings, store=store, directory=directory, swit=swit)
+        again = read_again(acceptance.plan_id, part, entries, sides)
+        writer.evidence = replace(again, back=before.back | again.back)
+    writer.has_sent = True
+    if writer.evidence.moved:
+        context.log.warning(
+            "%d changes are no longer called for and are not sent.", len(writer.evidence.moved)
+        )
     progress.begin(part, sent=lambda: swit.calls, log=context.log.info)
     return Applier(
         plan=stored.plan,
@@ -117,20 +153,21 @@ def _applier(
         concurrency=settings.swit_max_concurrency,
         progress=progress,
         left_out=left_out,
-        back=accepted.attrs.get("facts", {}).get("back", ()),
+        back=writer.evidence.back,
+        moved=writer.evidence.moved,
     )
 
 
-def _refuse_overtaken(store: Store, acceptance: Acceptance) -> None:
-    """What is left of an old plan must not undo what a newer one has done."""
-    newest = store.acceptances.newest()
-    if newest is not None and newest.application_id != acceptance.application_id:
-        message = (
-            f"Nothing more was written. The run {newest.run_id} has accepted the plan"
-            f" {newest.plan_id} since, so what is left of plan {acceptance.plan_id} is out of"
-            " date. Make a new one: swit-provisioning sync"
-        )
-        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
+def _stored_evidence(accepted: pd.DataFrame, stored: StoredPlan) -> Evidence:
+    """What the gate knew, as it is stored with the plan that it accepted."""
+    facts = accepted.attrs.get("facts", {})
+    # Frames of earlier versions don't say when.
+    read_at = facts.get(READ_AT)
+    return Evidence(
+        read_at=datetime.fromisoformat(read_at) if read_at else stored.created_at,
+        back=frozenset(facts.get("back", ())),
+        moved=frozenset(facts.get("moved", ())),
+    )
 
 
 def _sending_op(step: Step) -> dg.OpDefinition:
@@ -141,11 +178,12 @@ def _sending_op(step: Step) -> dg.OpDefinition:
         ins={"accepted_plan": dg.In(pd.DataFrame), "before": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
     )
-    def send(
+    def send(  # noqa: PLR0913, PLR0917 - one argument a resource
         context: dg.OpExecutionContext,
         accepted_plan: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
         store: dg.ResourceParam[Store],
+        directory: dg.ResourceParam[Directory],
         swit: dg.ResourceParam[SwitClient],
         writer: dg.ResourceParam[Writer],
         progress: dg.ResourceParam[RunProgress],
@@ -153,7 +191,9 @@ def _sending_op(step: Step) -> dg.OpDefinition:
     ) -> None:
         if not (accepted_plan["step"] == step).any():
             return
-        applier = _applier(context, settings, store, swit, writer, progress, accepted_plan)
+        applier = _applier(
+            context, settings, store, directory, swit, writer, progress, accepted_plan
+        )
         with logged_if_it_fails(context, store, io_manager):
             try:
                 outcomes = applier.send(step)
@@ -174,17 +214,20 @@ def _settling_op(
         ins={"accepted_plan": dg.In(pd.DataFrame), "before": dg.In(dg.Nothing)},
         out=dg.Out(pd.DataFrame, metadata={"dagster/column_schema": table_schema(OUTCOMES)}),
     )
-    def settle(
+    def settle(  # noqa: PLR0913, PLR0917 - one argument a resource
         context: dg.OpExecutionContext,
         accepted_plan: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
         store: dg.ResourceParam[Store],
+        directory: dg.ResourceParam[Directory],
         swit: dg.ResourceParam[SwitClient],
         writer: dg.ResourceParam[Writer],
         progress: dg.ResourceParam[RunProgress],
         io_manager: dg.ResourceParam[ParquetFrames],
     ) -> dg.Output[pd.DataFrame]:
-        applier = _applier(context, settings, store, swit, writer, progress, accepted_plan)
+        applier = _applier(
+            context, settings, store, directory, swit, writer, progress, accepted_plan
+        )
         with logged_if_it_fails(context, store, io_manager):
             try:
                 outcomes = applier.settle(steps)

@@ -14,6 +14,8 @@ DIRECTORY_GROUP: Final = "directory"
 SWIT_GROUP: Final = "swit"
 DIFFERENCE_GROUP: Final = "difference"
 APPLY_GROUP: Final = "apply"
+READ_AT: Final = "read_at"
+"""The fact of a frame that says when reading it began, by the state database's clock."""
 WRITERS_POOL: Final = "swit_writers"
 """Of every op that sends, not of the gate: who comes second is told who writes, at once."""
 

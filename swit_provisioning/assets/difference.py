@@ -7,7 +7,7 @@ from typing import Final
 import dagster as dg
 import pandas as pd
 
-from swit_provisioning.assets.common import DIFFERENCE_GROUP, frame_out, told
+from swit_provisioning.assets.common import DIFFERENCE_GROUP, READ_AT, frame_out, told
 from swit_provisioning.assets.guarding import judged, root_run_id
 from swit_provisioning.reconcile.adoption import KIND as UNMANAGED
 from swit_provisioning.reconcile.bases import is_complete
@@ -97,14 +97,17 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
         users=swit_users,
         teams=swit_teams,
         memberships=swit_memberships,
-        facts=SwitFacts.of(swit_users.attrs["facts"]),
+        facts=SwitFacts.of({k: v for k, v in swit_users.attrs["facts"].items() if k != READ_AT}),
     )
     store.organization.bind(swit.facts.organization_id)
     memory = store.memory()
     plan = reconcile(directory, swit, settings.policy(), memory)
     verdicts = judged(plan, settings, store)
     store.plans.save(
-        plan, run_id=root_run_id(context.run), verdicts=[verdict.document() for verdict in verdicts]
+        plan,
+        run_id=root_run_id(context.run),
+        verdicts=[verdict.document() for verdict in verdicts],
+        read_at=_read_at(idp_users, swit_users),
     )
     store.restorations.planned(root_run_id(context.run))
     repeats = repeats_after(plan, memory, complete=is_complete(plan.bases))
@@ -125,6 +128,12 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     page = plan_page(shown, page_facts(settings, store, stored))
     kept = keep_page(settings, context.run.run_id, page)
     yield _plan_output(plan, shown, kept, expected_pace(settings, store))
+
+
+def _read_at(*frames: pd.DataFrame) -> datetime | None:
+    """When reading the first of these frames began; frames of earlier versions don't say it."""
+    times = [frame.attrs["facts"].get(READ_AT) for frame in frames]
+    return min(map(datetime.fromisoformat, filter(None, times)), default=None)
 
 
 def _diff_output(

@@ -6,15 +6,22 @@ from typing import Final
 import dagster as dg
 import pandas as pd
 
-from swit_provisioning.apply.approving import Approver, DecisionRefusedError
 from swit_provisioning.apply.bindings import bindings_to_remember
+from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.assets.common import (
     APPLY_GROUP,
     OWNERS,
+    READ_AT,
     as_failure,
-    cause,
     told,
+)
+from swit_provisioning.assets.evidence import (
+    Sides,
+    is_too_old,
+    overtaken,
+    read_again,
+    refuse_old,
 )
 from swit_provisioning.assets.guarding import (
     check_result,
@@ -23,31 +30,24 @@ from swit_provisioning.assets.guarding import (
     refuse_env_references,
     refuse_forbidden,
     refuse_forgotten,
+    refuse_other_runs,
     root_run_id,
 )
-from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.directory.interface import Directory
 from swit_provisioning.reconcile.part import Choice, in_words, left_out, part_of
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.plan_frames import changes_frame
-from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.reconcile.staleness import what_moved, who_is_back
 from swit_provisioning.resources.approving import approver
 from swit_provisioning.resources.frames import schema_of, table_schema
 from swit_provisioning.resources.who import who_am_i
-from swit_provisioning.resources.writing import Writer
+from swit_provisioning.resources.writing import Evidence, Writer
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.acceptances import Acceptance
 from swit_provisioning.store.approvals import Approval
-from swit_provisioning.store.errors import (
-    AmbiguousPlanError,
-    LeaseHeldError,
-    OtherOrganizationError,
-)
+from swit_provisioning.store.errors import AmbiguousPlanError, LeaseHeldError, LeaseLostError
 from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store
 from swit_provisioning.swit.client import SwitClient
-from swit_provisioning.swit.errors import SwitError
-from swit_provisioning.swit.reading import read_organization
 
 LEFT_OUT_TAG: Final = "swit_provisioning/left_for_later"
 APPROVED_BY_TAG: Final = "swit_provisioning/approved_by"
@@ -88,29 +88,28 @@ def accepted_plan(
     writer: dg.ResourceParam[Writer],
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[pd.DataFrame]]:
     """The plan that this run may send: its own, or the one named and, where needed, approved."""
+    refuse_other_runs(context.run)
     refuse_env_references(context.run.run_config)
     root = root_run_id(context.run)
     stored = _stored_plan(store, config, root)
     plan = stored.plan
     refuse_after_a_restore(context.run, stored, settings, store)
     refuse_forbidden(context.run, plan.plan_hash, settings, store)
-    _take_lease(writer, settings)
+    lease = _take_lease(writer, settings)
     # What broke half way goes on under its first name: the journal knows what is done.
     begun = store.acceptances.unfinished(plan.plan_hash)
     application_id = begun.application_id if begun else context.run.run_id
     entries = store.journal.latest(application_id, plan_hash=plan.plan_hash)
     settled = {name for name, entry in entries.items() if entry.outcome in DONE | {"rejected"}}
-    # Also where nobody knows what came of it: a run that was killed may have done it.
-    sent = frozenset(name for name, entry in entries.items() if entry.outcome != "skipped")
     out = left_out(plan, _choice(config), settled)
-    part, back = part_of(plan, out), frozenset[str]()
+    part = part_of(plan, out)
     _refuse_nothing(part, out, settled)
+    sides = Sides(settings=settings, store=store, directory=directory, swit=swit)
+    writer.evidence = evidence = _evidence(
+        stored, part, application_id, sides, named=bool(config.plan_id)
+    )
+    part = part_of(plan, out.keys() | evidence.moved)
     judge = approver(settings, store)
-    if config.plan_id:
-        _refuse_old(judge, stored, settings)
-        fresh = _planned_now(settings, store, directory, swit)
-        back = who_is_back(part, fresh, sent)
-        _refuse_stale(plan.plan_id, what_moved(part, fresh, sent, back), settings)
     why = config.approve.strip()
     if why:
         judge.lift(plan, who=who_am_i(), why=why, application_id=application_id, part=part)
@@ -126,6 +125,7 @@ def accepted_plan(
     approval = judge.approval_of(plan) if lifted else None
     if approval is not None:
         _show_approval(context, settings, approval)
+    _still_held(lease, settings)
     store.acceptances.accept(
         root,
         plan_hash=plan.plan_hash,
@@ -140,8 +140,14 @@ def accepted_plan(
     if waits:
         context.log.info("Left for a later part of the plan: %s", waits)
         context.instance.add_run_tags(context.run.run_id, {LEFT_OUT_TAG: waits})
-    frame = changes_frame(part.changes)
-    frame.attrs["facts"] = {"plan_hash": plan.plan_hash, "back": sorted(back)}
+    # Changes that moved are in it: the writers note that they were not sent, and why.
+    frame = changes_frame(part_of(plan, out).changes)
+    frame.attrs["facts"] = {
+        "plan_hash": plan.plan_hash,
+        READ_AT: evidence.read_at.isoformat(),
+        "back": sorted(evidence.back),
+        "moved": sorted(evidence.moved),
+    }
     yield dg.MaterializeResult(
         asset_key="accepted_plan",
         value=frame,
@@ -149,7 +155,8 @@ def accepted_plan(
             "plan_id": plan.plan_id,
             "approved": lifted,
             "left for later": waits or "nothing",
-            "back in the directory": len(back),
+            "back in the directory": len(evidence.back),
+            "no longer called for": len(evidence.moved),
             **part.counts(),
         },
         data_version=dg.DataVersion(plan.plan_hash),
@@ -211,41 +218,45 @@ def _stored_plan(store: Store, config: Accept, root: str) -> StoredPlan:
     return stored
 
 
-def _take_lease(writer: Writer, settings: Settings) -> None:
+def _take_lease(writer: Writer, settings: Settings) -> HeldLease:
     try:
-        writer.lease()
+        return writer.lease()
     except LeaseHeldError as error:
         raise as_failure(
             error, doing="Nothing was written", settings=settings, status="busy"
         ) from error
 
 
-def _refuse_old(judge: Approver, stored: StoredPlan, settings: Settings) -> None:
+def _evidence(
+    stored: StoredPlan, part: Plan, application_id: str, sides: Sides, *, named: bool
+) -> Evidence:
+    """What is known of both sides; read again where that is old or a person names the plan."""
+    store = sides.store
+    newest = store.acceptances.newest()
+    if newest and _is_newer(newest, stored, application_id, named=named):
+        raise overtaken(stored.plan_id, newest)
+    refuse_old(stored, sides.settings, store)
+    evidence = Evidence(read_at=stored.created_at)
+    if not named and not is_too_old(evidence, sides.settings, store):
+        return evidence
+    entries = store.journal.latest(application_id, plan_hash=stored.plan_hash)
+    return read_again(stored.plan_id, part, entries, sides, stale_if_moved=named)
+
+
+def _still_held(lease: HeldLease, settings: Settings) -> None:
+    """Accept nothing for a run that stood still meanwhile: another one may have written since."""
     try:
-        judge.must_be_young(stored)
-    except DecisionRefusedError as error:
-        message = told(settings, f"Nothing was written. {error}")
-        raise dg.Failure(message, metadata={"status": error.status}, allow_retries=False) from error
+        lease.check()
+    except LeaseLostError as error:
+        raise as_failure(error, doing="Nothing was written", settings=settings) from error
 
 
-def _planned_now(settings: Settings, store: Store, directory: Directory, swit: SwitClient) -> Plan:
-    """Read both sides again, and plan anew."""
-    try:
-        now = read_organization(swit, expected=settings.swit_organization)
-        store.organization.bind(now.facts.organization_id)
-        return reconcile(directory.read(), now, settings.policy(), store.memory())
-    except (DirectoryError, SwitError, OtherOrganizationError) as error:
-        failure = as_failure(error, doing="Nothing was written", settings=settings)
-        raise failure from cause(error, settings)
+def _is_newer(newest: Acceptance, stored: StoredPlan, application_id: str, *, named: bool) -> bool:
+    """Whether another run has accepted a plan since both sides were read for this one.
 
-
-def _refuse_stale(plan_id: str, moved: list[str], settings: Settings) -> None:
-    """A plan made now must still hold what this one would do."""
-    if moved:
-        sentences = [sentence.removesuffix(".") for sentence in moved]
-        message = (
-            f"Nothing was written. Plan {plan_id} is stale: {'; '.join(sentences[:20])}"
-            f"{'' if len(moved) <= 20 else f' and {len(moved) - 20} more'}. "  # noqa: PLR2004
-            "Make a new one: swit-provisioning plan"
-        )
-        raise dg.Failure(told(settings, message), metadata={"status": "stale"}, allow_retries=False)
+    A plan that a person names is read again in any case, so there its own earlier application
+    does not count.
+    """
+    if newest.application_id == application_id or newest.accepted_at <= stored.created_at:
+        return False
+    return not named or newest.plan_hash != stored.plan_hash

@@ -9,7 +9,11 @@ from swit_provisioning.assets.common import told
 from swit_provisioning.reconcile.guards import GUARDS, GuardName, Verdict
 from swit_provisioning.reconcile.plan import Plan, PlanHash
 from swit_provisioning.resources.approving import approver
-from swit_provisioning.resources.code_location import SCHEDULE_TAG
+from swit_provisioning.resources.code_location import (
+    RETRY_TAG,
+    SCHEDULE_TAG,
+    WRITING_JOBS,
+)
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store
@@ -43,6 +47,23 @@ def root_run_id(run: dg.DagsterRun) -> str:
 def judged(plan: Plan, settings: Settings, store: Store) -> tuple[Verdict, ...]:
     """Judge a plan by today's limits, what ran in the last 24 hours, and its approval, if any."""
     return approver(settings, store).judged(plan)
+
+
+def refuse_other_runs(run: dg.DagsterRun) -> None:
+    """Let only runs write that a person or the schedule started, of the jobs `sync` and `apply`."""
+    if run.job_name not in WRITING_JOBS:
+        message = (
+            "Nothing was written to Swit. Only the jobs sync and apply may write: launch the job"
+            " sync to plan and apply in one run, or the job apply with a stored plan's plan_id."
+        )
+        raise dg.Failure(message, metadata={"status": "wrong use"}, allow_retries=False)
+    if RETRY_TAG in run.tags:
+        message = (
+            "Nothing was written to Swit. Dagster started this run by itself to retry the run"
+            f" {run.parent_run_id}, and a run that writes is never retried automatically."
+            " To go on, run: swit-provisioning sync"
+        )
+        raise dg.Failure(message, metadata={"status": "failed"}, allow_retries=False)
 
 
 def refuse_forbidden(

@@ -7,6 +7,7 @@ import pandas as pd
 
 from swit_provisioning.assets.common import (
     DIRECTORY_GROUP,
+    READ_AT,
     SWIT_GROUP,
     as_failure,
     cause,
@@ -16,6 +17,7 @@ from swit_provisioning.assets.common import (
 from swit_provisioning.directory.errors import DirectoryError
 from swit_provisioning.directory.interface import Directory
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.store import Store
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reading import read_organization
@@ -31,8 +33,10 @@ def read_directory(
     context: dg.AssetExecutionContext,
     directory: dg.ResourceParam[Directory],
     settings: dg.ResourceParam[Settings],
+    store: dg.ResourceParam[Store],
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Read users, groups, memberships in one go, from one server: all of it or nothing."""
+    read_at = store.now().isoformat()
     try:
         state = directory.read()
     except DirectoryError as error:
@@ -42,7 +46,7 @@ def read_directory(
         context.log.warning(told(settings, warning))
     if len(state.findings):
         context.log.warning("%d values could not be read: see idp_findings", len(state.findings))
-    facts = state.facts.document()
+    facts = {**state.facts.document(), READ_AT: read_at}
     for name, frame in (
         ("idp_users", state.users),
         ("idp_groups", state.groups),
@@ -63,8 +67,10 @@ def read_swit(
     context: dg.AssetExecutionContext,
     swit: dg.ResourceParam[SwitClient],
     settings: dg.ResourceParam[Settings],
+    store: dg.ResourceParam[Store],
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Read accounts, teams and memberships in one go: all of it or nothing."""
+    read_at = store.now().isoformat()
     try:
         state = read_organization(swit, expected=settings.swit_organization)
     except SwitError as error:
@@ -72,7 +78,7 @@ def read_swit(
         raise failure from cause(error, settings)
     for warning in state.facts.warnings:
         context.log.warning(told(settings, warning))
-    facts = state.facts.document()
+    facts = {**state.facts.document(), READ_AT: read_at}
     for name, frame in (
         ("swit_users", state.users),
         ("swit_teams", state.teams),

@@ -114,6 +114,8 @@ def _report(
         stored, entries = None, []
         run = replace(run, success=False, status="failed", message=run.message or str(error))
     status = _status(run, stored, entries)
+    if status == "canceled" and stored is not None:
+        run = replace(run, message=f"{_sent_of(stored, entries)} {run.message}")
     run = run_to_show(run, no_names=no_names)
     stored = plan_to_show(stored, no_names=no_names) if stored else None
     entries = [entry_to_show(entry, no_names=no_names) for entry in entries]
@@ -157,6 +159,14 @@ def _status(run: FinishedRun, stored: StoredPlan | None, entries: list[JournalEn
         return "nothing to do"
     undone = outcome_counts(entries).keys() - {"applied", "already so"}
     return "partly applied" if undone else "applied"
+
+
+def _sent_of(stored: StoredPlan, entries: list[JournalEntry]) -> str:
+    """How many changes of the plan were sent, and of how many nobody knows."""
+    unknown = sum(entry.outcome is None for entry in entries)
+    sent = sum(entry.outcome not in {None, "skipped"} for entry in entries)
+    more = f", and {unknown} more may have been: their answers are not known" if unknown else ""
+    return f"{sent} of {len(stored.plan.changes)} changes were sent{more}."
 
 
 def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, Any]) -> int:

@@ -52,8 +52,8 @@ def run_document(
         "run_id": run.run_id,
         "plan_id": stored.plan_id if stored else None,
         "plan_hash": stored.plan_hash if stored else None,
-        # Wrong use has an exit code of its own, but a script knows seven words.
-        "status": "failed" if status in {"unknown plan", "wrong use"} else status,
+        # A script knows seven words.
+        "status": "failed" if status in {"canceled", "unknown plan", "wrong use"} else status,
         "message": run.message or undone_message(entries),
         "counts": plan.counts() if plan else {},
         "outcomes": outcome_counts(entries),

@@ -11,6 +11,7 @@ EXIT_CODES: Final = {
     "applied": 0,
     "nothing to do": 0,
     "failed": 1,
+    "canceled": 1,
     "unknown plan": 2,
     "wrong use": 2,
     "blocked": 3,

@@ -14,7 +14,7 @@ class FinishedRun:
     run_id: str
     success: bool
     status: str
-    """`success`, `blocked` (a guard), or what a failed step said: `stale`, `busy`, `failed`."""
+    """`success`, `blocked` (a guard), `canceled`, or what a failed step said: `stale`, `busy`..."""
     message: str
     """What the failed step said; empty after a success."""
     calls: int

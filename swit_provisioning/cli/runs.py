@@ -26,7 +26,7 @@ from swit_provisioning.cli.finished_run import FinishedRun, JobName
 from swit_provisioning.cli.home import alone
 from swit_provisioning.messages.endings import guards, why
 from swit_provisioning.messages.runs import tell_of_run
-from swit_provisioning.resources.code_location import LOCATION, OURS
+from swit_provisioning.resources.code_location import LOCATION, NO_RETRY_TAGS, OURS
 from swit_provisioning.resources.connections import CALLS_TAG
 from swit_provisioning.resources.console import logger_config
 from swit_provisioning.settings import Settings
@@ -48,7 +48,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def run_job(
     name: JobName, *, config: Mapping[str, Any] | None = None, run_id: str | None = None
 ) -> FinishedRun:
-    """Run a job here and now, and say how it ended. An interrupt ends it as a failed run.
+    """Run a job here and now, and say how it ended. An interrupt ends it as a canceled run.
 
     `run_id` is for whoever has promised one to somebody already.
     """
@@ -82,7 +82,7 @@ def _new_run(
         job_def=definition,
         run_id=run_id,
         run_config=config or logger_config(),
-        tags={**definition.tags, **OURS},
+        tags={**definition.tags, **NO_RETRY_TAGS, **OURS},
         remote_job_origin=_origin().get_job_origin(definition.name),
         job_code_origin=job.get_python_origin(),
     )

@@ -7,21 +7,33 @@ import dagster as dg
 
 from swit_provisioning.checks.outcomes import FEW_REJECTED
 from swit_provisioning.reconcile.guards import GUARDS
+from swit_provisioning.resources.interrupts import INTERRUPTED
 
-_INTERRUPTED: Final = "The run was interrupted. Run the command again: it goes on from there."
+_TO_GO_ON: Final = (
+    "Nothing more will be sent. To go on, run swit-provisioning sync: it makes a new plan, and"
+    " changes that were sent are not sent again."
+)
 
 
 def why(dagster: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
     """What stopped a run: a guard, else the first failed step, else what kept it from starting.
 
-    The word for it: `blocked`, or what the failed step said (`stale`, `busy`, `failed`...).
+    The word for it: `blocked`, `canceled`, or what the failed step said (`stale`, `busy`...).
     """
+    run = dagster.get_run_by_id(run_id)
+    if run is not None and run.status is dg.DagsterRunStatus.CANCELED:
+        return "canceled", f"{_why_canceled(dagster, run_id)} {_TO_GO_ON}"
     stopped = _messages_of(dagster, run_id, GUARDS)
     if stopped:
         return "blocked", "Nothing was written. " + " ".join(stopped.values())
     refused = _messages_of(dagster, run_id, {FEW_REJECTED})
     if refused:
         return "failed", " ".join(refused.values())
+    return _failure(dagster, run_id) or ("failed", f"{INTERRUPTED} {_TO_GO_ON}")
+
+
+def _failure(dagster: dg.DagsterInstance, run_id: str) -> tuple[str, str] | None:
+    """What the first failed step says, else what kept the run from starting."""
     for entry in dagster.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         data = entry.get_dagster_event().step_failure_data
         if data.user_failure_data:
@@ -34,7 +46,16 @@ def why(dagster: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
         event = entry.get_dagster_event()
         error = event.job_failure_data.error
         return "failed", _own_words(error) if error else (event.message or "")
-    return "failed", _INTERRUPTED
+    return None
+
+
+def _why_canceled(dagster: dg.DagsterInstance, run_id: str) -> str:
+    """The first event that says that the run is to be canceled: a signal, the time, a person."""
+    for entry in dagster.all_logs(run_id, of_type=dg.DagsterEventType.RUN_CANCELING):
+        said = entry.get_dagster_event().message or ""
+        if said.startswith("The run was"):
+            return said
+    return "The run was canceled by a person in the Dagster UI."
 
 
 def stopping_guards(dagster: dg.DagsterInstance, run_id: str) -> dict[str, str]:
@@ -74,7 +95,7 @@ def _own_words(error: Any) -> str:  # noqa: ANN401 - SerializableErrorInfo is no
     while error.cause and (error.cls_name or "").startswith("Dagster"):
         error = error.cause
     if error.cls_name == "DagsterExecutionInterruptedError":
-        return _INTERRUPTED
+        return f"{INTERRUPTED} {_TO_GO_ON}"
     words = str(error.message).strip()
     name, _, rest = words.partition(": ")
     return rest if name.rpartition(".")[2] == error.cls_name else words

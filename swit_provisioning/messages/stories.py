@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 
@@ -11,15 +11,13 @@ from swit_provisioning.assets.guarding import root_run_id
 from swit_provisioning.messages.endings import stopping_guards, why
 from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.report.run_story import ENDINGS, Ending, RunStory
-from swit_provisioning.resources.code_location import SCHEDULE_TAG
+from swit_provisioning.resources.code_location import SCHEDULE_TAG, WRITING_JOBS
 from swit_provisioning.resources.connections import CALLS_TAG
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.errors import AmbiguousPlanError
 from swit_provisioning.store.journal import JournalEntry
 from swit_provisioning.store.plans import StoredPlan
 from swit_provisioning.store.store import Store
-
-_WRITING: Final = ("sync", "apply")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +30,7 @@ class _Sent:
 
 def is_somebodys_business(run: dg.DagsterRun, store: Store | None) -> bool:
     """Whether others than who started it want to know: it writes, or nobody sat before it."""
-    if run.job_name in _WRITING or SCHEDULE_TAG in run.tags:
+    if run.job_name in WRITING_JOBS or SCHEDULE_TAG in run.tags:
         return True
     # Steps that were launched by hand.
     return store is not None and bool(store.journal.rows(run_id=run.run_id))

@@ -14,7 +14,11 @@ _FOR_PEOPLE = frozenset({"parent", "team", "teams", "emails"})
 
 
 def who_is_back(stored: Plan, fresh: Plan, done: frozenset[str]) -> frozenset[str]:
-    """Accounts that the stored plan would let go, and whose people are in the directory again."""
+    """Accounts that the stored plan would let go, and whose people are in the directory again.
+
+    `done` has the ids of the changes that have their final outcome; one that was sent and failed,
+    or whose answer is not known, would be sent again.
+    """
     leaving = {c.object_id for c in stored.changes if _lets_go(c) and c.change_id not in done}
     still = {change.object_id for change in fresh.changes if _lets_go(change)}
     present = {b.object_id for b in fresh.bindings if b.kind == "user"}
@@ -26,14 +30,17 @@ def what_moved(
 ) -> list[str]:
     """Why the stored plan is stale, a sentence for each change; none: it may be sent.
 
-    A stored plan is stale when the fresh one lacks one of its changes (same before, same after).
-    `done` has the ids of the changes that were sent under this very plan, whatever came of them:
-    those need not be there, and what follows from them is taken into account. `back` are those
-    whom `who_is_back` has found: neither they nor their memberships are touched.
+    See `not_comparable` and `moved_changes`.
     """
-    moved: list[str] = []
+    moved = moved_changes(stored, fresh, done, back)
+    return [*not_comparable(stored, fresh), *(s for sentences in moved.values() for s in sentences)]
+
+
+def not_comparable(stored: Plan, fresh: Plan) -> list[str]:
+    """Why two plans can't be compared: another organisation, or other rules; a sentence each."""
+    problems: list[str] = []
     if stored.organization_id != fresh.organization_id:
-        moved.append(
+        problems.append(
             f"The plan is for the organisation {stored.organization_id}, not for"
             f" {fresh.organization_id}."
         )
@@ -43,16 +50,57 @@ def what_moved(
             for key in stored.policy.keys() | fresh.policy.keys()
             if stored.policy.get(key) != fresh.policy.get(key)
         )
-        moved.append(f"Settings that shape a plan have changed: {', '.join(names).upper()}.")
+        problems.append(f"Settings that shape a plan have changed: {', '.join(names).upper()}.")
+    return problems
+
+
+def moved_changes(
+    stored: Plan, fresh: Plan, done: frozenset[str], back: frozenset[str] = frozenset()
+) -> dict[str, list[str]]:
+    """Ids of the stored plan's changes that the fresh plan lacks (same before, same after) -> why.
+
+    `done` has the ids of the changes that were sent under this very plan, whatever came of them:
+    those need not be there, and what follows from them is taken into account. `back` are those
+    whom `who_is_back` has found: neither they nor their memberships are touched.
+    """
     view = _View.of(stored, fresh, done, back)
-    planned: dict[_Key, list[Change]] = {}
-    for change in fresh.changes:
-        planned.setdefault((change.action, change.object_id), []).append(change)
+    planned = _by_object(fresh)
+    moved: dict[str, list[str]] = {}
     for change in stored.changes:
         if change.change_id not in done and not spares_all(change, back):
             found = planned.get((change.action, view.now(change.object_id)), [])
-            moved += view.problem(change, found)
+            problems = list(view.problem(change, found))
+            if problems:
+                moved[change.change_id] = problems
     return moved
+
+
+def not_to_be_repeated(stored: Plan, fresh: Plan, unsettled: frozenset[str]) -> frozenset[str]:
+    """Ids of deletions and membership removals that must not be sent a second time.
+
+    `unsettled` has the ids of the changes that were sent and failed, or whose answer is not known.
+    A deletion is not repeated when the team's group is in the directory again; a removal of members
+    is not repeated when the fresh plan does not call for it: Swit did it, or it is wrong by now.
+    """
+    planned = _by_object(fresh)
+    groups = {binding.object_id for binding in fresh.bindings if binding.kind == "group"}
+    found: set[str] = set()
+    for change in stored.changes:
+        if change.change_id not in unsettled:
+            continue
+        called_for = bool(planned.get((change.action, change.object_id)))
+        if change.action == "membership.remove" and not called_for:
+            found.add(change.change_id)
+        if change.action == "team.delete" and not called_for and change.object_id in groups:
+            found.add(change.change_id)
+    return frozenset(found)
+
+
+def _by_object(plan: Plan) -> dict[_Key, list[Change]]:
+    planned: dict[_Key, list[Change]] = {}
+    for change in plan.changes:
+        planned.setdefault((change.action, change.object_id), []).append(change)
+    return planned
 
 
 def spares_all(change: Change, back: frozenset[str]) -> bool:

@@ -37,7 +37,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "blocked": "STOPPED BY A GUARD, nothing was written",
     "stale": "NOT APPLIED: the plan is stale",
     "busy": "NOT STARTED: another run is writing",
-    "canceled": "STOPPED BY HAND",
+    "canceled": "CANCELED",
     "failed": "FAILED",
 }
 _SEVERITIES: Final[Mapping[str, Severity]] = {

@@ -9,3 +9,9 @@ OURS: Final[Mapping[str, str]] = {"dagster/code_location": LOCATION}
 """The tag that every run of it has, whoever started it."""
 SCHEDULE_TAG: Final = "dagster/schedule_name"
 """The tag that Dagster puts on what a schedule has launched."""
+RETRY_TAG: Final = "dagster/retry_number"
+"""The tag that Dagster puts on a run that it starts by itself to retry a failed one."""
+NO_RETRY_TAGS: Final[Mapping[str, str]] = {"dagster/max_retries": "0"}
+"""The tags of a run that Dagster never retries by itself, whatever `run_retries` says."""
+WRITING_JOBS: Final = ("sync", "apply")
+"""The jobs that may write to Swit."""

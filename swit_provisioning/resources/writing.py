@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 
 import dagster as dg
 
@@ -14,8 +16,25 @@ from swit_provisioning.setting_sources import refuse_misspelled_settings
 from swit_provisioning.store.store import Store
 
 
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is known of both sides when a plan is sent."""
+
+    read_at: datetime
+    """When reading them began."""
+    back: frozenset[str] = frozenset()
+    """Ids of users who would have left and are in the directory again."""
+    moved: frozenset[str] = frozenset()
+    """Ids of changes that were no longer called for when both sides were read again."""
+
+
 class Writer:
     """Takes the lease when the first writer of a run asks, and gives it back after the run."""
+
+    evidence: Evidence | None = None
+    """What this process has read or found stored, once it sends."""
+    has_sent: bool = False
+    """Whether this process has begun to send: what it knows was new enough then."""
 
     def __init__(self, store: Store, instance: dg.DagsterInstance, run_id: str) -> None:
         """Nothing is taken yet."""

@@ -106,8 +106,19 @@ class Plans:
         """Take the open database."""
         self._database = database
 
-    def save(self, plan: Plan, *, run_id: str, verdicts: Sequence[Mapping[str, Any]]) -> None:
-        """Note that `run_id` has made this plan now, and what the guards say of it."""
+    def save(
+        self,
+        plan: Plan,
+        *,
+        run_id: str,
+        verdicts: Sequence[Mapping[str, Any]],
+        read_at: datetime | None = None,
+    ) -> None:
+        """Note that `run_id` has made this plan, and what the guards say of it.
+
+        `read_at` is when reading both sides began: the plan is as old as what it rests on. `None`:
+        now.
+        """
         content_hash, content = packed(plan.document())
         with self._database.write() as connection:
             if not _is_stored(connection, content_hash):
@@ -122,7 +133,7 @@ class Plans:
                     plan_hash=plan.plan_hash,
                     content_hash=content_hash,
                     run_id=run_id,
-                    made_at=self._database.now(connection),
+                    made_at=read_at or self._database.now(connection),
                     counts=json.dumps(plan.counts()),
                     verdicts=json.dumps([dict(v) for v in verdicts], ensure_ascii=False),
                 )

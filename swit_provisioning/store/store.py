@@ -62,6 +62,11 @@ class Store:
         self.outbox = Outbox(database)
         self.alarms = Alarms(database)
 
+    def now(self) -> datetime:
+        """The time that all who share the database agree on."""
+        with self._database.read() as connection:
+            return self._database.now(connection)
+
     def memory(self) -> Memory:
         """All that a plan needs to know of the plans before it."""
         applied, seen = self.recollection.applied_since(self.repeats.seen())

@@ -82,6 +82,33 @@ def test_what_another_run_has_taken_is_lost_for_good(tmp_path: Path) -> None:
             dead.check()
 
 
+def test_a_process_that_stood_still_has_lost_it_though_nobody_has_taken_it(store: Store) -> None:
+    """A sleeping machine, SIGSTOP: what it has read may be of hours ago."""
+    now = 0.0
+    with HeldLease.acquire(store, holder="R1", who="ann", ttl=LONG, clock=lambda: now) as held:
+        now = 3000
+        held.renew()
+        held.check()
+        now = 3000 + 3601
+        held.renew()
+        with pytest.raises(LeaseLostError, match="stood still for 3601 s"):
+            held.check()
+
+
+def test_while_a_call_is_in_flight_the_lease_is_not_given_back(store: Store) -> None:
+    """Swit may still carry it out; the lease then ends by itself."""
+    held = HeldLease.acquire(store, holder="R1", who="ann", ttl=LONG)
+    with held.call_in_flight():
+        held.stop()
+        with pytest.raises(LeaseLostError, match="was interrupted"):
+            held.check()
+        held.close()
+        with pytest.raises(LeaseHeldError):
+            HeldLease.acquire(store, holder="R2", who="bob")
+    held.close()
+    HeldLease.acquire(store, holder="R2", who="bob").close()
+
+
 def _lost_after(stage: Stage, calls: int) -> Callable[[], None]:
     real, counted = stage.lease.check, 0
 

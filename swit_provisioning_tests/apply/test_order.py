@@ -17,6 +17,12 @@ from swit_provisioning_tests.apply.changes import (
 PATIENCE = 60
 
 
+def never() -> None:
+    """Nothing interrupts this work."""
+    message = "it was stopped"
+    raise AssertionError(message)
+
+
 def test_what_has_nothing_to_do_with_one_another_waits_for_nobody() -> None:
     changes = [create_user("ann@x"), create_user("bob@x"), sort_teams("P"), sort_teams("Q")]
     assert set(map(frozenset, predecessors(changes).values())) == {frozenset()}
@@ -47,7 +53,11 @@ def test_what_it_needs_of_another_step_is_no_business_of_this_one() -> None:
 def test_the_first_goes_first_and_everything_goes_once() -> None:
     begun: list[str] = []
     before = {"c": set[str](), "a": set[str](), "d": {"c"}, "b": {"a", "d"}}
-    assert list(side_by_side(before, begun.append, at_once=1)) == begun == ["c", "a", "d", "b"]
+    assert (
+        list(side_by_side(before, begun.append, at_once=1, stop=never))
+        == begun
+        == ["c", "a", "d", "b"]
+    )
 
 
 def test_no_more_than_may_go_at_once_and_as_many_as_may() -> None:
@@ -57,7 +67,7 @@ def test_no_more_than_may_go_at_once_and_as_many_as_may() -> None:
     def work(_: str) -> None:
         together.wait(PATIENCE)
 
-    assert set(side_by_side(before, work, at_once=4)) == set(before)
+    assert set(side_by_side(before, work, at_once=4, stop=never)) == set(before)
 
 
 def test_one_that_waits_holds_up_nobody_else() -> None:
@@ -70,7 +80,7 @@ def test_one_that_waits_holds_up_nobody_else() -> None:
             others.set()
 
     before = {"slow": set[str](), "after slow": {"slow"}, "1": set[str](), "2": {"1"}}
-    through = list(side_by_side(before, work, at_once=2))
+    through = list(side_by_side(before, work, at_once=2, stop=never))
     assert through == ["1", "2", "slow", "after slow"]
 
 
@@ -88,7 +98,25 @@ def test_after_an_error_nothing_is_begun_and_what_has_begun_is_let_through() -> 
 
     before = {item: set[str]() for item in ("good", "bad", *"abcdefgh")}
     with pytest.raises(RuntimeError, match="no more"):
-        list(side_by_side(before, work, at_once=2))
+        list(side_by_side(before, work, at_once=2, stop=never))
     assert "bad" in begun
     assert len(begun) <= 4
     assert sorted(through) == sorted(set(begun) - {"bad"})
+
+
+def test_an_interrupt_stops_the_work_and_waits_only_a_moment_for_what_is_in_flight() -> None:
+    interrupted, answered = threading.Event(), threading.Event()
+
+    def work(item: str) -> None:
+        if item == "slow":
+            answered.wait(PATIENCE)
+        elif item == "after the interrupt":
+            message = "it was begun"
+            raise AssertionError(message)
+
+    before = {"quick": set[str](), "slow": set[str](), "after the interrupt": {"slow"}}
+    through = side_by_side(before, work, at_once=2, stop=interrupted.set, grace_seconds=0.01)
+    assert next(through) == "quick"
+    through.close()
+    assert interrupted.is_set()
+    answered.set()

@@ -261,7 +261,7 @@ def test_a_run_that_somebody_ended_is_told(on_stage: Stage, chat: Receiver) -> N
         sensor_looks(dagster, "told_cancellations", run.run_id)
     assert on_stage.writes == []
     (text,) = chat.texts
-    assert text.splitlines()[0].endswith(": STOPPED BY HAND")
+    assert text.splitlines()[0].endswith(": CANCELED")
 
 
 def test_a_run_that_only_looks_tells_nobody(on_stage: Stage, chat: Receiver) -> None:

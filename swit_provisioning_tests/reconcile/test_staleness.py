@@ -8,7 +8,13 @@ import pytest
 
 from swit_provisioning.reconcile.plan import Binding, Change, Plan
 from swit_provisioning.reconcile.policy import Action, Policy
-from swit_provisioning.reconcile.staleness import what_moved, who_is_back, without_users
+from swit_provisioning.reconcile.staleness import (
+    moved_changes,
+    not_to_be_repeated,
+    what_moved,
+    who_is_back,
+    without_users,
+)
 from swit_provisioning_tests.reconcile.made_plans import change
 
 NOTHING_DONE: frozenset[str] = frozenset()
@@ -51,6 +57,9 @@ def renamed(team_id: str, old: str, new: str) -> Change:
 
 
 RENAMED = renamed("T1", "Sales", "Trade")
+
+
+DELETION = change("team.delete", "T1", before={"name": "Sales"})
 
 
 def test_a_plan_that_would_be_made_again_holds() -> None:
@@ -357,3 +366,32 @@ def test_who_is_back_is_taken_out_of_removals_alone() -> None:
     assert without_users(leaves("T1", "U1", "U2"), back).before == members("U2")
     for untouched in (leaves("T1", "U2"), joins("T1", "U1"), LETS_GO):
         assert without_users(untouched, back) == untouched
+
+
+def test_each_change_that_moved_is_known_by_its_id() -> None:
+    stored = plan(RENAMED, LETS_GO, joins("T1", "U2"))
+    moved = moved_changes(stored, plan(joins("T1", "U2")), NOTHING_DONE, frozenset({"U1"}))
+    assert set(moved) == {RENAMED.change_id}
+
+
+@pytest.mark.parametrize(
+    ("sent", "fresh", "repeated"),
+    [
+        pytest.param(DELETION, plan(DELETION), True, id="the team is to go still"),
+        pytest.param(DELETION, plan(), True, id="it is gone: deleting it again changes nothing"),
+        pytest.param(
+            DELETION, plan(bindings=(team("cn=t1", "T1"),)), False, id="its group is there again"
+        ),
+        pytest.param(leaves("T1", "U1"), plan(leaves("T1", "U1")), True, id="members still leave"),
+        pytest.param(leaves("T1", "U1"), plan(), False, id="none leaves any more"),
+        pytest.param(RENAMED, plan(), True, id="a name takes nothing away"),
+    ],
+)
+def test_what_takes_away_is_repeated_only_where_it_does_no_harm(
+    sent: Change, fresh: Plan, *, repeated: bool
+) -> None:
+    """It was sent, and failed, or its answer was lost."""
+    stored = plan(sent, joins("T2", "U2"))
+    never = not_to_be_repeated(stored, fresh, frozenset({sent.change_id}))
+    assert never == (frozenset() if repeated else {sent.change_id})
+    assert not_to_be_repeated(stored, fresh, NOTHING_DONE) == frozenset()

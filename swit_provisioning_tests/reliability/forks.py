@@ -130,6 +130,10 @@ class Copy:
         """SIGTERM: it is asked to end."""
         os.kill(self.pid, signal.SIGTERM)
 
+    def interrupt(self) -> None:
+        """SIGINT: Ctrl-C."""
+        os.kill(self.pid, signal.SIGINT)
+
     def go_on(self) -> None:
         """SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)

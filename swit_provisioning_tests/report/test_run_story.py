@@ -57,7 +57,7 @@ def test_it_begins_with_whose_it_is_and_how_it_ended() -> None:
         ("partly applied", "warning", "applied, but not all of it"),
         ("stale", "error", "NOT APPLIED: the plan is stale"),
         ("busy", "error", "NOT STARTED: another run is writing"),
-        ("canceled", "error", "STOPPED BY HAND"),
+        ("canceled", "error", "CANCELED"),
         ("failed", "error", "FAILED"),
     ],
 )

@@ -1,0 +1,130 @@
+"""Whether what a plan rests on still holds when it is sent: its age, newer plans, a second read.
+
+The gate asks before it accepts a plan, and every step that sends asks again: a run may have been
+suspended since, or be re-executed days later.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import dagster as dg
+
+from swit_provisioning.apply.approving import DecisionRefusedError
+from swit_provisioning.apply.outcomes import DONE
+from swit_provisioning.assets.common import as_failure, cause, told
+from swit_provisioning.directory.errors import DirectoryError
+from swit_provisioning.directory.interface import Directory
+from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.reconcile.planner import reconcile
+from swit_provisioning.reconcile.staleness import (
+    moved_changes,
+    not_comparable,
+    not_to_be_repeated,
+    who_is_back,
+)
+from swit_provisioning.resources.approving import approver
+from swit_provisioning.resources.writing import Evidence
+from swit_provisioning.settings import Settings
+from swit_provisioning.store.acceptances import Acceptance
+from swit_provisioning.store.errors import OtherOrganizationError
+from swit_provisioning.store.journal import JournalEntry
+from swit_provisioning.store.plans import StoredPlan
+from swit_provisioning.store.store import Store
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.errors import SwitError
+from swit_provisioning.swit.reading import read_organization
+
+_MOST_NAMED: Final = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """What reading both sides again takes."""
+
+    settings: Settings
+    store: Store
+    directory: Directory
+    swit: SwitClient
+
+
+def refuse_old(stored: StoredPlan, settings: Settings, store: Store) -> None:
+    """Refuse a plan whose reads are older than `PLAN_MAX_AGE_HOURS`."""
+    try:
+        approver(settings, store).must_be_young(stored)
+    except DecisionRefusedError as error:
+        message = told(settings, f"Nothing more was written. {error}")
+        raise dg.Failure(message, metadata={"status": error.status}, allow_retries=False) from error
+
+
+def overtaken(plan_id: str, newest: Acceptance) -> dg.Failure:
+    """Return (not raise) the failure of the rest of an old plan: it must not undo a newer one."""
+    message = (
+        f"Nothing more was written. The run {newest.run_id} has accepted the plan"
+        f" {newest.plan_id} since, so what is left of plan {plan_id} is out of date."
+        " Make a new one: swit-provisioning sync"
+    )
+    return dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
+
+
+def is_too_old(evidence: Evidence, settings: Settings, store: Store) -> bool:
+    """Whether both sides must be read again before the first change is sent."""
+    most = timedelta(minutes=settings.evidence_max_age_minutes)
+    return store.now() - evidence.read_at > most
+
+
+def read_again(
+    plan_id: str,
+    part: Plan,
+    entries: Mapping[str, JournalEntry],
+    sides: Sides,
+    *,
+    stale_if_moved: bool = False,
+) -> Evidence:
+    """Read both sides, plan anew, find which changes of `part` are no longer called for.
+
+    `part` is what is to be sent of the plan `plan_id`, and `entries` what the journal has of it.
+    With `stale_if_moved` a change that is no longer called for makes the plan stale; else that
+    change is left out. People who are back in the directory are left alone in either case.
+    """
+    read_at = sides.store.now()
+    nothing = "Nothing more was written" if entries else "Nothing was written"
+    fresh = _planned_now(sides, nothing)
+    # Also where nobody knows what came of it: a run that was killed may have done it.
+    sent = frozenset(name for name, entry in entries.items() if entry.outcome != "skipped")
+    settled = frozenset(n for n, entry in entries.items() if entry.outcome in DONE | {"rejected"})
+    back = who_is_back(part, fresh, settled)
+    moved = moved_changes(part, fresh, sent, back)
+    problems = not_comparable(part, fresh)
+    if stale_if_moved:
+        problems += [sentence for sentences in moved.values() for sentence in sentences]
+    if problems:
+        raise _stale(plan_id, problems, nothing, sides.settings)
+    return Evidence(
+        read_at=read_at,
+        back=back,
+        moved=frozenset(moved) | not_to_be_repeated(part, fresh, sent - settled),
+    )
+
+
+def _planned_now(sides: Sides, nothing: str) -> Plan:
+    settings, store = sides.settings, sides.store
+    try:
+        now = read_organization(sides.swit, expected=settings.swit_organization)
+        store.organization.bind(now.facts.organization_id)
+        return reconcile(sides.directory.read(), now, settings.policy(), store.memory())
+    except (DirectoryError, SwitError, OtherOrganizationError) as error:
+        failure = as_failure(error, doing=nothing, settings=settings)
+        raise failure from cause(error, settings)
+
+
+def _stale(plan_id: str, problems: Collection[str], nothing: str, settings: Settings) -> dg.Failure:
+    """Return (not raise) the failure that says what a plan made now would not do."""
+    sentences = [sentence.removesuffix(".") for sentence in problems]
+    more = len(sentences) - _MOST_NAMED
+    message = (
+        f"{nothing}. Plan {plan_id} is stale: {'; '.join(sentences[:_MOST_NAMED])}"
+        f"{f' and {more} more' if more > 0 else ''}. Make a new one: swit-provisioning plan"
+    )
+    return dg.Failure(told(settings, message), metadata={"status": "stale"}, allow_retries=False)
