@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from swit_provisioning.directory.config import (
     AttributeMapping,
+    EntryFilter,
+    FileScope,
     KindSetting,
     LdapConfig,
     parse_bases,
@@ -200,7 +202,9 @@ class Settings(ScheduleSettings):
         "this machine nothing is deactivated, removed or deleted",
     )
     idp_file: Path | None = Field(
-        default=None, description="read the directory from a file: `.json` or `.ldif`"
+        default=None,
+        description="read the directory from a file: `.json` or `.ldif`; the `LDAP_*` settings for "
+        "bases, OUs, filters and attributes apply to it, too",
     )
     ldap_server_domain: Text = Field(
         default=None,
@@ -490,6 +494,28 @@ class Settings(ScheduleSettings):
                 f"IDP_FILE: {self.idp_file} ends neither in .json nor in .ldif; name a file of one"
                 " of these kinds, for example export.ldif"
             )
+        if self.idp_file:
+            problems += self._scope_problems()
+        return problems
+
+    def _scope_problems(self) -> list[str]:
+        """What keeps the `LDAP_*` settings from being applied to a file."""
+        problems = []
+        for name, text in (
+            ("LDAP_USER_FILTER", self.ldap_user_filter),
+            ("LDAP_GROUP_FILTER", self.ldap_group_filter),
+        ):
+            try:
+                EntryFilter(text or "(objectClass=*)")
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+        ous = {"LDAP_USER_OUS": self.ldap_user_ous, "LDAP_GROUP_OUS": self.ldap_group_ous}
+        given = [name for name, text in ous.items() if text.strip()]
+        if given and not self.ldap_search_base:
+            problems.append(
+                f"{' and '.join(given)}: LDAP_SEARCH_BASE is not set, but OUs are looked for below"
+                " it, in a file too; for example LDAP_SEARCH_BASE=DC=example,DC=com"
+            )
         return problems
 
     def missing(
@@ -677,6 +703,17 @@ class Settings(ScheduleSettings):
             reference_attribute=self.ldap_reference_attribute,
             page_size=self.ldap_page_size,
             timeout_seconds=self.ldap_timeout_seconds,
+        )
+
+    def file_scope(self) -> FileScope:
+        """Which entries of `IDP_FILE` are read."""
+        return FileScope(
+            search_base=self.ldap_search_base,
+            user_bases=self._bases(self.ldap_user_ous),
+            group_bases=self._bases(self.ldap_group_ous),
+            user_filter=EntryFilter(self.ldap_user_filter) if self.ldap_user_filter else None,
+            group_filter=EntryFilter(self.ldap_group_filter) if self.ldap_group_filter else None,
+            reference_attribute=self.ldap_reference_attribute,
         )
 
     def _servers(self) -> Any:  # noqa: ANN401 - tuple[ServerAddress, ...], named in LdapConfig

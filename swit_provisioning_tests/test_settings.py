@@ -92,6 +92,20 @@ def test_a_value_that_cannot_be_used_is_named_with_its_problem_and_a_way_out(
     assert says in problem
 
 
+def test_what_can_not_be_applied_to_a_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server would do all of it; a file is filtered here."""
+    in_chain = "(memberOf:1.2.840.113556.1.4.1941:=CN=All,DC=x)"
+    monkeypatch.setenv("LDAP_USER_FILTER", in_chain)
+    monkeypatch.setenv("LDAP_GROUP_OUS", "Teams")
+    Settings.load()
+    monkeypatch.setenv("IDP_FILE", "export.ldif")
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    user_filter, ous = caught.value.problems
+    assert user_filter.startswith(f"LDAP_USER_FILTER: the filter {in_chain!r}")
+    assert ous.startswith("LDAP_GROUP_OUS: LDAP_SEARCH_BASE is not set")
+
+
 def test_all_unusable_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, LDAP_TLS="ssl", SCHEDULE_TIME="noon", MAX_UPDATES="-1")
     with pytest.raises(SettingsError) as caught:

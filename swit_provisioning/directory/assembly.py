@@ -1,9 +1,9 @@
 """Entries from any source, put together into one `DirectoryState`."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -59,6 +59,8 @@ class Source:
     """For people: `Active Directory`; nothing for a file."""
     warnings: tuple[str, ...] = ()
     """Remarks about the way there; those about entries are findings."""
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """As `DirectoryFacts` has it."""
 
 
 def assemble(
@@ -287,6 +289,8 @@ def _refuse_nobody(users: pa.Table, source: Source, terms: Terms) -> None:
         what = f"all {len(users)} users are disabled or expired"
     else:
         what = f"none of {len(users)} users has a value of {terms.mapping.email!r}, the address"
+    if left_out := source.left_out.get("users"):
+        what += f" ({', '.join(f'{count} {why}' for why, count in left_out.items())})"
     message = f"{source.name}: {what}; that is taken for a failed read. {source.hint}"
     raise DirectoryIncompleteError(message)
 
@@ -303,6 +307,7 @@ def _facts(
         attributes={**terms.mapping.for_people(), "member": member},
         warnings=(*source.warnings, *terms.notes.warnings()),
         server_kind=source.server_kind,
+        left_out={what: dict(counts) for what, counts in source.left_out.items()},
     )
 
 

@@ -1,9 +1,11 @@
-"""Which directory attribute holds what: `LDAP_USER_ATTRIBUTES` and `LDAP_GROUP_ATTRIBUTES`."""
+"""Which attribute holds what: `LDAP_USER_ATTRIBUTES` and `LDAP_GROUP_ATTRIBUTES`."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+Value = str | bytes
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*(?:;[A-Za-z0-9-]+)*")
 # A `;` also begins an option of an attribute (`displayName;lang-ja`): it separates only where
@@ -54,6 +56,11 @@ class AttributeMapping:
             "group_name": ", ".join(self.group_name),
         }
         return {field: name for field, name in values.items() if name}
+
+
+def as_text(value: Value) -> str:
+    """The value as text; bytes that are no UTF-8 become replacement characters."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def parse_user_attributes(text: str, onto: AttributeMapping | None = None) -> AttributeMapping:

@@ -1,4 +1,4 @@
-"""What has to be known to read a directory server: made from the settings, checked once."""
+"""What has to be known to read a directory server or a file: made from the settings."""
 
 from dataclasses import dataclass, field
 
@@ -9,12 +9,14 @@ from swit_provisioning.directory.attributes import (
     parse_user_attributes,
 )
 from swit_provisioning.directory.bases import parse_bases
-from swit_provisioning.directory.filters import parse_filter
+from swit_provisioning.directory.filters import EntryFilter, parse_filter
 from swit_provisioning.directory.kind_names import KindSetting
 from swit_provisioning.reconcile.policy import ReferenceAttribute
 
 __all__ = [
     "AttributeMapping",
+    "EntryFilter",
+    "FileScope",
     "KindSetting",
     "LdapConfig",
     "ServerAddress",
@@ -71,3 +73,17 @@ class LdapConfig:
         message = "; ".join(text for wrong, text in problems if wrong)
         if message:
             raise ValueError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileScope:
+    """Which entries of a file are read: what the `LDAP_*` settings say for a server."""
+
+    search_base: str | None = None
+    user_bases: tuple[str, ...] = ()
+    group_bases: tuple[str, ...] = ()
+    """Full DNs at or below the search base, as `parse_bases` makes them; none without one."""
+    user_filter: EntryFilter | None = None
+    group_filter: EntryFilter | None = None
+    reference_attribute: ReferenceAttribute = "distinguishedName"
+    """What teams will carry as their key: refused where no group has it."""

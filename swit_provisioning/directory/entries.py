@@ -5,11 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from swit_provisioning.directory.attributes import AttributeMapping
+from swit_provisioning.directory.attributes import AttributeMapping, Value, as_text
 from swit_provisioning.directory.notes import Notes
 from swit_provisioning.reconcile.dn import InvalidDN, dn_key
-
-Value = str | bytes
 
 # What stays the same when an entry is renamed or moved; the first that is there counts.
 IDENTITY_ATTRIBUTES = ("entryUUID", "objectGUID", "nsUniqueId")
@@ -53,7 +51,7 @@ class Entry:
 
     def words(self, name: str) -> frozenset[str]:
         """The values of an attribute whose case means nothing, in lower case."""
-        return frozenset(_as_text(value).lower() for value in self.values(name))
+        return frozenset(as_text(value).lower() for value in self.values(name))
 
     def __str__(self) -> str:
         """What it is called in messages."""
@@ -154,7 +152,7 @@ def directory_id(entry: Entry, key: str) -> str:
 
 
 def _uuid_text(value: Value) -> str:
-    text = _as_text(value).strip()
+    text = as_text(value).strip()
     try:
         # 389 Directory Server writes nsUniqueId with other hyphens: 66446001-1dd211b2-...
         return str(uuid.UUID(text))
@@ -169,13 +167,9 @@ def _guid_text(value: Value) -> str:
     if len(raw) == _GUID_BYTES:
         return str(uuid.UUID(bytes_le=raw))
     try:
-        return str(uuid.UUID(_as_text(value).strip()))
+        return str(uuid.UUID(as_text(value).strip()))
     except ValueError:
         return ""
-
-
-def _as_text(value: Value) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 _ID_READERS: Mapping[str, Callable[[Value], str]] = {

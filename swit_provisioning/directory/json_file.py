@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from swit_provisioning.directory.assembly import Batch, Source, assemble
 from swit_provisioning.directory.attributes import AttributeMapping
-from swit_provisioning.directory.entries import Entry, Terms
+from swit_provisioning.directory.config import FileScope
+from swit_provisioning.directory.directory_file import FileEntries, read_file
+from swit_provisioning.directory.entries import Entry
 from swit_provisioning.directory.errors import DirectoryConfigError
-from swit_provisioning.directory.file_text import read_file
 from swit_provisioning.directory.interface import utc_now
 from swit_provisioning.directory.notes import listed
 from swit_provisioning.reconcile.state import DirectoryState
@@ -32,6 +32,7 @@ class JsonDirectory:
         path: Path,
         mapping: AttributeMapping | None = None,
         *,
+        scope: FileScope | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Say which file; nothing is read yet.
@@ -39,11 +40,13 @@ class JsonDirectory:
         Args:
             path: the file, UTF-8 (or UTF-16 with its mark).
             mapping: which attributes to take; the reference program's where nothing is said.
+            scope: which of its entries to take; all where nothing is said.
             clock: tells which accounts have expired.
 
         """
         self._path = Path(path)
         self._mapping = mapping or AttributeMapping()
+        self._scope = scope or FileScope()
         self._clock = clock
 
     @property
@@ -56,7 +59,7 @@ class JsonDirectory:
 
         Raises:
             DirectoryConfigError: no such file, no JSON, or another shape; all bad entries at once.
-            DirectoryIncompleteError: it holds no user.
+            DirectoryIncompleteError: it holds no user, or not as many entries as its count says.
 
         """
         document = self._document()
@@ -66,19 +69,12 @@ class JsonDirectory:
         if problems:
             message = f"{self._path}: {listed(problems, most=10)}. Expected: {_SHAPE}"
             raise DirectoryConfigError(message)
-        name = self.description
-        return assemble(
-            [Batch(base=name, entries=people)],
-            [Batch(base=name, entries=groups)],
-            source=Source(
-                name=name,
-                kind="json",
-                search_base=None,
-                bases=(name,),
-                hint=f"Look into `users` of {self._path}.",
-            ),
-            terms=Terms(mapping=self._mapping, now=self._clock(), listed=True),
-        )
+        entries = FileEntries(self._path, self._scope, mapping=self._mapping, now=self._clock())
+        for person in people:
+            entries.add(person, person=True)
+        for group in groups:
+            entries.add(group, group=True)
+        return entries.state("json", hint=f"Look into `users` of {self._path}.")
 
     def _document(self) -> Mapping[str, Any]:
         text = read_file(self._path)

@@ -155,9 +155,19 @@ def with_reference(kind: Kind, reference: ReferenceAttribute, server: object) ->
 
 
 def hold_references(
-    state: DirectoryState, reference: ReferenceAttribute, server: object
+    state: DirectoryState,
+    reference: ReferenceAttribute,
+    source: object,
+    *,
+    remedy: str = "If it has one, let LDAP_USER read it",
 ) -> DirectoryState:
     """The state, with a warning where some groups have no id, and so are keyed by their DN.
+
+    Args:
+        state: as read.
+        reference: the attribute that Swit's teams should carry.
+        source: what messages call the server or the file.
+        remedy: what may help if no group has the attribute.
 
     Raises:
         DirectoryConfigError: no group has one: the account may not read it, or it isn't there.
@@ -169,8 +179,8 @@ def hold_references(
         return state
     if len(without) == len(groups):
         message = (
-            f"{server}: LDAP_REFERENCE_ATTRIBUTE={reference}, but no group has it, or LDAP_USER may"
-            " not read it. Give it the right to, or set LDAP_REFERENCE_ATTRIBUTE=distinguishedName"
+            f"{source}: LDAP_REFERENCE_ATTRIBUTE={reference}, but no group has {reference}."
+            f" {remedy}, or set LDAP_REFERENCE_ATTRIBUTE=distinguishedName"
         )
         raise DirectoryConfigError(message)
     warning = (

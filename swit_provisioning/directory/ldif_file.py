@@ -2,19 +2,24 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 from ldif import LDIFParser
 
-from swit_provisioning.directory.assembly import Batch, Source, assemble
-from swit_provisioning.directory.attributes import AttributeMapping
-from swit_provisioning.directory.entries import Entry, Terms, Value
+from swit_provisioning.directory.attributes import AttributeMapping, Value, as_text
+from swit_provisioning.directory.config import FileScope
+from swit_provisioning.directory.directory_file import FileEntries, read_file
+from swit_provisioning.directory.entries import Entry
 from swit_provisioning.directory.errors import DirectoryConfigError, DirectoryIncompleteError
-from swit_provisioning.directory.file_text import read_file
-from swit_provisioning.directory.filters import GROUP_CLASSES, PERSON_CLASSES, is_person
+from swit_provisioning.directory.filters import is_person, kind_of
 from swit_provisioning.directory.interface import utc_now
+from swit_provisioning.directory.notes import listed
+from swit_provisioning.directory.plain_members import MEMBER_ATTRIBUTES
 from swit_provisioning.reconcile.state import DirectoryState
 
 # What `ldapsearch` without -LLL writes behind the entries of each page: no entry, but it tells
@@ -23,6 +28,12 @@ _SEARCH_RESULT = re.compile(
     r"^search: \d+\r?\nresult: (?P<code>\d+)(?P<text>[^\n]*)\n?(?:[^\r\n][^\n]*(?:\n|\Z))*",
     re.MULTILINE,
 )
+_LDAPSEARCH_BEGINS, _LDAPSEARCH_ENDS = "\n# LDAPv3", "\n# numResponses:"
+_NUMBER_OF_ENTRIES = re.compile(r"^# numEntries: (\d+)\r?$", re.MULTILINE)
+# Programs end each record with an empty line, the last one too.
+_CLOSED = re.compile(r"\n\r?\n(?:#[^\n]*\n)*\Z")
+_MANY_ALIKE = 20
+_MEMBERS_IN_RANGES = ("member", "uniquemember", "memberof")
 
 
 class LdifDirectory:
@@ -33,6 +44,7 @@ class LdifDirectory:
         path: Path,
         mapping: AttributeMapping | None = None,
         *,
+        scope: FileScope | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Say which file; nothing is read yet.
@@ -40,11 +52,13 @@ class LdifDirectory:
         Args:
             path: the file, UTF-8 (or UTF-16 with its mark).
             mapping: which attributes to take; the reference program's where nothing is said.
+            scope: which of its entries to take; all people and groups where nothing is said.
             clock: tells which accounts have expired.
 
         """
         self._path = Path(path)
         self._mapping = mapping or AttributeMapping()
+        self._scope = scope or FileScope()
         self._clock = clock
 
     @property
@@ -57,33 +71,75 @@ class LdifDirectory:
 
         Raises:
             DirectoryConfigError: no such file, or no LDIF of entries; the message has the record.
-            DirectoryIncompleteError: it holds no user, or the export says it was cut short.
+            DirectoryIncompleteError: it holds no user, or is only a part of an export.
 
         """
-        people: list[Entry] = []
-        groups: list[Entry] = []
-        name = self.description
-        for entry in self._entries():
-            classes = entry.classes()
-            if classes & GROUP_CLASSES:
-                groups.append(entry)
-            elif classes & PERSON_CLASSES and is_person(classes):
-                people.append(entry)
-        return assemble(
-            [Batch(base=name, entries=people)],
-            [Batch(base=name, entries=groups)],
-            source=Source(
-                name=name,
-                kind="ldif",
-                search_base=None,
-                bases=(name,),
-                hint="People are known by their objectClass: export it, and `mail`, with them.",
-            ),
-            terms=Terms(mapping=self._mapping, now=self._clock(), listed=True),
+        entries = FileEntries(self._path, self._scope, mapping=self._mapping, now=self._clock())
+        text = self._text()
+        records = [*self._entries(text)]
+        self._refuse_cut_short(text, records)
+        if records and not any(entry.classes() for entry in records):
+            message = f"{self._path}: no entry has `objectClass`. Export it with the others."
+            raise DirectoryIncompleteError(message)
+        unknown = self._unknown_people(records)
+        for entry in records:
+            person, group = self._is_person(entry, unknown), self._is_group(entry)
+            entries.add(entry, person=person, group=group)
+            if not (person or group):
+                entries.leave_out("other entries", _classes_of(entry))
+                if self._is_unknown_group(entry):
+                    entries.terms.left_out(
+                        "class not known",
+                        entry,
+                        "objectClass",
+                        f"The entry lists members, but {_classes_of(entry)} is no known class of"
+                        " groups, so it is left out. If it is a group, set LDAP_GROUP_FILTER.",
+                    )
+        counts = Counter(_classes_of(entry) for entry in records if entry.classes() in unknown)
+        classes = listed(f"{count} {name}" for name, count in counts.most_common())
+        warning = (
+            f"{counts.total()} entries count as people because entries of their class have an"
+            f" address ({self._mapping.email}), though the class is not known: {classes}. Set"
+            " LDAP_USER_FILTER to choose the people yourself"
+        )
+        return entries.state(
+            "ldif",
+            hint="People are known by their objectClass or their address: export both.",
+            warnings=[warning] if counts and self._scope.user_filter is None else [],
         )
 
-    def _entries(self) -> Iterator[Entry]:
-        parser = LDIFParser(io.BytesIO(self._text().encode()))
+    def _unknown_people(self, records: Iterable[Entry]) -> set[frozenset[str]]:
+        """Sets of classes that are not known, but whose entries have addresses."""
+        return {
+            classes
+            for entry in records
+            if kind_of(classes := entry.classes()) == "unknown"
+            and entry.values(self._mapping.email)
+            and not _lists_members(entry)
+        }
+
+    def _is_person(self, entry: Entry, unknown: AbstractSet[frozenset[str]]) -> bool:
+        """Whether it is a person, be it one that the filter leaves out."""
+        classes, rule = entry.classes(), self._scope.user_filter
+        if kind_of(classes) == "person":
+            return True
+        if self._is_group(entry):
+            return False
+        matches = rule is not None and is_person(classes, own_filter=True) and rule.matches(entry)
+        return matches or classes in unknown
+
+    def _is_group(self, entry: Entry) -> bool:
+        """Whether it is a group, be it one that the filter leaves out."""
+        rule = self._scope.group_filter
+        return kind_of(entry.classes()) == "group" or (rule is not None and rule.matches(entry))
+
+    def _is_unknown_group(self, entry: Entry) -> bool:
+        """Whether it may be a group, but neither its class nor LDAP_GROUP_FILTER says so."""
+        is_unknown = kind_of(entry.classes()) == "unknown"
+        return is_unknown and self._scope.group_filter is None and _lists_members(entry)
+
+    def _entries(self, text: str) -> Iterator[Entry]:
+        parser = LDIFParser(io.BytesIO(_SEARCH_RESULT.sub("", text).encode()))
         records = parser.parse()
         while True:
             number = parser.records_read + 1
@@ -107,7 +163,7 @@ class LdifDirectory:
         return Entry(dn=dn, attributes=values, where=f"record {number}")
 
     def _text(self) -> str:
-        """The file's text without what `ldapsearch` says about its searches, if that is good."""
+        """The file's text, if nothing in it says that it is only a part."""
         text = read_file(self._path)
         for result in _SEARCH_RESULT.finditer(text):
             if result["code"] != "0":
@@ -117,10 +173,66 @@ class LdifDirectory:
                     " (ldapsearch -E pr=1000/noprompt) or an account without a size limit."
                 )
                 raise DirectoryIncompleteError(message)
-        return _SEARCH_RESULT.sub("", text)
+        if text and not text.endswith(("\n", "\r")):
+            self._cut("the last line has no end. If you wrote the file by hand, end that line")
+        # `ldapsearch` begins each page with the one comment and ends the export with the other.
+        if text.rfind(_LDAPSEARCH_BEGINS) > text.rfind(_LDAPSEARCH_ENDS):
+            self._cut("the comment with which ldapsearch ends an export is missing")
+        return text
+
+    def _refuse_cut_short(self, text: str, records: Sequence[Entry]) -> None:
+        """Fail if entries or attributes are missing that the rest of the file leads to expect."""
+        numbers = [int(number) for number in _NUMBER_OF_ENTRIES.findall(text)]
+        if len(records) < sum(numbers):
+            self._cut(
+                f"it has {len(records)} entries, and ldapsearch wrote {sum(numbers)}. If you"
+                " removed some, remove the comment `# numEntries` too"
+            )
+        for entry in records:
+            self._refuse_partial_members(entry)
+        if len(records) < 2 or _CLOSED.search(text):  # noqa: PLR2004 - the last one and others
+            return
+        *others, last = records
+        # Every entry has classes; of attributes that is known where many entries are alike.
+        alike = [one for one in others if one.classes() == last.classes()]
+        if not last.classes():
+            expected = {"objectclass"} if all(one.classes() for one in others) else set()
+        elif len(alike) < _MANY_ALIKE:
+            return
+        else:
+            expected = set.intersection(*(set(one.attributes) for one in alike))
+        if missing := sorted(expected - set(last.attributes)):
+            self._cut(
+                f"the last entry, {last}, has no {', '.join(missing)}, but all entries like it have"
+                " it, and no empty line follows. If the file is whole, end it with an empty line"
+            )
+
+    def _refuse_partial_members(self, entry: Entry) -> None:
+        """Fail if Active Directory gave the exporting program only some members of a group."""
+        for name in entry.attributes:
+            kind, _, limits = name.partition(";range=")
+            if kind in _MEMBERS_IN_RANGES and limits and limits != "0-*":
+                self._cut(
+                    f"{entry} has only a part of its members ({name}). Export it with a program"
+                    " that reads all ranges"
+                )
+
+    def _cut(self, problem: str) -> NoReturn:
+        message = f"{self._path} is not a whole export: {problem}. Otherwise export it again."
+        raise DirectoryIncompleteError(message)
 
     def _broken(self, number: int, problem: str) -> DirectoryConfigError:
         return DirectoryConfigError(
             f"{self._path}: record {number} is no LDIF entry: {problem}. Each record begins with"
             " `dn:` and is separated from the next by an empty line."
         )
+
+
+def _classes_of(entry: Entry) -> str:
+    """The object classes of an entry as messages have them: `account+posixAccount`."""
+    classes = [as_text(value) for value in entry.values("objectClass")]
+    return "+".join(name for name in classes if name.lower() != "top") or "without objectClass"
+
+
+def _lists_members(entry: Entry) -> bool:
+    return any(entry.values(name) for name in (*MEMBER_ATTRIBUTES, "memberUid"))

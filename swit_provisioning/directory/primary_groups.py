@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from swit_provisioning.directory.entries import Entry, Terms, Value
+from swit_provisioning.directory.attributes import Value
+from swit_provisioning.directory.entries import Entry, Terms
 
 _TEXT = re.compile(r"S-1(?:-\d+)+", re.IGNORECASE)
 # Revision, number of parts, six bytes of authority; then four bytes a part, little-endian.

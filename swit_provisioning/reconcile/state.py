@@ -38,6 +38,8 @@ class DirectoryFacts:
     warnings: tuple[str, ...] = ()
     server_kind: str | None = None
     """For people: `Active Directory`, `OpenLDAP`; nothing for a file."""
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """`users`, `groups` or `other entries` of a file that are not read -> why -> how many."""
 
     @property
     def title(self) -> str:
@@ -61,6 +63,7 @@ class DirectoryFacts:
             warnings=tuple(document["warnings"]),
             # Frames of earlier versions don't say it, and a run may be re-executed.
             server_kind=document.get("server_kind"),
+            left_out=document.get("left_out", {}),
         )
 
 

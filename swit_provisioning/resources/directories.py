@@ -13,9 +13,9 @@ def open_directory(settings: Settings) -> Directory:
     mapping = settings.attribute_mapping()
     path = settings.idp_file
     if path is None and settings.is_running_locally:
-        path = sample_directory_path()
+        # OUs and filters are those of another directory, which the settings describe.
+        return JsonDirectory(sample_directory_path(), mapping)
     if path is None:
         return LdapDirectory(settings.ldap(), mapping)
-    if path.suffix.lower() == ".ldif":
-        return LdifDirectory(path, mapping)
-    return JsonDirectory(path, mapping)
+    kind = LdifDirectory if path.suffix.lower() == ".ldif" else JsonDirectory
+    return kind(path, mapping, scope=settings.file_scope())

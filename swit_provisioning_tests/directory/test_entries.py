@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swit_provisioning.directory.accounts import is_enabled
-from swit_provisioning.directory.attributes import AttributeMapping
-from swit_provisioning.directory.entries import Entry, Terms, Value, directory_id
+from swit_provisioning.directory.attributes import AttributeMapping, Value
+from swit_provisioning.directory.entries import Entry, Terms, directory_id
 from swit_provisioning.directory.filters import is_person
 from swit_provisioning.directory.notes import Notes, listed
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swit_provisioning.directory.entries import Value
+from swit_provisioning.directory.attributes import Value
 from swit_provisioning.directory.ldif_file import LdifDirectory
 from swit_provisioning.directory.primary_groups import sid_text
 

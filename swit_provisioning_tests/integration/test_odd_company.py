@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from swit_provisioning.directory.attributes import AttributeMapping, parse_user_attributes
+from swit_provisioning.directory.config import EntryFilter, FileScope
 from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning.directory.ldif_file import LdifDirectory
 from swit_provisioning.reconcile.columns import column
@@ -42,9 +43,12 @@ def ldif_file(tmp_path: Path) -> Path:
     return path
 
 
-def live(server: Slapd, mapping: AttributeMapping | None = None) -> DirectoryState:
+def live(
+    server: Slapd, mapping: AttributeMapping | None = None, user_filter: str | None = None
+) -> DirectoryState:
     """Read as a server of no known kind: only so it is asked for Active Directory's attributes."""
-    return LdapDirectory(replace(server.config(page_size=3), kind="other"), mapping).read()
+    config = replace(server.config(page_size=3), kind="other", user_filter=user_filter)
+    return LdapDirectory(config, mapping).read()
 
 
 def comparable(frame: pd.DataFrame, *but: str) -> list[tuple[object, ...]]:
@@ -72,6 +76,29 @@ def test_a_language_tag_in_the_settings_chooses_among_names(odd: Slapd, ldif_fil
         names = dict(zip(state.users["key"], column(state.users, "names"), strict=True))
         assert names[dn_key(person_dn("tagged"))] == ["Stefan"]
         assert names[dn_key(person_dn("noa"))] == [NAMES["noa"]]  # the untagged value
+
+
+def test_a_filter_finds_the_same_people_in_the_file_as_on_the_server(
+    odd: Slapd, ldif_file: Path
+) -> None:
+    for text, some in {
+        "(objectClass=organizationalPerson)": "noa",
+        "(&(objectClass=inetOrgPerson)(!(uid=NOA)))": "hanako",
+        "(displayName=m*jürgen)": "mueller",
+        "(displayName=*)": "tagged",
+        "(displayName;lang-de=STEFAN)": "tagged",
+        "(mail=capital.login@example.TEST)": "Capital.Login",
+        "(mail=zz@*)": "two.addresses",
+        "(&(uid=*)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))": "noa",
+        "(|(userAccountControl=514)(uid=photo))": "photo",
+        r"(displayName=\d7\a0*)": "noa",
+        "(&(ou:dn:=çelik & SÖHNE)(uid=amin))": "amin",
+    }.items():
+        from_server = live(odd, user_filter=text).users
+        scope = FileScope(user_filter=EntryFilter(text))
+        from_file = LdifDirectory(ldif_file, scope=scope).read().users
+        assert dn_key(person_dn(some)) in set(from_file["key"]), text
+        assert set(from_server["key"]) == set(from_file["key"]), text
 
 
 def test_findings_are_the_same_and_name_every_oddity(odd: Slapd, ldif_file: Path) -> None:
