@@ -19,6 +19,7 @@ from swit_provisioning.directory.groups import (
     members_named_by_people,
     own_members,
 )
+from swit_provisioning.directory.kinds import OTHER_ADDRESSES
 from swit_provisioning.directory.ldap_page import Places
 from swit_provisioning.directory.member_lists import MemberLists
 from swit_provisioning.directory.notes import listed
@@ -304,7 +305,11 @@ def _facts(
         kind=source.kind,
         search_base=source.search_base,
         bases=tuple(BaseCount(base=b, users=people[b], groups=groups[b]) for b in source.bases),
-        attributes={**terms.mapping.for_people(), "member": member},
+        attributes={
+            **terms.mapping.for_people(),
+            "other_email": OTHER_ADDRESSES,
+            "member": member,
+        },
         warnings=(*source.warnings, *terms.notes.warnings()),
         server_kind=source.server_kind,
         left_out={what: dict(counts) for what, counts in source.left_out.items()},

@@ -84,7 +84,8 @@ class Terms:
                     "not text",
                     entry,
                     name,
-                    "A value can't be read as text (UTF-8) and is left out. Write it anew.",
+                    "A value can't be read as text (UTF-8), so it is not used, and what it stands"
+                    " for in Swit stays as it is. Write it again as UTF-8.",
                 )
             elif text:
                 found[text] = None

@@ -57,7 +57,12 @@ def bad_records(
 ) -> Iterator[Finding]:
     """The same for who has read entries and groups in scope already, in no order."""
     yield from _as_read(directory.findings)
-    yield from bad_users(entries, policy)
+    yield from bad_users(
+        entries,
+        policy,
+        attributes=directory.facts.attributes,
+        unread=unread(directory, "email"),
+    )
     yield from bad_groups(directory.groups, scope.in_scope)
     yield from unknown_members(directory, scope, links)
 

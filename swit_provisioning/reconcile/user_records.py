@@ -1,6 +1,7 @@
 """What is wrong with users' entries, whatever Swit holds."""
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from swit_provisioning.reconcile.columns import Entries
 from swit_provisioning.reconcile.people import excludes, written_address
@@ -16,8 +17,22 @@ from swit_provisioning.reconcile.text import (
 )
 
 
-def bad_users(entries: Entries, policy: Policy) -> Iterator[Finding]:
-    """Findings about addresses, names and phone numbers of all users that are in scope."""
+def bad_users(
+    entries: Entries,
+    policy: Policy,
+    *,
+    attributes: Mapping[str, str],
+    unread: AbstractSet[str] = frozenset(),
+) -> Iterator[Finding]:
+    """Findings about addresses, names and phone numbers of all users that are in scope.
+
+    Args:
+        entries: the enabled people.
+        policy: says who is out of scope.
+        attributes: what the directory calls `other_email`.
+        unread: DNs of entries with an address that can't be read, which is a finding already.
+
+    """
     is_out = excludes(policy)
     addresses = [sorted(set(own)) for own in entries.addresses]
     with_others = [
@@ -28,8 +43,8 @@ def bad_users(entries: Entries, policy: Policy) -> Iterator[Finding]:
     for place, own in enumerate(addresses):
         if own and all(map(is_out, own)):
             continue
-        yield from _addresses(entries, place, own)
-        yield from _two_with_one_address(entries, place, with_others[place], shared)
+        yield from _addresses(entries, place, own, unread)
+        yield from _two_with_one_address(entries, place, with_others[place], shared, attributes)
         yield from _name(entries.dn[place], entries.names[place])
         if choose_phone(entries.phone_numbers[place], None) is None:
             written = ", ".join(sorted(entries.phone_numbers[place]))
@@ -50,29 +65,36 @@ def _shared(addresses: list[list[str]]) -> dict[str, list[int]]:
     return {address: places for address, places in holders.items() if len(places) > 1}
 
 
-def _addresses(entries: Entries, place: int, own: list[str]) -> Iterator[Finding]:
+def _addresses(
+    entries: Entries, place: int, own: list[str], unread: AbstractSet[str]
+) -> Iterator[Finding]:
     dn, emails = entries.dn[place], entries.emails[place]
-    if not own:
+    # Nearly all entries have usable addresses only; then there is nothing to look for.
+    written = sorted({text.strip() for text in emails} - {""}) if len(own) < len(emails) else ()
+    bad = [text for text in written if not usable_address(address_key(text))]
+    left_alone = "" if own else " It has no other, so the account that it last had is left alone."
+    for text in bad:
+        yield Finding(
+            kind="unusable address",
+            subject=dn,
+            message=f"The value {text!r} can't be an e-mail address and is not used.{left_alone}"
+            " Correct it in the directory.",
+        )
+    if not (own or bad or dn in unread):
         yield Finding(
             kind="no address",
             subject=dn,
-            message="The entry has no usable e-mail address; the account it last had is left"
+            message="The entry has no e-mail address, so the account that it last had is left"
             " alone. Give the entry an address, or disable it.",
         )
-    # Nearly all entries have usable addresses only; then there is nothing to look for.
-    written = sorted({text.strip() for text in emails} - {""}) if len(own) < len(emails) else ()
-    for text in written:
-        if not usable_address(address_key(text)):
-            yield Finding(
-                kind="unusable address",
-                subject=dn,
-                message=f"The value {text!r} can't be an e-mail address and is not looked at."
-                " Correct it in the directory.",
-            )
 
 
 def _two_with_one_address(
-    entries: Entries, place: int, addresses: list[str], shared: Mapping[str, list[int]]
+    entries: Entries,
+    place: int,
+    addresses: list[str],
+    shared: Mapping[str, list[int]],
+    attributes: Mapping[str, str],
 ) -> Iterator[Finding]:
     dn, emails = entries.dn[place], [*entries.emails[place], *entries.other_emails[place]]
     for address in addresses:
@@ -80,9 +102,11 @@ def _two_with_one_address(
             holders = shared[address]
             other = next(holder for holder in holders if holder != place)
             also = others(entries.dn[other], len(holders) - 1)
+            is_main = address in entries.addresses[place]
             yield Finding(
                 kind="two with one address",
                 subject=dn,
+                attribute=attributes.get("email" if is_main else "other_email", ""),
                 message=f"The address {written_address(emails, address)} is also that of {also};"
                 " all of them, and the account, are left alone. Leave each address to one entry.",
             )

@@ -23,6 +23,7 @@ from swit_provisioning_tests.reconcile.specification.states import directory_sta
 
 ATTRIBUTES = {
     "email": "mail",
+    "other_email": "proxyAddresses",
     "name": "displayName, cn",
     "phone_number": "mobile",
     "group_name": "displayName, cn",
@@ -88,6 +89,14 @@ def test_every_bad_record_is_named_at_once_with_its_dn_and_attribute() -> None:
         ("unknown member", "CN=a,DC=x", "member"),
         ("unknown member", "CN=a,DC=x", "member"),
         ("unusable address", "CN=ann2,DC=x", "mail"),
+    ]
+
+
+def test_an_alias_of_two_is_named_under_the_attribute_that_holds_it() -> None:
+    state = read(user("ann", "ann@x"), replace(user("bob", "bob@x"), other_emails=("ANN@x",)))
+    assert named(state) == [
+        ("two with one address", "CN=ann,DC=x", "mail"),
+        ("two with one address", "CN=bob,DC=x", "proxyAddresses"),
     ]
 
 
