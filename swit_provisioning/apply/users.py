@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from swit_provisioning.apply.attempt import Attempt
+from swit_provisioning.reconcile.changes import is_first_primary_team
 from swit_provisioning.reconcile.kept import kept_values
 from swit_provisioning.store.journal import Answer
 
@@ -48,6 +49,8 @@ def update_primary_team(attempt: Attempt) -> Answer:
     if attempt.accounts.is_in(user_id, team_id) is False:
         return Answer(outcome="rejected", message="the user is not in that team")
     attempt.call(attempt.client.update_primary_team, user_id, team_id=team_id)
+    if is_first_primary_team(attempt.change):
+        return Answer(outcome="applied")
     return applied(attempt)
 
 

@@ -67,3 +67,8 @@ def removals_by_team(changes: Iterable[Change]) -> dict[str, int]:
             continue
         lost[change.object_id] = sum(member not in leavers for member in members)
     return lost
+
+
+def is_first_primary_team(change: Change) -> bool:
+    """Whether the change sets the primary team of a user who has none: that replaces nothing."""
+    return change.action == "primary.update" and change.before.get("team_id", "") is None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from swit_provisioning.reconcile.changes import removals_by_team
+from swit_provisioning.reconcile.changes import is_first_primary_team, removals_by_team
 from swit_provisioning.reconcile.limits import Limit, Limits
 from swit_provisioning.reconcile.plan import Change, Plan
 from swit_provisioning.reconcile.policy import Action
@@ -388,8 +388,9 @@ def _creations(seen: _Judged) -> Iterator[_Count]:
 
 def _updates(seen: _Judged) -> _Count:
     before = seen.before("updates_within_limit")
+    first = sum(is_first_primary_team(change) for change in seen.plan.changes)
     return _Count(
-        n=sum(seen.sent[action] for action in _UPDATES) - _markings(seen.plan),
+        n=sum(seen.sent[action] for action in _UPDATES) - _markings(seen.plan) - first,
         what="users and teams would be updated",
         base=seen.plan.bases.users + seen.plan.bases.teams,
         limit=seen.limits.max_updates,

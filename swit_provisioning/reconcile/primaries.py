@@ -45,11 +45,9 @@ def plan_primaries(
     is_asked = (_count(pairs, after) > 1) & (first != NONE)
     is_so = (now == wanted) & _is_in(pairs, now, after)
     without = (now == NONE) | ((now == LOST) & (_count(pairs, pairs.present) == 0))
-    # Swit makes the first team that a user without a primary one gets the primary one.
-    gets = _count(pairs, added)
-    by_itself = without & np.where(
-        is_named, (gets == 1) & (_first(pairs, added) == wanted), gets > 0
-    )
+    # Swit makes the first team that a user without a primary one joins the primary one. Additions
+    # to several teams arrive in any order, so only a single one is certain.
+    by_itself = without & (_count(pairs, added) == 1) & (_first(pairs, added) == wanted)
     changed = np.flatnonzero(is_asked & ~is_so & ~by_itself)
     for user in sorted(changed.tolist(), key=emails.__getitem__):
         old = int(now[user])

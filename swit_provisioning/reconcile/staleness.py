@@ -170,6 +170,10 @@ class _View:
         after = self._values(change.after)
         if any(self._values(c.after) == after and self._same_before(change, c) for c in found):
             return
+        if not found and change.action == "primary.update" and change.object_id in self.joined:
+            # Swit made the team primary that this plan's additions reached first. A new plan keeps
+            # it; this plan sets the one that it has decided on.
+            return
         planned = f"{change.action} of {change.target} ({_what(change)})"
         if not found:
             yield f"{planned} is no longer called for."

@@ -16,11 +16,11 @@ DANGEROUS_FIRST: Final[tuple[Action, ...]] = (
     "membership.remove",
     "team.update",
     "user.update",
-    "primary.update",
     "user.activate",
     "team.create",
     "user.create",
     "membership.add",
+    "primary.update",
     "team.sort",
 )
 """All actions: what takes something away, what makes something another, what adds."""
@@ -32,11 +32,11 @@ IN_WORDS: Final[Mapping[Action, str]] = {
     "membership.remove": "Teams that lose members",
     "team.update": "Teams renamed, moved or re-keyed",
     "user.update": "Accounts updated",
-    "primary.update": "Primary teams set",
     "user.activate": "Accounts activated again",
     "team.create": "Teams created",
     "user.create": "Accounts created",
     "membership.add": "Teams that gain members",
+    "primary.update": "Primary teams set",
     "team.sort": "Teams whose child teams are sorted",
 }
 """Each action as a heading."""
@@ -51,11 +51,11 @@ _ONE_AND_MANY: Final[Mapping[str, tuple[str, str]]] = {
     "moved": ("1 team moved", "{} teams moved"),
     "re-keyed": ("1 team re-keyed", "{} teams re-keyed"),
     "user.update": ("1 person's data change", "{} people's data change"),
-    "primary.update": ("1 primary team set", "{} primary teams set"),
     "user.activate": ("1 is back", "{} are back"),
     "team.create": ("1 team created", "{} teams created"),
     "user.create": ("1 joins", "{} join"),
     "membership.add": ("1 membership begins", "{} memberships begin"),
+    "primary.update": ("1 primary team set", "{} primary teams set"),
     "team.sort": ("the teams below 1 team sorted", "the teams below {} teams sorted"),
 }
 

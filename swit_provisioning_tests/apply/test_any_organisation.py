@@ -14,12 +14,17 @@ from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import STEPS, Plan, Step
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.sandbox.faults import Fault, Gate
 from swit_provisioning.sandbox.rules import Behaviour, RefusedError
 from swit_provisioning.swit.reading import read_organization
 from swit_provisioning_tests.apply.conftest import Stage
 from swit_provisioning_tests.reconcile.by_hand import ANN, directory, group, organisation, team
 from swit_provisioning_tests.reconcile.made_up import directories, organisations, policies
-from swit_provisioning_tests.reconcile.specification.directory import Directory
+from swit_provisioning_tests.reconcile.specification.directory import (
+    Directory,
+    Entry,
+    GroupEntry,
+)
 from swit_provisioning_tests.reconcile.specification.organisation import (
     ME,
     ROOT,
@@ -114,6 +119,41 @@ def test_who_loses_the_primary_team_with_a_deleted_one_gets_the_groups(
     ann = stage.organisation.users.by_email("ann@x")
     assert ann is not None
     assert ann.primary == stage.team("Sales").id
+
+
+def test_parallel_additions_give_everybody_the_first_of_their_groups_as_primary_team(
+    stage: Stage,
+) -> None:
+    """400 people in 3 of 12 teams each. The additions to the first teams arrive last.
+
+    The price: a call for each person whom another team reached first, and one read of all users.
+    """
+    people = [Entry(dn=f"CN=p{n},OU=U,DC=x", emails=(f"p{n}@x",), names=("P",)) for n in range(400)]
+    names = [f"Team {n:02}" for n in range(12)]
+    groups = [
+        GroupEntry(
+            dn=f"CN={name},OU=G,DC=x",
+            names=(name,),
+            members=tuple(p.dn for n, p in enumerate(people) if (number - n) % 12 in {0, 4, 5}),
+        )
+        for number, name in enumerate(names)
+    ]
+    read = Directory(users=tuple(people), groups=tuple(groups))
+    there = [stage.organisation.add_team(g.names[0], reference=g.dn) for g in groups]
+    late = Gate()
+    stage.server.faults.add(
+        Fault(kind="held", call="team.user.add", times=3, gate=late),
+        Fault(kind="meanwhile", call="team.user.add", skip=8, act=late.opened.set),
+    )
+    stage.server.log.clear()
+    plan = plan_now(stage, read, Policy())
+    carry_out(stage, plan)
+    joined = [user for user in stage.organisation.records.users.values() if user.teams]
+    assert {len(user.teams) for user in joined} == {3}
+    wrong = [u.email for u in joined if u.primary != next(t for t in there if t in u.teams)]
+    assert (len(joined), wrong) == (400, [])
+    assert 0 < len(stage.asked("team.user.primary.update")) < 400
+    assert plan_now(stage, read, Policy()).changes == ()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -47,11 +47,9 @@ def test_the_nightly_run_is_told_and_the_message_leads_to_its_page(
     assert (run.run_id, run.ended()) == (run_id, "Success")
     expect(page.get_by_text("daily_sync").first).to_be_visible()
     post = until(lambda: next(iter(night.alerts.taken), None), seconds=_SECONDS, what=lambda: text)
-    assert (post["run_id"], post["status"], post["outcomes"]) == (
-        run_id,
-        "applied",
-        {"applied": 38},
-    )
+    assert (post["run_id"], post["status"]) == (run_id, "applied")
+    assert post["outcomes"].keys() <= {"applied", "already so"}
+    assert sum(post["outcomes"].values()) == 40
     assert night.gateway.status()["last_success"]["run_id"] == run_id
     assert len(night.swit.organisation.snapshot()["users"]) == 1 + 20
 

@@ -12,16 +12,13 @@ from swit_provisioning_tests.integration.stage import Stage, stage
 
 
 def picture(on_stage: Stage) -> dict[str, Any]:
-    """The organisation without ids: users, the tree in its order, members.
-
-    Which of several new teams becomes the primary one is Swit's choice: the first to arrive.
-    """
+    """Users with their primary teams, the tree in its order, members; all without ids."""
     state = on_stage.organisation.snapshot()
     team = {t["id"]: t["name"] for t in state["teams"]}
     email = {u["id"]: u["email"] for u in state["users"]}
     return {
         "users": {
-            u["email"]: (u["name"], u["phone_number"], u["active"], u["primary_team"] is None)
+            u["email"]: (u["name"], u["phone_number"], u["active"], team.get(u["primary_team"]))
             for u in state["users"]
         },
         "teams": [

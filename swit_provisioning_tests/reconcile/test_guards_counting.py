@@ -79,6 +79,14 @@ def test_any_other_new_name_is_an_update_and_no_deletion(name: str) -> None:
     assert verdict_of("updates_within_limit", plan, limits=limits).stops
 
 
+def test_a_first_primary_team_replaces_nothing_and_is_no_update() -> None:
+    limits = Limits(max_updates=NONE_AT_ALL)
+    for before, passed in ((None, True), ("T1", False)):
+        sets = change("primary.update", "U1", before={"team_id": before}, after={"team_id": "T2"})
+        verdict = verdict_of("updates_within_limit", plan_with(sets, users=10), limits=limits)
+        assert verdict.passed == passed
+
+
 def test_a_user_who_is_called_removed_is_updated_all_the_same() -> None:
     plan = plan_with(change("user.update", "U1", after={"name": "(removed) Ann"}), users=10)
     limits = Limits(max_updates=NONE_AT_ALL)

@@ -67,9 +67,21 @@ def test_a_new_persons_named_team_waits_for_both_to_be_made() -> None:
     assert change.depends_on == (f"team.create:{made}", "user.create:new:user:new@x")
 
 
-def test_a_new_person_without_a_named_team_gets_the_first_by_joining_it() -> None:
-    groups = group(0, "A", members=[NEW]), group(1, "B", members=[NEW])
-    trial = attempt(directory(*groups, users=[ANN, NEW]), organisation())
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_new_person_who_joins_several_teams_is_given_the_first_whichever_addition_arrives_first(
+    number: int,
+) -> None:
+    groups = [group(n, "ABC"[n], members=[NEW]) for n in range(number)]
+    for seed in range(4):
+        trial = attempt(directory(*groups, users=[ANN, NEW]), organisation(), seed=seed)
+        (change,) = trial.plan.of_step("update_primary_teams")
+        assert (change.before["team"], change.after["team"]) == (None, "A")
+        (new,) = (u for u in trial.after.users.values() if u.email == "new@x")
+        assert trial.after.teams[new.primary or ""].name == "A"
+
+
+def test_a_new_person_who_joins_one_team_gets_it_by_joining_it() -> None:
+    trial = attempt(directory(group(0, "A", members=[NEW]), users=[ANN, NEW]), organisation())
     assert "primary.update" not in trial.plan.counts()
 
 

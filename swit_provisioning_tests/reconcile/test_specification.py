@@ -32,10 +32,11 @@ def test_the_organisation_becomes_what_the_specification_says_in_no_more_calls_t
 
 
 @given(directories(), organisations(), policies(), memories(), st.integers(0, 3))
-def test_what_goes_side_by_side_may_arrive_in_any_order(
+def test_parallel_calls_lead_to_the_specified_organisation_in_whatever_order_they_arrive(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory, seed: int
 ) -> None:
-    attempt(directory, organisation, policy, memory, seed)
+    trial = attempt(directory, organisation, policy, memory, seed)
+    assert picture(trial.after, trial) == picture(trial.specified.organisation, trial)
 
 
 @given(permuted(), st.integers(0, 1000))

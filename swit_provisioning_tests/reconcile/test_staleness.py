@@ -241,10 +241,6 @@ NEW_IDS: dict[str, tuple[Change, Change]] = {
         change("team.sort", "T0", after={"team_ids": [SALES, "T1"]}),
         change("team.sort", "T0", after={"team_ids": ["T7", "T1"]}),
     ),
-    "the primary team of a user who was made": (
-        change("primary.update", ANN, before={"team_id": None}, after={"team_id": SALES}),
-        change("primary.update", "U7", before={"team_id": "T1"}, after={"team_id": "T7"}),
-    ),
 }
 
 
@@ -313,6 +309,27 @@ def test_the_primary_team_of_whom_this_plan_moved_may_be_another_by_now(sent: Ch
     stored, fresh = plan(sent, primary("T1", "T2")), plan(primary(None, "T2"))
     assert what_moved(stored, fresh, frozenset({sent.change_id})) == []
     assert len(what_moved(stored, plan(sent, *fresh.changes), NOTHING_DONE)) == 1
+
+
+def test_the_primary_team_of_a_user_who_was_made_is_known_by_new_ids() -> None:
+    sent = joins("T1", ANN)
+    sets = change("primary.update", ANN, before={"team_id": None}, after={"team_id": SALES})
+    stored = plan(sent, sets, bindings=(user("u", ANN), team("g", SALES)))
+    fresh = change("primary.update", "U7", before={"team_id": "T1"}, after={"team_id": "T7"})
+    for made, moved in (("T7", 0), ("T8", 1)):
+        now = plan(fresh, bindings=(user("u", "U7"), team("g", made)))
+        assert len(what_moved(stored, now, frozenset({sent.change_id}))) == moved
+
+
+def test_a_primary_team_is_still_set_after_this_plans_own_additions_made_another_one_primary() -> (
+    None
+):
+    """A new plan keeps the team that Swit chose; the rest of this one must not depend on it."""
+    sent = joins("T9", "U1")
+    stored = plan(sent, joins("T2", "U1"), primary(None, "T2"))
+    fresh = plan(joins("T2", "U1"))
+    assert what_moved(stored, fresh, frozenset({sent.change_id})) == []
+    assert len(what_moved(stored, fresh, NOTHING_DONE)) == 2
 
 
 def test_another_primary_team_is_wanted_by_now_even_so() -> None:

@@ -58,16 +58,8 @@ class Site:
         return copy.document()
 
     def ending(self) -> Ending:
-        """How the organisation is now.
-
-        Who is in several teams has the one that was joined first as primary team, whichever that
-        was: they are joined side by side.
-        """
-        found = ending(self.server.organisation)
-        for user in found["users"].values():
-            if user["primary"] in user["teams"] and len(user["teams"]) > 1:
-                user["primary"] = "any of them"
-        return found
+        """How the organisation is now."""
+        return ending(self.server.organisation)
 
     def twice(self) -> int:
         """Objects that somebody tried to make a second time."""

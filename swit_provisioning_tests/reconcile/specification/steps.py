@@ -240,10 +240,11 @@ class Steps:
                 self.primary(entry, self.real(account))
 
     def primary(self, entry: Entry, user: str) -> None:
-        """Swit made the first addition primary by itself where there was none.
+        """Swit makes the first team that a user joins primary, where there was none.
 
-        Of who is in other teams when the primary one is deleted nobody knows whether Swit makes
-        one of these the primary one: that is said then.
+        The plan relies on it only where the wanted team is the only one that the user joins:
+        several additions arrive in any order. Nor does it where the primary team is deleted
+        while the user is in others: nobody knows whether Swit makes one of these primary.
         """
         rules = self.teams
         own = rules.own
@@ -262,9 +263,7 @@ class Steps:
         wanted = named if named in ours else (had if had in ours else ours[0])
         is_lost = had is None and self.primary_at_first.get(user) is not None
         by_itself = had is None and not (is_lost and before.keys() - own)
-        if by_itself and new and named not in ours:
-            return
-        if by_itself and len(new) == 1 and new[0] == wanted:
+        if by_itself and new == [wanted]:
             return
         if not (had in after and had == wanted) and not rules.off("primary.update"):
             self.do("primary.update", team=wanted, user=user)
