@@ -1,7 +1,8 @@
 """How each edition of Swit's answers writes users and teams: the one place where they differ.
 
 `old` is the API as described until February 2024, `new` since then, `production` as programs in
-use have met it: naming mixed, fields without a value left out, one user as a list of one.
+use have met it: naming mixed, one user as a list of one. A field without a value is null in `old`
+and empty in the others: the models of the known client in production need it to be there.
 """
 
 from typing import Any, Literal
@@ -50,7 +51,7 @@ class Shapes:
                 for team, primary in self._organisation.memberships.teams_of(user)
             ],
         }
-        return {**written, **self._maybe("tel", user.phone_number)}
+        return {**written, "tel": self._or_empty(user.phone_number)}
 
     def listed_user(self, user: UserRecord) -> Json:
         """One user in a list."""
@@ -75,7 +76,7 @@ class Shapes:
             "status_msg": "",
             "timezone": user.timezone,
         }
-        return {"user": {**written, **self._maybe("tel", user.phone_number)}}
+        return {"user": {**written, "tel": self._or_empty(user.phone_number)}}
 
     def organization(self) -> Json:
         """The `data` of the organisation."""
@@ -117,11 +118,11 @@ class Shapes:
         return {"id": team.id, "name": team.name}
 
     def _place(self, team: TeamRecord, depth: int) -> Json:
-        above = self._maybe("parent_id", team.parent_id)
-        return {**above, "depth": depth, **self._maybe("reference", team.reference)}
+        return {
+            "parent_id": self._or_empty(team.parent_id),
+            "depth": depth,
+            "reference": self._or_empty(team.reference),
+        }
 
-    def _maybe(self, name: str, value: str | None) -> Json:
-        if value:
-            return {name: value}
-        absent: dict[Edition, Json] = {"old": {name: None}, "new": {name: ""}, "production": {}}
-        return absent[self.edition]
+    def _or_empty(self, value: str | None) -> str | None:
+        return value or (None if self.edition == "old" else "")

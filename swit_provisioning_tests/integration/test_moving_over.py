@@ -39,11 +39,12 @@ LDAP_GROUP_OUS=Groups
 @pytest.fixture
 def moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
     """An organisation that the reference program has built from the same directory."""
-    with stage(monkeypatch, tmp_path, SandboxServer()) as made:
+    server = SandboxServer()
+    with stage(monkeypatch, tmp_path, server) as made:
         made.directory["users"][4]["displayName"] = "Elif Demir; Sales <EMEA>"
         made.directory["users"][5]["mobile"] = "+49 (0) 176 / 00 00 05"
         made.directory["groups"][9]["displayName"] = "Money {& More}"
-        provision(made.organisation, made.directory, excluded=EXCLUDED)
+        provision(server, made.directory, excluded=EXCLUDED)
         yield made
 
 
