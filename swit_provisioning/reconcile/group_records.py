@@ -75,8 +75,16 @@ def _parents(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Findin
                 kind="several parents",
                 subject=group.dn,
                 attribute=attribute,
-                message=f"The group is a member of {above}; its team is below that one of them"
-                " that Swit has it below, else below the first. Leave it in one of them.",
+                message=f"The group is a member of {above}. Its team stays below the one of these"
+                " that it is below in Swit, or goes below the first. To choose one, remove the"
+                " group from the others.",
+            )
+        if group.in_itself:
+            yield Finding(
+                kind="ring",
+                subject=group.dn,
+                attribute=attribute,
+                message="The group is a member of itself. This membership is ignored. Remove it.",
             )
         if group.key in rings:
             round_about = "; ".join(groups[parent].dn for parent in rings[group.key])

@@ -13,6 +13,7 @@ from swit_provisioning.reconcile.links import Links
 from swit_provisioning.reconcile.plan import NEW_TEAM
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.references import reference_key
+from swit_provisioning.reconcile.rings import nearest_parents
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning.reconcile.text import clean_team_name, name_key
 
@@ -29,7 +30,10 @@ class Group:
     rank: int
     """Its place in directory order, among all groups in scope."""
     parents: tuple[str, ...]
-    """Keys of the groups in scope that could be its parent, in directory order."""
+    """Keys of the groups in scope that could be its parent, the preferred one first: those that
+    list it as a member, then those that only its `memberOf` names, each in directory order."""
+    in_itself: bool
+    """Whether it is a member of itself, which puts it below nothing."""
     place_unknown: bool
     """Whether all it says of its parents is something that can't be read: its team stays put."""
     reference: str
@@ -61,18 +65,29 @@ def read_groups(directory: DirectoryState, links: Links, policy: Policy) -> Grou
     excluded: list[Group] = []
     for row in _ordered(directory.groups):
         if is_out(row):
-            excluded.append(_group(row, (), 0, policy, place_unknown=False))
+            excluded.append(_group(row, (), 0, policy, in_itself=False, place_unknown=False))
         else:
             rows[row["key"]] = row
     rank = {key: place for place, key in enumerate(rows)}
     keys = column(directory.groups, "key")
     listed_by = _listed_by(links, keys)
-    in_scope = {}
+    listing: dict[str, list[str]] = {}
+    above: dict[str, list[str]] = {}
     for key, row in rows.items():
-        parents = row["parents"] or listed_by.get(key, ())
-        near = sorted({parent for parent in parents if parent in rank}, key=rank.__getitem__)
-        unknown = not near and not all(map(is_dn, parents))
-        in_scope[key] = _group(row, tuple(near), rank[key], policy, place_unknown=unknown)
+        listing[key] = listed_by.get(key, [])
+        named = [*listing[key], *(row["parents"] or ())]
+        above[key] = [parent for parent in dict.fromkeys(named) if parent in rank and parent != key]
+    in_scope = {}
+    for key, near in nearest_parents(above).items():
+        lists, names = set(listing[key]), rows[key]["parents"] or ()
+        in_scope[key] = _group(
+            rows[key],
+            tuple(sorted(near, key=lambda parent: (parent not in lists, rank[parent]))),
+            rank[key],
+            policy,
+            in_itself=key in lists or key in names,
+            place_unknown=not above[key] and not all(map(is_dn, names)),
+        )
     rank_of_row = np.array([*(rank.get(key, NONE) for key in keys), NONE], dtype=np.int64)
     return Groups(in_scope=in_scope, excluded=tuple(excluded), rank_of_row=rank_of_row)
 
@@ -116,6 +131,7 @@ def _group(
     rank: int,
     policy: Policy,
     *,
+    in_itself: bool,
     place_unknown: bool,
 ) -> Group:
     stable_id = None if row["directory_id"] == row["key"] else row["directory_id"]
@@ -129,6 +145,7 @@ def _group(
         names=tuple(sorted({clean_team_name(name) for name in row["names"] or ()} - {""})),
         rank=rank,
         parents=parents,
+        in_itself=in_itself,
         place_unknown=place_unknown,
         reference=reference,
         references=tuple(dict.fromkeys(reference_key(key) for key in keys)),

@@ -39,10 +39,12 @@ include {_SCHEMA}/core.schema
 include {_SCHEMA}/cosine.schema
 include {_SCHEMA}/nis.schema
 include {_SCHEMA}/inetorgperson.schema
+include {_SCHEMA}/dyngroup.schema
 {{schema}}
 modulepath {_MODULES}
 moduleload back_mdb
 moduleload memberof
+moduleload dynlist
 moduleload ppolicy
 pidfile {{folder}}/slapd.pid
 argsfile {{folder}}/slapd.args
@@ -74,6 +76,10 @@ memberof-member-ad member
 memberof-memberof-ad memberOf
 memberof-refint true
 overlay ppolicy
+"""
+_DYNAMIC_LISTS = """\
+overlay dynlist
+dynlist-attrset groupOfURLs memberURL member+memberOf@groupOfNames*
 """
 
 _ACCOUNTS = f"""\
@@ -129,6 +135,7 @@ class Slapd:
         ldif: str = "",
         schema: str = "",
         member_of: bool = True,
+        dynamic_lists: bool = False,
         default_limits: bool = False,
     ) -> None:
         """Make the database and fill it with three accounts and what `ldif` holds.
@@ -140,6 +147,7 @@ class Slapd:
                 the server runs.
             schema: attribute types beside the usual ones.
             member_of: whether the server keeps `memberOf` up to date.
+            dynamic_lists: whether the server computes `memberOf`, with every group above, instead.
             default_limits: whether 500 entries are the most that anyone gets, as where nobody has
                 thought of it; else there is no limit.
 
@@ -148,6 +156,7 @@ class Slapd:
         self.tls = tls
         self.port = self.tls_port = 0
         self._process: subprocess.Popen[bytes] | None = None
+        overlay = _MEMBER_OF if member_of else ""
         (folder / "database").mkdir()
         self._configuration = folder / "slapd.conf"
         self._configuration.write_text(
@@ -156,7 +165,7 @@ class Slapd:
                 tls=tls,
                 schema=schema,
                 sizelimit="" if default_limits else "sizelimit unlimited",
-                overlay=_MEMBER_OF if member_of else "",
+                overlay=_DYNAMIC_LISTS if dynamic_lists else overlay,
             )
         )
         entries = folder / "entries.ldif"

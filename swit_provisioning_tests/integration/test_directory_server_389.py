@@ -5,6 +5,9 @@ import pytest
 from swit_provisioning.directory.errors import DirectoryIncompleteError
 from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning.reconcile.dn import dn_key
+from swit_provisioning.reconcile.memory import Memory
+from swit_provisioning.reconcile.planner import reconcile
+from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.integration.directory_server_389 import (
     LIMITED,
@@ -12,6 +15,8 @@ from swit_provisioning_tests.integration.directory_server_389 import (
     dn,
     group,
 )
+from swit_provisioning_tests.reconcile.specification.organisation import Organisation
+from swit_provisioning_tests.reconcile.specification.states import swit_state
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +64,21 @@ def test_members_are_found_in_each_kind_of_group(state: DirectoryState) -> None:
     }
 
 
-def test_the_memberof_plugin_names_every_group_above(state: DirectoryState) -> None:
+def test_teams_are_nested_as_groups_are_though_memberof_names_every_group_above(
+    state: DirectoryState,
+) -> None:
     above = dict(zip(state.groups["dn"], state.groups["parents"], strict=True))
     assert set(above[group("Z-Leaf")]) == {dn_key(group("M-Mid")), dn_key(group("A-All"))}
-    assert list(above[group("M-Mid")]) == [dn_key(group("A-All"))]
+    plan = reconcile(state, swit_state(Organisation()), Policy(), Memory())
+    teams = [change for change in plan.changes if change.action == "team.create"]
+    assert {team.target: team.after["parent"] for team in teams} == {
+        "A-All": "Org",
+        "M-Mid": "A-All",
+        "Z-Leaf": "M-Mid",
+        "Posix": "Org",
+        "Unique": "Org",
+    }
+    assert plan.findings == ()
 
 
 def test_a_size_limit_is_met_by_smaller_pages_and_the_error_says_so(

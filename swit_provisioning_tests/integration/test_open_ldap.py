@@ -9,9 +9,14 @@ import pytest
 from swit_provisioning.directory.errors import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning.reconcile.dn import dn_key
+from swit_provisioning.reconcile.memory import Memory
+from swit_provisioning.reconcile.planner import reconcile
+from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.slapd import PASSWORD, SUFFIX, Slapd
+from swit_provisioning_tests.reconcile.specification.organisation import Organisation
+from swit_provisioning_tests.reconcile.specification.states import swit_state
 
 pytestmark = pytest.mark.needs("slapd")
 
@@ -84,3 +89,27 @@ def test_another_kind_than_the_servers_can_be_said(server: Slapd) -> None:
     assert len(LdapDirectory(replace(server.config(), kind="other")).read().users) == 3
     with pytest.raises(DirectoryIncompleteError, match="there is not one user"):
         LdapDirectory(replace(server.config(), kind="active_directory")).read()
+
+
+def test_teams_are_nested_as_groups_are_though_dynlist_names_every_group_above(
+    tmp_path: Path,
+) -> None:
+    """It also lists the members of nested groups as members of the groups above."""
+    leaf, mid, top = (f"cn={name},{SUFFIX}" for name in ("Z-Leaf", "M-Mid", "A-All"))
+    with Slapd(tmp_path, certificate(tmp_path), dynamic_lists=True) as server:
+        ann = {"cn": "Ann", "sn": "Ann", "mail": "ann@example.test"}
+        server.add(person("ann"), ["inetOrgPerson"], ann)
+        server.add_groups({leaf: [person("ann")], mid: [leaf], top: [mid]})
+        state = LdapDirectory(server.config()).read()
+    above = dict(zip(state.groups["dn"], state.groups["parents"], strict=True))
+    assert set(above[leaf]) == {dn_key(mid), dn_key(top)}
+    listed = state.memberships["member"][state.memberships["group"] == dn_key(top)]
+    assert set(listed) == {dn_key(mid), dn_key(leaf), person("ann")}
+    plan = reconcile(state, swit_state(Organisation()), Policy(), Memory())
+    teams = [change for change in plan.changes if change.action == "team.create"]
+    assert {team.target: team.after["parent"] for team in teams} == {
+        "A-All": "Org",
+        "M-Mid": "A-All",
+        "Z-Leaf": "M-Mid",
+    }
+    assert plan.findings == ()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from hypothesis import given
+from hypothesis import strategies as st
 
 from swit_provisioning.reconcile.findings import directory_findings, findings_frame, in_order
 from swit_provisioning.reconcile.frames import IDP_FINDINGS
@@ -10,7 +11,7 @@ from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Finding
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.rings import parents_in_rings
+from swit_provisioning.reconcile.rings import nearest_parents, parents_in_rings
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.reconcile.made_up import directories, organisations, policies
 from swit_provisioning_tests.reconcile.specification.directory import (
@@ -124,7 +125,7 @@ def test_a_finding_says_what_is_written_what_comes_of_it_and_who_else_is_meant()
         ("two groups with one name", "a", "is called as CN=c,DC=x, compared"),
         ("two groups with one name", "c", "is called as CN=a,DC=x, compared"),
         ("group name changed", "c", "The name 'C*' can't be a team's; it becomes 'C_'."),
-        ("several parents", "b", "is a member of CN=a,DC=x; CN=c,DC=x; its team"),
+        ("several parents", "b", "is a member of CN=a,DC=x; CN=c,DC=x. Its team"),
         ("ring", "a", "is a member of CN=b,DC=x, and that"),
         ("two groups with one id", "d", "Another group has the id one too"),
         ("two groups with one id", "e", "Another group has the id one too"),
@@ -189,13 +190,55 @@ def test_the_attribute_that_a_finding_names_itself_counts_and_some_are_about_non
     assert in_order([none, other], read().facts) == (other, none)
 
 
-def test_a_group_that_is_a_member_of_itself_is_a_ring_and_so_are_many_in_a_row() -> None:
+def test_a_member_of_itself_is_one_finding_and_its_team_goes_to_its_other_parent() -> None:
+    plan = reconcile(
+        read(group("a", "a", "b"), group("b", "b", parents=("b",))),
+        swit_state(Organisation()),
+        Policy(),
+        Memory(),
+    )
+    assert [(f.kind, f.subject, f.attribute) for f in plan.findings] == [
+        ("ring", "CN=a,DC=x", "member"),
+        ("ring", "CN=b,DC=x", "memberOf"),
+    ]
+    assert plan.findings[0].message.startswith("The group is a member of itself.")
+    (below,) = [change for change in plan.changes if change.target == "b"]
+    assert below.after["parent"] == "a"
+
+
+def test_each_parent_that_is_below_the_group_in_turn_is_in_a_ring_however_many_are_in_a_row() -> (
+    None
+):
     long = {f"g{n}": [f"g{(n + 1) % 5000}"] for n in range(5000)}
     assert len(parents_in_rings(long)) == 5000
     assert parents_in_rings({"a": ["a"], "b": ["a"], "c": []}) == {"a": ["a"]}
     two = {"a": ["b"], "b": ["a", "c"], "c": ["d"], "d": ["c"], "e": ["a"]}
     assert parents_in_rings(two) == {"a": ["b"], "b": ["a"], "c": ["d"], "d": ["c"]}
-    assert ("ring", "CN=a,DC=x", "member") in named(read(group("a", "a")))
+
+
+def test_parents_that_are_above_others_are_dropped_however_many_groups_are_in_a_row() -> None:
+    long = {f"g{n}": [f"g{above}" for above in range(max(0, n - 20), n)] for n in range(5000)}
+    nearest = nearest_parents(long)
+    assert nearest == {f"g{n}": (f"g{n - 1}",) if n else () for n in range(5000)}
+    ring = {"a": ["b"], "b": ["a"], "c": ["a", "b", "d"], "d": ["b"], "e": ["a", "b"]}
+    assert nearest_parents(ring) == {
+        "a": ("b",), "b": ("a",), "c": ("d",), "d": ("b",), "e": ("a", "b"),
+    }  # fmt: skip
+
+
+@given(st.lists(st.sets(st.integers(0, 7)), min_size=8, max_size=8))
+def test_a_server_that_also_names_the_groups_above_the_parents_changes_no_parent(
+    drawn: list[set[int]],
+) -> None:
+    above = [{p for p in parents if p < n} for n, parents in enumerate(drawn)]
+    every: list[set[int]] = []
+    for parents in above:
+        every.append(parents.union(*(every[parent] for parent in parents)))
+    plain, expanded = (
+        nearest_parents({str(n): sorted(map(str, parents)) for n, parents in enumerate(by)})
+        for by in (above, every)
+    )
+    assert plain == expanded
 
 
 def test_the_frame_holds_those_that_are_mended_in_the_directory() -> None:

@@ -106,6 +106,53 @@ def test_of_several_parents_the_first_in_directory_order_is_the_one() -> None:
     assert above["C"] == "B"
 
 
+def places(*groups: GroupEntry, policy: Policy | None = None) -> dict[str, str]:
+    """The name of each new team's parent."""
+    after = attempt(directory(*groups), organisation(), policy).after
+    return {t.name: after.teams[t.parent].name for t in after.teams.values() if t.parent}
+
+
+LEAF, MID = group(2, "Leaf"), group(1, "Mid")
+
+
+def test_a_parent_that_is_also_above_another_parent_is_no_parent() -> None:
+    """389 Directory Server's `memberOf` names every group above, in any order."""
+    leaf, mid = replace(LEAF, parents=(DN[0], DN[1])), replace(MID, parents=(DN[0],))
+    tree = group(0, "All", members=[mid]), replace(mid, members=(DN[2],)), leaf
+    assert places(*tree) == {"All": "Org", "Mid": "All", "Leaf": "Mid", "Unassigned": "Org"}
+    swit = organisation(*(team(f"T{n + 1}", ["All", "Mid", "Leaf"][n], of=n) for n in range(3)))
+    trial = attempt(directory(*tree), swit)
+    assert [f.kind for f in trial.plan.findings] == []
+    moved = {team.name: team.parent for team in trial.after.teams.values()}
+    assert (moved["Mid"], moved["Leaf"]) == ("T1", "T2")
+
+
+def test_a_parent_that_lists_the_group_goes_before_one_that_only_memberof_names() -> None:
+    leaf = replace(LEAF, parents=(DN[0],))
+    assert places(group(0, "All"), replace(MID, members=(DN[2],)), leaf)["Leaf"] == "Mid"
+
+
+def test_a_group_in_scope_that_lists_the_group_is_its_parent_beside_an_excluded_one() -> None:
+    leaf = replace(LEAF, parents=(DN[0],))
+    groups = group(0, "Out"), replace(MID, members=(DN[2],)), leaf
+    assert places(*groups, policy=Policy(teams_to_exclude=("Out",)))["Leaf"] == "Mid"
+
+
+def test_an_ancestor_stands_in_for_no_parent_that_has_no_team() -> None:
+    """What a server adds to `memberOf` moves no team."""
+    mid = replace(group(1, "", below=[0]), members=(DN[2],))
+    swit = organisation(team("T1", "House"), team("T2", "Leaf", of=2, below="T1"))
+    groups = group(0, "All"), mid, replace(LEAF, parents=(DN[0], DN[1]))
+    assert attempt(directory(*groups), swit).after.teams["T2"].parent == "T1"
+
+
+def test_of_parents_that_are_above_one_another_none_is_dropped() -> None:
+    ring = replace(MID, members=(DN[0], DN[2])), group(0, "All", members=[MID, LEAF]), LEAF
+    assert places(*ring)["Leaf"] == "Mid"
+    own = group(0, "All", members=[LEAF]), replace(MID, members=(DN[2],), parents=(DN[2],)), LEAF
+    assert places(*own)["Leaf"] == "All"
+
+
 @pytest.mark.parametrize(
     ("parents", "place"),
     [(("no DN",), "T1"), (("no DN", DN[3]), "T1"), ((DN[3],), "T0"), (("no DN", DN[2]), "T3")],

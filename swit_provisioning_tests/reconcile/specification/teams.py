@@ -223,13 +223,37 @@ class Teams:
         return {*self.team_of, *self.creates}
 
     def candidates(self, key: str) -> list[str]:
-        """Groups that could be above this one, in directory order."""
-        group = self.groups[key]
-        if group.parents:
-            above = {key_of(dn) for dn in group.parents}
-        else:
-            above = {k for k, g in self.groups.items() if key in {key_of(dn) for dn in g.members}}
-        return sorted(above & set(self.groups), key=self.position.__getitem__)
+        """Groups that could be above this one, the preferred first; none above another of them."""
+        above = self.above(key)
+        far = {
+            parent
+            for parent in above
+            for other in above
+            if parent in self.ancestors(other)
+            and other not in self.ancestors(parent)
+            and key not in self.ancestors(other)
+        }
+        listing = self.listing(key)
+        return sorted(above - far, key=lambda k: (k not in listing, self.position[k]))
+
+    def listing(self, key: str) -> set[str]:
+        """Groups in scope that list this one as a member."""
+        return {k for k, g in self.groups.items() if key in {key_of(dn) for dn in g.members}}
+
+    def above(self, key: str) -> set[str]:
+        """Groups in scope that list this one, or that its `memberOf` names; never itself."""
+        named = {key_of(dn) for dn in self.groups[key].parents or ()}
+        return (self.listing(key) | (named & set(self.groups))) - {key}
+
+    def ancestors(self, key: str) -> set[str]:
+        """All groups above one, itself among them only if it is below itself."""
+        found: set[str] = set()
+        todo = [key]
+        while todo:
+            new = self.above(todo.pop()) - found
+            found |= new
+            todo += new
+        return found
 
     def _parents(self) -> None:
         teams, group_of = self.organisation.teams, self.group_of
