@@ -1,9 +1,14 @@
-"""Who is at it: for the journal, for approvals, and for the next run that waits."""
+"""User and host that started a run."""
 
 import getpass
+import os
 import socket
 
 
 def who_am_i() -> str:
-    """The account and the machine."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    """`user@host`, or `uid 1234@host` where the account has no name, as in some containers."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"

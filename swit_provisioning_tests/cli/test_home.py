@@ -1,12 +1,16 @@
 """What rests in DAGSTER_HOME is for one account, and a person is told where it is not."""
 
+import os
+import pwd
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
 from swit_provisioning.resources.private_file import readable_by_others
+from swit_provisioning.resources.who import who_am_i
 
 
 @pytest.fixture
@@ -60,3 +64,15 @@ def test_a_person_is_warned_and_told_what_to_do(home: Path, command: str) -> Non
     said = CliRunner().invoke(main, [command]).stderr
     assert f"Warning: other accounts can read {home / 'frames'} (mode 0755)" in said
     assert f"chmod -R go= {home}" in said
+
+
+def test_an_account_without_a_name_can_start_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run under any number."""
+
+    def unknown(uid: int) -> NoReturn:
+        raise KeyError(uid)
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert who_am_i().startswith(f"uid {os.getuid()}@")
