@@ -1,4 +1,4 @@
-"""A team's additions and removals: one call each, halved down to who is refused."""
+"""A team's additions and removals: one call each, halved where it is refused or not answered."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -6,13 +6,20 @@ from typing import Final
 from swit_provisioning.apply.attempt import Attempt
 from swit_provisioning.apply.telling import emails_of, told
 from swit_provisioning.store.journal import Answer
-from swit_provisioning.swit.errors import SwitNotFoundError, SwitRejectedError
+from swit_provisioning.swit.errors import (
+    SwitNotFoundError,
+    SwitRejectedError,
+    SwitThrottledError,
+    SwitUnavailableError,
+)
 from swit_provisioning.swit.models import Team
+from swit_provisioning.swit.retries import ATTEMPTS
 
 Refused = dict[str, SwitRejectedError]
 """Swit's id of a user -> why Swit refused it."""
 
 _FORBIDDEN: Final = 403
+_LONGEST_WAIT_SECONDS: Final = 15.0
 
 
 def add_members(attempt: Attempt) -> Answer:
@@ -45,7 +52,12 @@ def remove_members(attempt: Attempt) -> Answer:
 
 
 class _Batch:
-    """One team's additions or removals on their way."""
+    """One team's additions or removals on their way.
+
+    A lost answer says nothing: Swit may have done all, a part or none of it. So the team is read
+    back, users who are done are counted, and the others are sent again in two halves, which
+    Swit is more likely to manage within `SWIT_TIMEOUT_SECONDS`.
+    """
 
     def __init__(
         self,
@@ -60,25 +72,25 @@ class _Batch:
         self._is_so = is_so
         self._team_id = attempt.swit_id(attempt.change.object_id)
         self._changed: list[str] = []
+        self._is_unsure = attempt.again
+        """Whether Swit may have done more than its answers say."""
+        self._is_read = False
+        """Whether the team was read since the last lost answer."""
+        self._lost = 0
+        """Answers lost one after the other, with nobody done in between."""
+        self._most_lost = 0
 
     def send(self, users: list[str]) -> Refused:
         """Send all; who is refused. The others are done.
 
         Raises:
             SwitRejectedError: it is not about single users: the team is gone, or we may not.
+            SwitUnavailableError: answers are lost, though the batch was halved down to one user.
 
         """
-        try:
-            self._call(users)
-        except SwitRejectedError as error:
-            team = self._look_up()
-            if team is None or error.status == _FORBIDDEN:
-                raise
-            waiting = [user for user in users if not self._is_so(team, user)]
-            if len(waiting) == len(users):
-                return self._one_by_one(users, error)
-            return self._try(waiting) if waiting else {}
-        return {}
+        # A batch can be halved so often until one user is left, and one user is tried four times.
+        self._most_lost = max(ATTEMPTS, len(users).bit_length())
+        return self._send_rest(users) if self._attempt.again else self._send_all(users)
 
     def answer(self, refused: Refused, *, message: str | None, left_out: tuple[str, ...]) -> Answer:
         """What came of it; memberships of leavers count as theirs, not against the limit."""
@@ -91,26 +103,64 @@ class _Batch:
             left_out=left_out,
         )
 
-    def _try(self, users: list[str]) -> Refused:
+    def _send_all(self, users: list[str]) -> Refused:
         try:
-            self._call(users)
+            self._attempt.call(self._send, self._team_id, users)
         except SwitRejectedError as error:
-            return self._one_by_one(users, error)
+            return self._after_refusal(users, error)
+        except SwitThrottledError:
+            raise  # Swit did nothing, and the client has waited as long as it does.
+        except SwitUnavailableError as error:
+            return self._after_lost_answer(users, error)
+        self._changed += users
         return {}
 
-    def _one_by_one(self, users: list[str], error: SwitRejectedError) -> Refused:
-        if len(users) == 1:
-            return {users[0]: error}
-        middle = len(users) // 2
-        return self._try(users[:middle]) | self._try(users[middle:])
+    def _send_rest(self, users: list[str]) -> Refused:
+        """Send an earlier try's batch: who is done by now was done by that."""
+        waiting = self._waiting(users)
+        if waiting is None:
+            waiting = users  # Swit says what is wrong
+        return self._send_all(waiting) if waiting else {}
 
-    def _call(self, users: list[str]) -> None:
-        self._attempt.call(self._send, self._team_id, users)
-        self._changed += users
+    def _after_refusal(self, users: list[str], error: SwitRejectedError) -> Refused:
+        if not self._is_read:
+            waiting = self._waiting(users)
+            if waiting is None or error.status == _FORBIDDEN:
+                raise error
+            if len(waiting) < len(users):
+                return self._send_all(waiting) if waiting else {}
+        return {users[0]: error} if len(users) == 1 else self._halves(users)
 
-    def _look_up(self) -> Team | None:
+    def _after_lost_answer(self, users: list[str], error: SwitUnavailableError) -> Refused:
+        self._lost, self._is_unsure = self._lost + 1, True
+        # Swit may still be at it: the longer it takes, the longer it gets.
+        self._attempt.wait(min(2.0 ** (self._lost - 1), _LONGEST_WAIT_SECONDS))
+        waiting = self._waiting(users)
+        if waiting is None:
+            raise error
+        self._is_read = False  # Swit may do the rest later, and refuse it when it is sent again.
+        if len(waiting) < len(users):
+            self._lost = 0
+        if self._lost >= self._most_lost:
+            raise error
+        return self._halves(waiting)
+
+    def _halves(self, users: list[str]) -> Refused:
+        middle = (len(users) + 1) // 2
+        parts = (users[:middle], users[middle:])
+        return {user: e for part in parts if part for user, e in self._send_all(part).items()}
+
+    def _waiting(self, users: list[str]) -> list[str] | None:
+        """The users for whom something is left to do; `None`: the team is gone."""
         teams = self._attempt.call(self._attempt.client.list_teams)
-        return next((team for team in teams if team.team_id == self._team_id), None)
+        self._is_read = True
+        team = next((team for team in teams if team.team_id == self._team_id), None)
+        if team is None:
+            return None
+        done = {user for user in users if self._is_so(team, user)}
+        if self._is_unsure:
+            self._changed += done
+        return [user for user in users if user not in done]
 
 
 def _is_in(team: Team, user: str) -> bool:

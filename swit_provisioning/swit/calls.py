@@ -1,6 +1,8 @@
 """Every call we make: its name, its path, and whether it may be sent twice. Paths stand only here.
 
-A creation may not: where its answer is lost, whoever asked looks up whether it was made.
+Creations and membership changes may not. If the answer to a creation is lost, the caller looks up
+whether the object was made. If the answer to a membership change is lost, the caller reads the
+team back: a batch that Swit does not manage in time fails the same way each time it is sent.
 """
 
 from dataclasses import dataclass
@@ -51,6 +53,6 @@ CREATE_TEAM = _write("team.create", repeatable=False)
 UPDATE_TEAM = _write("team.update")
 DELETE_TEAM = _write("team.delete")
 SORT_TEAMS = _write("team.sort")
-ADD_TEAM_USERS = _write("team.user.add")
-REMOVE_TEAM_USERS = _write("team.user.remove")
+ADD_TEAM_USERS = _write("team.user.add", repeatable=False)
+REMOVE_TEAM_USERS = _write("team.user.remove", repeatable=False)
 UPDATE_PRIMARY_TEAM = _write("team.user.primary.update")

@@ -38,8 +38,8 @@ class SwitClient:
     """Reads and writes one Swit organisation; may be shared by threads.
 
     Every method raises a `SwitError` by what to do about it. What Swit or the network fails is
-    sent again, except for the two creations: there the answer may be lost and the object made,
-    so whoever asked has to look before it asks again.
+    sent again, except for the two creations and the two membership changes: the answer may be
+    lost and the work done, so the caller has to look before it asks again.
     """
 
     def __init__(

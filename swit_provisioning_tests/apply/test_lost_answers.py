@@ -1,0 +1,143 @@
+"""Membership calls whose answer is lost or too slow: the team is read back before more is sent."""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import pytest
+
+from swit_provisioning.sandbox.faults import Fault, FaultKind
+from swit_provisioning.sandbox.rules import Behaviour
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.pace import FixedPace
+from swit_provisioning_tests.apply.changes import add_members, plan_of, remove_members
+from swit_provisioning_tests.apply.conftest import OneToken, Stage
+
+ADD, REMOVE, TEAMS = "team.user.add", "team.user.remove", "user.team.list"
+
+
+@pytest.fixture
+def hasty(stage: Stage) -> Iterator[Stage]:
+    """A client that waits 0.3 seconds for an answer."""
+    server = stage.server
+    never: Callable[[float], None] = lambda _: None  # noqa: E731 - shorter than a function
+    with SwitClient(
+        base_url=server.url,
+        scim_base_url=server.scim_url,
+        tokens=OneToken(server.issue_tokens()["access_token"]),
+        pace=FixedPace(100_000),
+        timeout_seconds=0.3,
+        sleep=never,
+    ) as client:
+        stage.client = client
+        yield stage
+    stage.organisation.behaviour = Behaviour()
+
+
+def people(stage: Stage, count: int) -> list[str]:
+    return [stage.organisation.add_user(f"u{number}@example.com") for number in range(count)]
+
+
+def sizes(stage: Stage, call: str = ADD) -> list[int]:
+    """How many users each call named."""
+    return [len(entry.arguments["user_ids"]) for entry in stage.server.log.of(call)]
+
+
+@pytest.mark.parametrize("kind", ["drop", "cut", "garbage"])
+def test_a_lost_answer_to_a_change_that_was_made_costs_one_read(
+    stage: Stage, kind: FaultKind
+) -> None:
+    users = people(stage, 9)
+    joined, left = stage.organisation.add_team("In"), stage.organisation.add_team("Out")
+    stage.organisation.memberships.add(left, users)
+    for call in (ADD, REMOVE):
+        stage.server.faults.add(Fault(kind=kind, call=call, after_work=True))
+    plan = plan_of(add_members(joined, *users), remove_members(left, *users))
+    outcomes = stage.apply(plan)
+    assert [(outcome.outcome, outcome.calls) for outcome in outcomes] == [("applied", 2)] * 2
+    assert stage.asked() == [ADD, TEAMS, REMOVE, TEAMS]
+    assert (len(stage.team("In").users), len(stage.team("Out").users)) == (9, 0)
+    start = stage.store.journal.rows()[0].at
+    counted = {"membership.add": 9, "membership.remove": 9}
+    assert stage.store.journal.unapproved_since(start) == counted
+
+
+def test_a_batch_that_swit_is_too_slow_for_is_halved_until_it_is_quick_enough(
+    hasty: Stage,
+) -> None:
+    """Swit takes longer than the timeout for more than 50 users, and does nothing of it."""
+    users, team = people(hasty, 200), hasty.organisation.add_team("Big")
+    hasty.server.faults.add(
+        Fault(
+            kind="slow",
+            call=ADD,
+            times=None,
+            seconds=5,
+            where=lambda sent: len(sent["user_ids"]) > 50,
+        )
+    )
+    assert hasty.kinds(plan_of(add_members(team, *users))) == ["applied"]
+    hasty.server.faults.clear()
+    assert sizes(hasty) == [200, 100, 50, 50, 100, 50, 50]
+    assert hasty.asked(TEAMS) == [TEAMS] * 3
+    assert len(hasty.team("Big").users) == 200
+
+
+@pytest.mark.parametrize("repeated", ["accepted", "refused"])
+def test_users_whom_swit_has_managed_are_not_sent_again(
+    hasty: Stage, repeated: Literal["accepted", "refused"]
+) -> None:
+    """Swit works on after the client has hung up: 30 of 40 are done when the team is read."""
+    org = hasty.organisation
+    org.behaviour = Behaviour(repeated_membership=repeated)
+    users, team = people(hasty, 40), org.add_team("Big")
+    hasty.server.faults.add(
+        Fault(kind="drop", call=ADD),
+        Fault(kind="meanwhile", call=TEAMS, act=lambda: org.memberships.add(team, users[:30])),
+        Fault(kind="meanwhile", call=ADD, act=lambda: org.memberships.add(team, users[30:35])),
+    )
+    [outcome] = hasty.apply(plan_of(add_members(team, *users)))
+    assert outcome.outcome == "applied"
+    assert sizes(hasty) == [40, 5, 5]
+    assert len(hasty.asked(TEAMS)) == 1 + (repeated == "refused")
+    assert len(hasty.team("Big").users) == 40
+
+
+@pytest.mark.parametrize(("count", "sent"), [(1, 4), (40, 6)])
+def test_answers_that_are_always_lost_fail_the_change_after_a_few_calls(
+    stage: Stage, count: int, sent: int
+) -> None:
+    users, team = people(stage, count), stage.organisation.add_team("Big")
+    stage.server.faults.add(Fault(kind="status", status=502, call=ADD, times=None))
+    [outcome] = stage.apply(plan_of(add_members(team, *users)))
+    stage.server.faults.clear()
+    assert (outcome.outcome, outcome.http_status) == ("failed", 502)
+    assert len(stage.asked(ADD)) == len(stage.asked(TEAMS)) == sent
+    assert stage.waits == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0][:sent]
+
+
+def test_a_change_that_an_earlier_run_may_have_sent_is_read_back_first(stage: Stage) -> None:
+    users, team = people(stage, 4), stage.organisation.add_team("Big")
+    plan = plan_of(add_members(team, *users))
+    stage.server.faults.add(Fault(kind="status", status=502, call=ADD, times=None))
+    stage.apply(plan)
+    stage.server.faults.clear()
+    stage.organisation.memberships.add(team, users[:3])
+    stage.server.log.clear()
+    assert stage.kinds(plan) == ["applied"]
+    assert stage.asked() == [TEAMS, ADD]
+    assert sizes(stage) == [1]
+
+
+def test_a_team_that_is_gone_when_it_is_read_back_fails_the_change(stage: Stage) -> None:
+    users, team = people(stage, 4), stage.organisation.add_team("Big")
+
+    def delete() -> None:
+        stage.organisation.teams.delete(team)
+
+    stage.server.faults.add(
+        Fault(kind="drop", call=ADD), Fault(kind="meanwhile", call=TEAMS, act=delete)
+    )
+    plan = plan_of(add_members(team, *users))
+    assert stage.kinds(plan) == ["failed"]
+    [outcome] = stage.apply(plan)
+    assert (outcome.outcome, outcome.http_status) == ("rejected", 404)
