@@ -24,6 +24,7 @@ from swit_provisioning.reconcile.state import (
     SwitState,
 )
 from swit_provisioning.reconcile.sticking import repeats_after
+from swit_provisioning.reconcile.words import counts_in_words
 from swit_provisioning.report.page import plan_page
 from swit_provisioning.report.people import without_people
 from swit_provisioning.report.summary import summary
@@ -195,6 +196,8 @@ def _plan_output(
         metadata={
             "plan_id": plan.plan_id,
             "summary": summary(plan.changes),
+            "users in the directory": counts_in_words(plan.bases.read["users"]),
+            "groups in the directory": counts_in_words(plan.bases.read["groups"]),
             "page": page,
             "page, elsewhere": dg.MetadataValue.md(
                 f"`swit-provisioning show {plan.plan_id} --html plan.html`"

@@ -1,6 +1,7 @@
 """`check`: read both sides, say what is there and what would be left alone. Writes nothing."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -13,11 +14,14 @@ from swit_provisioning.cli.home import warn_of_open_files
 from swit_provisioning.cli.messages import say_webhooks, sent_message
 from swit_provisioning.cli.tables import findings_table, guards_table, header, team_tree
 from swit_provisioning.directory.errors import DirectoryError
+from swit_provisioning.directory.notes import listed
+from swit_provisioning.reconcile.bases import directory_counts
 from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.findings import directory_findings
 from swit_provisioning.reconcile.plan import Finding, Plan, TeamBefore
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.state import DirectoryState, SwitState
+from swit_provisioning.reconcile.words import counts_in_words
 from swit_provisioning.report.plain import for_a_terminal
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.team_tree import tree_of
@@ -61,16 +65,17 @@ def check_both_sides(
             organization=swit.facts.organization_name if swit else "not read",
             directory=directory.facts.title if directory else "not read",
         )
+        policy = settings.policy()
         if directory:
-            _say_directory(console, directory)
+            _say_directory(console, directory, directory_counts(directory, policy))
         if swit:
             _say_swit(console, swit)
         if directory and swit:
-            plan = reconcile(directory, swit, settings.policy(), store.memory())
+            plan = reconcile(directory, swit, policy, store.memory())
             _say_plan(console, plan, swit, settings, store)
             findings = plan.findings
         elif directory:
-            findings = directory_findings(directory, settings.policy())
+            findings = directory_findings(directory, policy)
             _say_findings(console, findings)
         if store.tokens.rest_in_clear():
             console.print(f"Warning: {_IN_CLEAR}", style="yellow", markup=False, soft_wrap=True)
@@ -104,13 +109,26 @@ def _swit(settings: Settings, store: Store) -> tuple[SwitState | None, Exception
         return None, error
 
 
-def _say_directory(console: Console, directory: DirectoryState) -> None:
-    for base in directory.facts.bases:
-        console.print(
-            f"Directory {for_a_terminal(base.base)}: {base.users} users, {base.groups} groups",
-            markup=False,
-        )
-    for warning in directory.facts.warnings:
+def _say_directory(
+    console: Console, directory: DirectoryState, read: Mapping[str, Mapping[str, int]]
+) -> None:
+    facts = directory.facts
+    lines = [
+        f"Users: {counts_in_words(read['users'])}",
+        f"Groups: {counts_in_words(read['groups'])}",
+    ]
+    if len(facts.bases) > 1:
+        users, groups = (Counter(column(f, "base")) for f in (directory.users, directory.groups))
+        lines += [
+            f"  {base}: {users[base]} users and {groups[base]} groups read"
+            for base in (one.base for one in facts.bases)
+        ]
+    if others := facts.left_out.get("other entries"):
+        kinds = listed(f"{count} {kind}" for kind, count in others.items())
+        lines.append(f"Other entries: {sum(others.values())} not read ({kinds})")
+    for line in lines:
+        console.print(for_a_terminal(line), markup=False, highlight=False)
+    for warning in facts.warnings:
         console.print(f"Warning: {for_a_terminal(warning)}", style="yellow", markup=False)
 
 

@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from swit_provisioning.reconcile.columns import Accounts, Entries, column, index_of, places
+from swit_provisioning.reconcile.columns import (
+    Accounts,
+    Entries,
+    column,
+    index_of,
+    places,
+    read_entries,
+)
+from swit_provisioning.reconcile.groups import Groups, read_groups
+from swit_provisioning.reconcile.links import read_links
 from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.people import People, excludes, is_protected, role_name
 from swit_provisioning.reconcile.plan import Bases
@@ -18,15 +27,24 @@ from swit_provisioning.reconcile.text import address_key, clean_name
 _ADMINS = (10, 20)
 
 
-def count_reads(directory: DirectoryState, swit: SwitState, entries: Entries) -> Bases:
+def count_reads(
+    directory: DirectoryState, swit: SwitState, entries: Entries, groups: Groups, policy: Policy
+) -> Bases:
     """What can be counted of any read, complete or not."""
     return Bases(
+        read=_read(directory, entries, groups, policy),
         users=len(swit.users),
         teams=len(swit.teams),
         memberships=len(swit.memberships),
         directory=_directory(directory, entries),
         swit=_completeness(swit),
     )
+
+
+def directory_counts(directory: DirectoryState, policy: Policy) -> dict[str, dict[str, int]]:
+    """How many users and groups were read, by whether they are usable: `Bases.read`."""
+    groups = read_groups(directory, read_links(directory), policy)
+    return _read(directory, read_entries(directory.users), groups, policy)
 
 
 def is_complete(bases: Bases) -> bool:
@@ -115,6 +133,35 @@ def _directory(directory: DirectoryState, entries: Entries) -> dict[str, dict[st
     groups = Counter(base for base, names in named if any(map(clean_name, names or ())))
     bases = sorted(read.base for read in directory.facts.bases)
     return {base: {"users": users[base], "groups": groups[base]} for base in bases}
+
+
+def _read(
+    directory: DirectoryState, entries: Entries, groups: Groups, policy: Policy
+) -> dict[str, dict[str, int]]:
+    is_out = excludes(policy)
+    excluded = (
+        sum(bool(own) and all(map(is_out, own)) for own in entries.addresses)
+        if policy.users_to_exclude
+        else 0
+    )
+    without_address = sum(not own for own in entries.addresses)
+    without_name = sum(not group.names for group in groups.in_scope.values())
+    left_out = directory.facts.left_out
+    return {
+        "users": {
+            "usable": len(entries) - excluded - without_address,
+            "disabled": len(directory.users) - len(entries),
+            "excluded": excluded,
+            "without an address": without_address,
+            **dict(sorted(left_out.get("users", {}).items())),
+        },
+        "groups": {
+            "usable": len(groups.in_scope) - without_name,
+            "excluded": len(groups.excluded),
+            "without a name": without_name,
+            **dict(sorted(left_out.get("groups", {}).items())),
+        },
+    }
 
 
 def _completeness(swit: SwitState) -> dict[str, Any]:

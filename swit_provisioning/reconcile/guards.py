@@ -10,6 +10,7 @@ from swit_provisioning.reconcile.limits import Limit, Limits
 from swit_provisioning.reconcile.plan import Change, Plan
 from swit_provisioning.reconcile.policy import Action
 from swit_provisioning.reconcile.text import REMOVED
+from swit_provisioning.reconcile.words import counts_in_words
 
 __all__ = ["GUARDS", "NEVER_LIFTED", "GuardName", "Limit", "Limits", "Verdict", "judge"]
 
@@ -210,6 +211,11 @@ def _sentence(words: str) -> str:
 
 
 def _directory_read(plan: Plan) -> str:
+    if read := plan.bases.read:
+        return (
+            f"every base was read. Users: {counts_in_words(read['users'])}. Groups:"
+            f" {counts_in_words(read['groups'])}"
+        )
     bases = plan.bases.directory.values()
     users, groups = (sum(base.get(what, 0) for base in bases) for what in ("users", "groups"))
     return f"every base was read: {users} usable users and {groups} groups in all"

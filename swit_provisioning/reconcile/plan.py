@@ -164,6 +164,9 @@ class Bases:
     """User id -> why the account is never deactivated or removed, in the directory or not."""
     directory: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Search base -> usable `users` and `groups` in this read."""
+    read: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """`users` and `groups` -> `usable`, `disabled`... -> how many of those that were read; plans of
+    earlier versions do not have it."""
     swit: Mapping[str, Any] = field(default_factory=dict)
     """`total_rows`, `distinct_users`, `roots`, `orphans` (teams whose parent isn't there),
     `authorised_user` (present), `authorised_active`, `authorised_admin`."""
@@ -181,6 +184,7 @@ class Bases:
             "protected": dict(self.protected),
             "never_deactivated": dict(self.never_deactivated),
             "directory": {k: dict(v) for k, v in self.directory.items()},
+            "read": {k: dict(v) for k, v in self.read.items()},
             "swit": dict(self.swit),
         }
 

@@ -37,7 +37,7 @@ def reconcile(directory: DirectoryState, swit: SwitState, policy: Policy, memory
     A read that can't be complete plans nothing; the guards then say why.
     """
     read = Read.of(directory, swit, policy)
-    bases = counted.count_reads(directory, swit, read.entries)
+    bases = counted.count_reads(directory, swit, read.entries, read.scope, policy)
     plan = Plan(
         changes=(),
         bases=bases,

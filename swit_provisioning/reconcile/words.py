@@ -1,4 +1,4 @@
-"""A change in a few words, the same in the terminal and in the UI."""
+"""Changes and counts in a few words, the same in the terminal and in the UI."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -34,6 +34,12 @@ def named_in(action: Action, before: Mapping[str, Any], after: Mapping[str, Any]
     values = {"membership.add": after, "membership.remove": before}.get(action, {})
     emails: Sequence[str] = values.get("emails", ())
     return emails
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """`300 read: 297 usable, 2 disabled, 1 without an address`: the parts add up to the first."""
+    parts = (f"{count} {what}" for what, count in counts.items() if count or what == "usable")
+    return f"{sum(counts.values())} read: {', '.join(parts)}"
 
 
 def _members(number: int) -> str:

@@ -143,12 +143,59 @@ def test_an_export_is_checked_with_no_server_at_all(
     result = CliRunner().invoke(main, ["check", "--csv", str(found)], catch_exceptions=False)
     assert result.exit_code == 2
     assert "SWIT_CLIENT_ID" in result.output
-    assert "Directory export.ldif: 2 users, 1 groups" in result.output
+    assert (
+        "Users: 2 read: 1 usable, 1 without an address\nGroups: 1 read: 1 usable" in result.output
+    )
     assert [(row["kind"], row["dn"], row["attribute"]) for row in rows(found)] == [
         ("name changed", "cn=bob,dc=x", "displayName, cn"),
         ("unknown member", "cn=staff,dc=x", "member"),
         ("unusable address", "cn=bob,dc=x", "mail"),
     ]
+
+
+def test_check_counts_all_entries_of_an_export_and_why_some_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The settings for a server choose the entries of a file, too."""
+    export = tmp_path / "export.ldif"
+    people = [
+        f"dn: uid=p{n},ou={unit},dc=x\nobjectClass: inetOrgPerson\ncn: P{n}\n{more}"
+        for n, (unit, more) in enumerate(
+            [
+                ("staff", "mail: a@x.example\n"),
+                ("staff", "mail: b@x.example\nemployeeType: external\n"),
+                ("staff", "mail: c@x.example\nnsAccountLock: true\n"),
+                ("staff", "mail: d@vendor.example\n"),
+                ("guests", "mail: e@x.example\n"),
+                ("staff", ""),
+            ]
+        )
+    ]
+    groups = [
+        "dn: cn=all,ou=teams,dc=x\nobjectClass: groupOfNames\nmember: uid=p0,ou=staff,dc=x\n",
+        "dn: cn=out,ou=teams,dc=x\nobjectClass: groupOfNames\ncn: out\n",
+        "dn: ou=staff,dc=x\nobjectClass: organizationalUnit\n",
+    ]
+    export.write_text("\n".join([*people, *groups]), encoding="utf-8")
+    for name, value in {
+        "IDP_FILE": str(export),
+        "DAGSTER_HOME": str(tmp_path / "home"),
+        "LDAP_SEARCH_BASE": "DC=x",
+        "LDAP_USER_OUS": "staff",
+        "LDAP_GROUP_OUS": "teams",
+        "LDAP_USER_FILTER": "(!(employeeType=external))",
+        "USERS_TO_EXCLUDE": "*@vendor.example",
+        "TEAMS_TO_EXCLUDE": "out",
+    }.items():
+        monkeypatch.setenv(name, value)
+    output = " ".join(CliRunner().invoke(main, ["check"], catch_exceptions=False).output.split())
+    assert (
+        "Users: 6 read: 1 usable, 1 disabled, 1 excluded, 1 without an address,"
+        " 1 not matching LDAP_USER_FILTER, 1 outside LDAP_USER_OUS"
+        " Groups: 2 read: 1 usable, 1 excluded"
+        " ou=staff,dc=x: 4 users and 0 groups read ou=teams,dc=x: 0 users and 2 groups read"
+        " Other entries: 1 not read (1 organizationalUnit)"
+    ) in output
 
 
 def test_a_file_that_can_not_be_written_is_said_before_anything_is_read(

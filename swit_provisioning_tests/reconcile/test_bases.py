@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from swit_provisioning.reconcile.guards import judge
+from swit_provisioning.reconcile.limits import Limits
 from swit_provisioning.reconcile.memory import Memory
-from swit_provisioning.reconcile.plan import Binding
+from swit_provisioning.reconcile.plan import Bases, Binding
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning_tests.reconcile.by_hand import (
     ANN,
@@ -116,6 +118,30 @@ def test_what_was_read_of_each_base_is_counted_with_the_plan_and_without_one() -
     assert plan.bases.directory == {"file": {"users": 0, "groups": 1}}
     assert plan.bases.swit["distinct_users"] == plan.bases.swit["total_rows"] == 2
     assert plan.policy == KEEP.document()
+
+
+def test_counts_of_what_was_read_add_up_and_guards_say_them() -> None:
+    people = [
+        ANN,
+        person(1),
+        person(2, "bob at x"),
+        person(3, "off@x", enabled=False),
+        replace(person(0, "out@x"), dn="CN=out,DC=x"),
+    ]
+    read = directory(group(0, "A"), group(1, " "), group(2, "Out"), users=people)
+    plan = plan_of(
+        read, organisation(), Policy(users_to_exclude=("out@*",), teams_to_exclude=("Out",))
+    )
+    assert plan.bases.read == {
+        "users": {"usable": 1, "disabled": 1, "excluded": 1, "without an address": 2},
+        "groups": {"usable": 1, "excluded": 1, "without a name": 1},
+    }
+    assert Bases(**plan.bases.document()) == plan.bases
+    verdict, *_ = judge(plan, Limits(), last_read={}, recent={}, approval=None)
+    assert verdict.message == (
+        "Every base was read. Users: 5 read: 1 usable, 1 disabled, 1 excluded, 2 without an"
+        " address. Groups: 3 read: 1 usable, 1 excluded, 1 without a name."
+    )
 
 
 def test_an_excluded_user_is_no_reason_to_spare_the_others() -> None:
