@@ -37,7 +37,7 @@ test: $(READY) system ## all but the long tests; names the ones it left out for 
 	$(PYTEST)
 
 test-long: $(READY) system ## properties with 1,000 examples, 200 nights, a kill at every call, large data
-	$(PYTEST) --tier=long
+	$(PYTEST) --tier=long --timeout=3600
 
 test-sample: $(READY) system ## a sample of the long tests: 20 nights, a kill at every tenth call
 	$(PYTEST) --tier=sample

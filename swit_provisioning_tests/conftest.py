@@ -38,7 +38,11 @@ _IN_ONE_PROCESS = {
 }
 """Folders and files -> what their tests share and is dear to start."""
 
-_SHARE_NOTHING = ("/reconcile/test_specification.py", "/reliability/test_kills.py")
+_SHARE_NOTHING = (
+    "/reconcile/test_specification.py",
+    "/reconcile/test_purity.py",
+    "/reliability/test_kills.py",
+)
 """Files of long tests that share nothing: each can run in another process."""
 
 

@@ -15,6 +15,7 @@ from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.cli.conftest import Desk
 from swit_provisioning_tests.cli.terminal import Terminal
 
+pytestmark = pytest.mark.slow
 _SECONDS = 120
 _OPENS = """
 import pathlib, sys, urllib.request

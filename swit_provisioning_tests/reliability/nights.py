@@ -24,8 +24,8 @@ _OTHERS: Final = frozenset({"admin@sandbox.example", "boss@example.org", "guest@
 _FAULTS: Final[tuple[FaultKind, ...]] = ("status", "drop", "cut", "html", "garbage", "truncated")
 _STATUSES: Final = (429, 500, 502, 503)
 _CALLS_OF_A_NIGHT: Final = 13
-_KILLED_EVERY: Final = 8
-_DISTURBED_EVERY: Final = 5
+_KILLED: Final = 0.12
+_DISTURBED: Final = 0.2
 
 Kind = Literal["quiet", "disturbed", "killed", "half read"]
 
@@ -108,9 +108,10 @@ class Nights:
         half_read_every = self._number // 5
         if number % half_read_every == half_read_every - 1:
             return "half read"
-        if number % _KILLED_EVERY == _KILLED_EVERY // 2:
-            return "killed"
-        return "disturbed" if number % _DISTURBED_EVERY == 1 else "quiet"
+        chance = self._random.random()
+        if number == 0 or chance > _KILLED + _DISTURBED:
+            return "quiet"
+        return "killed" if chance < _KILLED else "disturbed"
 
     def _run(self, kind: Kind) -> tuple[int, int, str]:
         if kind == "disturbed":

@@ -58,7 +58,7 @@ def test_runs_were_killed(passed: list[Night]) -> None:
     """So that the rest proves something."""
     codes = Counter(night.code for night in passed if night.kind == "killed")
     assert codes.keys() <= {_KILLED, 0}, codes
-    assert codes[_KILLED] >= len(passed) / 20
+    assert codes[_KILLED] >= len(passed) / 20, codes
 
 
 def test_neither_files_nor_memory_grow_once_there_is_something_to_prune(
