@@ -18,7 +18,8 @@ from swit_provisioning_tests.browser.people_file import PeopleFile
 from swit_provisioning_tests.browser.pictures import Pictures
 
 # A limit, not a wait: the machine may have much else to do.
-expect.set_options(timeout=60_000)
+_LIMIT_MILLISECONDS = 60_000
+expect.set_options(timeout=_LIMIT_MILLISECONDS)
 _WITHOUT_ACCOUNT = 2
 _FAILED = pytest.StashKey[bool]()
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -131,6 +132,7 @@ def page(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> It
     context = browser.new_context(
         viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="UTC"
     )
+    context.set_default_timeout(_LIMIT_MILLISECONDS)
     opened = context.new_page()
     yield opened
     if request.node.stash.get(_FAILED, False):
