@@ -7,7 +7,7 @@ import requests
 
 from swit_provisioning.sandbox.server import SandboxServer
 
-TIMEOUT_SECONDS = 10
+TIMEOUT_SECONDS = 60
 USER_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
 
 

@@ -199,9 +199,9 @@ def test_alone_it_runs_until_it_is_interrupted() -> None:
         retries = requests.adapters.Retry(connect=12, backoff_factor=0.05, backoff_max=1)
         session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retries))
         with session:
-            assert session.get(f"http://127.0.0.1:{port}/state", timeout=10).status_code == 200
+            assert session.get(f"http://127.0.0.1:{port}/state", timeout=60).status_code == 200
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, b"ended\n", b"")
     assert SANDBOX_PORT == 5600
 
