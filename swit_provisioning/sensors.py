@@ -53,13 +53,17 @@ def _told(status: dg.DagsterRunStatus, name: str, says: str) -> dg.RunStatusSens
 
 
 told_successes = _told(
-    dg.DagsterRunStatus.SUCCESS, "told_successes", "Tell the webhooks of runs that went well."
+    dg.DagsterRunStatus.SUCCESS,
+    "told_successes",
+    "Tell the webhooks of runs that went well.",
 )
 told_failures = _told(
     dg.DagsterRunStatus.FAILURE, "told_failures", "Tell the webhooks of runs that failed."
 )
 told_cancellations = _told(
-    dg.DagsterRunStatus.CANCELED, "told_cancellations", "Tell the webhooks of runs that were ended."
+    dg.DagsterRunStatus.CANCELED,
+    "told_cancellations",
+    "Tell the webhooks of runs that were canceled or blocked.",
 )
 
 

@@ -32,6 +32,7 @@ from swit_provisioning.assets.evidence import (
 )
 from swit_provisioning.assets.gate import conclude
 from swit_provisioning.assets.guarding import (
+    BlockedError,
     refuse_after_a_restore,
     refuse_forbidden,
     refuse_forgotten,
@@ -114,8 +115,11 @@ def _applier(
         message = "No plan was accepted for this run. Launch the job `sync`, or `apply`."
         raise dg.Failure(message, metadata={"status": "failed"}, allow_retries=False)
     refuse_forgotten(stored)
-    refuse_after_a_restore(context.run, stored, settings, store)
-    refuse_forbidden(context.run, acceptance.plan_hash, settings, store)
+    try:
+        refuse_after_a_restore(context.run, stored, settings, store)
+        refuse_forbidden(context.run, acceptance.plan_hash, settings, store)
+    except BlockedError as error:
+        raise error.as_failure() from error
     try:
         lease = writer.lease()
     except LeaseHeldError as error:

@@ -1,4 +1,4 @@
-"""The gate: which plan this run may send. It raises, because a failed check alone stops nobody."""
+"""The gate: which plan this run may send. A plan that a guard stops is not accepted."""
 
 from collections.abc import Collection, Iterator
 from typing import Final
@@ -24,8 +24,11 @@ from swit_provisioning.assets.evidence import (
     refuse_old,
 )
 from swit_provisioning.assets.guarding import (
+    BlockedError,
+    block,
     check_result,
     guard_specs,
+    judged,
     refuse_after_a_restore,
     refuse_env_references,
     refuse_forbidden,
@@ -93,8 +96,14 @@ def accepted_plan(
     root = root_run_id(context.run)
     stored = _stored_plan(store, config, root)
     plan = stored.plan
-    refuse_after_a_restore(context.run, stored, settings, store)
-    refuse_forbidden(context.run, plan.plan_hash, settings, store)
+    try:
+        refuse_after_a_restore(context.run, stored, settings, store)
+        refuse_forbidden(context.run, plan.plan_hash, settings, store)
+    except BlockedError as error:
+        verdicts = judged(plan, settings, store)
+        yield from (check_result(verdict, "accepted_plan", settings) for verdict in verdicts)
+        block(context, settings, str(error))
+        return
     lease = _take_lease(writer, settings)
     # What broke half way goes on under its first name: the journal knows what is done.
     begun = store.acceptances.unfinished(plan.plan_hash)
@@ -117,10 +126,9 @@ def accepted_plan(
     yield from (check_result(verdict, "accepted_plan", settings) for verdict in verdicts)
     stopped = [verdict.message for verdict in verdicts if verdict.stops]
     if stopped:
-        message = "Nothing was written. " + " ".join(stopped)
-        raise dg.Failure(
-            told(settings, message), metadata={"status": "blocked"}, allow_retries=False
-        )
+        # No plan is accepted and nothing is yielded, so every step that sends is skipped.
+        block(context, settings, *stopped)
+        return
     lifted = any(verdict.lifted for verdict in verdicts)
     approval = judge.approval_of(plan) if lifted else None
     if approval is not None:

@@ -10,6 +10,7 @@ from swit_provisioning.reconcile.guards import GUARDS, GuardName, Verdict
 from swit_provisioning.reconcile.plan import Plan, PlanHash
 from swit_provisioning.resources.approving import approver
 from swit_provisioning.resources.code_location import (
+    BLOCKED_TAG,
     RETRY_TAG,
     SCHEDULE_TAG,
     WRITING_JOBS,
@@ -31,17 +32,37 @@ GUARD_SAYS: Final[Mapping[GuardName, str]] = {
 }
 
 
+_Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
+
+
 def guard_specs(asset: str) -> list[dg.AssetCheckSpec]:
-    """The guards as blocking checks of one asset."""
-    return [
-        dg.AssetCheckSpec(name, asset=asset, blocking=True, description=GUARD_SAYS[name])
-        for name in GUARDS
-    ]
+    """The guards as checks of one asset.
+
+    They do not block in Dagster's sense: a blocking check that fails also fails the run, and then
+    the UI shows every asset and check after it as failed, with a stack trace. The gate blocks: it
+    accepts no plan, so the steps that send are skipped.
+    """
+    return [dg.AssetCheckSpec(name, asset=asset, description=GUARD_SAYS[name]) for name in GUARDS]
 
 
 def root_run_id(run: dg.DagsterRun) -> str:
     """The first run of a chain of re-executions: plans and journal belong to it."""
     return run.root_run_id or run.run_id
+
+
+class BlockedError(Exception):
+    """A person keeps this plan, or this run, from being sent; the message says who and why."""
+
+    def as_failure(self) -> dg.Failure:
+        """What a step that sends fails with; the gate blocks the run instead."""
+        message = f"Nothing more was written. {self}"
+        return dg.Failure(message, metadata={"status": "blocked"}, allow_retries=False)
+
+
+def block(context: _Context, settings: Settings, *reasons: str) -> None:
+    """Let the run end as blocked, before it writes anything; the reasons come first."""
+    why = told(settings, f"{' '.join(reasons)} Nothing was written to Swit.")
+    context.instance.add_run_tags(context.run.run_id, {BLOCKED_TAG: why})
 
 
 def judged(plan: Plan, settings: Settings, store: Store) -> tuple[Verdict, ...]:
@@ -72,11 +93,11 @@ def refuse_forbidden(
     """Refuse a plan that a person has rejected, and a scheduled run while runs are paused."""
     rejection = store.rejections.of(plan_hash)
     if rejection is not None:
-        raise _blocked(told(settings, rejection.sentence))
+        raise BlockedError(told(settings, rejection.sentence))
     pause = store.pauses.now() if SCHEDULE_TAG in run.tags else None
     if pause is not None:
         why = f"Scheduled runs are {pause.sentence}. To go on: swit-provisioning resume"
-        raise _blocked(told(settings, why))
+        raise BlockedError(told(settings, why))
 
 
 def refuse_forgotten(stored: StoredPlan) -> None:
@@ -99,7 +120,7 @@ def refuse_after_a_restore(
             if restored.planned_by
             else "Make one: swit-provisioning plan"
         )
-        raise _blocked(
+        raise BlockedError(
             told(
                 settings,
                 f"{restored.sentence}, so the first run after that only plans, and no approval of"
@@ -112,11 +133,6 @@ def refuse_after_a_restore(
             " from a backup. Make a new one: swit-provisioning plan"
         )
         raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
-
-
-def _blocked(why: str) -> dg.Failure:
-    message = f"Nothing more was written. {why}"
-    return dg.Failure(message, metadata={"status": "blocked"}, allow_retries=False)
 
 
 def check_result(verdict: Verdict, asset: str, settings: Settings) -> dg.AssetCheckResult:

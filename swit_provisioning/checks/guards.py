@@ -1,10 +1,17 @@
-"""The guards as blocking asset checks on the plan: one failed, and nothing is written."""
+"""The guards as asset checks on the plan: one failed, and nothing is written."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
-from swit_provisioning.assets.guarding import check_result, guard_specs, judged, root_run_id
+from swit_provisioning.assets.guarding import (
+    block,
+    check_result,
+    guard_specs,
+    judged,
+    root_run_id,
+)
+from swit_provisioning.resources.code_location import WRITING_JOBS
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.store import Store
 
@@ -21,5 +28,10 @@ def plan_is_safe(
     if stored is None:
         message = "There is no plan to judge. Launch the job `plan`."
         raise dg.Failure(message, allow_retries=False)
-    for verdict in judged(stored.plan, settings, store):
-        yield check_result(verdict, "change_plan", settings)
+    verdicts = judged(stored.plan, settings, store)
+    yield from (check_result(verdict, "change_plan", settings) for verdict in verdicts)
+    if context.run.job_name not in WRITING_JOBS:
+        # Where there is a gate, the gate says so: it knows which part of the plan is to be sent.
+        stopped = [verdict.message for verdict in verdicts if verdict.stops]
+        if stopped:
+            block(context, settings, *stopped)

@@ -7,6 +7,7 @@ import dagster as dg
 
 from swit_provisioning.checks.outcomes import FEW_REJECTED
 from swit_provisioning.reconcile.guards import GUARDS
+from swit_provisioning.resources.code_location import BLOCKED_TAG
 from swit_provisioning.resources.interrupts import INTERRUPTED
 
 _TO_GO_ON: Final = (
@@ -21,11 +22,10 @@ def why(dagster: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
     The word for it: `blocked`, `canceled`, or what the failed step said (`stale`, `busy`...).
     """
     run = dagster.get_run_by_id(run_id)
+    if run is not None and run.tags.get(BLOCKED_TAG):
+        return "blocked", run.tags[BLOCKED_TAG]
     if run is not None and run.status is dg.DagsterRunStatus.CANCELED:
         return "canceled", f"{_why_canceled(dagster, run_id)} {_TO_GO_ON}"
-    stopped = _messages_of(dagster, run_id, GUARDS)
-    if stopped:
-        return "blocked", "Nothing was written. " + " ".join(stopped.values())
     refused = _messages_of(dagster, run_id, {FEW_REJECTED})
     if refused:
         return "failed", " ".join(refused.values())
@@ -72,7 +72,8 @@ def guards(dagster: dg.DagsterInstance, run_id: str) -> tuple[Mapping[str, Any],
             found.setdefault(check.asset_key.to_user_string(), {})[check.check_name] = {
                 "name": check.check_name,
                 "passed": check.passed,
-                "blocking": check.blocking,
+                # In the sense of this program: one that fails blocks the plan.
+                "blocking": True,
                 "message": check.description or "",
             }
     return tuple((found.get("accepted_plan") or found.get("change_plan") or {}).values())

@@ -94,7 +94,7 @@ def _named(run: dg.DagsterRun, store: Store) -> PlanHash | None:
 
 
 def _ending(run: dg.DagsterRun, word: str, sent: _Sent) -> Ending:
-    if run.status is dg.DagsterRunStatus.CANCELED:
+    if run.status is dg.DagsterRunStatus.CANCELED and word != "blocked":
         return "canceled"
     if not run.is_success:
         return next((ending for ending in ENDINGS if ending == word), "failed")

@@ -15,3 +15,6 @@ NO_RETRY_TAGS: Final[Mapping[str, str]] = {"dagster/max_retries": "0"}
 """The tags of a run that Dagster never retries by itself, whatever `run_retries` says."""
 WRITING_JOBS: Final = ("sync", "apply")
 """The jobs that may write to Swit."""
+BLOCKED_TAG: Final = "swit_provisioning/blocked"
+"""The tag of a run that a guard or a person stopped before it wrote anything: why; empty: it was
+not, but it re-executes a run that was."""

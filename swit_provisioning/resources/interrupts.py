@@ -1,6 +1,8 @@
-"""The executor of every run: an interrupt, or the maximum run time, ends the run as canceled.
+"""The executor of every run: which runs end as canceled.
 
-Dagster itself calls a run that was interrupted by a signal failed, and may then retry it.
+An interrupt or the maximum run time: Dagster itself calls such a run failed, and may then retry it.
+A run that was blocked: Dagster shows all assets and checks after a failed step as failed, too, with
+a stack trace, but those of a canceled run as skipped.
 """
 
 import os
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from swit_provisioning.resources.code_location import BLOCKED_TAG
 from swit_provisioning.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,16 +37,30 @@ class _Interruptible(dg.Executor):
     def execute(
         self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"
     ) -> Iterator[dg.DagsterEvent]:
+        instance, run_id = plan_context.instance, plan_context.run_id
         limit = _RunTime(Settings.what_can_be_used().max_run_hours)
         try:
             with limit:
+                _begin_unblocked(instance, run_id)
                 yield from self._inner.execute(plan_context, execution_plan)
+            run = instance.get_run_by_id(run_id)
+            if run is not None and run.tags.get(BLOCKED_TAG):
+                instance.report_run_canceled(run, f"Blocked: {run.tags[BLOCKED_TAG]}")
+                # So that Dagster does not report a success after it.
+                raise dg.DagsterExecutionInterruptedError  # noqa: TRY301 - see above
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
-            run = plan_context.instance.get_run_by_id(plan_context.run_id)
+            run = instance.get_run_by_id(run_id)
             if run is not None and run.status is dg.DagsterRunStatus.STARTED:
                 why = limit.sentence if limit.is_over else INTERRUPTED
-                plan_context.instance.report_run_canceling(run, why)
+                instance.report_run_canceling(run, why)
             raise
+
+
+def _begin_unblocked(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Judge a re-execution of a blocked run anew: the UI gives it the tags of that run."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and run.tags.get(BLOCKED_TAG):
+        instance.add_run_tags(run_id, {BLOCKED_TAG: ""})
 
 
 class _RunTime:

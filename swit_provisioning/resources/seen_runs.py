@@ -8,6 +8,7 @@ from typing import Any, Final
 import dagster as dg
 
 from swit_provisioning.reconcile.text import clock
+from swit_provisioning.resources.code_location import BLOCKED_TAG
 
 JOBS: Final = ("sync", "apply", "plan")
 
@@ -19,7 +20,7 @@ class SeenRun:
     run_id: str
     job: str
     status: str
-    """In Dagster's words, in lower case: `success`, `failure`, `started`..."""
+    """`blocked`, or in Dagster's words, in lower case: `success`, `failure`, `started`..."""
     started_at: datetime | None
     ended_at: datetime | None
 
@@ -59,10 +60,11 @@ def newest_runs(
     for job in JOBS:
         wanted = dg.RunsFilter(job_name=job, statuses=[status] if status else None)
         for record in dagster.get_run_records(wanted, limit=1):
+            run = record.dagster_run
             found[job] = SeenRun(
-                run_id=record.dagster_run.run_id,
+                run_id=run.run_id,
                 job=job,
-                status=record.dagster_run.status.value.lower(),
+                status="blocked" if run.tags.get(BLOCKED_TAG) else run.status.value.lower(),
                 started_at=_time(record.start_time) or record.create_timestamp,
                 ended_at=_time(record.end_time),
             )

@@ -101,17 +101,13 @@ def test_every_op_that_sends_is_in_the_pool_and_nothing_else(location: dg.Defini
     assert {op.pool for op in ops_of(location.resolve_job_def("sync"))} == {WRITERS_POOL, None}
 
 
-def test_the_guards_are_blocking_checks_on_the_plan_and_on_the_gate(
-    location: dg.Definitions,
-) -> None:
+def test_the_guards_are_checks_on_the_plan_and_on_the_gate(location: dg.Definitions) -> None:
+    """The gate blocks, not Dagster: a blocking check would show all that comes after as failed."""
     graph = location.resolve_asset_graph()
     for asset in ("change_plan", "accepted_plan"):
-        found = {
-            key.name
-            for key in graph.asset_check_keys
-            if key.asset_key == dg.AssetKey(asset) and graph.get(key).blocking
-        }
-        assert found == set(GUARDS)
+        keys = [key for key in graph.asset_check_keys if key.asset_key == dg.AssetKey(asset)]
+        assert {key.name for key in keys} >= set(GUARDS)
+        assert not [key for key in keys if graph.get(key).blocking]
 
 
 def test_nothing_is_synced_by_itself_without_a_time(location: dg.Definitions) -> None:

@@ -4,6 +4,7 @@ It changes who is there, so it comes last: what the other tests here rest on is 
 """
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,7 +65,7 @@ def departed(browser: Browser, dagster: DagsterDev, people: PeopleFile) -> tuple
     page = browser.new_page()
     assert Launchpad(page, dagster.url, "sync").launch().ended() == "Success"
     gone = people.let_go(_LEAVING)
-    assert Launchpad(page, dagster.url, "plan").launch().ended() == "Failure"
+    assert Launchpad(page, dagster.url, "plan").launch().ended() == "Canceled"
     plan_id = plan_id_on(page, dagster)
     page.close()
     return gone, plan_id
@@ -83,8 +84,13 @@ def test_a_guard_stops_a_mass_departure_and_says_the_way_out(
     expect(page.get_by_text("MAX_DEACTIVATIONS=10%").first).to_be_visible()
     launchpad = Launchpad(page, dagster.url, "apply")
     launchpad.write(f"plan_id: {plan_id}\n")
-    assert launchpad.launch().ended() == "Failure"
+    run = launchpad.launch()
+    assert run.ended() == "Canceled"
     assert set(gone) <= active(swit)
+    assert not dagster.run(run.run_id).failed
+    expect(page.get_by_text(re.compile(r"^Blocked: \d+ of \d+ active users")).first).to_be_visible()
+    expect(page.get_by_text("Stack Trace")).to_have_count(0)
+    expect(run.tags().get_by_text("swit_provisioning/blocked")).to_be_visible()
     if pictures:
         pictures.mass_departure(GUARD)
 

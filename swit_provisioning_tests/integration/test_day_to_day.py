@@ -11,6 +11,7 @@ import pytest
 from swit_provisioning.cli.runs import instance, run_job
 from swit_provisioning.definitions import defs
 from swit_provisioning.reconcile.plan import PlanHash
+from swit_provisioning.resources.code_location import BLOCKED_TAG
 from swit_provisioning.resources.who import who_am_i
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.journal import Answer, Application
@@ -191,7 +192,10 @@ def test_while_paused_the_schedule_skips_its_run_and_says_why(
 def test_a_scheduled_run_that_was_queued_before_the_pause_writes_nothing(settled: Stage) -> None:
     settled.directory["users"].pop()
     assert settled.run("pause", "--reason", "audit").exit_code == 0
-    assert not run_as_scheduled("sync").success
+    with instance() as dagster:
+        paused = dagster.get_run_by_id(run_as_scheduled("sync").run_id)
+    assert paused is not None
+    assert "Scheduled runs are " in paused.tags[BLOCKED_TAG]
     assert settled.writes == []
     assert settled.run("resume").exit_code == 0
     assert run_as_scheduled("sync").success

@@ -10,12 +10,23 @@ from swit_provisioning_tests.integration.stage import Stage
 def re_execute_from_failure(run_id: str) -> tuple[bool, list[str]]:
     """What the button in the UI does; whether it went well, and the steps that ran."""
     with instance() as dagster:
-        options = dg.ReexecutionOptions.from_failure(run_id, dagster)
-        with dg.execute_job(
-            reconstructable_job("sync"), instance=dagster, reexecution_options=options
-        ) as result:
-            started = [e.step_key for e in result.all_events if e.is_step_start]
-            return result.success, [str(key) for key in started]
+        return re_execute(dagster, dg.ReexecutionOptions.from_failure(run_id, dagster))
+
+
+def re_execute_from_the_gate(run_id: str) -> tuple[bool, list[str]]:
+    """The same from the gate on."""
+    with instance() as dagster:
+        return re_execute(dagster, dg.ReexecutionOptions(run_id, ["accepted_plan*"]))
+
+
+def re_execute(
+    dagster: dg.DagsterInstance, options: dg.ReexecutionOptions
+) -> tuple[bool, list[str]]:
+    with dg.execute_job(
+        reconstructable_job("sync"), instance=dagster, reexecution_options=options
+    ) as result:
+        started = [e.step_key for e in result.all_events if e.is_step_start]
+        return result.success, [str(key) for key in started]
 
 
 def observed(run_id: str, asset: str) -> list[dict[str, object]]:

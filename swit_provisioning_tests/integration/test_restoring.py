@@ -13,6 +13,7 @@ from swit_provisioning_tests.integration.stage import Stage, stage
 from swit_provisioning_tests.integration.test_re_execution import (
     break_team,
     re_execute_from_failure,
+    re_execute_from_the_gate,
 )
 from swit_provisioning_tests.postgresql import Postgresql
 
@@ -98,7 +99,7 @@ def test_the_first_run_after_an_old_state_came_back_only_plans(
     assert "older than its frames or Dagster's runs" in held["message"]
     assert "the first run after that only plans" in held["message"]
     assert on_stage.writes == []
-    assert not re_execute_from_failure(held["run_id"])[0], "it stays the first run"
+    assert not re_execute_from_the_gate(held["run_id"])[0], "it stays the first run"
     assert on_stage.writes == []
     assert on_stage.json("show", held["plan_id"])["counts"] == {"user.update": 1}
     assert on_stage.json("sync")["status"] == "applied"

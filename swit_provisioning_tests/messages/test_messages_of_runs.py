@@ -89,7 +89,7 @@ def test_a_guard_that_stops_a_sync_is_told_with_the_way_out(
     assert f'swit-provisioning apply {stopped["plan_id"]} --approve "reason"' in text
     assert (post["severity"], post["status"]) == ("error", "blocked")
     assert "deactivations_within_limit" in post["guards"]
-    daemon("told_failures", stopped["run_id"])
+    daemon("told_cancellations", stopped["run_id"])
     assert len(chat.taken) == 2
 
 
