@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -120,6 +120,12 @@ def _assembled(
     order = chosen[_placed(own["names"], own["key"], terms)]
     ordered = _taken(_columns(teams.table, GROUPS.names[: GROUPS.get_field_index("sid")]), order)
     memberships = lists.table(teams.table, chosen, terms)
+    if len(ordered) and not len(memberships):
+        warning = (
+            f"no group lists a member (groups: {len(ordered)}). If that is wrong, export member,"
+            " uniqueMember and memberUid, or let LDAP_USER read them"
+        )
+        source = replace(source, warnings=(*source.warnings, warning))
     return DirectoryState(
         users=IDP_USERS.from_arrow(users, distinct=True),
         groups=IDP_GROUPS.from_arrow(ordered, distinct=True),

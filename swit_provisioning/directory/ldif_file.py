@@ -82,11 +82,13 @@ class LdifDirectory:
             message = f"{self._path}: no entry has `objectClass`. Export it with the others."
             raise DirectoryIncompleteError(message)
         unknown = self._unknown_people(records)
+        spelled: dict[str, str] = {}
         for entry in records:
             person, group = self._is_person(entry, unknown), self._is_group(entry)
             entries.add(entry, person=person, group=group)
             if not (person or group):
-                entries.leave_out("other entries", _classes_of(entry))
+                name = _classes_of(entry)
+                entries.leave_out("other entries", spelled.setdefault(name.lower(), name))
                 if self._is_unknown_group(entry):
                     entries.terms.left_out(
                         "class not known",

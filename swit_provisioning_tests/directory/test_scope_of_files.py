@@ -20,6 +20,9 @@ mail: hostmaster@example.test
 dn: ou=Staff,dc=x
 objectClass: organizationalUnit
 
+dn: ou=Guests,dc=x
+objectclass: organizationalunit
+
 dn: uid=ada,ou=Staff,dc=x
 objectClass: top
 objectClass: companyPerson
@@ -104,7 +107,7 @@ def test_what_is_left_out_is_counted_and_a_possible_group_is_named(tmp_path: Pat
     assert state.facts.left_out == {
         "other entries": {
             "domain": 1,
-            "organizationalUnit": 1,
+            "organizationalUnit": 2,
             "device+extensibleObject": 1,
             "companyService": 1,
             "companyList": 1,
@@ -113,6 +116,16 @@ def test_what_is_left_out_is_counted_and_a_possible_group_is_named(tmp_path: Pat
     (finding,) = state.findings.to_dict("records")
     assert (finding["kind"], finding["dn"]) == ("class not known", "cn=list,ou=Lists,dc=x")
     assert "LDAP_GROUP_FILTER" in finding["reason"]
+
+
+def test_groups_none_of_which_lists_a_member_are_a_warning(tmp_path: Path) -> None:
+    """The export may have left the members out."""
+    without = "".join(
+        line for line in MIXED.splitlines(keepends=True) if not line.startswith("member")
+    )
+    (_, warning) = read(tmp_path, text=without).facts.warnings
+    assert "no group lists a member (groups: 2)" in warning
+    assert "export member, uniqueMember and memberUid" in warning
 
 
 def test_ous_of_the_settings_apply_to_a_file(tmp_path: Path) -> None:

@@ -219,6 +219,8 @@ def test_the_assets_tell_what_a_person_reads_first(on_stage: Stage) -> None:
     assert (users["user.create"], users["user.deactivate"]) == (20, 0)
     assert str(teams["tree"]).startswith("![The team tree as it will be](data:image/svg+xml")
     assert plan["plan_id"] == plan_id
+    assert plan["users in the directory"] == "20 read: 20 usable"
+    assert plan["groups in the directory"] == "12 read: 11 usable, 1 excluded"
     assert plan["estimated calls"] == on_stage.json("show", plan_id)["estimate"]["calls"]
     assert "20 user.create" in str(plan["estimate"])
     assert "1e+03 calls a second" not in str(plan["estimate"])
