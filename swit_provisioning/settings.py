@@ -223,7 +223,8 @@ class Settings(ScheduleSettings):
     ldap_group_ous: str = Field(default="", description="the same for groups")
     ldap_tls: Literal["ldaps", "starttls", "none"] | None = Field(
         default=None,
-        description="`ldaps`, `starttls` or `none`; unset: `ldaps` on port 636, else `starttls`",
+        description="`ldaps`, `starttls` or `none`; unset: `ldaps` on the ports 636, 3269, 1636 and"
+        " 10636, else `starttls`",
     )
     ldap_ca_file: Path | None = Field(
         default=None, description="PEM file of your own CA; unset: the system's"
@@ -261,6 +262,11 @@ class Settings(ScheduleSettings):
         le=10000,
         description="entries a page; where the server limits the size of an answer, set it below"
         " that limit (389 Directory Server: `200`)",
+    )
+    directory_timeout_minutes: int = Field(
+        default=60,
+        ge=1,
+        description="how long the whole read of a directory server may take, attempts included",
     )
     ldap_timeout_seconds: int = Field(
         default=60, ge=1, description="how long the server may be silent"
@@ -703,6 +709,7 @@ class Settings(ScheduleSettings):
             reference_attribute=self.ldap_reference_attribute,
             page_size=self.ldap_page_size,
             timeout_seconds=self.ldap_timeout_seconds,
+            read_minutes=self.directory_timeout_minutes,
         )
 
     def file_scope(self) -> FileScope:

@@ -10,6 +10,8 @@ Tls = Literal["ldaps", "starttls", "none"]
 
 LDAP_PORT = 389
 LDAPS_PORT = 636
+# 3269: the global catalog of Active Directory; 1636 and 10636: where others put it without root.
+_LDAPS_PORTS = {LDAPS_PORT, 3269, 1636, 10636}
 _LAST_PORT = 65535
 _EXAMPLE = "LDAP_SERVER_DOMAIN=dc1.example.com,dc2.example.com or ldaps://dc1.example.com:636"
 
@@ -40,7 +42,8 @@ def parse_servers(text: str, port: int, tls: str | None) -> tuple[ServerAddress,
             and may carry its own `:port`.
         port: `LDAP_SERVER_PORT`, for those that carry none. One that says `ldap://` uses 389
             where this is 636, one that says `ldaps://` 636 where this is 389.
-        tls: `LDAP_TLS`, or `None`: `ldaps` for `ldaps://` and on port 636, else `starttls`.
+        tls: `LDAP_TLS`, or `None`: `ldaps` for `ldaps://` and on the ports 636, 3269, 1636
+            and 10636, else `starttls`.
 
     Raises:
         ValueError: with the problem and an example.
@@ -111,7 +114,7 @@ def _usual(scheme: str, port: int) -> int:
 def _mode(scheme: str, tls: str | None, port: int) -> Tls | None:
     """The protection that address and setting agree on; nothing where they contradict."""
     if tls is None:
-        return "ldaps" if scheme == "ldaps" or (not scheme and port == LDAPS_PORT) else "starttls"
+        return "ldaps" if scheme == "ldaps" or (not scheme and port in _LDAPS_PORTS) else "starttls"
     if tls == "ldaps":
         return None if scheme == "ldap" else "ldaps"
     if scheme == "ldaps":

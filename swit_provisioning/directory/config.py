@@ -1,5 +1,6 @@
 """What has to be known to read a directory server or a file: made from the settings."""
 
+import math
 from dataclasses import dataclass, field
 
 from swit_provisioning.directory.addresses import ServerAddress, parse_servers
@@ -26,6 +27,26 @@ __all__ = [
     "parse_servers",
     "parse_user_attributes",
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LdapLimits:
+    """What one read may take. More is an error, and nothing of the read is used."""
+
+    read_until: float = math.inf
+    """When the whole read has to be over, as `time.monotonic` counts."""
+    answer_seconds: float = 600
+    """How long one request and its whole answer may take."""
+    answer_bytes: int = 1 << 30
+    """Of one answer to a search. A group of a million members takes a tenth of it."""
+    login_bytes: int = 1 << 16
+    """Of the answer to a login or to StartTLS."""
+    read_bytes: int = 8 << 30
+    """Of all answers that one server gives in one read."""
+    pages: int = 100_000
+    """Of one search."""
+    ranges: int = 10_000
+    """Parts in which the values of one attribute of one entry come."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +79,9 @@ class LdapConfig:
     page_size: int = 1000
     timeout_seconds: int = 60
     """How long a server may be silent. A connection has to be there after 10 seconds at most."""
+    read_minutes: float = 60
+    """How long the whole read may take, attempts at all servers included."""
+    limits: LdapLimits = field(default_factory=LdapLimits)
 
     def __post_init__(self) -> None:
         """Refuse what would end in an anonymous bind, or never end."""
@@ -68,6 +92,7 @@ class LdapConfig:
             (not self.user_bases, "no base for users; leave LDAP_USER_OUS empty for the whole"),
             (not self.group_bases, "no base for groups; leave LDAP_GROUP_OUS empty for the whole"),
             (self.page_size < 1, "LDAP_PAGE_SIZE must be 1 or more, such as 1000"),
+            (self.read_minutes <= 0, "DIRECTORY_TIMEOUT_MINUTES must be above 0, such as 60"),
             (self.timeout_seconds < 1, "LDAP_TIMEOUT_SECONDS must be 1 or more, such as 60"),
         ]
         message = "; ".join(text for wrong, text in problems if wrong)

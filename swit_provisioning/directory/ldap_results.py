@@ -1,7 +1,8 @@
 """What a server's result codes mean for a read, and what to do about each."""
 
 from collections.abc import Mapping
-from typing import Any
+
+from ldap3.core.results import RESULT_CODES
 
 from swit_provisioning.directory.errors import (
     DirectoryConfigError,
@@ -9,8 +10,10 @@ from swit_provisioning.directory.errors import (
     DirectoryIncompleteError,
     DirectoryUnavailableError,
 )
+from swit_provisioning.directory.ldap_wire import Result
 
 SUCCESS = 0
+REFERRAL = 10
 NO_SUCH_OBJECT = 32
 INVALID_CREDENTIALS = 49
 
@@ -74,24 +77,24 @@ _AD_REFUSALS = {
 }
 
 
-def failure(result: Mapping[str, Any], *, doing: str, got: int | None = None) -> DirectoryError:
+def failure(result: Result, *, doing: str, got: int | None = None) -> DirectoryError:
     """Make the error for a result code other than 0.
 
     Args:
-        result: ldap3's: `result`, `description`, `message`, `dn`.
+        result: what the server answered.
         doing: server and what was asked of it, as the message begins.
         got: how many entries had come by then; `None` where none could.
 
     """
-    code = int(result["result"])
-    said = str(result.get("message") or "").strip("\0 \n")
-    parts = [f"{doing}: the server answered {code} {result.get('description', '')}".rstrip()]
+    code = result.code
+    said = result.message.strip("\0 \n")
+    parts = [f"{doing}: the server answered {code} {RESULT_CODES.get(code, '')}".rstrip()]
     if said:
         parts.append(f" ({said})")
     if got is not None:
         parts.append(f" after {got} entries")
-    if code == NO_SUCH_OBJECT and result.get("dn"):
-        parts.append(f"; what exists is {result['dn']!r}")
+    if code == NO_SUCH_OBJECT and result.matched_dn:
+        parts.append(f"; what exists is {result.matched_dn!r}")
     reason = next((text for mark, text in _AD_REFUSALS.items() if mark in said.lower()), None)
     if code == INVALID_CREDENTIALS:
         parts.append(f": {reason or 'no such account, or the password is wrong'}")

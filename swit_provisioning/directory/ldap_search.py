@@ -8,7 +8,6 @@ from functools import partial
 from typing import Literal, NoReturn
 
 import ldap3
-from ldap3.core.results import RESULT_CODES
 
 from swit_provisioning.directory.entries import Entry
 from swit_provisioning.directory.errors import (
@@ -19,6 +18,7 @@ from swit_provisioning.directory.errors import (
 from swit_provisioning.directory.ldap_circles import Circles
 from swit_provisioning.directory.ldap_exchange import (
     BadRequestError,
+    Connection,
     Exchange,
     LostConnectionError,
     Request,
@@ -57,7 +57,7 @@ class Found:
     """
 
 
-def search(connection: ldap3.Connection, query: Query, *, server: object) -> Iterator[Found]:
+def search(connection: Connection, query: Query, *, server: object) -> Iterator[Found]:
     """Yield all entries below the base, the base itself too, that match the filter.
 
     Coming to the end is the proof that the answer is complete: each page said success and told
@@ -77,7 +77,7 @@ def search(connection: ldap3.Connection, query: Query, *, server: object) -> Ite
 
 
 def root_entry(
-    connection: ldap3.Connection, attributes: tuple[str, ...], *, server: object
+    connection: Connection, attributes: tuple[str, ...], *, server: object
 ) -> Entry | None:
     """What the server says about itself; nothing where it doesn't show that to this account.
 
@@ -90,8 +90,9 @@ def root_entry(
 
 
 class _Search:
-    def __init__(self, connection: ldap3.Connection, query: Query, doing: str) -> None:
+    def __init__(self, connection: Connection, query: Query, doing: str) -> None:
         self._exchange = Exchange(connection)
+        self._most = connection.limits
         self._query = query
         self._doing = doing
         self._asked = {name.lower().partition(";range=")[0] for name in query.attributes}
@@ -103,12 +104,18 @@ class _Search:
         query = self._query
         request = self._request(query.base, query.filter, ldap3.SUBTREE, query.attributes)
         circles = Circles()
+        pages = 0
         self._ask(request, (query.page_size, b""))
         while True:
             answer = self._received()
             cookie = self._checked(answer).cookie
             if cookie is None:
                 self._fail("the server didn't say whether there are more pages")
+            pages += 1
+            if cookie and pages >= self._most.pages:
+                self._fail(
+                    f"there are more than {self._most.pages} pages; set LDAP_PAGE_SIZE higher"
+                )
             if cookie and not answer and circles.empty_without_end(cookie):
                 self._fail("the server sends empty pages without end")
             if cookie:
@@ -187,7 +194,7 @@ class _Search:
         """Make sure that the answer is one, and whole."""
         result = answer.result
         if result.code != SUCCESS:
-            raise failure(_as_ldap3_has_it(result), doing=self._doing, got=self._got)
+            raise failure(result, doing=self._doing, got=self._got)
         for url in answer.references:
             self._refuse_reference(url)
         return result
@@ -237,6 +244,7 @@ class _Search:
             self._fail(f"only a part of {name} of {dn!r} was sent, unasked")
         values: list[bytes] = []
         more = first
+        ranges = 1
         while True:
             low, high = self._limits(dn, name, limits)
             values_end = low + len(more) - 1
@@ -246,6 +254,9 @@ class _Search:
             values.extend(more)
             if high is None:
                 return tuple(values)
+            ranges += 1
+            if ranges > self._most.ranges:
+                self._fail(f"{name} of {dn!r} comes in more than {self._most.ranges} ranges")
             limits, more = self._next_range(dn, name, len(values))
 
     def _next_range(self, dn: str, name: str, begin: int) -> tuple[str, Values]:
@@ -278,12 +289,3 @@ def _without_range(name: str) -> tuple[str, str]:
     limits = [option for option in options if option.startswith("range=")]
     plain = ";".join([kind, *(option for option in options if option not in limits)])
     return plain, limits[0] if limits else ""
-
-
-def _as_ldap3_has_it(result: Result) -> dict[str, object]:
-    return {
-        "result": result.code,
-        "description": RESULT_CODES.get(result.code, ""),
-        "message": result.message,
-        "dn": result.matched_dn,
-    }

@@ -3,9 +3,9 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
-import ldap3
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -35,6 +35,7 @@ from swit_provisioning.directory.kinds import (
     recognised,
     with_reference,
 )
+from swit_provisioning.directory.ldap_exchange import Connection
 from swit_provisioning.directory.ldap_search import Query, root_entry, search
 from swit_provisioning.directory.ldap_session import logged_in
 from swit_provisioning.directory.notes import Notes
@@ -99,18 +100,25 @@ class LdapDirectory:
             before_sleep=_log_retry,
             reraise=True,
         )
+        limits = replace(
+            self._config.limits,
+            read_until=min(
+                self._config.limits.read_until, time.monotonic() + 60 * self._config.read_minutes
+            ),
+        )
+        config = replace(self._config, limits=limits)
         passed_over: list[str] = []
         try:
-            return retrying(self._attempt, passed_over)
+            return retrying(self._attempt, config, passed_over)
         except DirectoryUnavailableError as error:
             message = f"{error} (tried {_ATTEMPTS} times)"
             raise DirectoryUnavailableError(message) from error
 
-    def _attempt(self, passed_over: list[str]) -> DirectoryState:
+    def _attempt(self, config: LdapConfig, passed_over: list[str]) -> DirectoryState:
         failures: list[DirectoryError] = []
-        for server in self._config.servers:
+        for server in config.servers:
             try:
-                return self._read_from(server, passed_over)
+                return self._read_from(server, config, passed_over)
             except (DirectoryUnavailableError, DirectoryUntrustedError) as error:
                 failures.append(error)
                 passed_over.append(f"Passed over: {error}")
@@ -121,8 +129,9 @@ class LdapDirectory:
         )
         raise kind("; ".join(str(error) for error in failures)) from failures[0]
 
-    def _read_from(self, server: ServerAddress, passed_over: list[str]) -> DirectoryState:
-        config = self._config
+    def _read_from(
+        self, server: ServerAddress, config: LdapConfig, passed_over: list[str]
+    ) -> DirectoryState:
         bases = [dn_key(base) for base in (*config.user_bases, *config.group_bases)]
         warnings = list(dict.fromkeys(passed_over))
         if server.tls == "none":
@@ -150,7 +159,7 @@ class LdapDirectory:
             )
         return hold_references(state, config.reference_attribute, server)
 
-    def _kind(self, connection: ldap3.Connection, server: ServerAddress) -> Kind:
+    def _kind(self, connection: Connection, server: ServerAddress) -> Kind:
         """The kind that `LDAP_KIND` names, else the one that the server's root entry tells."""
         if self._config.kind == "auto":
             root = root_entry(connection, ROOT_ATTRIBUTES, server=server)
@@ -160,7 +169,7 @@ class LdapDirectory:
         return with_reference(kind, self._config.reference_attribute, server)
 
     def _people(
-        self, connection: ldap3.Connection, server: ServerAddress, kind: Kind, terms: Terms
+        self, connection: Connection, server: ServerAddress, kind: Kind, terms: Terms
     ) -> Iterator[Batch]:
         own_filter = self._config.user_filter is not None
         for base in self._config.user_bases:
@@ -187,9 +196,7 @@ class LdapDirectory:
                 _warn_of_unknown_state(entries, kind, terms.notes)
                 yield Batch(base=dn_key(base), entries=entries, rows=plain)
 
-    def _groups(
-        self, connection: ldap3.Connection, server: ServerAddress, kind: Kind
-    ) -> Iterator[Batch]:
+    def _groups(self, connection: Connection, server: ServerAddress, kind: Kind) -> Iterator[Batch]:
         for base in self._config.group_bases:
             query = Query(
                 base=base,

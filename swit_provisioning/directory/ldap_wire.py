@@ -11,12 +11,20 @@ PAGED_RESULTS = b"1.2.840.113556.1.4.319"
 
 SEQUENCE, SET, OCTETS, INTEGER, ENUMERATED, BOOLEAN = 0x30, 0x31, 0x04, 0x02, 0x0A, 0x01
 SEARCH_ENTRY, SEARCH_DONE, SEARCH_REFERENCE, EXTENDED_RESPONSE = 0x64, 0x65, 0x73, 0x78
+BIND_RESPONSE = 0x61
 CONTROLS, REFERRAL = 0xA0, 0xA3
+
+UNBIND = b"\x42\x00"
+START_TLS = b"\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
 
 _SHORT = 0x7F
 _LENGTH_OCTETS = 4
-# The largest message that is waited for. A group of a million members takes a tenth of it.
-_MOST_BYTES = 1 << 30
+# What may stand behind the text of a result (RFC 4511, 4.2.2, 4.5.2 and 4.12).
+_BEHIND_RESULT = {
+    SEARCH_DONE: {REFERRAL},
+    BIND_RESPONSE: {REFERRAL, 0x87},
+    EXTENDED_RESPONSE: {REFERRAL, 0x8A, 0x8B},
+}
 _INTEGER_OCTETS = 8
 
 Data = bytes | bytearray
@@ -28,7 +36,7 @@ class WireError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How a search ended: `LDAPResult` and the paging control's cookie."""
+    """How an operation ended: `LDAPResult` and the paging control's cookie."""
 
     code: int
     matched_dn: str
@@ -56,6 +64,12 @@ def request(message_id: int, operation: bytes, *controls: bytes) -> bytes:
     """A message to the server."""
     behind = (element(CONTROLS, *controls),) if controls else ()
     return element(SEQUENCE, number(message_id), operation, *behind)
+
+
+def bind(user: str, password: str) -> bytes:
+    """A login with a password; both go out as they were typed."""
+    name, secret = element(OCTETS, user.encode()), element(0x80, password.encode())
+    return element(0x60, number(3), name, secret)
 
 
 def paging(size: int, cookie: bytes) -> bytes:
@@ -92,14 +106,16 @@ def expected(data: Data, at: int, end: int, tag: int) -> tuple[int, int]:
 class Answer:
     """The answer to one search as it comes, in pieces of any size."""
 
-    def __init__(self, message_id: int, begun: bytes = b"") -> None:
+    def __init__(self, message_id: int, begun: bytes = b"", *, most_bytes: int = 1 << 30) -> None:
         """Wait for the answer to this message.
 
         Args:
             message_id: as sent.
             begun: what had come already when the message was sent.
+            most_bytes: a longer answer is a `WireError`.
 
         """
+        self._most_bytes = most_bytes
         self.starts: list[int] = []
         """Where in `data` each entry's `SearchResultEntry` begins, its tag included."""
         self.stops: list[int] = []
@@ -145,7 +161,7 @@ class Answer:
         self._data += chunk
         data, have = self._data, len(self._data)
         while self._result is None:
-            found = _message(data, self._at, have)
+            found = _message(data, self._at, have, self._most_bytes)
             if found is None:
                 return False
             start, stop = found
@@ -166,7 +182,7 @@ class Answer:
         if data[start:id_stop] != self._id:
             raise WireError(_at(start, "an answer to something that wasn't asked"))
         if tag == SEARCH_DONE:
-            self._result = _result(data, content, content_stop, stop)
+            self._result = _result(data, tag, content, content_stop, stop)
         elif tag == SEARCH_REFERENCE:
             self.references.extend(_texts(data, content, content_stop))
         else:
@@ -177,7 +193,32 @@ class DisconnectedError(Exception):
     """The server said that it ends the connection (RFC 4511, 4.4.1); the message says why."""
 
 
-def _message(data: Data, at: int, have: int) -> tuple[int, int] | None:
+def single_answer(data: Data, message_id: int, tag: int, most_bytes: int) -> Result | None:
+    """The answer to a login or StartTLS, which is one message; `None` while not all has come.
+
+    Raises:
+        WireError: it is something else, or there is something behind it.
+        DisconnectedError: the server says that it ends the connection.
+
+    """
+    found = _message(data, 0, len(data), most_bytes)
+    if found is None:
+        return None
+    start, stop = found
+    id_start, id_stop = expected(data, start, stop, INTEGER)
+    got, content, content_stop = header(data, id_stop, stop)
+    if not any(data[id_start:id_stop]):
+        raise _disconnection(data, got, content, content_stop)
+    if data[start:id_stop] != number(message_id):
+        raise WireError(_at(start, "an answer to something that wasn't asked"))
+    if got != tag:
+        raise WireError(_at(id_stop, f"tag 0x{got:02x} instead of 0x{tag:02x}"))
+    if stop != len(data):
+        raise WireError(_at(stop, "something behind the end of the answer"))
+    return _result(data, tag, content, content_stop, stop)
+
+
+def _message(data: Data, at: int, have: int, most_bytes: int) -> tuple[int, int] | None:
     """Where the message at `at` begins and ends; `None` while not all of it has come."""
     if at < have and data[at] != SEQUENCE:
         raise WireError(_at(at, f"tag 0x{data[at]:02x} where a message begins"))
@@ -185,8 +226,9 @@ def _message(data: Data, at: int, have: int) -> tuple[int, int] | None:
     if found is None:
         return None
     size, start = found
-    if size > _MOST_BYTES:
-        raise WireError(_at(at, f"a message of {size} bytes"))
+    if start + size > most_bytes:
+        message = f"it has more than {most_bytes} bytes"
+        raise WireError(message)
     return (start, start + size) if start + size <= have else None
 
 
@@ -204,15 +246,17 @@ def _length(data: Data, at: int, end: int) -> tuple[int, int] | None:
     return (int.from_bytes(data[at + 2 : start], "big"), start) if start <= end else None
 
 
-def _result(data: Data, at: int, end: int, message_end: int) -> Result:
+def _result(data: Data, tag: int, at: int, end: int, message_end: int) -> Result:
     start, stop = expected(data, at, end, ENUMERATED)
     code = _number(data, start, stop)
     matched_start, matched_stop = expected(data, stop, end, OCTETS)
     start, stop = expected(data, matched_stop, end, OCTETS)
-    if stop < end:
-        referral_stop = expected(data, stop, end, REFERRAL)[1]
-        if referral_stop != end:
-            raise WireError(_at(referral_stop, "something behind the end of a result"))
+    behind = stop
+    while behind < end:
+        found, _, after = header(data, behind, end)
+        if found not in _BEHIND_RESULT[tag]:
+            raise WireError(_at(behind, "something behind the end of a result"))
+        behind = after
     return Result(
         code=code,
         matched_dn=_text(data, matched_start, matched_stop),

@@ -83,5 +83,5 @@ def _one_of_ring(parents: Mapping[str, Sequence[str]]) -> dict[str, str]:
         graph = nx.DiGraph((key, parent) for key, above in parents.items() for parent in above)
         graph.add_nodes_from(parents)
         rings = nx.strongly_connected_components(graph)
-        return {key: min(ring) for ring in rings for key in ring}
+        return {key: one for ring in rings for one in [min(ring)] for key in ring}
     return {}

@@ -65,7 +65,15 @@ class Sent:
     data: bytes
 
 
-Reply = tuple[bytes, bytes] | Sent | Close | Silence
+@dataclass(frozen=True)
+class Drip:
+    """Instead of a message: these bytes, one every so many seconds."""
+
+    data: bytes
+    seconds: float = 0.02
+
+
+Reply = tuple[bytes, bytes] | Sent | Drip | Close | Silence
 """An operation and, behind it, controls; bytes; or the end."""
 
 
@@ -136,6 +144,8 @@ class ScriptedServer:
         self.answer = answer
         self.bind = bind
         self.root = [*root] or [done()]
+        self.tamper: dict[int, Callable[[bytes], Iterable[Reply]]] = {}
+        """What is sent instead of the whole answer to a `BIND`, or to an `EXTENDED` request."""
         self.referrals: Sequence[str] = ()
         """Offered with the result of every login."""
         self.tls = tls
@@ -213,14 +223,12 @@ class _Handler(socketserver.StreamRequestHandler):
             code, said = self.server.script.login(name.decode(), password.decode())
             elsewhere = _referral(self.server.script.referrals)
             result = tlv(0x61, number(code, 0x0A), text(""), text(said), elsewhere)
-            self._send(message_id, (result, b""))
-            return True
+            return self._sent(message_id, [(result, b"")], BIND)
         if operation == EXTENDED:
-            self._extended(message_id, content)
-            return True
+            return self._extended(message_id, content)
         return operation == SEARCH and self._answered(message_id, content, controls)
 
-    def _extended(self, message_id: bytes, content: bytes) -> None:
+    def _extended(self, message_id: bytes, content: bytes) -> bool:
         """StartTLS, where there is a certificate; nothing else is offered."""
         script = self.server.script
         (_, name), *_ = parts(content)
@@ -228,9 +236,11 @@ class _Handler(socketserver.StreamRequestHandler):
         script.started_tls += wanted
         offered = wanted and script.tls is not None
         code, said = (0, "") if offered else (2, "unsupported")
-        self._send(message_id, (tlv(0x78, number(code, 0x0A), text(""), text(said)), b""))
-        if offered:
+        result = tlv(0x78, number(code, 0x0A), text(""), text(said))
+        goes_on = self._sent(message_id, [(result, b"")], EXTENDED)
+        if goes_on and offered:
             self._encrypt()
+        return goes_on
 
     def _answered(
         self, message_id: bytes, content: bytes, controls: list[tuple[int, bytes]]
@@ -239,19 +249,30 @@ class _Handler(socketserver.StreamRequestHandler):
         asked = _asked(content, controls, len(script.searches) + 1, self.number)
         if asked.base:
             script.searches.append(asked)
-        for reply in script.answer(asked) if asked.base else script.root:
-            if isinstance(reply, Silence):
-                script.closing.wait()
-            if isinstance(reply, Sent):
-                self.wfile.write(reply.data)
-                continue
-            if not isinstance(reply, tuple):
-                return False
-            self._send(message_id, reply)
-        return True
+        return self._sent(message_id, script.answer(asked) if asked.base else script.root)
 
-    def _send(self, message_id: bytes, reply: tuple[bytes, bytes]) -> None:
-        self.wfile.write(tlv(0x30, tlv(0x02, message_id), *reply))
+    def _sent(self, message_id: bytes, replies: Iterable[Reply], operation: int = 0) -> bool:
+        """Send; whether the connection goes on."""
+        closing = self.server.script.closing
+        tamper = self.server.script.tamper.get(operation)
+        for reply in replies:
+            if isinstance(reply, tuple):
+                message = tlv(0x30, tlv(0x02, message_id), *reply)
+                if tamper is not None:
+                    return self._sent(message_id, tamper(message))
+                self.wfile.write(message)
+            elif isinstance(reply, Sent):
+                self.wfile.write(reply.data)
+            elif isinstance(reply, Drip):
+                for byte in reply.data:
+                    self.wfile.write(bytes((byte,)))
+                    if closing.wait(reply.seconds):
+                        return False
+            else:
+                if isinstance(reply, Silence):
+                    closing.wait()
+                return False
+        return True
 
     def _message(self) -> bytes:
         head = self.rfile.read(2)

@@ -26,7 +26,10 @@ def shown(text: str, port: int = 636, tls: str | None = None) -> list[str]:
     [
         ("dc1.example.com", 636, None, ["ldaps://dc1.example.com"]),
         ("dc1.example.com", 389, None, ["ldap://dc1.example.com (StartTLS)"]),
-        ("dc1", 3269, "ldaps", ["ldaps://dc1:3269"]),
+        ("dc1", 3269, None, ["ldaps://dc1:3269"]),
+        ("dc1:1636 dc1:10636", 389, None, ["ldaps://dc1:1636", "ldaps://dc1:10636"]),
+        ("dc1", 3269, "starttls", ["ldap://dc1:3269 (StartTLS)"]),
+        ("dc1", 7636, "ldaps", ["ldaps://dc1:7636"]),
         ("dc1", 389, "none", ["ldap://dc1 (not encrypted)"]),
         ("dc1,dc2 dc3;dc1", 636, None, ["ldaps://dc1", "ldaps://dc2", "ldaps://dc3"]),
         ("ldap://dc1", 636, None, ["ldap://dc1 (StartTLS)"]),

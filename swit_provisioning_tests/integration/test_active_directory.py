@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import ldap3
 import pytest
 
 from swit_provisioning.directory.config import LdapConfig
@@ -17,6 +16,7 @@ from swit_provisioning.directory.errors import (
     DirectoryIncompleteError,
     DirectoryUntrustedError,
 )
+from swit_provisioning.directory.ldap_exchange import Connection
 from swit_provisioning.directory.ldap_search import Query, search
 from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning.directory.ldap_session import logged_in
@@ -279,6 +279,6 @@ def exported(server: SambaDomain, folder: Path) -> bytes:
 
 
 @contextmanager
-def connection(server: SambaDomain) -> Iterator[ldap3.Connection]:
+def connection(server: SambaDomain) -> Iterator[Connection]:
     with logged_in(server.config(), server.server()) as opened:
         yield opened

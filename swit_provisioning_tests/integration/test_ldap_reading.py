@@ -178,6 +178,14 @@ def test_tls_at_the_port_without_it_is_an_error_that_names_both(slapd: Slapd) ->
     assert "636 goes with LDAP_TLS=ldaps" in message
 
 
+def test_starttls_at_a_port_that_expects_tls_is_an_error_that_says_what_to_set(
+    slapd: Slapd,
+) -> None:
+    wrong = ServerAddress(host="127.0.0.1", port=slapd.tls_port, tls="starttls")
+    message = refused(slapd.config(wrong), DirectoryUnavailableError)
+    assert f"set LDAP_TLS=ldaps, or write ldaps://127.0.0.1:{slapd.tls_port}" in message
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [(None, "can't be read"), (b"\x30\x82\x01", "no certificate in PEM form")],
