@@ -38,7 +38,7 @@ def _names(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]
                     kind="group name changed",
                     subject=groups[key].dn,
                     message=f"The name {name!r} can't be a team's; it becomes {clean!r}. Write it"
-                    " without @ # < > § ▒ { } ; * and without a leading (removed)",
+                    " without @ # < > § ▒ { } ; *, control characters and a leading (removed).",
                 )
     for same in map(sorted, called.values()):
         for key in same if len(same) > 1 else ():

@@ -13,6 +13,11 @@ MOVING = "(moving) "
 
 # swit-api, "Rules", Names: not allowed in the names of teams and of users.
 _FORBIDDEN = re.compile(r"[@#<>§▒{};*]")
+# Control characters but for white space, characters that turn the direction of text, byte order
+# marks and halves of surrogate pairs. They can hide or disguise a name, or drive a terminal.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _LEADING_MARK = re.compile(r"\(removed\)(?:\s+|$)", re.IGNORECASE)
 _NUMBERED = re.compile(r"(.*)( \([0-9]+\))")
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
@@ -26,8 +31,13 @@ def one_space(text: str) -> str:
 
 
 def clean_name(text: str) -> str:
-    """The name as Swit would take it: each forbidden character becomes `_`. It may be empty."""
-    return one_space(_FORBIDDEN.sub("_", text))
+    """The name as Swit would take it; it may be empty.
+
+    Each forbidden character becomes `_`. Control characters and those that turn the direction of
+    text are left out.
+    """
+    seen = text if text.isprintable() else _UNSEEN.sub("", text)
+    return one_space(_FORBIDDEN.sub("_", seen))
 
 
 def clean_team_name(text: str) -> str:

@@ -127,5 +127,5 @@ def _name(dn: str, names: list[str]) -> Iterator[Finding]:
                 kind="name changed",
                 subject=dn,
                 message=f"The name {name!r} holds characters that Swit doesn't take; it becomes"
-                f" {clean!r}. Write it without @ # < > § ▒ {{ }} ; *",
+                f" {clean!r}. Write it without @ # < > § ▒ {{ }} ; * and control characters.",
             )

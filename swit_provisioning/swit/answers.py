@@ -21,6 +21,7 @@ from swit_provisioning.swit.errors import (
 )
 
 _LONGEST_MESSAGE = 300
+_LONGEST_CODE = 9
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -135,10 +136,13 @@ def _json(content: bytes) -> object:
 
 
 def _code(body: Mapping[str, Any]) -> int | None:
+    """The `code` of an answer; one that is too long to be a code is cut."""
     code = body.get("code")
     if isinstance(code, str) and code.strip().isdecimal():
-        return int(code)
-    return code if isinstance(code, int) and not isinstance(code, bool) else None
+        return int(code.strip()[:_LONGEST_CODE])
+    if not isinstance(code, int) or isinstance(code, bool):
+        return None
+    return code if abs(code) < 10**_LONGEST_CODE else 10**_LONGEST_CODE - 1
 
 
 def _date(value: str) -> datetime | None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
+from swit_provisioning.swit.errors import SwitRejectedError
+
 AUTHORIZE_PATH = "/oauth/authorize"
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 
@@ -23,8 +25,17 @@ class Call:
     repeatable: bool = True
 
     def path(self, object_id: str = "") -> str:
-        """Its path below the host's base address; SCIM names the object in the path."""
+        """Its path below the host's base address; SCIM names the object in the path.
+
+        Raises:
+            SwitRejectedError: the id would change the path.
+
+        """
         if self.host == "scim":
+            # Quoting leaves dots as they are, and `/Users/..` is the address above.
+            if object_id in {"", ".", ".."}:
+                message = f"the id {object_id!r} cannot be part of an address; nothing was sent"
+                raise SwitRejectedError(call=self.name, message=message)
             return f"/Users/{quote(object_id, safe='')}"
         return f"/v1/api/{self.name}"
 

@@ -1,5 +1,6 @@
 """One login: where the browser is sent, and what the address it ended on is worth."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,14 @@ WRITING_SCOPE: Final = f"{PLANNING_SCOPE} admin:write"
 _STATE_BYTES: Final = 32
 # 43 characters, the least that RFC 7636 allows, hold 32 bytes.
 _VERIFIER_BYTES: Final = 32
+
+
+_PROOF_KEY: Final = re.compile(r"code_?challenge|code_?verifier|pkce|proof.?key", re.IGNORECASE)
+_UNKNOWN: Final = re.compile(
+    r"unknown|not (?:known|supported|allowed|recogni[sz]ed|expected)"
+    r"|un(?:supported|recogni[sz]ed|expected)",
+    re.IGNORECASE,
+)
 
 
 class LoginError(Exception):
@@ -94,7 +103,8 @@ class Login:
         if len(codes) == 1 and "error" not in answer:
             return codes[0]
         said = _said(answer)
-        if self.verifier is not None and answer.get("error") == ["invalid_request"]:
+        is_invalid = answer.get("error") == ["invalid_request"]
+        if self.verifier is not None and is_invalid and _PROOF_KEY.search(said):
             raise ProofKeyRefusedError(said)
         raise LoginDeclinedError(said)
 
@@ -108,13 +118,20 @@ class Login:
         try:
             return oauth.exchange(code, verifier=self.verifier), self.verifier is not None
         except SwitUnauthorizedError as error:
-            if self.verifier is None or error.status != HTTPStatus.BAD_REQUEST:
+            # A code that does not fit its proof key may be another login's: that stays refused.
+            is_refused = error.status == HTTPStatus.BAD_REQUEST
+            if self.verifier is None or not is_refused or not _is_unknown(error.message):
                 raise
             try:
                 return oauth.exchange(code), False
             except SwitUnauthorizedError:
                 # The first refusal says more: by now the code may be used up.
                 raise error from None
+
+
+def _is_unknown(said: str) -> bool:
+    """Whether Swit says that it does not know proof keys, rather than that this one is wrong."""
+    return bool(_PROOF_KEY.search(said) and _UNKNOWN.search(said))
 
 
 def _said(answer: Mapping[str, list[str]]) -> str:

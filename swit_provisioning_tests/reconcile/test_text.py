@@ -9,6 +9,7 @@ from swit_provisioning.reconcile.text import (
     changed_name,
     choose_name,
     choose_phone,
+    clean_name,
     clean_team_name,
     clock,
     digits,
@@ -19,6 +20,7 @@ from swit_provisioning.reconcile.text import (
     without_number,
     written_language,
 )
+from swit_provisioning_tests.reconcile.specification.words import clean as specified
 
 
 @pytest.mark.parametrize(
@@ -165,3 +167,18 @@ def test_a_time_is_told_in_utc_wherever_it_was_taken_and_is_read(
     monkeypatch.undo()
     tzset()
     assert told == "2026-03-01 02:30 UTC"
+
+
+@pytest.mark.parametrize(
+    ("written", "clean"),
+    [
+        ("Ann\x1b[31m Lee\x00", "Ann[31m Lee"),
+        ("\u202eeeL nnA\u2066\u200f", "eeL nnA"),
+        ("\ufeffAnn\tLee\x85\x9b", "Ann Lee"),
+        ("Ann \ud83d", "Ann"),
+        ("\u202e \x07", ""),
+        ("\U0001f469\u200d\U0001f680 क्\u200dष", "\U0001f469\u200d\U0001f680 क्\u200dष"),
+    ],
+)
+def test_controls_and_turned_text_are_left_out_of_names(written: str, clean: str) -> None:
+    assert clean_name(written) == clean_team_name(written) == specified(written) == clean

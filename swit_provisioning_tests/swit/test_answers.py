@@ -248,3 +248,22 @@ def test_each_error_says_what_to_do() -> None:
         "team.create: Expired. Log in again: swit-provisioning login.",
     ]
     assert made[0].retry_after == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"data": ' * 100_000 + "1" + "}" * 100_000,
+        "[" * 200_000,
+        '{"code": "' + "9" * 5000 + '", "message": "no"}',
+        '{"code": ' + "9" * 5000 + ', "message": "no"}',
+        '{"code": ' + "9" * 4000 + ', "message": "no"}',
+        '{"code": 200, "data": {"team_id": ' + "9" * 5000 + "}}",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_no_body_leads_to_anything_but_one_short_error(
+    client: SwitClient, web: responses.RequestsMock, body: str, status: int
+) -> None:
+    web.post(URL, status=status, body=body)
+    assert len(str(refusal(client))) < 700

@@ -1,6 +1,7 @@
 """What goes over the wire for each call: method, address, query, body and headers."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -10,6 +11,7 @@ import responses
 
 from swit_provisioning import __version__
 from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.errors import SwitRejectedError
 from swit_provisioning_tests.swit.fakes import API, SCIM, Rig
 
 Do = Callable[[SwitClient], Any]
@@ -268,3 +270,29 @@ def test_addresses_may_end_in_a_slash(rig: Rig, web: responses.RequestsMock) -> 
         client.user_info()
         client.update_user("u1", name="Jane")
         assert client.calls == 2
+
+
+@pytest.mark.parametrize("user_id", ["..", ".", ""])
+def test_an_id_that_would_lead_to_another_address_is_never_sent(
+    client: SwitClient, web: responses.RequestsMock, user_id: str
+) -> None:
+    with pytest.raises(SwitRejectedError, match=r"SCIM Users: the id '\.{0,2}' cannot be part"):
+        client.update_user(user_id, name="Jane")
+    assert len(web.calls) == 0
+
+
+@pytest.mark.parametrize(
+    ("user_id", "path"),
+    [
+        ("a/../b", "a%2F..%2Fb"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("../u", "..%2Fu"),
+        ("%2e%2e", "%252e%252e"),
+    ],
+)
+def test_an_id_stays_one_part_of_the_path(
+    client: SwitClient, web: responses.RequestsMock, user_id: str, path: str
+) -> None:
+    web.patch(re.compile(".*"), status=204)
+    client.update_user(user_id, name="Jane")
+    assert web.calls[0].request.url == f"{SCIM}/Users/{path}"

@@ -87,11 +87,28 @@ def test_only_a_login_with_a_proof_key_is_begun_again_without() -> None:
 def test_a_code_refused_with_and_without_its_proof_key_is_refused_for_the_first_reason(
     oauth: OAuthClient, web: responses.RequestsMock
 ) -> None:
-    web.post(TOKEN_URL, status=400, json={"message": "the first reason"})
+    web.post(TOKEN_URL, status=400, json={"message": "code_verifier is not supported"})
     web.post(TOKEN_URL, status=400, json={"message": "used up"})
-    with pytest.raises(SwitUnauthorizedError, match="the first reason"):
+    with pytest.raises(SwitUnauthorizedError, match="code_verifier is not supported"):
         a_login().redeem(oauth, "c0de")
     assert len(web.calls) == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["no", "invalid_grant", "The code is unknown.", "The code_verifier does not fit the code."],
+)
+def test_the_proof_key_is_kept_unless_swit_says_that_it_knows_none(
+    oauth: OAuthClient, web: responses.RequestsMock, said: str
+) -> None:
+    """A code that was slipped in from another login is refused for its proof key."""
+    web.post(TOKEN_URL, status=400, json={"error": "invalid_grant", "message": said})
+    with pytest.raises(SwitUnauthorizedError):
+        a_login().redeem(oauth, "c0de")
+    assert len(web.calls) == 1
+    with pytest.raises(LoginDeclinedError) as raised:
+        a_login().code(f"state={STATE}&error=invalid_request&error_description=scope")
+    assert not isinstance(raised.value, ProofKeyRefusedError)
 
 
 @pytest.mark.parametrize(("status", "verifier"), [(401, "a-verifier"), (400, None)])

@@ -15,7 +15,17 @@ def fold(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    return " ".join(FORBIDDEN.sub("_", unicodedata.normalize("NFC", text)).split())
+    seen = "".join(letter for letter in text if letter.isspace() or not is_unseen(letter))
+    return " ".join(FORBIDDEN.sub("_", unicodedata.normalize("NFC", seen)).split())
+
+
+def is_unseen(letter: str) -> bool:
+    """A control, half a surrogate pair, or a sign that turns the direction of text."""
+    turns = unicodedata.bidirectional(letter) in {"LRE", "RLE", "PDF", "LRO", "RLO"} or (
+        unicodedata.bidirectional(letter) in {"LRI", "RLI", "FSI", "PDI"}
+    )
+    marks = letter in "\u200e\u200f\u061c\ufeff"
+    return turns or marks or unicodedata.category(letter) in {"Cc", "Cs"}
 
 
 def team_name(text: str) -> str:
