@@ -32,7 +32,7 @@ def newest_run() -> dg.DagsterRun:
 
 def counted(message: str) -> tuple[int, int]:
     """How many changes were sent, and how many more may have been."""
-    found = re.match(r"(\d+) of 38 changes were sent, and (\d+) more may have been", message)
+    found = re.match(r"(\d+) of \d+ changes were sent, and (\d+) more may have been", message)
     assert found, message
     return int(found[1]), int(found[2])
 
@@ -54,7 +54,7 @@ def test_an_interrupted_sync_is_canceled_within_seconds_though_swit_does_not_ans
     document = copy.document()
     assert document["status"] == "failed"
     known, unknown = counted(document["message"])
-    assert known < len(sent) <= known + unknown < 38
+    assert known < len(sent) <= known + unknown < 38, "most of the plan was not sent"
     assert "The run was interrupted by a signal" in document["message"]
     assert "Nothing more will be sent" in document["message"]
     assert "run swit-provisioning sync" in document["message"]
