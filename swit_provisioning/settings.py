@@ -304,7 +304,10 @@ class Settings(ScheduleSettings):
     )
     swit_max_concurrency: int = Field(default=8, ge=1, le=64, description="calls in flight")
     swit_timeout_seconds: float = Field(
-        default=30, gt=0, description="how long Swit may take to answer one call"
+        default=30,
+        gt=0,
+        description="how long Swit may take to answer one call; three times as long for an answer"
+        " that arrives in pieces",
     )
     default_user_language: Literal["en", "ko"] = Field(
         default="en", description="for new users: `en` or `ko`"

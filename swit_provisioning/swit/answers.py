@@ -9,8 +9,6 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from requests import Response
-
 from swit_provisioning.swit.errors import (
     SwitError,
     SwitNotFoundError,
@@ -19,6 +17,7 @@ from swit_provisioning.swit.errors import (
     SwitUnauthorizedError,
     SwitUnavailableError,
 )
+from swit_provisioning.swit.session import HttpAnswer
 
 _LONGEST_MESSAGE = 300
 _LONGEST_CODE = 9
@@ -26,7 +25,7 @@ _MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re
 
 
 def read_answer(
-    response: Response, *, call: str, secrets: Iterable[str] = ()
+    response: HttpAnswer, *, call: str, secrets: Iterable[str] = ()
 ) -> dict[str, Any] | None:
     """The JSON object of an answer, `None` for an empty one (204).
 
@@ -54,7 +53,7 @@ def read_answer(
     return body
 
 
-def retry_after(response: Response) -> float | None:
+def retry_after(response: HttpAnswer) -> float | None:
     """Seconds to wait by `Retry-After` (seconds or an HTTP date, RFC 9110), if it is there."""
     value = response.headers.get("Retry-After", "").strip()
     try:
@@ -97,7 +96,7 @@ def _string(value: object) -> str:
 
 
 def _refusal(
-    response: Response,
+    response: HttpAnswer,
     body: object,
     *,
     call: str,

@@ -13,6 +13,7 @@ from swit_provisioning.swit.errors import SwitRejectedError
 
 AUTHORIZE_PATH = "/oauth/authorize"
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
+MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class Call:
     method: Literal["GET", "POST", "PATCH"]
     host: Literal["api", "scim"] = "api"
     repeatable: bool = True
+    most_bytes: int = 32 * MIB
+    """How large an answer may be, unpacked. A thousand users in many teams are about 16 MiB."""
 
     def path(self, object_id: str = "") -> str:
         """Its path below the host's base address; SCIM names the object in the path.
@@ -40,8 +43,8 @@ class Call:
         return f"/v1/api/{self.name}"
 
 
-def _read(name: str) -> Call:
-    return Call(name=name, method="GET")
+def _read(name: str, *, most_bytes: int = 32 * MIB) -> Call:
+    return Call(name=name, method="GET", most_bytes=most_bytes)
 
 
 def _write(name: str, *, repeatable: bool = True) -> Call:
@@ -52,7 +55,8 @@ USER_INFO = _read("user.info")
 ORGANIZATION_INFO = _read("organization.info")
 ORGANIZATION_USER_INFO = _read("organization.user.info")
 LIST_USERS = _read("organization.user.list")
-LIST_TEAMS = _read("user.team.list")
+# All teams with all members in one answer: 5,000,000 memberships are about 120 MiB.
+LIST_TEAMS = _read("user.team.list", most_bytes=256 * MIB)
 
 CREATE_USER = _write("organization.user.create", repeatable=False)
 UPDATE_USER = Call(name="SCIM Users", method="PATCH", host="scim")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from swit_provisioning.swit import calls
 from swit_provisioning.swit.answers import error_words
 from swit_provisioning.swit.calls import Call
-from swit_provisioning.swit.errors import SwitUnavailableError
+from swit_provisioning.swit.errors import SwitIncompleteReadError, SwitUnavailableError
 from swit_provisioning.swit.models import (
     AuthorisedUser,
     Organization,
@@ -32,6 +32,10 @@ Model = TypeVar("Model", bound=BaseModel)
 # The schema that Swit takes, where RFC 7644 would have PatchOp.
 _SCIM_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
 _SCIM_MOBILE = 'phoneNumbers[type eq "mobile"].value'
+
+
+MOST_USERS = 5_000_000
+"""More than any organisation has: whoever reads all pages comes to an end."""
 
 
 class SwitClient:
@@ -135,6 +139,11 @@ class SwitClient:
         """One page of `count` (1 to 1000) accounts; without `active`, active and inactive ones.
 
         `keyword` finds a part of a name or an address.
+
+        Raises:
+            SwitIncompleteReadError: Swit counts more users than an organisation has. Whoever reads
+                page after page would never come to an end.
+
         """
         status = {True: "active", False: "inactive", None: None}[active]
         query = {
@@ -144,7 +153,11 @@ class SwitClient:
             "team_id": team_id,
             "filters.membership_status": status,
         }
-        return self._ask(calls.LIST_USERS, UserPage, query=query)
+        answer = self._ask(calls.LIST_USERS, UserPage, query=query)
+        if answer.total_rows > MOST_USERS:
+            words = f"Swit counts {answer.total_rows:,} users; {MOST_USERS:,} are read at most"
+            raise SwitIncompleteReadError(call=calls.LIST_USERS.name, message=words)
+        return answer
 
     def list_teams(
         self,

@@ -6,6 +6,7 @@
     + SwitOtherOrganizationError  the token belongs to another organisation than the one meant
   - SwitUnavailableError          Swit or the network failed; a later attempt may work
     + SwitThrottledError          too many requests, for longer than we wait
+    + SwitEndlessAnswerError      an answer that is too large, or comes too slowly in all
   - SwitUnauthorizedError         no valid token, also after a refresh: log in again
   - SwitIncompleteReadError       a read that is not proved complete: nothing may be planned on it
 """
@@ -68,6 +69,12 @@ class SwitThrottledError(SwitUnavailableError):
     """Swit takes no more requests for now (429), for longer than the client waits."""
 
     remedy = "Try again later, or lower SWIT_REQUESTS_PER_SECOND."
+
+
+class SwitEndlessAnswerError(SwitUnavailableError):
+    """The answer is larger, or takes longer in all, than any answer of Swit's should."""
+
+    remedy = "Check SWIT_BASE_URL and the proxy. If both are right, raise SWIT_TIMEOUT_SECONDS."
 
 
 class SwitUnauthorizedError(SwitError):

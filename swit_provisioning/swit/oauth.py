@@ -6,18 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 from urllib.parse import quote_plus
 
-import requests
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from swit_provisioning.swit.answers import read_answer
-from swit_provisioning.swit.calls import AUTHORIZE_PATH, TOKEN_PATH
+from swit_provisioning.swit.calls import AUTHORIZE_PATH, MIB, TOKEN_PATH
 from swit_provisioning.swit.errors import (
     SwitRejectedError,
     SwitUnauthorizedError,
     SwitUnavailableError,
 )
-from swit_provisioning.swit.session import EXCHANGE_ERRORS, NoAuth, make_session, unreachable
+from swit_provisioning.swit.session import HttpAnswer, NoAuth, exchange, make_session
 
 OAUTH_CALL = "oauth/token"
 _FORM = "application/x-www-form-urlencoded"
@@ -145,22 +144,20 @@ class OAuthClient:
             ) from error
         return self._pair(answer or {})
 
-    def _post(self, form: str) -> requests.Response:
+    def _post(self, form: str) -> HttpAnswer:
         url = f"{self._base_url}{TOKEN_PATH}"
-        try:
-            with make_session(connections=1) as session:
-                return session.post(
-                    url,
-                    data=form,
-                    headers={"Content-Type": _FORM},
-                    auth=NoAuth(),
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                )
-        except EXCHANGE_ERRORS as error:
-            raise unreachable(
-                call=OAUTH_CALL, url=url, timeout_seconds=self._timeout, error=error
-            ) from error
+        with make_session(connections=1) as session:
+            return exchange(
+                session,
+                call=OAUTH_CALL,
+                method="POST",
+                url=url,
+                timeout_seconds=self._timeout,
+                most_bytes=MIB,
+                data=form,
+                headers={"Content-Type": _FORM},
+                auth=NoAuth(),
+            )
 
     def _pair(self, answer: Mapping[str, object]) -> TokenPair:
         access, refresh = answer.get("access_token"), answer.get("refresh_token")

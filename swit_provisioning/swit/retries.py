@@ -5,7 +5,11 @@ from collections.abc import Callable
 
 from tenacity import RetryCallState, Retrying, wait_exponential_jitter
 
-from swit_provisioning.swit.errors import SwitThrottledError, SwitUnavailableError
+from swit_provisioning.swit.errors import (
+    SwitEndlessAnswerError,
+    SwitThrottledError,
+    SwitUnavailableError,
+)
 
 ATTEMPTS = 4
 """How often a call is sent that Swit or the network fails."""
@@ -26,7 +30,9 @@ def retrying(*, repeatable: bool, sleep: Callable[[float], None]) -> Retrying:
         error = _error(state)
         if isinstance(error, SwitThrottledError):
             return True
-        return repeatable and isinstance(error, SwitUnavailableError)
+        # An endless answer is endless the next time, too.
+        passes = not isinstance(error, SwitEndlessAnswerError)
+        return repeatable and passes and isinstance(error, SwitUnavailableError)
 
     return Retrying(
         retry=worth_it, stop=_enough, wait=_wait, sleep=sleep, before_sleep=_note, reraise=True

@@ -11,7 +11,7 @@ from swit_provisioning.swit.errors import SwitThrottledError, SwitUnauthorizedEr
 from swit_provisioning.swit.oauth import TokenSource
 from swit_provisioning.swit.pace import Pace
 from swit_provisioning.swit.retries import PATIENCE_SECONDS, retrying
-from swit_provisioning.swit.session import EXCHANGE_ERRORS, BearerAuth, make_session, unreachable
+from swit_provisioning.swit.session import BearerAuth, exchange, make_session
 
 
 class _OfThisThread(threading.local):
@@ -117,20 +117,17 @@ class Transport:
         with self._lock:
             self._sent += 1
         self._here.sent, self._here.status = self._here.sent + 1, None
-        try:
-            response = self._session.request(
-                call.method,
-                url,
-                params=query,
-                json=body,
-                auth=BearerAuth(token),
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
-        except EXCHANGE_ERRORS as error:
-            raise unreachable(
-                call=call.name, url=url, timeout_seconds=self._timeout, error=error
-            ) from error
+        response = exchange(
+            self._session,
+            call=call.name,
+            method=call.method,
+            url=url,
+            timeout_seconds=self._timeout,
+            most_bytes=call.most_bytes,
+            params=query,
+            json=body,
+            auth=BearerAuth(token),
+        )
         self._here.status = response.status_code
         try:
             answer = read_answer(response, call=call.name, secrets=(token,))

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import responses
-from requests import Response
 
 from swit_provisioning.swit.answers import retry_after
 from swit_provisioning.swit.client import SwitClient
@@ -20,6 +19,7 @@ from swit_provisioning.swit.errors import (
     SwitUnauthorizedError,
     SwitUnavailableError,
 )
+from swit_provisioning.swit.session import HttpAnswer
 from swit_provisioning_tests.swit.fakes import API, Rig
 
 URL = f"{API}/team.create"
@@ -186,10 +186,9 @@ def test_a_body_may_begin_with_a_byte_order_mark(
     assert client.create_team(name="팀", parent_id="t0").name == "팀"
 
 
-def answered(**headers: str) -> Response:
-    response = Response()
-    response.headers.update({key.replace("_", "-"): value for key, value in headers.items()})
-    return response
+def answered(**headers: str) -> HttpAnswer:
+    named = {key.replace("_", "-"): value for key, value in headers.items()}
+    return HttpAnswer(status_code=429, headers=named, content=b"")
 
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
