@@ -22,6 +22,13 @@ PERSON_CLASSES = frozenset(
 )
 # A computer of Active Directory is a user as well, and a contact is a person with no account.
 _NO_ACCOUNTS = frozenset({"computer", "contact"})
+_OTHER_KINDS = {
+    "msds-groupmanagedserviceaccount": "a service account",
+    "msds-managedserviceaccount": "a service account",
+    "computer": "a computer",
+    "contact": "a contact",
+    "foreignsecurityprincipal": "an account of another domain",
+}
 _CONTAINERS = frozenset(
     {"organizationalunit", "container", "organization", "domain", "dcobject", "builtindomain"}
 )
@@ -58,6 +65,21 @@ GROUP_FILTER = (
 _ATTRIBUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)(?:;[A-Za-z0-9-]+)*")
 _BAD_ESCAPE = re.compile(r"\\(?![0-9A-Fa-f]{2})")
 _EXAMPLE = "(&(objectClass=user)(mail=*)(!(objectClass=computer)))"
+
+
+def other_kind(classes: AbstractSet[str]) -> str | None:
+    """What an entry is that is neither a person nor a group, for people; `None` if it is one.
+
+    Args:
+        classes: its object classes, lower case.
+
+    """
+    for name, title in _OTHER_KINDS.items():
+        if name in classes:
+            return title
+    if not classes or classes & (PERSON_CLASSES | GROUP_CLASSES):
+        return None
+    return f"an entry of the object classes {', '.join(sorted(classes - {'top'}))}"
 
 
 def is_person(classes: AbstractSet[str], *, own_filter: bool = False) -> bool:

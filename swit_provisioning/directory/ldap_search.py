@@ -86,7 +86,20 @@ def root_entry(
 
     """
     query = Query(base="", filter="(objectClass=*)", attributes=attributes, page_size=1)
-    return _Search(connection, query, f"{server}: reading its root entry (LDAP_KIND=auto)").root()
+    return _Search(connection, query, f"{server}: reading its root entry (LDAP_KIND=auto)").single()
+
+
+def single_entry(
+    connection: Connection, dn: str, attributes: tuple[str, ...], *, server: object
+) -> Entry | None:
+    """One entry; nothing where it doesn't exist or may not be seen.
+
+    Raises:
+        DirectoryError: the server failed.
+
+    """
+    query = Query(base=dn, filter="(objectClass=*)", attributes=attributes, page_size=1)
+    return _Search(connection, query, f"{server}: reading {dn!r}").single()
 
 
 class _Search:
@@ -131,7 +144,7 @@ class _Search:
             if not cookie:
                 return
 
-    def root(self) -> Entry | None:
+    def single(self) -> Entry | None:
         query = self._query
         try:
             page = self._one_entry(query.base, query.attributes)

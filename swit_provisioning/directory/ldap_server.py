@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+import pandas as pd
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -24,7 +25,7 @@ from swit_provisioning.directory.errors import (
     DirectoryUnavailableError,
     DirectoryUntrustedError,
 )
-from swit_provisioning.directory.filters import is_person
+from swit_provisioning.directory.filters import is_person, other_kind
 from swit_provisioning.directory.groups import group_attributes
 from swit_provisioning.directory.interface import utc_now
 from swit_provisioning.directory.kinds import (
@@ -36,16 +37,19 @@ from swit_provisioning.directory.kinds import (
     with_reference,
 )
 from swit_provisioning.directory.ldap_exchange import Connection
-from swit_provisioning.directory.ldap_search import Query, root_entry, search
+from swit_provisioning.directory.ldap_search import Query, root_entry, search, single_entry
 from swit_provisioning.directory.ldap_session import logged_in
 from swit_provisioning.directory.notes import Notes
 from swit_provisioning.directory.people import people_attributes
 from swit_provisioning.directory.plain_groups import plain_groups
 from swit_provisioning.directory.plain_people import plain_people
-from swit_provisioning.reconcile.dn import dn_key
+from swit_provisioning.reconcile.dn import dn_key, is_dn
+from swit_provisioning.reconcile.frames import IDP_FINDINGS
 from swit_provisioning.reconcile.state import DirectoryState
 
 _ATTEMPTS = 3
+_MOST_LOOKED_UP = 200
+"""Members that are neither among the people nor among the groups; each takes a request."""
 _log = logging.getLogger(__name__)
 
 
@@ -157,6 +161,7 @@ class LdapDirectory:
                 ),
                 terms=terms,
             )
+            state = _without_other_kinds(state, connection, server)
         return hold_references(state, config.reference_attribute, server)
 
     def _kind(self, connection: Connection, server: ServerAddress) -> Kind:
@@ -212,6 +217,43 @@ class LdapDirectory:
                     rows=plain.rows,
                     members=plain.members,
                 )
+
+
+def _without_other_kinds(
+    state: DirectoryState, connection: Connection, server: ServerAddress
+) -> DirectoryState:
+    """The state without members that are no people and no groups, such as computers.
+
+    Each of them becomes a finding that says what it is. Only the first ones are looked up.
+    """
+    rows = state.memberships
+    is_known = rows["member"].isin(state.users["key"]) | rows["member"].isin(state.groups["key"])
+    unknown = rows[~is_known]
+    others: dict[str, str] = {}
+    for dn in sorted(set(unknown["member_dn"]))[:_MOST_LOOKED_UP]:
+        if not is_dn(dn):
+            continue
+        entry = single_entry(connection, dn, ("objectClass",), server=server)
+        kind = other_kind(entry.classes()) if entry else None
+        if kind is not None:
+            others[dn] = kind
+    if not others:
+        return state
+    is_other = ~is_known & rows["member_dn"].isin(list(others))
+    named = dict(zip(state.groups["key"], state.groups["dn"], strict=True))
+    found = [
+        {
+            "kind": "unknown member",
+            "dn": named[group],
+            "attribute": "member",
+            "reason": f"The member {dn} is {others[dn]}, neither a person nor a group, so it is"
+            " ignored. Nothing has to be done.",
+        }
+        for group, dn in zip(rows["group"][is_other], rows["member_dn"][is_other], strict=True)
+    ]
+    findings = pd.concat([state.findings, IDP_FINDINGS.frame(found)], ignore_index=True)
+    memberships = rows[~is_other].reset_index(drop=True)
+    return replace(state, findings=findings, memberships=memberships)
 
 
 def _warn_of_unknown_state(entries: list[Entry], kind: Kind, notes: Notes) -> None:

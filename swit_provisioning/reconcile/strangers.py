@@ -13,7 +13,7 @@ from swit_provisioning.reconcile.state import DirectoryState
 def unknown_members(directory: DirectoryState, scope: Groups, links: Links) -> Iterator[Finding]:
     """One finding for each entry that a group in scope lists and that was not read.
 
-    A member that is no DN at all was named by the reader.
+    The reader has named members that are no DN, or that it knows to be something else.
     """
     is_in_scope = scope.rank_of_row[links.group] != NONE
     is_strange = is_in_scope & (links.user == NONE) & (links.nested == NONE)
@@ -23,6 +23,7 @@ def unknown_members(directory: DirectoryState, scope: Groups, links: Links) -> I
             yield Finding(
                 kind="unknown member",
                 subject=scope.in_scope[key].dn,
-                message=f"The member {dn} is no user or group in scope, so nothing comes of it."
-                " Add its OU to the settings, or take it out of the group.",
+                message=f"The member {dn} was not read as a person or a group, so it is ignored. If"
+                " it is one, its OU is missing in LDAP_USER_OUS or LDAP_GROUP_OUS, or a filter"
+                " leaves it out: change the settings. If not, nothing has to be done.",
             )

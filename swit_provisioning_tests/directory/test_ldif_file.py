@@ -124,7 +124,7 @@ def test_a_member_uid_may_hold_a_dn(path: Path) -> None:
     unix = state.memberships[state.memberships["group"] == "cn=unix,ou=groups,dc=x"]
     assert list(unix["member"]) == [zoe, ben, "cn=staff,ou=groups,dc=x", "cn=gone,dc=x"]
     found = directory_findings(state, Policy())
-    assert [f.message.split(" is ")[0] for f in found if f.subject.startswith("cn=unix")] == [
+    assert [f.message.split(" was ")[0] for f in found if f.subject.startswith("cn=unix")] == [
         "The member cn=gone,dc=x"
     ]
 

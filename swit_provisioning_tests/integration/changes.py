@@ -32,6 +32,10 @@ class Changes:
         self._connection.modify_dn(dn, name, new_superior=parent)
         self._succeeded(dn)
 
+    def delete(self, dn: str) -> None:
+        self._connection.delete(dn)  # type: ignore[no-untyped-call] # the stubs leave it open
+        self._succeeded(dn)
+
     def value(self, dn: str, attribute: str) -> bytes:
         """The one value of an attribute, as the server sends it."""
         self._connection.search(dn, "(objectClass=*)", ldap3.BASE, attributes=[attribute])

@@ -5,6 +5,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,12 @@ from swit_provisioning.directory.ldap_session import logged_in
 from swit_provisioning.directory.ldif_file import LdifDirectory
 from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.dn import dn_key
+from swit_provisioning.reconcile.findings import directory_findings
+from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.integration import domain
 from swit_provisioning_tests.integration.authority import certificate
-from swit_provisioning_tests.integration.domain import PEOPLE, group
+from swit_provisioning_tests.integration.domain import PEOPLE, STAFF, group
 from swit_provisioning_tests.integration.samba import (
     BASE,
     READER_LOGIN,
@@ -282,3 +285,28 @@ def exported(server: SambaDomain, folder: Path) -> bytes:
 def connection(server: SambaDomain) -> Iterator[Connection]:
     with logged_in(server.config(), server.server()) as opened:
         yield opened
+
+
+def test_members_that_are_no_people_are_told_what_they_are(active_directory: SambaDomain) -> None:
+    name = f"CN=Things,{BASE}"
+    things = {f"CN={thing},{STAFF}": thing for thing in ("PC1", "Contact", "Services")}
+    elsewhere = f"CN=Administrator,CN=Users,{BASE}"
+    with active_directory.changes() as changes:
+        listed = [*things, elsewhere]
+        changes.add(name, ["group"], {"sAMAccountName": "Things", "member": listed})
+        try:
+            state = LdapDirectory(replace(active_directory.config(), user_bases=(STAFF,))).read()
+        finally:
+            changes.delete(name)
+    told = {
+        finding.message
+        for finding in directory_findings(state, Policy())
+        if finding.kind == "unknown member" and finding.subject == name
+    }
+    assert len(told) == 4
+    for dn, kind in zip(things, ("a computer", "a contact", "a service account"), strict=True):
+        (message,) = [said for said in told if dn in said]
+        assert f"is {kind}, neither a person nor a group" in message
+        assert "OU" not in message.replace(dn, "")
+    (message,) = [said for said in told if elsewhere in said]
+    assert "LDAP_USER_OUS" in message
