@@ -50,13 +50,18 @@ class Approver:
     clock: Callable[[], datetime] = utc_now
 
     def judged(
-        self, plan: Plan, *, application_id: str | None = None, part: Plan | None = None
+        self,
+        plan: Plan,
+        *,
+        application_id: str | None = None,
+        part: Plan | None = None,
+        selection: str = "",
     ) -> tuple[Verdict, ...]:
         """Judge a plan by today's limits, what ran in the last 24 hours, and its approval, if any.
 
         What `application_id` itself has done already is part of the plan, so it is not counted
         twice. Of a plan of which only a part is sent the `part` is judged, by the approval of the
-        whole.
+        whole; `selection` has the options of `apply` that choose it, for the messages.
         """
         approval = self.approval_of(plan)
         verdicts = judge(
@@ -67,6 +72,7 @@ class Approver:
                 self.clock() - LIMIT_WINDOW, but_not=application_id
             ),
             approval=frozenset(approval.guards) if approval else None,
+            apply_command=f"swit-provisioning apply {plan.plan_id}{selection}",
         )
         return _with_void(verdicts, self.store.restorations.void_approval(plan.plan_hash))
 

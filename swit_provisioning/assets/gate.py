@@ -1,5 +1,6 @@
 """The gate: which plan this run may send. A plan that a guard stops is not accepted."""
 
+import shlex
 from collections.abc import Collection, Iterator
 from typing import Final
 
@@ -122,7 +123,8 @@ def accepted_plan(
     why = config.approve.strip()
     if why:
         judge.lift(plan, who=who_am_i(), why=why, application_id=application_id, part=part)
-    verdicts = judge.judged(plan, application_id=application_id, part=part)
+    selection = _selection_options(config)
+    verdicts = judge.judged(plan, application_id=application_id, part=part, selection=selection)
     yield from (check_result(verdict, "accepted_plan", settings) for verdict in verdicts)
     stopped = [verdict.message for verdict in verdicts if verdict.stops]
     if stopped:
@@ -177,6 +179,13 @@ def _choice(config: Accept) -> Choice:
     except ValueError as error:
         message = f"Nothing was written. {error}"
         raise dg.Failure(message, metadata={"status": "wrong use"}, allow_retries=False) from error
+
+
+def _selection_options(config: Accept) -> str:
+    """The options of the command `apply` that choose the same part of the plan."""
+    options = {"--only": config.only, "--except": config.exclude, "--limit": config.limit}
+    given = {name: shlex.quote(str(value)) for name, value in options.items() if value}
+    return "".join(f" {name} {value}" for name, value in given.items())
 
 
 def _refuse_nothing(part: Plan, out: Collection[str], settled: Collection[str]) -> None:

@@ -146,6 +146,7 @@ def judge(
     last_read: Mapping[str, Mapping[str, int]],
     recent: Mapping[str, int],
     approval: frozenset[str] | None,
+    apply_command: str | None = None,
 ) -> tuple[Verdict, ...]:
     """All nine guards, in the order of `GUARDS`.
 
@@ -153,6 +154,7 @@ def judge(
     has the objects changed in the last 24 hours, by action (memberships: one for each user), but
     for those of an approved plan that a lifted guard counts; `approval` has the guards that someone
     lifted for this very plan.
+    `apply_command` is the command that the messages advise, where `plan` is a part of a stored one.
     """
     seen = _Judged(
         plan=plan,
@@ -162,7 +164,8 @@ def judge(
         sent=Counter(change.action for change in plan.changes),
     )
     approved = frozenset(approval or ()) - NEVER_LIFTED
-    way_out = f'swit-provisioning apply {plan.plan_id} --approve "reason"'
+    command = apply_command or f"swit-provisioning apply {plan.plan_id}"
+    way_out = f'{command} --approve "reason"'
     limited: dict[GuardName, Sequence[_Count]] = {
         "directory_has_not_shrunk": list(_shrunk(seen)),
         "deactivations_within_limit": [_deactivations(seen), _hard_deletes(seen)],

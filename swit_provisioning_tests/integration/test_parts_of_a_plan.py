@@ -125,6 +125,8 @@ def test_limits_count_what_earlier_parts_of_the_plan_have_sent(
         "deactivations_within_limit"
     ]
     assert len(active(settled)) == 18
+    advice = f"swit-provisioning apply {plan_id} --only 'user.*' --limit 2 --approve"
+    assert advice in blocked["message"]
     approved = settled.json("apply", plan_id, "--approve", "they moved to the new company")
     assert approved["status"] == "applied"
     assert len(active(settled)) == 16
