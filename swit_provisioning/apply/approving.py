@@ -103,11 +103,12 @@ class Approver:
         Returns the limits: none if it breaks none and so needs no approval.
 
         Raises:
-            DecisionRefusedError: there is none or more than one, it is too old, or a guard stops it
-                that no approval lifts.
+            DecisionRefusedError: there is none or more than one, it was applied already, it is too
+                old, or a guard stops it that no approval lifts.
 
         """
         stored = self._known(plan_id)
+        self._must_not_be_applied(stored, verb="approve")
         if stored.forgotten:
             raise DecisionRefusedError(stored.forgotten_sentence, status="stale")
         self.must_be_young(stored)
@@ -123,14 +124,15 @@ class Approver:
         """Forbid these very changes, until somebody approves the plan; its approvals are void.
 
         Raises:
-            DecisionRefusedError: there is none or more than one, or it changes nothing: that one is
-                every quiet night's plan.
+            DecisionRefusedError: there is none or more than one, it was applied already, or it
+                changes nothing: that one is every quiet night's plan.
 
         """
         stored = self._known(plan_id)
         if not stored.plan.changes:
             message = f"Plan {stored.plan_id} changes nothing, so there is nothing to reject."
             raise DecisionRefusedError(message, status="unknown plan")
+        self._must_not_be_applied(stored, verb="reject")
         self.store.rejections.add(stored.plan_hash, who=who, why=why)
         self.store.approvals.spend(stored.plan_hash)
 
@@ -144,6 +146,16 @@ class Approver:
             message = f"There is no plan {plan_id}. `swit-provisioning plans` lists them."
             raise DecisionRefusedError(message, status="unknown plan")
         return stored
+
+    def _must_not_be_applied(self, stored: StoredPlan, *, verb: str) -> None:
+        applied = self.store.acceptances.newest_of(stored.plan_hash)
+        if applied is not None and applied.finished_at is not None:
+            by = f" by {applied.who}" if applied.who else ""
+            message = (
+                f"Plan {stored.plan_id} was applied{by} on {clock(applied.finished_at)}, so there"
+                f" is nothing left to {verb}. To see what would change now: swit-provisioning plan"
+            )
+            raise DecisionRefusedError(message, status="unknown plan")
 
     def must_be_young(self, stored: StoredPlan) -> None:
         """Refuse a plan that is too old to be applied or approved.

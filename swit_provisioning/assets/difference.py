@@ -30,6 +30,7 @@ from swit_provisioning.report.people import without_people
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.team_tree import tree_of
 from swit_provisioning.report.tree_svg import tree_markdown
+from swit_provisioning.resources.approving import current_state
 from swit_provisioning.resources.expected_pace import ExpectedPace, expected_pace
 from swit_provisioning.resources.frames import PREVIEW_ROWS, preview, schema_of
 from swit_provisioning.resources.page_facts import page_facts
@@ -126,7 +127,9 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
             for verdict in verdicts
         ),
     )
-    page = plan_page(shown, page_facts(settings, store, stored))
+    _, state = current_state(settings, store, stored)
+    hidden = settings.names_are_hidden_everywhere
+    page = plan_page(shown, page_facts(settings, store, stored, state, no_names=hidden))
     kept = keep_page(settings, context.run.run_id, page)
     yield _plan_output(plan, shown, kept, expected_pace(settings, store))
 

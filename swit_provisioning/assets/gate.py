@@ -141,6 +141,7 @@ def accepted_plan(
         plan_hash=plan.plan_hash,
         application_id=application_id,
         approval_id=approval.approval_id if approval else None,
+        who=who_am_i(),
     )
     if not plan.changes:
         conclude(store, plan, application_id)

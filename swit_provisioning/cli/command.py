@@ -10,6 +10,7 @@ import click
 from swit_provisioning.cli.errors import exit_code_of
 
 if TYPE_CHECKING:
+    from swit_provisioning.cli.plan_output import View
     from swit_provisioning.settings import Settings
 
 json_option = click.option(
@@ -21,6 +22,26 @@ no_names_option = click.option(
 )
 
 
+def view_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--full` and `--summary`: how much of a plan is printed."""
+    full = click.option("--full", is_flag=True, help="Every change, finding and team.")
+    summary = click.option("--summary", is_flag=True, help="One sentence and the plan's state.")
+    return full(summary(command))
+
+
+def view_of(*, full: bool, summary: bool) -> "View":
+    """How much of a plan these options ask for.
+
+    Raises:
+        click.UsageError: both are given.
+
+    """
+    if full and summary:
+        message = "--full and --summary exclude each other. Leave one out."
+        raise click.UsageError(message)
+    return "full" if full else "summary" if summary else "short"
+
+
 def load_settings(*, writes: bool = False) -> "Settings":
     """The settings. Warns of misspelled variables; a command that `writes` to Swit refuses them.
 
@@ -29,7 +50,7 @@ def load_settings(*, writes: bool = False) -> "Settings":
 
     """
     # Not at the top: `--help` needs no settings.
-    from swit_provisioning.cli.console import errors  # noqa: PLC0415
+    from swit_provisioning.cli.console import errors, print_text  # noqa: PLC0415
     from swit_provisioning.setting_sources import (  # noqa: PLC0415
         refuse_misspelled_settings,
         unknown_variables,
@@ -41,7 +62,7 @@ def load_settings(*, writes: bool = False) -> "Settings":
     for name, meant in unknown_variables().items():
         if meant:
             said = f"Warning: nothing reads {name}: {meant} may be meant."
-            errors().print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
+            print_text(errors(), said, style="yellow")
     settings = Settings.load()
     warn_of_http(settings)
     return settings
@@ -49,11 +70,11 @@ def load_settings(*, writes: bool = False) -> "Settings":
 
 def warn_of_http(settings: "Settings") -> None:
     """Say on standard error that tokens are sent, or would be sent, unencrypted."""
-    from swit_provisioning.cli.console import errors  # noqa: PLC0415 - `--help` needs none
+    from swit_provisioning.cli.console import errors, print_text  # noqa: PLC0415 - `--help` needs none
 
     for name in settings.unencrypted_addresses:
         said = f"Warning: {name} is an http:// address of another machine: nothing is encrypted."
-        errors().print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        print_text(errors(), said, style="yellow")
 
 
 def exits(command: Callable[..., int]) -> Callable[..., None]:
@@ -75,9 +96,9 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
 
 def _say(error: Exception, code: int) -> int:
     # Only a command that failed has something to print here.
-    from swit_provisioning.cli.console import errors  # noqa: PLC0415
+    from swit_provisioning.cli.console import errors, print_text  # noqa: PLC0415
     from swit_provisioning.report.plain import for_a_terminal  # noqa: PLC0415
 
     said = "\n".join(map(for_a_terminal, str(error).splitlines()))
-    errors().print(said, style="red", markup=False, highlight=False)
+    print_text(errors(), said, style="red")
     return code

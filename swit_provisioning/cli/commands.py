@@ -3,25 +3,27 @@
 from dataclasses import replace
 from typing import Any
 
-from swit_provisioning.cli.console import errors, output, print_json
+from swit_provisioning.cli.console import errors, output, print_json, print_text
 from swit_provisioning.cli.documents import outcome_counts, run_document
 from swit_provisioning.cli.errors import EXIT_CODES
 from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.pausing import mention_pause
-from swit_provisioning.cli.plan_output import plan_header, print_plan, say_rejection, say_summary
+from swit_provisioning.cli.plan_output import View, plan_header, print_plan
 from swit_provisioning.cli.progress import progress_bar
 from swit_provisioning.cli.runs import run_job
 from swit_provisioning.cli.showing import entry_to_show, plan_to_show, run_to_show
 from swit_provisioning.cli.tables import (
-    changes_tables,
-    findings_table,
+    findings_by_kind,
+    findings_summary,
     guards_table,
     outcomes_table,
+    plan_summary,
     stops,
 )
 from swit_provisioning.reconcile.plan import PlanHash
 from swit_provisioning.report.plain import for_a_terminal
+from swit_provisioning.resources.approving import current_state
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.errors import StoreError
@@ -29,22 +31,22 @@ from swit_provisioning.store.journal import JournalEntry
 from swit_provisioning.store.plans import StoredPlan
 
 
-def plan(settings: Settings, *, as_json: bool, no_names: bool = False) -> int:
+def plan(settings: Settings, *, as_json: bool, view: View = "short", no_names: bool = False) -> int:
     """Run the job `plan` and print what it made. 3: a guard would stop it."""
     run = _run(settings, "plan")
     with open_store(settings) as store:
         plan_hash = store.plans.made_by(run.run_id)
         stored = store.plans.get(plan_hash) if plan_hash else None
-        rejection = store.rejections.of(plan_hash) if plan_hash else None
+        if stored is not None:
+            stored, state = current_state(settings, store, stored)
     if stored is None:
         run = run_to_show(run, no_names=no_names)
         return _end(
             run, run.status, as_json=as_json, document=run_document(run, run.status, None, ())
         )
-    stored = plan_to_show(stored, no_names=no_names)
-    print_plan(settings, stored, as_json=as_json)
-    say_rejection(rejection)
-    stopped = rejection is not None or any(stops(verdict) for verdict in stored.verdicts)
+    shown = plan_to_show(stored, no_names=no_names)
+    print_plan(settings, shown, state, as_json=as_json, view=view, no_names=no_names)
+    stopped = state.rejection is not None or any(stops(verdict) for verdict in stored.verdicts)
     return EXIT_CODES["blocked"] if stopped else EXIT_CODES[run.status]
 
 
@@ -123,10 +125,12 @@ def _report(
     if not as_json and stored is not None:
         console = output()
         plan_header(console, settings, stored)
-        say_summary(console, settings, stored)
-        changes_tables(console, stored.plan.changes)
+        plan_summary(console, stored)
+        if stored.plan.findings:
+            print_text(console, findings_summary(findings_by_kind(stored.plan.findings)))
+        if stored.plan.changes or stored.plan.findings:
+            print_text(console, f"To see all of it: swit-provisioning show {stored.plan_id}")
         outcomes_table(console, entries)
-        findings_table(console, stored.plan.findings, all_of_them="--json shows all")
         if status == "blocked":
             guards_table(console, _guards_that_stopped(document))
     return _end(run, status, as_json=as_json, document=document)
@@ -178,14 +182,12 @@ def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, An
         console = output() if well else errors()
         outcomes = ", ".join(f"{n} {kind}" for kind, n in document["outcomes"].items())
         line = f"{status.capitalize()}: {outcomes or 'no change was sent'}"
-        console.print(f"{line} · {run.calls} API calls · {run.seconds:.1f} s", highlight=False)
+        print_text(console, f"{line} · {run.calls} API calls · {run.seconds:.1f} s")
         if well and run.left_for_later:
-            rest = f"swit-provisioning apply {document['plan_id']}"
-            said = f"Left for later: {run.left_for_later}. To send it: {rest}"
-            console.print(said, highlight=False, soft_wrap=True)
+            print_text(console, f"Left for later: {run.left_for_later}.")
+            print_text(console, f"To send it: swit-provisioning apply {document['plan_id']}")
         if run.run_id:
-            console.print(f"Run {run.run_id} (in the Dagster UI)", highlight=False, soft_wrap=True)
+            print_text(console, f"Run {run.run_id} (in the Dagster UI)")
         if document["message"] and not _guards_that_stopped(document):
-            said = for_a_terminal(document["message"])
-            console.print(said, style="red", markup=False, highlight=False)
+            print_text(console, for_a_terminal(document["message"]), style="red")
     return EXIT_CODES[status]

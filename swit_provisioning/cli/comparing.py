@@ -3,12 +3,18 @@
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from swit_provisioning.cli.console import output, print_json
 from swit_provisioning.cli.documents import change_document
 from swit_provisioning.cli.showing import plan_to_show, stored_plan
-from swit_provisioning.cli.tables import MOST_ROWS, changes_tables, header, plan_summary, safe
+from swit_provisioning.cli.tables import (
+    MOST_ROWS,
+    changes_tables,
+    header,
+    plan_summary,
+    print_table,
+    safe,
+)
 from swit_provisioning.reconcile.words import what
 from swit_provisioning.report.comparison import Comparison, compare
 from swit_provisioning.report.people import change_without_people
@@ -100,12 +106,11 @@ def _different(console: Console, first_id: str, second_id: str, found: Compariso
     if not found.different:
         return
     console.print(f"[bold]In both, but different ({len(found.different):,})[/bold]")
-    table = Table()
-    for column in ("action", "who or what", f"in {first_id}", f"in {second_id}"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for a, b in found.different[:MOST_ROWS]:
         said = (what(c.action, c.before, c.after) for c in (a, b))
-        table.add_row(IN_WORDS[a.action], safe(b.target), *map(safe, said))
-    console.print(table)
+        rows.append([IN_WORDS[a.action], safe(b.target), *map(safe, said)])
+    columns = ("action", "who or what", f"in {first_id}", f"in {second_id}")
+    print_table(console, columns, rows, whole={"who or what"})
     if len(found.different) > MOST_ROWS:
         console.print(f"... and {len(found.different) - MOST_ROWS:,} more: --json shows all")

@@ -1,4 +1,7 @@
-"""Where output goes: as wide as the terminal; in a file or a pipe wide enough for addresses."""
+"""Where output goes: as wide as the terminal; in a file or a pipe wide enough for addresses.
+
+A word is never broken, nor is a command: people copy addresses, ids and commands.
+"""
 
 import json
 import os
@@ -13,6 +16,7 @@ from swit_provisioning.report.plain import for_a_terminal
 
 WIDTH_ELSEWHERE: Final = 160
 """Columns where there is no terminal: 80, what rich takes, would break most addresses."""
+_COMMAND: Final = "swit-provisioning "
 
 
 # Control characters, invisible characters, marks of reading direction, halves of characters
@@ -48,6 +52,21 @@ class _SafeConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - passed on
         """Text with its markup, and without what would steer the display."""
         return super().render_str("\n".join(map(for_a_terminal, text.split("\n"))), **options)
+
+
+def print_text(
+    console: Console, text: str | Text, *, style: str = "", indent: int = 0, wrap: bool = True
+) -> None:
+    """Print text without markup, wrapped between words; a line with a command is not wrapped."""
+    if isinstance(text, str):
+        text = Text("\n".join(map(for_a_terminal, text.split("\n"))), style=style)
+    made = text.copy()
+    made.overflow = "ignore"  # a word that is longer than a line stays whole
+    for line in made.split("\n", allow_blank=True):
+        width = max(console.width - indent, 1)
+        keep = not wrap or _COMMAND in line.plain
+        for part in [line] if keep else line.wrap(console, width):
+            console.print(Text(" " * indent) + part, soft_wrap=True, highlight=False)
 
 
 def _console(*, stderr: bool) -> Console:

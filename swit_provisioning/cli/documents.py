@@ -5,25 +5,30 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from swit_provisioning.apply.outcomes import DONE
+from swit_provisioning.apply.plan_states import PlanState
 from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.reconcile.estimate import calls_by_kind, estimate
 from swit_provisioning.reconcile.plan import Change
 from swit_provisioning.resources.expected_pace import ExpectedPace
+from swit_provisioning.store.approvals import Approval
 from swit_provisioning.store.history import Deed
 from swit_provisioning.store.journal import JournalEntry
 from swit_provisioning.store.plans import StoredPlan
+from swit_provisioning.store.rejections import Rejection
 
 Verdicts = Iterable[Mapping[str, Any]]
 
 
-def plan_document(stored: StoredPlan, pace: ExpectedPace) -> dict[str, Any]:
-    """`plan` and `show`: what would be done, what the guards say, how long it takes."""
+def plan_document(stored: StoredPlan, state: PlanState, pace: ExpectedPace) -> dict[str, Any]:
+    """`plan` and `show`: the state, what would be done, what the guards say, how long it takes."""
     plan = stored.plan
     calls, seconds = estimate(plan, pace.per_second)
     return {
         "plan_id": stored.plan_id,
         "plan_hash": stored.plan_hash,
         "created_at": stored.created_at.isoformat(),
+        "state": state.name,
+        **decision_document(state),
         "counts": plan.counts(),
         "guards": guard_documents(stored.verdicts),
         "findings": [finding.document() for finding in plan.findings],
@@ -45,6 +50,7 @@ def run_document(
     """`apply` and `sync`: what was done.
 
     The guards are as the gate judged them: an approval lifts some, and limits count the last day.
+    `entries` are the changes of the plan that were sent so far; `outcomes` counts this run's.
     """
     plan = stored.plan if stored else None
     entries = list(entries)
@@ -56,7 +62,7 @@ def run_document(
         "status": "failed" if status in {"canceled", "unknown plan", "wrong use"} else status,
         "message": run.message or undone_message(entries),
         "counts": plan.counts() if plan else {},
-        "outcomes": outcome_counts(entries),
+        "outcomes": outcome_counts(entry for entry in entries if entry.run_id == run.run_id),
         "left_for_later": run.left_for_later,
         "guards": guard_documents(run.guards or (stored.verdicts if stored else ())),
         "findings": [finding.document() for finding in plan.findings] if plan else [],
@@ -88,6 +94,29 @@ def deed_document(deed: Deed) -> dict[str, Any]:
         if approval
         else None,
     }
+
+
+def decision_document(state: PlanState) -> dict[str, Any]:
+    """Who approved, rejected and applied a plan; null: nobody."""
+    application = state.application
+    return {
+        "approved": _decision(state.approval),
+        "rejected": _decision(state.rejection),
+        "applied": {
+            "who": application.who,
+            "run_id": application.run_id,
+            "begun_at": application.accepted_at.isoformat(),
+            "finished_at": application.finished_at.isoformat() if application.finished_at else None,
+        }
+        if application
+        else None,
+    }
+
+
+def _decision(made: Approval | Rejection | None) -> dict[str, str] | None:
+    if made is None:
+        return None
+    return {"who": made.who, "why": made.why, "at": made.at.isoformat()}
 
 
 def guard_documents(verdicts: Verdicts) -> list[dict[str, Any]]:

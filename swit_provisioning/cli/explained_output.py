@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 
 from swit_provisioning.cli.tables import COLOURS, safe
 from swit_provisioning.reconcile.plan import Change
@@ -30,14 +29,13 @@ _MOST_LINES: Final = 50
 def say_explained(console: Console, explained: Explained) -> None:
     """All of it."""
     console.print(f"[bold]{safe(shortened(explained.title))}[/bold]", highlight=False)
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
+    lines = list(_lines(explained))
+    width = max(len(word) for word, _ in lines)
     before = ""
-    for word, text in _lines(explained):
-        grid.add_row(word if word != before else "", text)
+    for word, text in lines:
+        shown = word if word != before else ""
+        console.print(f"{shown:<{width}}  {text}", highlight=False, soft_wrap=True)
         before = word
-    console.print(grid, highlight=False)
 
 
 def _lines(explained: Explained) -> Iterator[Line]:

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
 
 from swit_provisioning.cli.console import output, print_json
 from swit_provisioning.cli.documents import deed_document
-from swit_provisioning.cli.tables import COLOURS, MOST_ROWS, header, safe
+from swit_provisioning.cli.tables import COLOURS, MOST_ROWS, header, print_table, safe
 from swit_provisioning.reconcile.words import what
 from swit_provisioning.report.plain import for_a_terminal
 from swit_provisioning.resources.state import open_store
@@ -62,12 +61,9 @@ def say_whose(console: Console, settings: Settings, store: Store) -> None:
 
 def say_deeds(console: Console, deeds: Sequence[Deed]) -> None:
     """The newest ones as a table, who approved them, and how they ended, counted."""
-    table = Table()
-    for column in ("when", "run", "action", "target", "what", "answer"):
-        table.add_column(column, overflow="fold", no_wrap=column in {"when", "run"})
-    for deed in deeds[-MOST_ROWS:]:
-        table.add_row(*_cells(deed))
-    console.print(table)
+    columns = ("when", "run", "action", "target", "what", "answer")
+    rows = map(_cells, deeds[-MOST_ROWS:])
+    print_table(console, columns, rows, whole={"when", "run", "action", "target"})
     if len(deeds) > MOST_ROWS:
         earlier = len(deeds) - MOST_ROWS
         console.print(f"{earlier} earlier ones are not shown: --since narrows, --json shows all")

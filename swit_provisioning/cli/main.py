@@ -12,7 +12,14 @@ import click
 
 from swit_provisioning import __version__
 from swit_provisioning.cli import operations, upkeep
-from swit_provisioning.cli.command import exits, json_option, load_settings, no_names_option
+from swit_provisioning.cli.command import (
+    exits,
+    json_option,
+    load_settings,
+    no_names_option,
+    view_of,
+    view_options,
+)
 from swit_provisioning.sandbox.port import SANDBOX_PORT
 
 
@@ -103,14 +110,16 @@ def check(*, csv: Path | None, send_message: bool) -> int:
 
 
 @main.command()
+@view_options
 @no_names_option
 @json_option
 @exits
-def plan(*, as_json: bool, no_names: bool) -> int:
+def plan(*, as_json: bool, no_names: bool, full: bool, summary: bool) -> int:
     """Make, store and print a plan. Writes nothing to Swit."""
     from swit_provisioning.cli import commands
 
-    return commands.plan(load_settings(), as_json=as_json, no_names=no_names)
+    view = view_of(full=full, summary=summary)
+    return commands.plan(load_settings(), as_json=as_json, view=view, no_names=no_names)
 
 
 @main.command()

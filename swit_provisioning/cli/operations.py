@@ -11,6 +11,8 @@ from swit_provisioning.cli.command import (
     json_option,
     load_settings,
     no_names_option,
+    view_of,
+    view_options,
     warn_of_http,
 )
 from swit_provisioning.cli.since import Since
@@ -81,18 +83,29 @@ def plans(*, limit: int, as_json: bool) -> int:
     type=click.Path(path_type=Path),
     help="Write the plan there as one page that can be sent to a colleague.",
 )
+@view_options
 @no_names_option
 @json_option
 @exits
 def show(
-    plan_id: str, other_plan_id: str | None, *, html: Path | None, as_json: bool, no_names: bool
+    plan_id: str,
+    other_plan_id: str | None,
+    *,
+    html: Path | None,
+    as_json: bool,
+    no_names: bool,
+    full: bool,
+    summary: bool,
 ) -> int:
     """Print a stored plan; of two, what differs between them."""
     from swit_provisioning.cli.comparing import show_difference
     from swit_provisioning.cli.plans import show_plan
 
+    view = view_of(full=full, summary=summary)
     if other_plan_id is None:
-        return show_plan(load_settings(), plan_id, as_json=as_json, no_names=no_names, html=html)
+        return show_plan(
+            load_settings(), plan_id, as_json=as_json, no_names=no_names, html=html, view=view
+        )
     if html is not None:
         message = "--html writes one plan. Name one, or leave --html out to compare two."
         raise click.UsageError(message)

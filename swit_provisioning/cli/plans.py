@@ -1,31 +1,28 @@
 """`plans`, `show`, `approve`, `reject`: stored plans, and what people decide about them."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
-from rich.table import Table
+from rich.console import Console
 
-from swit_provisioning.apply.plan_states import PlanState, PlanStates, StateName
-from swit_provisioning.cli.console import output, print_json
-from swit_provisioning.cli.plan_output import plan_header, print_plan, say_rejection, say_summary
+from swit_provisioning.apply.plan_states import PlanState, PlanStates
+from swit_provisioning.cli.console import output, print_json, print_text
+from swit_provisioning.cli.documents import decision_document
+from swit_provisioning.cli.plan_output import (
+    STATE_COLOURS,
+    View,
+    plan_header,
+    print_plan,
+    print_state,
+    say_summary,
+)
 from swit_provisioning.cli.showing import plan_to_show, stored_plan, write_page
-from swit_provisioning.cli.tables import own_header, safe, stops
-from swit_provisioning.resources.approving import approver, max_age
+from swit_provisioning.cli.tables import own_header, print_table, safe
+from swit_provisioning.resources.approving import approver, current_state, max_age
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.resources.who import who_am_i
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.approvals import Approval
-from swit_provisioning.store.rejections import Rejection
-
-_COLOURS: Final[dict[StateName, str]] = {
-    "applied": "green",
-    "waiting for approval": "red",
-    "blocked": "red",
-    "rejected": "red",
-    "begun": "yellow",
-    "approved": "yellow",
-}
 
 
 def list_plans(settings: Settings, *, limit: int, as_json: bool) -> int:
@@ -41,14 +38,20 @@ def list_plans(settings: Settings, *, limit: int, as_json: bool) -> int:
     if not states:
         console.print("No plan is stored yet. `swit-provisioning plan` makes one.")
         return 0
-    console.print(plans_table(states))
+    print_plans(console, states)
     return 0
 
 
 def show_plan(
-    settings: Settings, plan_id: str, *, as_json: bool, no_names: bool, html: Path | None
+    settings: Settings,
+    plan_id: str,
+    *,
+    as_json: bool,
+    no_names: bool,
+    html: Path | None,
+    view: View = "short",
 ) -> int:
-    """Print a stored plan, or write it as a page. 2: there is none of this id.
+    """Print a stored plan and its state, or write it as a page. 2: there is none of this id.
 
     Raises:
         UnknownPlanError: there is no such plan.
@@ -56,19 +59,20 @@ def show_plan(
         UnwritableFileError: `html` can't be written.
 
     """
-    stored = plan_to_show(stored_plan(settings, plan_id), no_names=no_names)
+    stored = stored_plan(settings, plan_id)
     with open_store(settings) as store:
-        rejection = store.rejections.of(stored.plan_hash)
+        stored, state = current_state(settings, store, stored)
+    stored = plan_to_show(stored, no_names=no_names)
     if html is not None:
-        write_page(settings, stored, html)
+        write_page(settings, stored, state, html, no_names=no_names)
     if html is None or as_json:
-        print_plan(settings, stored, as_json=as_json)
+        print_plan(settings, stored, state, as_json=as_json, view=view, no_names=no_names)
     else:
         console = output()
         plan_header(console, settings, stored)
         say_summary(console, settings, stored)
+        print_state(console, state, no_names=no_names)
         console.print(f"The page is in {html}", markup=False, highlight=False, soft_wrap=True)
-    say_rejection(rejection)
     return 0
 
 
@@ -82,8 +86,8 @@ def approve_plan(settings: Settings, plan_id: str, *, why: str) -> int:
         said = f"Approved for plan {stored.plan_id} alone: {', '.join(lifted)}."
     else:
         said = f"Plan {stored.plan_id} breaks no limit, so it needs no approval."
-    output().print(said, markup=False, highlight=False)
-    output().print(f"To apply it: swit-provisioning apply {stored.plan_id}", highlight=False)
+    print_text(output(), said)
+    print_text(output(), f"To apply it: swit-provisioning apply {stored.plan_id}")
     return 0
 
 
@@ -92,10 +96,9 @@ def reject_plan(settings: Settings, plan_id: str, *, why: str) -> int:
     stored = stored_plan(settings, plan_id)
     with open_store(settings) as store:
         approver(settings, store).reject(stored.plan_hash, who=who_am_i(), why=why.strip())
-    output().print(
+    print_text(
+        output(),
         f"Rejected: plan {stored.plan_id}, also where a later run plans these very changes again.",
-        markup=False,
-        highlight=False,
     )
     return 0
 
@@ -109,35 +112,29 @@ def plan_row(state: PlanState) -> dict[str, Any]:
         "run_id": state.plan.run_id,
         "state": state.name,
         "counts": dict(state.plan.counts),
-        "stopped_by": _stopped_by(state),
-        "approved": _decision(state.approval),
-        "rejected": _decision(state.rejection),
+        "stopped_by": state.stopped_by,
+        **decision_document(state),
     }
 
 
-def _decision(made: Approval | Rejection | None) -> dict[str, str] | None:
-    if made is None:
-        return None
-    return {"who": made.who, "why": made.why, "at": made.at.isoformat()}
-
-
-def plans_table(states: list[PlanState]) -> Table:
-    """One line a plan."""
-    table = Table()
-    for column in ("plan", "made (UTC)", "state", "changes", "stopped by", "decided"):
-        table.add_column(column, overflow="fold")
+def print_plans(console: Console, states: list[PlanState]) -> None:
+    """One row a plan."""
+    rows = []
     for state in states:
         counts = ", ".join(f"{n} {action}" for action, n in state.plan.counts.items())
-        colour = _COLOURS.get(state.name, "default")
-        table.add_row(
-            state.plan.plan_id,
-            f"{state.plan.created_at:%Y-%m-%d %H:%M}",
-            f"[{colour}]{state.name}[/{colour}]",
-            counts or "none",
-            ", ".join(_stopped_by(state)),
-            safe(_decided(state)),
+        colour = STATE_COLOURS.get(state.name, "default")
+        rows.append(
+            [
+                state.plan.plan_id,
+                f"{state.plan.created_at:%Y-%m-%d %H:%M}",
+                f"[{colour}]{state.name}[/{colour}]",
+                counts or "none",
+                ", ".join(state.stopped_by),
+                safe(_decided(state)),
+            ]
         )
-    return table
+    columns = ("plan", "made (UTC)", "state", "changes", "stopped by", "decided")
+    print_table(console, columns, rows, whole={"plan", "made (UTC)", "state"})
 
 
 def _reason(text: str) -> str:
@@ -145,10 +142,6 @@ def _reason(text: str) -> str:
         message = "say why: the reason is what others read later"
         raise click.BadParameter(message, param_hint="--reason")
     return text.strip()
-
-
-def _stopped_by(state: PlanState) -> list[str]:
-    return [verdict["name"] for verdict in state.plan.verdicts if stops(verdict)]
 
 
 def _decided(state: PlanState) -> str:

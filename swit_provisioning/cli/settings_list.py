@@ -1,10 +1,9 @@
 """`settings`: every setting, its value and where that comes from."""
 
 from rich.markup import escape
-from rich.table import Table
 
 from swit_provisioning.cli.console import errors, output, print_json
-from swit_provisioning.cli.tables import own_header
+from swit_provisioning.cli.tables import own_header, print_table
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.setting_sources import shown_settings, unknown_variables
 from swit_provisioning.settings import Settings
@@ -23,14 +22,11 @@ def list_settings(settings: Settings, *, as_json: bool) -> int:
     console = output()
     with open_store(settings) as store:
         own_header(console, settings, store.organization.bound_to())
-    table = Table()
-    for column in ("setting", "value", "from"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for setting in shown:
-        set_by_hand = setting.source != "default"
-        cells = map(escape, (setting.name, setting.value, setting.source))
-        table.add_row(*cells, style="bold" if set_by_hand else "")
-    console.print(table)
+        name = escape(setting.name) if setting.source == "default" else f"[bold]{setting.name}[/]"
+        rows.append([name, escape(setting.value), escape(setting.source)])
+    print_table(console, ("setting", "value", "from"), rows, whole={"setting"})
     for name, meant in unknown.items():
         hint = f": {meant} may be meant" if meant else ""
         warning = f"Warning: nothing reads {name}{hint}."

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from swit_provisioning.apply.plan_states import PlanState
 from swit_provisioning.cli.errors import UnknownPlanError, UnwritableFileError
 from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.report.page import plan_page
@@ -36,7 +37,9 @@ def stored_plan(settings: Settings, plan_id: str) -> StoredPlan:
     return stored
 
 
-def write_page(settings: Settings, stored: StoredPlan, path: Path) -> None:
+def write_page(
+    settings: Settings, stored: StoredPlan, state: PlanState, path: Path, *, no_names: bool
+) -> None:
     """The plan as one page, for this account alone to read.
 
     Raises:
@@ -44,7 +47,7 @@ def write_page(settings: Settings, stored: StoredPlan, path: Path) -> None:
 
     """
     with open_store(settings) as store:
-        facts = page_facts(settings, store, stored)
+        facts = page_facts(settings, store, stored, state, no_names=no_names)
     page = plan_page(stored.plan, facts)
     try:
         write_private(path, page)

@@ -6,9 +6,10 @@ from typing import Any, Final
 import dagster as dg
 from rich.console import Console
 
-from swit_provisioning.cli.console import output, print_json
+from swit_provisioning.apply.plan_states import PlanState
+from swit_provisioning.cli.console import output, print_json, print_text
 from swit_provisioning.cli.home import prepare_home, warn_of_open_files
-from swit_provisioning.cli.plans import plan_row, plans_table
+from swit_provisioning.cli.plans import plan_row, print_plans
 from swit_provisioning.cli.tables import own_header
 from swit_provisioning.reconcile.text import clock
 from swit_provisioning.resources.seen_runs import SeenRun
@@ -83,6 +84,7 @@ def _lines(status: Status, account: str | None, login: str) -> list[tuple[str, s
         ),
         ("Login", " · ".join(filter(None, [account, login, _expiry(status.token)]))),
         ("Waiting", _waiting(len(status.waiting))),
+        *(("Half applied", _begun(state)) for state in status.begun),
         *([("Restored", f"{restored.sentence}: the next run only plans")] if restored else []),
     ]
 
@@ -93,12 +95,15 @@ def _waiting(number: int) -> str:
     return f"{number} plan{'s' if number > 1 else ''} stopped by a guard, to approve or reject"
 
 
+def _begun(state: PlanState) -> str:
+    return f"plan {state.plan.plan_id}: {' '.join(state.sentences)} {state.advice}"
+
+
 def _say_waiting(console: Console, status: Status) -> None:
-    console.print(plans_table(list(status.waiting)))
-    console.print(
+    print_plans(console, list(status.waiting))
+    print_text(
+        console,
         'swit-provisioning show PLAN_ID, then approve PLAN_ID --reason "...", or reject PLAN_ID',
-        markup=False,
-        highlight=False,
     )
 
 
@@ -146,6 +151,7 @@ def _document(status: Status, account: str | None, login: str) -> dict[str, Any]
             "renewable": token.renewable,
         },
         "waiting": [plan_row(state) for state in status.waiting],
+        "begun": [plan_row(state) for state in status.begun],
         "restored": _plain(status.restored),
     }
 

@@ -1,12 +1,16 @@
 """What a person sees: a summary first, then a table by action. Colours only on a terminal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from swit_provisioning.cli.console import print_text
 from swit_provisioning.cli.documents import Verdicts
 from swit_provisioning.reconcile.plan import Change, Finding
 from swit_provisioning.reconcile.words import what
@@ -25,6 +29,11 @@ MOST_OF_A_KIND: Final = 20
 
 MOST_TEAMS: Final = 100
 """Lines of the team tree."""
+
+_GAP: Final = 3
+"""Columns between two cells of a table."""
+_INDENT: Final = 4
+"""Columns before what is said of a row in a list."""
 
 COLOURS: Final = {
     "user.create": "green",
@@ -62,48 +71,106 @@ def own_header(console: Console, settings: Settings, organization_id: str | None
     )
 
 
+def print_table(
+    console: Console,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    whole: Collection[str] = (),
+) -> None:
+    """Print rows of cells (markup) as a table, or as a list where the terminal is too narrow.
+
+    No word is broken, and no cell of the columns `whole`: people copy them.
+    """
+    texts = [[Text.from_markup(for_a_terminal(cell), emoji=False) for cell in row] for row in rows]
+    least, natural = [], []
+    for column, *cells in zip(columns, *texts, strict=True):
+        lengths = [cell_len(column), *(cell.cell_len for cell in cells)]
+        words = (cell_len(word) for cell in (Text(column), *cells) for word in cell.plain.split())
+        natural.append(max(lengths))
+        least.append(max(lengths) if column in whole else max(words, default=1))
+    spare = console.width - _GAP * (len(columns) - 1) - sum(least)
+    if spare < 0:
+        _print_list(console, columns, texts, whole)
+        return
+    wanted = [most - width for most, width in zip(natural, least, strict=True)]
+    share = min(spare / sum(wanted), 1) if any(wanted) else 0
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column, width, more in zip(columns, least, wanted, strict=True):
+        table.add_column(column, width=width + int(share * more), overflow="fold")
+    for row in texts:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _print_list(
+    console: Console,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Text]],
+    whole: Collection[str],
+) -> None:
+    """A row as its first cell and, indented below, the others with their names."""
+    for first, *others in rows:
+        line, indent, wrap = first, 0, columns[0] not in whole
+        for column, cell in zip(columns[1:], others, strict=True):
+            if not cell:
+                continue
+            named = Text.assemble((f"{column}: ", "dim"), cell)
+            if indent + line.cell_len + 2 + named.cell_len <= console.width:
+                line = Text.assemble(line, "  ", named)
+            else:
+                print_text(console, line, indent=indent, wrap=wrap)
+                line, indent, wrap = named, _INDENT, column not in whole
+        print_text(console, line, indent=indent, wrap=wrap)
+
+
 def plan_summary(
     console: Console, stored: StoredPlan, calls: int | None = None, seconds: float = 0
 ) -> None:
     """Plan id, what it does in one sentence; calls and time where they are known."""
-    console.print(f"Plan {stored.plan_id}: {summary(stored.plan.changes)}", highlight=False)
+    print_text(console, f"Plan {stored.plan_id}: {summary(stored.plan.changes)}")
     if stored.plan.changes and calls is not None:
-        console.print(f"About {calls:,} API calls, {duration(seconds)}.", highlight=False)
+        print_text(console, f"About {calls:,} API calls, {duration(seconds)}.")
 
 
-def changes_tables(console: Console, changes: Iterable[Change], *, aside: str = "") -> None:
-    """A table for each action, what takes something away first; one row a change."""
+def changes_tables(
+    console: Console,
+    changes: Iterable[Change],
+    *,
+    aside: str = "",
+    most: int | None = MOST_ROWS,
+    all_of_them: str = "--json shows all",
+) -> None:
+    """A table for each action, what takes something away first; one row a change.
+
+    `most` rows of each (`None`: all); `all_of_them` says where the rest is shown.
+    """
     for action, found in by_action(changes).items():
         why = {change.reason for change in found}
-        all_of_them = f": {safe(found[0].reason)}" if len(why) == 1 else ""
+        shared = f": {safe(found[0].reason)}" if len(why) == 1 else ""
         # Not as the table's title, which would be folded to the width of a narrow table.
         console.print(
-            f"[bold]{IN_WORDS[action]} ({len(found):,}, {action}{aside}){all_of_them}[/bold]",
+            f"[bold]{IN_WORDS[action]} ({len(found):,}, {action}{aside}){shared}[/bold]",
             highlight=False,
             soft_wrap=True,
         )
-        table = Table()
-        for column in ("who or what", "what", *(() if all_of_them else ("why",))):
-            table.add_column(column, overflow="fold")
         colour = COLOURS.get(action, "yellow")
-        for change in found[:MOST_ROWS]:
+        rows = []
+        for change in found[:most]:
             said = what(action, change.before, change.after)
             cells = [f"[{colour}]{safe(change.target)}[/{colour}]", safe(said)]
-            table.add_row(*cells, *(() if all_of_them else (safe(change.reason),)))
-        console.print(table)
-        if len(found) > MOST_ROWS:
-            console.print(
-                f"... and {len(found) - MOST_ROWS:,} more: --json, or show PLAN_ID --html FILE,"
-                " shows all",
-                highlight=False,
-            )
+            rows.append(cells if shared else [*cells, safe(change.reason)])
+        columns = ("who or what", "what") if shared else ("who or what", "what", "why")
+        print_table(console, columns, rows, whole={"who or what"})
+        if len(found) > len(rows):
+            print_text(console, f"... and {len(found) - len(rows):,} more: {all_of_them}")
 
 
-def team_tree(console: Console, root: Branch | None) -> None:
+def team_tree(console: Console, root: Branch | None, *, most: int = MOST_TEAMS) -> None:
     """The teams as they will be, with a sign and words at each that changes."""
     if root is None:
         return
-    for row in rows_of(root, MOST_TEAMS):
+    for row in rows_of(root, most):
         if row.branch is None:
             line = f"[dim]{row.guides}{row.left_out}[/dim]"
         else:
@@ -118,8 +185,9 @@ def team_tree(console: Console, root: Branch | None) -> None:
 def guards_table(console: Console, verdicts: Verdicts) -> None:
     """Each guard in one line; the ones that stop the plan with their way out."""
     for verdict in verdicts:
-        mark = "[green]passed [/green]" if not stops(verdict) else "[red]STOPPED[/red]"
-        console.print(f"{mark} {verdict['name']}: {safe(verdict['message'])}", highlight=False)
+        mark = ("STOPPED", "red") if stops(verdict) else ("passed ", "green")
+        said = for_a_terminal(verdict["message"])
+        print_text(console, Text.assemble(mark, f" {verdict['name']}: {said}"))
 
 
 def stops(verdict: Mapping[str, Any]) -> bool:
@@ -127,38 +195,52 @@ def stops(verdict: Mapping[str, Any]) -> bool:
     return bool(verdict["blocking"] and not verdict["passed"])
 
 
-def findings_table(console: Console, findings: Iterable[Finding], *, all_of_them: str) -> None:
-    """What a person should know, by kind, counted; `all_of_them` says where the rest stands."""
+def findings_table(
+    console: Console,
+    findings: Iterable[Finding],
+    *,
+    all_of_them: str,
+    most: int | None = MOST_OF_A_KIND,
+) -> None:
+    """What a person should know, by kind, counted; `all_of_them` says where the rest is shown."""
+    kinds = findings_by_kind(findings)
+    if not kinds:
+        return
+    print_text(console, findings_summary(kinds))
+    for kind, found in kinds.items():
+        where = "in the directory" if found[0].side == "directory" else "in Swit or the settings"
+        print_text(console, f"{kind} ({len(found)}), to be mended {where}:")
+        rows = [[*map(safe, (f.subject, f.attribute, f.message))] for f in found[:most]]
+        columns = ("who or what", "attribute", "what to do")
+        print_table(console, columns, rows, whole={"who or what", "attribute"})
+        if len(found) > len(rows):
+            print_text(console, f"... and {len(found) - len(rows)} more: {all_of_them}")
+
+
+def findings_by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """Findings grouped by kind, in their order."""
     kinds: dict[str, list[Finding]] = {}
     for finding in findings:
         kinds.setdefault(finding.kind, []).append(finding)
-    if not kinds:
-        return
-    counts = ", ".join(f"{len(found)} {kind}" for kind, found in kinds.items())
-    console.print(f"Findings: {counts}", markup=False, highlight=False)
-    for kind, found in kinds.items():
-        where = "in the directory" if found[0].side == "directory" else "in Swit or the settings"
-        console.print(f"{kind} ({len(found)}), to be mended {where}:", markup=False)
-        table = Table()
-        for column in ("who or what", "attribute", "what to do"):
-            table.add_column(column, overflow="fold")
-        for finding in found[:MOST_OF_A_KIND]:
-            cells = (finding.subject, finding.attribute, finding.message)
-            table.add_row(*map(safe, cells))
-        console.print(table)
-        if len(found) > MOST_OF_A_KIND:
-            console.print(f"... and {len(found) - MOST_OF_A_KIND} more: {all_of_them}")
+    return kinds
+
+
+def findings_summary(kinds: Mapping[str, Sequence[Finding]]) -> str:
+    """`Findings: 2 no address, 1 unusable address`."""
+    return "Findings: " + ", ".join(f"{len(found)} {kind}" for kind, found in kinds.items())
 
 
 def outcomes_table(console: Console, entries: Iterable[JournalEntry]) -> None:
     """Only what was not simply done: rejected, failed, skipped."""
-    rows = [entry for entry in entries if entry.outcome not in {"applied", "already so"}]
-    if not rows:
+    undone = [entry for entry in entries if entry.outcome not in {"applied", "already so"}]
+    if not undone:
         return
-    table = Table(title="Not done", title_justify="left")
-    for column in ("action", "target", "outcome", "Swit said"):
-        table.add_column(column, overflow="fold")
-    for entry in rows[:MOST_ROWS]:
-        said = entry.message or ""
-        table.add_row(entry.action, safe(entry.target), entry.outcome or "failed", safe(said))
-    console.print(table)
+    print_text(console, f"Not done ({len(undone):,}):", style="bold")
+    rows = [
+        [entry.action, safe(entry.target), entry.outcome or "failed", safe(entry.message or "")]
+        for entry in undone[:MOST_ROWS]
+    ]
+    columns = ("action", "target", "outcome", "Swit said")
+    print_table(console, columns, rows, whole={"action", "target", "outcome"})
+    if len(undone) > len(rows):
+        print_text(console, f"... and {len(undone) - len(rows):,} more: --json shows all")

@@ -87,6 +87,9 @@ class Verdict:
         }
 
 
+_IF_MEANT = "if this is meant: "
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Count:
     """So many of so many, held against one setting."""
@@ -182,6 +185,12 @@ def judge(
     )
 
 
+def without_advice(message: str) -> str:
+    """What a verdict found, without the command that it advises."""
+    found, advice, _ = message.partition(f"; {_IF_MEANT}")
+    return f"{found}." if advice else message
+
+
 def _exact(name: GuardName, problems: Iterable[str], fine: str) -> Verdict:
     found = list(problems)
     return Verdict(
@@ -199,7 +208,7 @@ def _verdict(
         return Verdict(name=name, passed=True, blocking=True, message=message)
     told = "; ".join(f"{c.words}, {c.allowed}" for c in over)
     lifted = name in approved
-    way = "approved for this plan" if lifted else f"if this is meant: {way_out}"
+    way = "approved for this plan" if lifted else f"{_IF_MEANT}{way_out}"
     return Verdict(
         name=name,
         passed=False,

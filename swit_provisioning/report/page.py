@@ -44,6 +44,14 @@ class PlanFacts:
     """How long that takes, in words."""
     mode: str
     """`live` or `TEST MODE`."""
+    state: Sequence[str]
+    """The state of the plan in sentences."""
+    state_at: datetime
+    """When it was in this state."""
+    advice: str
+    """What to do next, with the command; empty if there is nothing to do."""
+    pending: bool
+    """Whether it can still be applied, at once or after an approval."""
     by_kind: Mapping[str, int] = field(default_factory=dict)
     """The calls by what they are for: `reading`, and each action."""
     pace: str = ""
@@ -96,6 +104,7 @@ def plan_page(plan: Plan, facts: PlanFacts) -> str:
         plan=plan,
         facts=facts,
         made=facts.created_at.astimezone(UTC),
+        state_at=facts.state_at.astimezone(UTC),
         summary=summary(plan.changes),
         verdicts=sorted(facts.verdicts, key=lambda verdict: bool(verdict["passed"])),
         stopped=stopped,

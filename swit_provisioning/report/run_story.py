@@ -122,7 +122,9 @@ def _numbers(story: RunStory) -> str:
 
 
 def _outcomes(story: RunStory) -> dict[str, int]:
-    return dict(Counter(entry.outcome or "failed" for entry in story.entries.values()))
+    """Outcome -> changes that this run sent; earlier runs may have sent others of the plan."""
+    mine = (entry for entry in story.entries.values() if entry.run_id == story.run_id)
+    return dict(Counter(entry.outcome or "failed" for entry in mine))
 
 
 def _left(

@@ -49,6 +49,8 @@ class Status:
     token: TokenStanding
     waiting: tuple[PlanState, ...]
     """Plans that a guard has stopped and that may still be approved."""
+    begun: tuple[PlanState, ...] = ()
+    """Plans that were applied in part, and whose rest can still be sent."""
     restored: Restoration | None = None
     """The state came back from a backup, and no run has planned since: the next one only plans."""
 
@@ -56,6 +58,7 @@ class Status:
 def status_of(settings: Settings, store: Store, instance: dg.DagsterInstance) -> Status:
     """Look at the settings, the state database and Dagster's runs; Swit is not asked."""
     plans_count = settings.schedule_action == "plan"
+    plans = PlanStates(store, max_age=max_age(settings)).listed(limit=100)
     return Status(
         test_mode=settings.is_running_locally,
         organization_id=store.organization.bound_to(),
@@ -68,7 +71,8 @@ def status_of(settings: Settings, store: Store, instance: dg.DagsterInstance) ->
         pause=store.pauses.now(),
         lease=store.lease.held(),
         token=_token(store),
-        waiting=tuple(PlanStates(store, max_age=max_age(settings)).waiting()),
+        waiting=tuple(state for state in plans if state.name == "waiting for approval"),
+        begun=tuple(state for state in plans if state.name == "begun"),
         restored=_restored(store),
     )
 

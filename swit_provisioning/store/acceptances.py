@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, Integer, RowMapping, String, Table, select, update
+from sqlalchemy import Column, ForeignKey, Integer, RowMapping, String, Table, Text, select, update
 
 from swit_provisioning.reconcile.plan import PlanHash, shown_id
 from swit_provisioning.store.approvals import APPROVALS
@@ -25,6 +25,7 @@ ACCEPTANCES: Final = Table(
     Column("making", Integer),
     Column("accepted_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
+    Column("who", Text),
 )
 
 
@@ -40,6 +41,8 @@ class Acceptance:
     """The approval that lifted a limit for it, if one did."""
     accepted_at: datetime
     finished_at: datetime | None
+    who: str | None = None
+    """User and host that started the run; `None`: not recorded."""
 
     @property
     def plan_id(self) -> str:
@@ -61,6 +64,7 @@ class Acceptances:
         plan_hash: PlanHash,
         application_id: str,
         approval_id: int | None = None,
+        who: str | None = None,
     ) -> None:
         """Let `run_id` send this plan; what it accepted before, it may not send any longer."""
         with self._database.write() as connection:
@@ -71,6 +75,7 @@ class Acceptances:
                 "making": newest_making(connection, plan_hash),
                 "accepted_at": self._database.now(connection),
                 "finished_at": None,
+                "who": who,
             }
             put(connection, ACCEPTANCES, key={"run_id": run_id}, values=values)
 
@@ -129,4 +134,5 @@ def _acceptance(row: RowMapping) -> Acceptance:
         approval_id=row["approval_id"],
         accepted_at=row["accepted_at"],
         finished_at=row["finished_at"],
+        who=row["who"],
     )

@@ -71,6 +71,13 @@ class Approvals:
             return None
         return approval_of(row)
 
+    def get(self, approval_id: int) -> Approval | None:
+        """One approval, spent or not."""
+        with self._database.read() as connection:
+            found = select(APPROVALS).where(APPROVALS.c.id == approval_id)
+            row = connection.execute(found).one_or_none()
+        return None if row is None else approval_of(row)
+
     def spend(self, plan_hash: PlanHash) -> None:
         """The plan is through: what was approved for it is used up."""
         with self._database.write() as connection:

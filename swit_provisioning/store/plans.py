@@ -195,9 +195,11 @@ class Plans:
             if verdict["blocking"] and not verdict["passed"]
         )
 
-    def listed(self, *, limit: int) -> list[ListedPlan]:
-        """The plans that were made last, each once, newest first."""
+    def listed(self, *, limit: int, plan_hash: PlanHash | None = None) -> list[ListedPlan]:
+        """The plans that were made last, each once, newest first; only one with `plan_hash`."""
         newest = select(func.max(MADE.c.id)).group_by(MADE.c.plan_hash)
+        if plan_hash is not None:
+            newest = newest.where(MADE.c.plan_hash == plan_hash)
         rows = select(MADE).where(MADE.c.id.in_(newest)).order_by(MADE.c.id.desc()).limit(limit)
         with self._database.read() as connection:
             return [

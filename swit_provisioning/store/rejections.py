@@ -38,13 +38,17 @@ class Rejection:
     at: datetime
 
     @property
+    def words(self) -> str:
+        """`Rejected by ann on 2026-03-01 02:30 UTC: wrong filter.`: who, when and why."""
+        reason = f": {self.why.rstrip('.')}" if self.why else ""
+        return f"Rejected by {self.who} on {clock(self.at)}{reason}."
+
+    @property
     def sentence(self) -> str:
         """What to tell whoever wants to apply it."""
         plan_id = shown_id(self.plan_hash)
-        reason = f": {self.why.rstrip('.')}" if self.why else ""
         return (
-            f"Plan {plan_id} was rejected by {self.who} on"
-            f" {clock(self.at)}{reason}. If it is meant after all:"
+            f"Plan {plan_id} was r{self.words[1:]} If it is meant after all:"
             f' swit-provisioning approve {plan_id} --reason "reason"'
         )
 

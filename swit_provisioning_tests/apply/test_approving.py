@@ -10,7 +10,7 @@ import pytest
 from swit_provisioning.apply.approving import Approver, DecisionRefusedError
 from swit_provisioning.apply.plan_states import PlanStates, StateName
 from swit_provisioning.reconcile.guards import Limit, Limits
-from swit_provisioning.reconcile.plan import Bases, Change, Plan, PlanHash
+from swit_provisioning.reconcile.plan import Bases, Change, Plan, PlanHash, shown_id
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
 
@@ -282,6 +282,64 @@ def test_the_state_of_a_plan_follows_what_becomes_of_it(approver: Approver, cloc
     assert states(approver) == ["expired"]
 
 
+def told(approver: Approver, plan_hash: PlanHash) -> str:
+    """The state of a plan in words, and what to do next."""
+    states = PlanStates(approver.store, max_age=MAX_AGE, clock=approver.clock)
+    state = states.of(plan_hash)
+    return " ".join([*state.sentences, state.advice])
+
+
+def test_a_plan_says_its_state_who_decided_when_and_what_to_do_next(
+    approver: Approver, clock: Clock
+) -> None:
+    store = approver.store
+    plan_hash = made(approver, leavers(1, 2, 3))
+    when = f"{clock.time:%Y-%m-%d %H:%M} UTC"
+    apply, approve = (
+        f"swit-provisioning {verb} {shown_id(plan_hash)}" for verb in ("apply", "approve")
+    )
+    waiting = told(approver, plan_hash)
+    assert f"Waiting for an approval. Stopped by {DEACTIVATIONS}." in waiting
+    assert (approve in waiting, apply in waiting) == (True, False)
+    approver.reject(plan_hash, who="bob", why="a wrong filter")
+    rejected = told(approver, plan_hash)
+    assert f"Rejected by bob on {when}: a wrong filter." in rejected
+    assert (approve in rejected, apply in rejected) == (True, False)
+    approver.approve(plan_hash, who="ann", why="sold")
+    approved = told(approver, plan_hash)
+    assert f"Approved by ann on {when}: sold" in approved
+    assert (apply in approved, "Stopped" in approved) == (True, False)
+    approval = store.approvals.of(plan_hash)
+    assert approval is not None
+    store.acceptances.accept(
+        "R1",
+        plan_hash=plan_hash,
+        application_id="R1",
+        approval_id=approval.approval_id,
+        who="night@dc1",
+    )
+    begun = told(approver, plan_hash)
+    assert f"Partly applied by night@dc1 on {when} (run R1): 0 of 3 changes are done." in begun
+    assert f"To send the rest: {apply}" in begun
+    store.acceptances.finish("R1")
+    store.approvals.spend(plan_hash)
+    applied = told(approver, plan_hash)
+    assert f"Applied by night@dc1 on {when} (run R1)." in applied
+    assert f"Approved by ann on {when}: sold" in applied
+    assert apply not in applied
+    for decide in (approver.approve, approver.reject):
+        with pytest.raises(DecisionRefusedError, match=f"was applied by night@dc1 on {when}"):
+            decide(plan_hash, who="bob", why="too late")
+    made(approver, leavers(1, 2, 3))
+    newest = made(approver, leavers(4))
+    stale = told(approver, plan_hash)
+    assert f"Stale: the newest plan, {shown_id(newest)}, no longer makes all its changes." in stale
+    assert (apply in stale, "swit-provisioning plan" in stale) == (False, True)
+    clock.time += MAX_AGE + timedelta(seconds=1)
+    assert "Expired: it was made on" in told(approver, newest)
+    assert f"swit-provisioning apply {shown_id(newest)}" not in told(approver, newest)
+
+
 def test_a_plan_is_stale_once_the_newest_one_does_not_do_all_it_does(approver: Approver) -> None:
     made(approver, leavers(1, 2, 3))
     made(approver, leavers(1, 2, 3, 4))
@@ -297,4 +355,3 @@ def test_only_what_an_approval_can_lift_waits_for_one(approver: Approver) -> Non
     bad = replace(plan, bases=replace(plan.bases, directory={"OU=A": {"users": 0, "groups": 0}}))
     made(approver, bad)
     assert states(approver) == ["blocked"]
-    assert PlanStates(approver.store, max_age=MAX_AGE, clock=approver.clock).waiting() == []

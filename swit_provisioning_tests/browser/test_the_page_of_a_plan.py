@@ -62,6 +62,10 @@ def write(plan: Plan, folder: Path) -> str:
         verdicts=[verdict.document() for verdict in verdicts],
         calls=46,
         duration="5 seconds",
+        state=("Ready to be applied.",),
+        state_at=datetime(2026, 3, 1, 2, 31, tzinfo=UTC),
+        advice="To apply it: swit-provisioning apply 8e788415fdc6",
+        pending=True,
         mode="live",
     )
     path = folder / f"{plan.plan_id}.html"

@@ -19,6 +19,7 @@ from swit_provisioning.cli.tables import (
     guards_table,
     header,
     plan_summary,
+    print_table,
     team_tree,
 )
 from swit_provisioning.reconcile.plan import Change, Finding, Plan, Step
@@ -79,7 +80,13 @@ def test_markup_in_a_name_is_shown_as_it_is() -> None:
 def test_a_long_plan_is_cut_and_says_so() -> None:
     on = console()
     changes_tables(on, [change(target=f"T{n}") for n in range(MOST_ROWS + 5)])
-    assert "... and 5 more: --json, or show PLAN_ID --html FILE, shows all" in shown(on)
+    assert "... and 5 more: --json shows all" in shown(on)
+    short = console()
+    changes_tables(
+        short, [change(target=f"T{n}") for n in range(12)], most=10, all_of_them="show P1 --full"
+    )
+    assert ("T9 " in shown(short), "T10" in shown(short)) == (True, False)
+    assert "... and 2 more: show P1 --full" in shown(short)
 
 
 def test_findings_are_counted_by_kind_and_many_of_one_do_not_hide_the_few_of_another() -> None:
@@ -96,6 +103,54 @@ def test_findings_are_counted_by_kind_and_many_of_one_do_not_hide_the_few_of_ano
     assert ("CN=19" in text, "CN=20" in text) == (True, False)
     assert "... and 3 more: --json shows all" in text
     assert "Sales" in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_nothing_that_people_copy_is_broken_at_any_width(width: int) -> None:
+    on = Console(file=io.StringIO(), width=width)
+    email = "maximilian.wolfeschlegelsteinhausen@corp.example-holding.com"
+    dn = "CN=Max Wolf,OU=Staff,OU=Seoul Headquarters,DC=corp,DC=example-holding,DC=com"
+    members = {"user_ids": ["u1"], "emails": [email]}
+    changes_tables(
+        on,
+        [
+            change("user.create", "create_users", target=email, after={"name": "Max Wolf"}),
+            change("membership.add", "add_members", target="Sales", after=members),
+        ],
+    )
+    finding = Finding(kind="no address", subject=dn, attribute="mail", message=f"Ask {email}.")
+    findings_table(on, [finding], all_of_them="")
+    command = 'swit-provisioning apply 0123456789ab --only user.create --approve "reason"'
+    guard = "deactivations_within_limit"
+    message = f"Too many; if this is meant: {command}."
+    guards_table(on, [{"name": guard, "passed": False, "blocking": True, "message": message}])
+    print_table(
+        on,
+        ("when", "run", "action", "target", "stopped by"),
+        [["2026-03-01 02:30:00", "8e788415", "membership.remove", email, guard]],
+        whole={"when", "run", "action", "target"},
+    )
+    lines = shown(on).splitlines()
+    for copied in (
+        email,
+        dn,
+        "Max Wolf",
+        command,
+        "2026-03-01 02:30:00",
+        "8e788415",
+        "membership.remove",
+        guard,
+    ):
+        assert any(copied in line for line in lines), copied
+    assert sum(email in line for line in lines) == 4
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_table_that_fits_is_as_wide_as_the_terminal_at_most(width: int) -> None:
+    on = Console(file=io.StringIO(), width=width)
+    cells = ["ann@example.com", "a sentence of many words " * 8, "because"]
+    print_table(on, ("who", "what", "why"), [cells], whole={"who"})
+    assert max(map(len, shown(on).splitlines())) <= width
 
 
 def test_nothing_is_said_where_there_are_no_findings() -> None:

@@ -231,7 +231,7 @@ def test_plans_lists_what_became_of_each(departure: tuple[Stage, str]) -> None:
 
 
 def test_one_approves_another_applies_and_the_approval_is_spent(
-    departure: tuple[Stage, str],
+    departure: tuple[Stage, str], tmp_path: Path
 ) -> None:
     on_stage, plan_id = departure
     approved = on_stage.run("approve", plan_id, "--reason", "the Busan office was sold")
@@ -239,11 +239,28 @@ def test_one_approves_another_applies_and_the_approval_is_spent(
     assert "deactivations_within_limit" in approved.output
     assert listed(on_stage)[0]["state"] == "approved"
     assert listed(on_stage)[0]["approved"]["why"] == "the Busan office was sold"
-    done = on_stage.json("apply", plan_id)
-    assert done["status"] == "applied"
+    shown = on_stage.run("show", plan_id, "--summary").output
+    assert f"Approved by {who_am_i()} on" in shown
+    assert f"To apply it: swit-provisioning apply {plan_id}" in shown
+    result = on_stage.run("apply", plan_id)
+    assert result.exit_code == 0
+    # The plan was shown before: neither its changes nor its teams are told again.
+    assert "user.deactivate" not in result.output
     assert active(on_stage) == 12
+    done = on_stage.json("show", plan_id)
+    assert done["state"] == "applied"
+    assert done["approved"]["why"] == "the Busan office was sold"
+    assert done["applied"]["who"] == who_am_i()
+    page = tmp_path / "plan.html"
+    shown = on_stage.run("show", plan_id, "--html", str(page)).output
+    for text in (shown, page.read_text(encoding="utf-8")):
+        assert f"Applied by {who_am_i()} on" in text
+        assert f"swit-provisioning apply {plan_id}" not in text
+    refused = on_stage.run("reject", plan_id, "--reason", "too late")
+    assert refused.exit_code == 2
+    assert f"Plan {plan_id} was applied by {who_am_i()} on" in refused.stderr
     with instance() as dagster:
-        run = dagster.get_run_by_id(done["run_id"])
+        run = dagster.get_run_by_id(done["applied"]["run_id"])
     assert run is not None
     assert run.tags["swit_provisioning/approved_because"] == "the Busan office was sold"
     assert run.tags["swit_provisioning/approved_by"] == who_am_i()
@@ -302,7 +319,8 @@ def test_a_rejection_stops_changes_that_no_guard_would_stop(settled: Stage) -> N
     settled.run("reject", plan_id)
     again = settled.run("plan")
     assert again.exit_code == 3
-    assert "was rejected by" in again.output
+    assert "Rejected by" in again.output
+    assert f"swit-provisioning apply {plan_id}" not in again.output
     result = settled.run("sync")
     assert result.exit_code == 3
     assert "was rejected by" in result.output

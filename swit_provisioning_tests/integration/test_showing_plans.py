@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,11 +72,33 @@ def test_a_plan_is_told_in_a_sentence_then_by_action_then_as_a_tree(
             "Accounts created (20, user.create)",
             "├── + ",
             "passed  directory_read_is_complete",
+            "Ready to be applied.",
             "To apply it:",
         )
     ]
     assert places == sorted(places)
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_plan_is_printed_with_ten_rows_an_action_with_all_or_as_a_sentence(
+    on_stage: Stage, plan_id: str
+) -> None:
+    short = on_stage.run("show", plan_id).stdout
+    full = on_stage.run("show", plan_id, "--full").stdout
+    sentence = on_stage.run("show", plan_id, "--summary").stdout
+    addresses = sorted(address(person) for person in PEOPLE)
+    created = re.compile(r"^(\S+@example\.org) ", re.MULTILINE)
+    assert created.findall(short) == addresses[:10]
+    assert f"... and 10 more: swit-provisioning show {plan_id} --full" in short
+    assert created.findall(full) == addresses
+    assert "--full" not in full
+    lines = sentence.splitlines()
+    assert lines[1].startswith(f"Plan {plan_id}: 11 teams created, 20 join, ")
+    assert lines[2:] == [
+        "Ready to be applied.",
+        f"To apply it: swit-provisioning apply {plan_id}",
+    ]
+    assert on_stage.run("plan", "--full", "--summary").exit_code == 2
 
 
 def test_what_applying_takes_is_told_by_kind_with_the_pace_it_rests_on(

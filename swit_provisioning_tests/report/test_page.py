@@ -26,13 +26,25 @@ VERDICTS = (
 )
 
 
-def page(plan: Plan, *, mode: str = "live", stopped: bool = True) -> str:
+def page(
+    plan: Plan,
+    *,
+    mode: str = "live",
+    stopped: bool = True,
+    state: str = "Ready to be applied.",
+    advice: str = "To apply it: swit-provisioning apply 8e788415fdc6",
+    pending: bool = True,
+) -> str:
     facts = PlanFacts(
         plan_id="8e788415fdc6",
         created_at=datetime(2026, 3, 1, 2, 30, tzinfo=UTC),
         verdicts=VERDICTS if stopped else VERDICTS[:2],
         calls=1046,
         duration="2 minutes",
+        state=(state,),
+        state_at=datetime(2026, 3, 1, 2, 31, tzinfo=UTC),
+        advice=advice,
+        pending=pending,
         mode=mode,
         by_kind={"reading": 4, "user.create": 1042},
         pace="10 calls a second (a guess)",
@@ -73,12 +85,26 @@ def test_a_page_says_what_where_when_and_how_to_apply_it() -> None:
         assert said in text, said
 
 
+def test_a_page_says_the_state_of_the_plan_and_an_applied_plan_is_not_to_be_applied() -> None:
+    applied = page(
+        plan_of_the_day(),
+        state="Applied by ann@dc1 on 2026-03-01 02:40 UTC (run R1).",
+        advice="To make a new plan: swit-provisioning plan",
+        pending=False,
+    )
+    text = " ".join(" ".join(Seen(applied).text).split())
+    assert "State on 1 March 2026, 02:31 UTC : Applied by ann@dc1 on 2026-03-01 02:40 UTC" in text
+    assert "To make a new plan: swit-provisioning plan" in text
+    for said in ("To apply it", "swit-provisioning apply", "stops this plan", "No guard stops"):
+        assert said not in text, said
+
+
 def test_a_plan_that_nothing_stops_says_so() -> None:
     assert "No guard stops this plan." in page(plan_of_the_day(), stopped=False)
 
 
 def test_an_empty_plan_says_that_there_is_nothing_to_do() -> None:
-    html = page(Plan(changes=()), stopped=False)
+    html = page(Plan(changes=()), stopped=False, state="Nothing to do.", advice="", pending=False)
     assert "Nothing to do." in html
     assert "Nothing would be sent: Swit is as the directory says." in html
     assert "swit-provisioning apply" not in html
