@@ -201,6 +201,12 @@ class Settings(ScheduleSettings):
         "the bundled sandbox unless `SWIT_BASE_URL` names another; at an address that is not on "
         "this machine nothing is deactivated, removed or deleted",
     )
+    swit: Literal["live", "sandbox"] = Field(
+        default="live",
+        description="`sandbox`: try your own directory. Swit is the bundled sandbox organisation, "
+        "which keeps its state under `DAGSTER_HOME`; no other Swit is called, whatever the other "
+        "`SWIT_*` settings say",
+    )
     idp_file: Path | None = Field(
         default=None,
         description="read the directory from a file: `.json` or `.ldif`; the `LDAP_*` settings for "
@@ -531,18 +537,16 @@ class Settings(ScheduleSettings):
         self, *sides: Literal["directory", "swit"], token_stored: bool = False
     ) -> list[str]:
         """The variables without which a side cannot be read, a sentence each."""
-        if self.is_running_locally:
-            return self._tokens_in_clear() if "swit" in sides else []
         problems = self._tokens_in_clear() if "swit" in sides else []
         wanted: dict[str, object] = {}
-        if "directory" in sides and self.idp_file is None:
+        if "directory" in sides and self.idp_file is None and not self.is_running_locally:
             wanted |= {
                 "LDAP_SERVER_DOMAIN": self.ldap_server_domain,
                 "LDAP_USER": self.ldap_user,
                 "LDAP_PASSWORD": self.ldap_password,
                 "LDAP_SEARCH_BASE": self.ldap_search_base,
             }
-        if "swit" in sides:
+        if "swit" in sides and not (self.is_running_locally or self.is_on_bundled_sandbox):
             wanted |= {
                 "SWIT_CLIENT_ID": self.swit_client_id,
                 "SWIT_CLIENT_SECRET": self.swit_client_secret,
@@ -557,7 +561,8 @@ class Settings(ScheduleSettings):
         problems = self.missing(*sides, token_stored=token_stored)
         if problems and problems[-1].endswith("is not set"):
             hint = (
-                "or set IS_RUNNING_LOCALLY=True to try it on the sandbox and the sample directory"
+                "or set SWIT=sandbox to try your own directory on the bundled sandbox, or"
+                " IS_RUNNING_LOCALLY=True to try the sample directory there"
             )
             problems[-1] = f"{problems[-1]} ({hint})"
         if problems:
@@ -580,6 +585,8 @@ class Settings(ScheduleSettings):
     @property
     def unencrypted_addresses(self) -> list[str]:
         """The settings that name Swit by an `http://` address of another machine."""
+        if self.swit == "sandbox":
+            return []  # neither is called
         named = {
             "SWIT_BASE_URL": self.swit_base_url,
             "SWIT_SCIM_BASE_URL": self.swit_scim_base_url,
@@ -593,8 +600,8 @@ class Settings(ScheduleSettings):
     @property
     def swit_is_on_this_machine(self) -> bool:
         """Whether Swit's address is a loopback address (the sandbox)."""
-        if self.swit_base_url is None:
-            return self.is_running_locally
+        if self.swit_base_url is None or self.is_on_bundled_sandbox:
+            return self.is_on_bundled_sandbox
         return _is_loopback(self.swit_base_url)
 
     @property
@@ -616,7 +623,12 @@ class Settings(ScheduleSettings):
     @property
     def mode(self) -> str:
         """`live` or `TEST MODE`: every output says it."""
-        return "TEST MODE" if self.is_running_locally else "live"
+        return "TEST MODE" if self.is_test_mode else "live"
+
+    @property
+    def is_test_mode(self) -> bool:
+        """Whether this is no run on the real Swit: `IS_RUNNING_LOCALLY=True` or `SWIT=sandbox`."""
+        return self.is_running_locally or self.swit == "sandbox"
 
     @property
     def names_are_hidden_everywhere(self) -> bool:
@@ -639,13 +651,23 @@ class Settings(ScheduleSettings):
 
     @property
     def is_on_bundled_sandbox(self) -> bool:
-        """Whether Swit is the sandbox that comes along: nothing of it is worth keeping."""
-        return self.is_running_locally and self.swit_base_url is None
+        """Whether Swit is the sandbox that comes along."""
+        return self.swit == "sandbox" or (self.is_running_locally and self.swit_base_url is None)
+
+    @property
+    def expected_organization(self) -> str | None:
+        """The organisation that a run must find; the sandbox's is always the one that is meant."""
+        return None if self.is_on_bundled_sandbox else self.swit_organization
+
+    @property
+    def sandbox_file(self) -> Path:
+        """Where the bundled sandbox keeps its organisation."""
+        return self.home / "state" / "sandbox_organisation.json"
 
     @property
     def database_url(self) -> str:
         """Where the state rests (may hold a password: never show it)."""
-        if self.state_database_url:
+        if self.state_database_url and self.swit != "sandbox":
             return self.state_database_url.get_secret_value()
         # Of its own, so that trying it out never binds the state to the sandbox's organisation.
         name = "sandbox.sqlite" if self.is_on_bundled_sandbox else "swit_provisioning.sqlite"
@@ -654,7 +676,8 @@ class Settings(ScheduleSettings):
     @property
     def frames_path(self) -> str:
         """Where frames rest: a folder, or an object store's address."""
-        return self.frames_base_path or str(self.home / "frames")
+        own = self.frames_base_path if self.swit != "sandbox" else None
+        return own or str(self.home / "frames")
 
     def policy(self) -> Policy:
         """The rules that shape a plan."""

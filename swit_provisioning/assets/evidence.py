@@ -111,7 +111,7 @@ def read_again(
 def _planned_now(sides: Sides, nothing: str) -> Plan:
     settings, store = sides.settings, sides.store
     try:
-        now = read_organization(sides.swit, expected=settings.swit_organization)
+        now = read_organization(sides.swit, expected=settings.expected_organization)
         store.organization.bind(now.facts.organization_id)
         return reconcile(sides.directory.read(), now, settings.policy(), store.memory())
     except (DirectoryError, SwitError, OtherOrganizationError) as error:

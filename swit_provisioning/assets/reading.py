@@ -72,7 +72,7 @@ def read_swit(
     """Read accounts, teams and memberships in one go: all of it or nothing."""
     read_at = store.now().isoformat()
     try:
-        state = read_organization(swit, expected=settings.swit_organization)
+        state = read_organization(swit, expected=settings.expected_organization)
     except SwitError as error:
         failure = as_failure(error, doing="Swit was not read", settings=settings)
         raise failure from cause(error, settings)

@@ -104,7 +104,7 @@ def _swit(settings: Settings, store: Store) -> tuple[SwitState | None, Exception
     try:
         settings.require("swit", token_stored=store.tokens.load() is not None)
         with swit_connection(settings, store) as client:
-            return read_organization(client, expected=settings.swit_organization), None
+            return read_organization(client, expected=settings.expected_organization), None
     except (SettingsError, SwitError) as error:
         return None, error
 

@@ -115,6 +115,7 @@ def _code_of_other_rooms(error: Exception) -> int | None:
     from swit_provisioning.gateway.listening import ListenError  # noqa: PLC0415
     from swit_provisioning.report.explaining import IncompleteReadError  # noqa: PLC0415
     from swit_provisioning.sandbox.server import SandboxStartError  # noqa: PLC0415
+    from swit_provisioning.sandbox.state_file import SandboxStateError  # noqa: PLC0415
     from swit_provisioning.settings import SettingsError  # noqa: PLC0415
     from swit_provisioning.store.errors import (  # noqa: PLC0415
         AmbiguousPlanError,
@@ -137,6 +138,7 @@ def _code_of_other_rooms(error: Exception) -> int | None:
         ListenError,
         LoginError,
         SandboxStartError,
+        SandboxStateError,
         StoreError,
         SwitError,
     )

@@ -56,7 +56,7 @@ def explain_who(settings: Settings, who: str, *, as_json: bool, no_names: bool) 
     with open_store(settings) as store:
         settings.require("directory", "swit", token_stored=store.tokens.load() is not None)
         with swit_connection(settings, store) as client:
-            swit = read_organization(client, expected=settings.swit_organization)
+            swit = read_organization(client, expected=settings.expected_organization)
         directory = open_directory(settings).read()
         read_at = datetime.now(UTC)
         plan = reconcile(directory, swit, settings.policy(), store.memory())

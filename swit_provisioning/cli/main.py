@@ -206,14 +206,18 @@ def serve(*, behind_proxy: bool) -> int:
     show_default=True,
     help="Whose shapes the answers have.",
 )
+@click.option(
+    "--keep", is_flag=True, help="Serve the organisation of SWIT=sandbox, which keeps its state."
+)
 @exits
-def sandbox(*, port: int, edition: Any) -> int:  # noqa: ANN401 - one of the choices above
+def sandbox(*, port: int, edition: Any, keep: bool) -> int:  # noqa: ANN401 - one of the choices
     """Run the stand-in Swit organisation, alone, until it is interrupted."""
     from swit_provisioning.cli.console import errors
     from swit_provisioning.sandbox.server import run as run_sandbox
 
     errors().print(f"Sandbox: http://127.0.0.1:{port} (its state is shown there)")
-    run_sandbox("127.0.0.1", port, edition)
+    state_file = load_settings().sandbox_file if keep else None
+    run_sandbox("127.0.0.1", port, edition, state_file=state_file)
     return 0
 
 

@@ -14,7 +14,6 @@ def serve_gateway(settings: Settings, *, behind_proxy: bool) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     prepare_home(settings)
     url = f"http://{bracketed(settings.host)}:{settings.port}"
-    mode = "TEST MODE" if settings.is_running_locally else "live"
-    errors().print(f"Gateway: {url} · {mode}", highlight=False, soft_wrap=True)
+    errors().print(f"Gateway: {url} · {settings.mode}", highlight=False, soft_wrap=True)
     run(settings, behind_proxy=behind_proxy)
     return 0

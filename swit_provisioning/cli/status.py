@@ -47,7 +47,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
 
 def _account(settings: Settings, store: Store) -> tuple[str | None, str]:
     """Whose the login is, and whether it works."""
-    if settings.is_running_locally and settings.swit_base_url is None:
+    if settings.is_on_bundled_sandbox:
         return None, "not needed: the sandbox lets everybody in"
     try:
         settings.require("swit", token_stored=store.tokens.load() is not None)

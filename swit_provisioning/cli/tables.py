@@ -66,7 +66,7 @@ def own_header(console: Console, settings: Settings, organization_id: str | None
     header(
         console,
         settings,
-        organization=organization_id or settings.swit_organization or "not known yet",
+        organization=organization_id or settings.expected_organization or "not known yet",
         directory=settings.directory_title,
     )
 

@@ -86,7 +86,7 @@ def read_facts(settings: Settings) -> Facts:
         token = store.tokens.load()
         return Facts(
             at=now,
-            test_mode=settings.is_running_locally,
+            test_mode=settings.is_test_mode,
             organization_id=store.organization.bound_to(),
             plans_count=settings.schedule_action == "plan",
             last=newest_runs(dagster),

@@ -42,7 +42,7 @@ def notice(settings: Settings, name: str, severity: Severity, *lines: str) -> Me
         event=name,
         severity=severity,
         lines=(f"{mode}Swit provisioning: {first}", *more),
-        facts={"mode": settings.mode, "organization": settings.swit_organization},
+        facts={"mode": settings.mode, "organization": settings.expected_organization},
     )
 
 

@@ -40,7 +40,7 @@ def look_after_login(store: Store, settings: Settings, watch: Watch, now: dateti
 
 def _stored(store: Store, settings: Settings) -> TokenPair | None:
     """The pair, unless nobody needs one; one that can't be read is told."""
-    if settings.is_running_locally and settings.swit_base_url is None:
+    if settings.is_on_bundled_sandbox:
         return None
     try:
         return TokensInStore(store).load()

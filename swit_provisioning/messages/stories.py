@@ -109,4 +109,4 @@ def _ending(run: dg.DagsterRun, word: str, sent: _Sent) -> Ending:
 def _organization(settings: Settings, sent: _Sent, store: Store | None) -> str:
     named = sent.stored.plan.organization_name if sent.stored else ""
     bound = store.organization.bound_to() if store and not named else ""
-    return named or settings.swit_organization or bound or "an organisation not read yet"
+    return named or settings.expected_organization or bound or "an organisation not read yet"

@@ -38,10 +38,10 @@ def require_login_settings(settings: Settings) -> None:
 
     """
     settings.require_encryption()
-    if settings.is_running_locally and settings.swit_base_url is None:
+    if settings.is_on_bundled_sandbox:
         problem = (
-            "IS_RUNNING_LOCALLY: in test mode the sandbox needs no login; remove it to log in to"
-            " Swit, or set SWIT_BASE_URL"
+            "IS_RUNNING_LOCALLY, SWIT: in test mode the sandbox needs no login; remove"
+            " IS_RUNNING_LOCALLY=True or SWIT=sandbox to log in to Swit"
         )
         raise SettingsError([problem])
     named = {
@@ -86,7 +86,7 @@ def keep(
     """
     hand = _Hand(pair)
     with client_with(settings, StoredTokens(oauth_client(settings), hand)) as client:
-        account = authorised_account(client, expected=settings.swit_organization)
+        account = authorised_account(client, expected=settings.expected_organization)
     bound = store.organization.bound_to()
     if bound not in {None, account.organization_id}:
         raise OtherOrganizationError(bound_to=str(bound), found=account.organization_id)

@@ -60,7 +60,7 @@ def status_of(settings: Settings, store: Store, instance: dg.DagsterInstance) ->
     plans_count = settings.schedule_action == "plan"
     plans = PlanStates(store, max_age=max_age(settings)).listed(limit=100)
     return Status(
-        test_mode=settings.is_running_locally,
+        test_mode=settings.is_test_mode,
         organization_id=store.organization.bound_to(),
         last_run=newest_that_counts(newest_runs(instance), plans_count=plans_count),
         last_success=newest_that_counts(

@@ -27,8 +27,8 @@ from swit_provisioning.swit.stored_tokens import StoredTokens
 @contextmanager
 def swit_connection(settings: Settings, store: Store) -> Iterator[SwitClient]:
     """A client for the organisation that the settings name, closed at the end."""
-    if settings.is_running_locally and settings.swit_base_url is None:
-        with _sandbox_url() as url:
+    if settings.is_on_bundled_sandbox:
+        with _sandbox_url(settings) as url:
             oauth = OAuthClient(
                 url, SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, SANDBOX_REDIRECT_URLS[0]
             )
@@ -143,16 +143,19 @@ class SandboxLogin:
 
 
 @contextmanager
-def _sandbox_url() -> Iterator[str]:
-    """The sandbox that runs on this machine, else one that lives as long as this run."""
+def _sandbox_url(settings: Settings) -> Iterator[str]:
+    """A sandbox that lives as long as this run and keeps its organisation in a file.
+
+    With `IS_RUNNING_LOCALLY` alone it is the one that runs on this machine, if one does.
+    """
     with socket.socket() as probe:
         probe.settimeout(1)
         running = probe.connect_ex(("127.0.0.1", SANDBOX_PORT)) == 0
-    if running:
+    if running and settings.swit != "sandbox":
         yield f"http://127.0.0.1:{SANDBOX_PORT}"
         return
     # A run on the real Swit need not wait until a web server is imported.
     from swit_provisioning.sandbox.server import SandboxServer  # noqa: PLC0415
 
-    with SandboxServer() as server:
+    with SandboxServer(state_file=settings.sandbox_file) as server:
         yield server.url

@@ -60,7 +60,7 @@ def carried_out(request: Request, call: Call) -> Work:
         if slow_down is not None:
             return slow_down
         grant = sandbox.tokens.grant_of(request.headers.get("authorization"))
-        with sandbox.organisation.lock:
+        with sandbox.exclusive(writes=call.method != "GET"):
             if grant.user_id not in sandbox.organisation.records.users:
                 raise RefusedError(401, "The account behind the access token is gone.")
             call.check(grant)

@@ -109,6 +109,11 @@ class Organisation:
                 self.memberships.add(team.id, members)
             return team.id
 
+    def replace_records(self, records: Records) -> None:
+        """Hold other records from now on: those that another process has written."""
+        with self.lock:
+            self._ledger.records = records
+
     def mark(self) -> None:
         """Remember the present state as the one that `reset` goes back to."""
         self._ledger.mark()

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -76,13 +77,15 @@ class SandboxServer:
         edition: Edition = "new",
         rate_limit: RateLimit | None = None,
         latency_seconds: float = 0.0,
+        state_file: Path | None = None,
     ) -> None:
-        """Prepare it; it listens from `__enter__` on."""
+        """Prepare it; it listens from `__enter__` on. `state_file`: keep the organisation there."""
         self.sandbox = Sandbox(
             organisation,
             edition=edition,
             rate_limit=rate_limit,
             latency_seconds=latency_seconds,
+            state_file=state_file,
         )
         self._host = host
         self._port = port
@@ -165,11 +168,13 @@ def run(
     edition: Edition = "new",
     *,
     organisation: Organisation | None = None,
+    state_file: Path | None = None,
 ) -> None:
     """Run the sandbox until it is interrupted (Ctrl-C). Raises `SandboxStartError`."""
     listener = _listen(host, port)
     with contextlib.suppress(KeyboardInterrupt):
-        _Server(Sandbox(organisation, edition=edition)).run([listener])
+        sandbox = Sandbox(organisation, edition=edition, state_file=state_file)
+        _Server(sandbox).run([listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

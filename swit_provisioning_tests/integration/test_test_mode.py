@@ -1,5 +1,6 @@
 """Test mode: one variable, and everything is on this machine."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import requests
 from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
+from swit_provisioning_tests.directories import twenty_people
 from swit_provisioning_tests.receiver import Receiver
 
 
@@ -19,6 +21,40 @@ def test_test_mode_needs_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0].endswith("TEST MODE")
     assert "40 users, 14 groups" in result.stdout
+
+
+def test_ones_own_directory_is_tried_on_a_sandbox_that_keeps_its_state(tmp_path: Path) -> None:
+    """Each command is a process of its own. No live setting matters, and no live Swit is called."""
+    (tmp_path / "people.json").write_text(json.dumps(twenty_people()), encoding="utf-8")
+    lines = (
+        "SWIT=sandbox",
+        "IDP_FILE=people.json",
+        "SWIT_BASE_URL=http://127.0.0.1:9",
+        "SWIT_ORGANIZATION=acme",
+        "STATE_DATABASE_URL=postgresql://127.0.0.1:9/live",
+        "SWIT_REQUESTS_PER_SECOND=1000",
+    )
+    (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-m", "swit_provisioning.cli", *words]
+        return subprocess.run(  # noqa: S603 - our own words
+            program, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
+        )
+
+    made = run("plan", "--json")
+    assert made.returncode == 0, made.stderr
+    plan_id = json.loads(made.stdout)["plan_id"]
+    applied = run("apply", plan_id)
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    assert applied.stdout.splitlines()[0].endswith("TEST MODE")
+    again = run("plan")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.splitlines()[0].endswith("TEST MODE")
+    assert "nothing to do" in again.stdout
+    refused = run("login")
+    assert refused.returncode == 2
+    assert "SWIT=sandbox" in refused.stderr
 
 
 def test_the_demo_ends_as_it_should(tmp_path: Path) -> None:

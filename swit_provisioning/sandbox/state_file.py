@@ -1,0 +1,100 @@
+"""The organisation in a file: what one process changes, the next one finds.
+
+Several processes may use one file at a time. Each call locks the file, reads it if another process
+has changed it, and writes it if the call changed the organisation.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.records import Records, TeamRecord, UserRecord
+
+
+class SandboxStateError(Exception):
+    """The file can't be read or written; the message says which, and what to do."""
+
+
+class StateFile:
+    """One organisation and the file that keeps it."""
+
+    def __init__(self, path: Path, organisation: Organisation) -> None:
+        """Take what the file holds, or write the organisation where there is no file.
+
+        Raises:
+            SandboxStateError: the file can't be read or written.
+
+        """
+        self._path, self._organisation = path, organisation
+        self._seen: tuple[int, ...] | None = None
+        self._written = ""
+        with self.exclusive():
+            organisation.mark()
+
+    @contextmanager
+    def exclusive(self, *, writes: bool = True) -> Iterator[None]:
+        """Hold the file: the organisation is as it says, and if this `writes`, it follows.
+
+        Raises:
+            SandboxStateError: the file can't be read or written.
+
+        """
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._path.with_suffix(".lock").open("w") as lock:
+                # Given back when the file is closed, also by a process that dies.
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._read()
+                try:
+                    yield
+                finally:
+                    if writes:
+                        self._write()
+        except OSError as error:
+            message = f"{self._path} can't be used: {error.strerror or error}. Look at its rights."
+            raise SandboxStateError(message) from error
+
+    def _read(self) -> None:
+        stamp = self._stamp()
+        if stamp is None or stamp == self._seen:
+            return
+        text = self._path.read_text(encoding="utf-8")
+        try:
+            self._organisation.replace_records(records_of(json.loads(text)))
+        except (KeyError, TypeError, ValueError) as error:
+            message = (
+                f"{self._path} holds no sandbox organisation. Delete it, and the file"
+                " sandbox.sqlite beside it, to begin with an empty organisation"
+            )
+            raise SandboxStateError(message) from error
+        self._seen, self._written = stamp, text
+
+    def _write(self) -> None:
+        text = json.dumps(asdict(self._organisation.records), ensure_ascii=False)
+        if text == self._written:
+            return
+        beside = self._path.with_suffix(".new")
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+        beside.replace(self._path)
+        self._seen, self._written = self._stamp(), text
+
+    def _stamp(self) -> tuple[int, ...] | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def records_of(document: dict[str, Any]) -> Records:
+    """The records that a file holds."""
+    users = {key: UserRecord(**value) for key, value in document["users"].items()}
+    teams = {key: TeamRecord(**value) for key, value in document["teams"].items()}
+    return Records(**{**document, "users": users, "teams": teams})

@@ -1,0 +1,71 @@
+"""The organisation in a file: what one process changes, the next one finds."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.sandbox import Sandbox
+from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.sandbox.state_file import SandboxStateError
+from swit_provisioning_tests.sandbox.caller import Caller
+
+
+def test_the_next_sandbox_finds_what_the_one_before_it_held(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "organisation.json"
+    first = Sandbox(state_file=file)
+    with first.exclusive():
+        team = first.organisation.add_team("Sales", reference="CN=Sales")
+        ann = first.organisation.add_user("ann@example.com", "Ann", teams=[team])
+    before = first.organisation.snapshot()
+    second = Sandbox(state_file=file)
+    assert second.organisation.snapshot() == before
+    assert second.organisation.users.by_email("ANN@example.com") is not None
+    with second.exclusive():
+        assert second.organisation.add_user("bob@example.com") != ann
+    assert [user["email"] for user in first.state()["users"]] == [
+        "admin@sandbox.example",
+        "ann@example.com",
+        "bob@example.com",
+    ]
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_calls_over_http_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "organisation.json"
+    with SandboxServer(state_file=file) as server, Caller(server) as caller:
+        made = caller.post("organization.user.create", user_email="ann@example.com", user_name="A")
+        assert made.ok, made.text
+    with SandboxServer(state_file=file) as server:
+        assert server.organisation.users.by_email("ann@example.com") is not None
+
+
+def test_several_sandboxes_write_one_file_and_nothing_is_lost(tmp_path: Path) -> None:
+    file = tmp_path / "organisation.json"
+
+    def add(sandbox: Sandbox, name: str) -> None:
+        for number in range(20):
+            with sandbox.exclusive():
+                sandbox.organisation.add_user(f"{name}{number}@example.com")
+
+    sandboxes = [Sandbox(Organisation(), state_file=file) for _ in range(4)]
+    threads = [
+        threading.Thread(target=add, args=(sandbox, f"t{number}x"))
+        for number, sandbox in enumerate(sandboxes)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    users = Sandbox(state_file=file).organisation.snapshot()["users"]
+    assert len(users) == 1 + 4 * 20
+    assert len({user["id"] for user in users}) == len(users)
+
+
+def test_a_file_that_holds_something_else_is_named_with_the_way_out(tmp_path: Path) -> None:
+    file = tmp_path / "organisation.json"
+    file.write_text('{"users": 3', encoding="utf-8")
+    with pytest.raises(SandboxStateError, match=r"organisation.json holds no sandbox.*Delete it"):
+        Sandbox(state_file=file)
+    assert file.read_text(encoding="utf-8") == '{"users": 3'
