@@ -54,6 +54,7 @@ def test_each_source_is_named_and_the_environment_goes_before_dotenv(
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SECRETS:
         monkeypatch.setenv(name.upper(), f"https://x/marked-{name}")
+    monkeypatch.setenv("TOKEN_ENCRYPTION_KEY", f"marked{'A' * 37}=")
     assert "marked" not in repr(shown_settings(Settings.load()))
     for name in SECRETS:
         assert shown(name.upper()).value == "set"
