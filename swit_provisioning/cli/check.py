@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.console import Console
 
-from swit_provisioning.cli.console import errors, output
+from swit_provisioning.cli.console import errors, output, print_text
 from swit_provisioning.cli.findings_file import FindingsFile
 from swit_provisioning.cli.home import warn_of_open_files
 from swit_provisioning.cli.messages import say_webhooks, sent_message
@@ -22,7 +22,6 @@ from swit_provisioning.reconcile.plan import Finding, Plan, TeamBefore
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.state import DirectoryState, SwitState
 from swit_provisioning.reconcile.words import counts_in_words
-from swit_provisioning.report.plain import for_a_terminal
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.team_tree import tree_of
 from swit_provisioning.resources.approving import approver
@@ -84,7 +83,7 @@ def check_both_sides(
             console.print(f"{file.write(findings)} findings are in {csv}", markup=False)
     for error in (directory_error, swit_error):
         if error is not None:
-            trouble.print(str(error), style="red", markup=False, highlight=False)
+            print_text(trouble, str(error), style="red")
     undelivered = send_message and not sent_message(console, trouble, settings)
     wrong_settings = any(isinstance(e, SettingsError) for e in (directory_error, swit_error))
     if wrong_settings:
@@ -127,29 +126,25 @@ def _say_directory(
         kinds = listed(f"{count} {kind}" for kind, count in others.items())
         lines.append(f"Other entries: {sum(others.values())} not read ({kinds})")
     for line in lines:
-        console.print(for_a_terminal(line), markup=False, highlight=False)
+        print_text(console, line)
     for warning in facts.warnings:
-        console.print(f"Warning: {for_a_terminal(warning)}", style="yellow", markup=False)
+        print_text(console, f"Warning: {warning}", style="yellow")
 
 
 def _say_swit(console: Console, swit: SwitState) -> None:
     active = int(swit.users["active"].sum())
-    console.print(
-        f"Swit: {len(swit.users)} users ({active} active), {len(swit.teams)} teams", markup=False
-    )
+    print_text(console, f"Swit: {len(swit.users)} users ({active} active), {len(swit.teams)} teams")
     me = swit.users[swit.users["user_id"] == swit.facts.authorised_user_id]
     if not me.empty:
-        console.print(
-            f"Authorised: {for_a_terminal(me.iloc[0]['email'])} (never touched)", markup=False
-        )
+        print_text(console, f"Authorised: {me.iloc[0]['email']} (never touched)")
     for warning in swit.facts.warnings:
-        console.print(f"Warning: {for_a_terminal(warning)}", style="yellow", markup=False)
+        print_text(console, f"Warning: {warning}", style="yellow")
 
 
 def _say_plan(
     console: Console, plan: Plan, swit: SwitState, settings: Settings, store: Store
 ) -> None:
-    console.print(f"A plan made now: {summary(plan.changes)}", markup=False, highlight=False)
+    print_text(console, f"A plan made now: {summary(plan.changes)}")
     team_tree(console, tree_of(_all_teams(swit), plan.changes))
     _say_findings(console, plan.findings)
     verdicts = approver(settings, store).judged(plan)
