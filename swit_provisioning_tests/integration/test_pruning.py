@@ -116,6 +116,7 @@ def test_what_is_old_goes_and_what_is_needed_works(
 
     on_stage.server.faults.clear()
     on_stage.server.log.clear()
+    monkeypatch.setenv("PLAN_MAX_AGE_HOURS", "3000")
     success, steps = re_execute_from_failure(broken["run_id"])
     assert success, steps
     assert on_stage.writes.count("team.create") == 1
