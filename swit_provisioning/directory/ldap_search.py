@@ -92,14 +92,14 @@ def root_entry(
 def single_entry(
     connection: Connection, dn: str, attributes: tuple[str, ...], *, server: object
 ) -> Entry | None:
-    """One entry; nothing where it doesn't exist or may not be seen.
+    """One entry; nothing where it doesn't exist, may not be seen, or is kept elsewhere.
 
     Raises:
-        DirectoryError: the server failed.
+        DirectoryError: the connection was lost, or the answer is no LDAP.
 
     """
     query = Query(base=dn, filter="(objectClass=*)", attributes=attributes, page_size=1)
-    return _Search(connection, query, f"{server}: reading {dn!r}").single()
+    return _Search(connection, query, f"{server}: reading {dn!r}").single(or_nothing=True)
 
 
 class _Search:
@@ -144,13 +144,18 @@ class _Search:
             if not cookie:
                 return
 
-    def single(self) -> Entry | None:
+    def single(self, *, or_nothing: bool = False) -> Entry | None:
+        """The entry at the base; `or_nothing`: also where the server answers with an error."""
         query = self._query
+        self._ask(self._request(query.base, "(objectClass=*)", ldap3.BASE, query.attributes))
+        answer = self._answer()
+        if or_nothing and (answer.result.code != SUCCESS or answer.references):
+            return None
         try:
-            page = self._one_entry(query.base, query.attributes)
+            self._checked(answer)
         except DirectoryConfigError:  # hidden from this account, or from everybody
             return None
-        return next(iter(self._entries(page)), None)
+        return next(iter(self._entries(self._taken_apart(answer))), None)
 
     def _one_entry(self, dn: str, attributes: tuple[str, ...]) -> Page:
         """Ask for one entry, also in the middle of a search."""

@@ -43,6 +43,7 @@ from swit_provisioning.directory.notes import Notes
 from swit_provisioning.directory.people import people_attributes
 from swit_provisioning.directory.plain_groups import plain_groups
 from swit_provisioning.directory.plain_people import plain_people
+from swit_provisioning.reconcile.columns import index_of, mask
 from swit_provisioning.reconcile.dn import dn_key, is_dn
 from swit_provisioning.reconcile.frames import IDP_FINDINGS
 from swit_provisioning.reconcile.state import DirectoryState
@@ -227,8 +228,8 @@ def _without_other_kinds(
     Each of them becomes a finding that says what it is. Only the first ones are looked up.
     """
     rows = state.memberships
-    is_known = rows["member"].isin(state.users["key"]) | rows["member"].isin(state.groups["key"])
-    unknown = rows[~is_known]
+    unknown = rows[~mask(state.users["key"], index_of(rows["member"]))]
+    unknown = unknown[~mask(state.groups["key"], index_of(unknown["member"]))]
     others: dict[str, str] = {}
     for dn in sorted(set(unknown["member_dn"]))[:_MOST_LOOKED_UP]:
         if not is_dn(dn):
@@ -239,7 +240,7 @@ def _without_other_kinds(
             others[dn] = kind
     if not others:
         return state
-    is_other = ~is_known & rows["member_dn"].isin(list(others))
+    other = unknown[unknown["member_dn"].isin(list(others))]
     named = dict(zip(state.groups["key"], state.groups["dn"], strict=True))
     found = [
         {
@@ -249,10 +250,10 @@ def _without_other_kinds(
             "reason": f"The member {dn} is {others[dn]}, neither a person nor a group, so it is"
             " ignored. Nothing has to be done.",
         }
-        for group, dn in zip(rows["group"][is_other], rows["member_dn"][is_other], strict=True)
+        for group, dn in zip(other["group"], other["member_dn"], strict=True)
     ]
     findings = pd.concat([state.findings, IDP_FINDINGS.frame(found)], ignore_index=True)
-    memberships = rows[~is_other].reset_index(drop=True)
+    memberships = rows.drop(index=other.index).reset_index(drop=True)
     return replace(state, findings=findings, memberships=memberships)
 
 

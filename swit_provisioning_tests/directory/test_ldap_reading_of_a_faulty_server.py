@@ -20,6 +20,7 @@ from swit_provisioning.directory.ldap_server import LdapDirectory
 from swit_provisioning_tests.directory.faulty_server import (
     ADA,
     BEN,
+    GROUPS,
     PEOPLE,
     config,
     read,
@@ -209,6 +210,30 @@ def test_computers_contacts_and_the_ou_itself_are_not_people() -> None:
 
     with ScriptedServer(answer) as server:
         assert list(read(server.address).users["names"]) == [["Ada"], ["Ben"]]
+
+
+def test_a_member_that_another_server_keeps_is_no_reason_to_refuse_the_read() -> None:
+    """A group of Active Directory may hold people of other domains; their DNs are asked for."""
+    away, device = "cn=Cid,dc=away", "cn=Printer,dc=x"
+    listed = ["cn=Ada,ou=people,dc=x", away, device, "cn=Gone,dc=x"]
+    team = entry("cn=Team,ou=groups,dc=x", {"cn": ["Team"], "member": listed})
+
+    def answer(asked: Asked) -> Iterable[Reply]:
+        if asked.base == GROUPS:
+            return [team, done()]
+        if asked.base in listed:
+            return {
+                away: [done(10, referrals=["ldap://away.example.test/cn=Cid,dc=away"])],
+                device: [entry(device, {"objectClass": ["top", "device"]}), done()],
+            }.get(asked.base, [done(32)])
+        return two_pages(asked)
+
+    with ScriptedServer(answer) as server:
+        state = read(server.address)
+    assert list(state.memberships["member_dn"]) == [listed[0], away, listed[3]]
+    (told,) = state.findings.to_dict("records")
+    assert (told["kind"], told["dn"]) == ("unknown member", "cn=Team,ou=groups,dc=x")
+    assert f"{device} is an entry of the object classes device, neither" in told["reason"]
 
 
 def test_a_wrong_password_is_tried_once_and_at_no_other_server() -> None:
