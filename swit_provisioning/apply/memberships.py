@@ -13,7 +13,7 @@ from swit_provisioning.swit.errors import (
     SwitUnavailableError,
 )
 from swit_provisioning.swit.models import Team
-from swit_provisioning.swit.retries import ATTEMPTS
+from swit_provisioning.swit.retries import ATTEMPTS, PATIENCE_SECONDS
 
 Refused = dict[str, SwitRejectedError]
 """Swit's id of a user -> why Swit refused it."""
@@ -133,8 +133,11 @@ class _Batch:
 
     def _after_lost_answer(self, users: list[str], error: SwitUnavailableError) -> Refused:
         self._lost, self._is_unsure = self._lost + 1, True
+        asked = error.retry_after or 0.0
+        if asked > PATIENCE_SECONDS:
+            raise error
         # Swit may still be at it: the longer it takes, the longer it gets.
-        self._attempt.wait(min(2.0 ** (self._lost - 1), _LONGEST_WAIT_SECONDS))
+        self._attempt.wait(max(asked, min(2.0 ** (self._lost - 1), _LONGEST_WAIT_SECONDS)))
         waiting = self._waiting(users)
         if waiting is None:
             raise error

@@ -115,6 +115,18 @@ def test_answers_that_are_always_lost_fail_the_change_after_a_few_calls(
     assert stage.waits == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0][:sent]
 
 
+@pytest.mark.parametrize(
+    ("asked", "outcome", "waits"), [("7", "applied", [7.0]), ("400", "failed", [])]
+)
+def test_swit_is_given_the_time_that_it_asks_for_but_not_for_ever(
+    stage: Stage, asked: str, outcome: str, waits: list[float]
+) -> None:
+    users, team = people(stage, 2), stage.organisation.add_team("Big")
+    stage.server.faults.add(Fault(kind="status", status=503, call=ADD, retry_after=asked))
+    assert stage.kinds(plan_of(add_members(team, *users))) == [outcome]
+    assert stage.waits == waits
+
+
 def test_a_change_that_an_earlier_run_may_have_sent_is_read_back_first(stage: Stage) -> None:
     users, team = people(stage, 4), stage.organisation.add_team("Big")
     plan = plan_of(add_members(team, *users))
