@@ -53,6 +53,17 @@ def test_a_machine_that_reads_only_the_directory_needs_no_swit_settings(
     assert "SWIT_CLIENT_ID is not set" in problems("swit")
 
 
+def test_the_limits_of_a_read_reach_the_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {
+        "DIRECTORY_TIMEOUT_MINUTES": "5",
+        "LDAP_TIMEOUT_SECONDS": "9",
+        "LDAP_PAGE_SIZE": "200",
+    }
+    set_all(monkeypatch, **LIVE, **limits)
+    config = Settings.load().ldap()
+    assert (config.read_minutes, config.timeout_seconds, config.page_size) == (5, 9, 200)
+
+
 def test_a_stored_login_makes_the_first_token_unnecessary(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, **{k: v for k, v in LIVE.items() if k != "SWIT_REFRESH_TOKEN"})
     Settings.load().require("directory", "swit", token_stored=True)
@@ -70,6 +81,7 @@ def test_test_mode_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LDAP_TLS", "ssl", "ldaps"),
         ("LDAP_KIND", "AD", "active_directory"),
         ("LDAP_PAGE_SIZE", "0", "greater than or equal to 1"),
+        ("DIRECTORY_TIMEOUT_MINUTES", "0", "greater than or equal to 1"),
         ("LDAP_USER_FILTER", "(mail=*", "("),
         ("MAX_DEACTIVATIONS", "lots", "10%"),
         ("SCHEDULE_TIME", "25:00", "HH:MM"),

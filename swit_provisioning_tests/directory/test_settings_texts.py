@@ -237,6 +237,7 @@ def config(**changes: object) -> LdapConfig:
         ({"group_bases": ()}, "LDAP_GROUP_OUS"),
         ({"page_size": 0}, "LDAP_PAGE_SIZE"),
         ({"timeout_seconds": 0}, "LDAP_TIMEOUT_SECONDS"),
+        ({"read_minutes": 0}, "DIRECTORY_TIMEOUT_MINUTES"),
     ],
 )
 def test_what_would_bind_anonymously_or_never_end_is_refused(
