@@ -324,10 +324,12 @@ class Settings(ScheduleSettings):
     teams_to_exclude: Names = Field(
         default=(),
         description="group names out of scope: a group whose DN holds such a CN, or that is so "
-        "called; a team it already has is left alone",
+        "called; a team it already has is left alone; a renamed group stays excluded",
     )
     swit_teams_to_keep: Names = Field(
-        default=(), description="Swit teams never changed: names, `*` patterns or ids"
+        default=(),
+        description="Swit teams never changed: names, `*` patterns or ids; a renamed team stays "
+        "kept",
     )
     users_to_exclude: Names = Field(
         default=(), description="e-mail patterns never changed: `*@vendor.example`"

@@ -112,6 +112,8 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
         read_at=_read_at(idp_users, swit_users),
     )
     store.restorations.planned(root_run_id(context.run))
+    if is_complete(plan.bases):
+        store.identities.remember_exempt(plan.exempt)
     repeats = repeats_after(plan, memory, complete=is_complete(plan.bases))
     store.repeats.remember(repeats, seen=memory.seen)
     shown = without_people(plan) if settings.names_are_hidden_everywhere else plan

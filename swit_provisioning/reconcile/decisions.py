@@ -35,7 +35,7 @@ class Read:
     scope: Groups
 
     @classmethod
-    def of(cls, directory: DirectoryState, swit: SwitState, policy: Policy) -> Self:
+    def of(cls, directory: DirectoryState, swit: SwitState, policy: Policy, memory: Memory) -> Self:
         """Take the frames apart."""
         links = read_links(directory)
         return cls(
@@ -44,7 +44,7 @@ class Read:
             entries=read_entries(directory.users),
             accounts=read_accounts(swit.users),
             links=links,
-            scope=read_groups(directory, links, policy),
+            scope=read_groups(directory, links, policy, memory),
         )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from swit_provisioning.reconcile.columns import NONE, Numbers, column
 from swit_provisioning.reconcile.dn import InvalidDN, is_dn, rdn_values
 from swit_provisioning.reconcile.links import Links
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import NEW_TEAM
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.references import reference_key
@@ -53,18 +54,31 @@ class Groups:
 
     in_scope: Mapping[str, Group]
     excluded: tuple[Group, ...]
+    excluded_by: Mapping[str, frozenset[str]]
+    """Key of an excluded group -> the entries of `TEAMS_TO_EXCLUDE` that name it, or once did."""
+    renamed: frozenset[str]
+    """Keys of the excluded groups that no entry names any longer."""
     rank_of_row: Numbers
     """By the rows of `idp_groups`: the group's place in directory order, `NONE` out of scope; the
     last one is for groups that were not read, and `NONE`."""
 
 
-def read_groups(directory: DirectoryState, links: Links, policy: Policy) -> Groups:
-    """Take the groups apart."""
-    is_out = _excluded(policy)
+def read_groups(
+    directory: DirectoryState, links: Links, policy: Policy, memory: Memory | None = None
+) -> Groups:
+    """Take the groups apart. An excluded group is remembered by its id, whatever its name."""
+    entries_for = _excluding(policy)
+    remembered = (memory or Memory()).still_exempt("group", policy)
+    excluded_by: dict[str, frozenset[str]] = {}
+    renamed: set[str] = set()
     rows: dict[str, dict[str, Any]] = {}
     excluded: list[Group] = []
     for row in _ordered(directory.groups):
-        if is_out(row):
+        by_name = entries_for(row)
+        once_named = {entry for _, entry in remembered.get(row["directory_id"], ())}
+        if by_name or once_named:
+            excluded_by[row["key"]] = frozenset(by_name | once_named)
+            renamed |= {row["key"]} if not by_name else set()
             excluded.append(_group(row, (), 0, policy, in_itself=False, place_unknown=False))
         else:
             rows[row["key"]] = row
@@ -89,7 +103,13 @@ def read_groups(directory: DirectoryState, links: Links, policy: Policy) -> Grou
             place_unknown=not above[key] and not all(map(is_dn, names)),
         )
     rank_of_row = np.array([*(rank.get(key, NONE) for key in keys), NONE], dtype=np.int64)
-    return Groups(in_scope=in_scope, excluded=tuple(excluded), rank_of_row=rank_of_row)
+    return Groups(
+        in_scope=in_scope,
+        excluded=tuple(excluded),
+        excluded_by=excluded_by,
+        renamed=frozenset(renamed),
+        rank_of_row=rank_of_row,
+    )
 
 
 def _ordered(groups: pd.DataFrame) -> list[dict[str, Any]]:
@@ -105,16 +125,17 @@ def _ordered(groups: pd.DataFrame) -> list[dict[str, Any]]:
     return sorted(rows, key=place)
 
 
-def _excluded(policy: Policy) -> Callable[[Mapping[str, Any]], bool]:
-    """Whether a group's DN holds a CN that is excluded, or one of its names is."""
-    names = {name_key(name) for name in policy.teams_to_exclude} - {""}
+def _excluding(policy: Policy) -> Callable[[Mapping[str, Any]], set[str]]:
+    """The entries of `TEAMS_TO_EXCLUDE` that are a name of a group, or a CN in its DN."""
+    entries = {name_key(name) for name in policy.teams_to_exclude} - {""}
 
-    def is_out(row: Mapping[str, Any]) -> bool:
-        return bool(names) and not names.isdisjoint(
-            name_key(name) for name in (*common_names(row["dn"]), *(row["names"] or ()))
-        )
+    def entries_for(row: Mapping[str, Any]) -> set[str]:
+        if not entries:
+            return set()
+        names = (*common_names(row["dn"]), *(row["names"] or ()))
+        return entries & {name_key(name) for name in names}
 
-    return is_out
+    return entries_for
 
 
 def common_names(dn: str) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NewType, Self, get_args
 
+from swit_provisioning.reconcile.memory import Exemption
 from swit_provisioning.reconcile.policy import Action
 
 Step = Literal[
@@ -211,6 +212,8 @@ class Plan:
     """For people: which server or file was read."""
     directory_identity: str = ""
     """What stays the same whichever of several servers answers: the search base, or the file."""
+    exempt: tuple[Exemption, ...] = ()
+    """What the settings exempt, to be remembered; the hash leaves them out."""
     teams: tuple[TeamBefore, ...] = ()
     """The teams that change and those above them, in the order shown; the id leaves them out."""
 
@@ -253,6 +256,7 @@ class Plan:
             "organization_name": self.organization_name,
             "directory": self.directory,
             "directory_identity": self.directory_identity,
+            "exempt": [vars(exemption) for exemption in self.exempt],
             "teams": [team.document() for team in self.teams],
         }
 
@@ -271,7 +275,8 @@ class Plan:
             organization_name=document["organization_name"],
             directory=document["directory"],
             directory_identity=document["directory_identity"],
-            # Plans of earlier versions have none, and may still be shown.
+            # Plans of earlier versions have neither, and may still be shown.
+            exempt=tuple(Exemption(**e) for e in document.get("exempt", ())),
             teams=tuple(TeamBefore(**t) for t in document.get("teams", ())),
         )
 

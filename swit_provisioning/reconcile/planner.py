@@ -11,6 +11,7 @@ from swit_provisioning.reconcile import bases as counted
 from swit_provisioning.reconcile.adoption import unmanaged_teams
 from swit_provisioning.reconcile.changes import removals_by_team
 from swit_provisioning.reconcile.decisions import Read, decide
+from swit_provisioning.reconcile.exemptions import exemptions_after, named_earlier
 from swit_provisioning.reconcile.findings import bad_records, in_order
 from swit_provisioning.reconcile.groups import Group
 from swit_provisioning.reconcile.members import Members
@@ -36,7 +37,7 @@ def reconcile(directory: DirectoryState, swit: SwitState, policy: Policy, memory
 
     A read that can't be complete plans nothing; the guards then say why.
     """
-    read = Read.of(directory, swit, policy)
+    read = Read.of(directory, swit, policy, memory)
     bases = counted.count_reads(directory, swit, read.entries, read.scope, policy)
     plan = Plan(
         changes=(),
@@ -94,6 +95,7 @@ def _planned(plan: Plan, read: Read, policy: Policy, memory: Memory) -> Plan:
         *without_a_name(groups, standing),
         *numbered_names(groups, owners, names),
         *parents.findings,
+        *named_earlier(read.scope, owners, policy),
         *unmanaged_teams(groups, owners, decided.members, swit, policy),
         *sifted.findings,
     )
@@ -105,6 +107,7 @@ def _planned(plan: Plan, read: Read, policy: Policy, memory: Memory) -> Plan:
         held=sifted.held,
         findings=in_order(findings, directory.facts),
         bindings=_bindings(decided.members, owners, standing, groups),
+        exempt=exemptions_after(read.scope, owners, policy, memory),
         teams=teams_around(changes, owners.teams),
         bases=replace(
             plan.bases,

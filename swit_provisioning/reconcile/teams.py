@@ -9,7 +9,7 @@ import pandas as pd
 from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.dn import is_below
 from swit_provisioning.reconcile.groups import Group, Groups
-from swit_provisioning.reconcile.memory import Memory
+from swit_provisioning.reconcile.memory import ExemptingEntry, Memory
 from swit_provisioning.reconcile.patterns import matcher
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.references import as_dn, reference_key
@@ -47,6 +47,10 @@ class Owners:
     root: str
     own: frozenset[str]
     kept: frozenset[str]
+    kept_by: Mapping[str, frozenset[ExemptingEntry]]
+    """Kept team -> the entries of settings that name it or its group, or once did."""
+    renamed: frozenset[str]
+    """Kept teams that no entry names any longer."""
     team_of: Mapping[str, str]
     """Group key -> id of its team."""
     group_of: Mapping[str, str]
@@ -95,7 +99,8 @@ def find_owners(
     root = next(team.team_id for team in teams.values() if team.parent_id is None)
     own = frozenset(_own(teams, root))
     matching = _Matching(groups, teams, own, policy, memory)
-    kept = frozenset(matching.kept()) - own
+    named, once_named = matching.kept(), memory.still_exempt("team", policy)
+    kept = frozenset({*named, *once_named} & teams.keys()) - own
     contested = matching.contested()
     members = _members_of(swit.memberships, contested)
     team_of = matching.match(kept, wanted_members, members)
@@ -112,6 +117,10 @@ def find_owners(
         root=root,
         own=own,
         kept=kept,
+        kept_by={
+            team: frozenset(named.get(team, set()) | once_named.get(team, set())) for team in kept
+        },
+        renamed=kept - named.keys(),
         team_of={key: team_of[key] for key in groups.in_scope if key in team_of},
         group_of={team: key for key, team in team_of.items()},
         left=frozenset(left),
@@ -171,16 +180,27 @@ class _Matching:
             found[self._home[group.key]] = None
         return list(found)
 
-    def kept(self) -> Iterable[str]:
-        """Teams that `SWIT_TEAMS_TO_KEEP` names or describes, and those of excluded groups."""
-        fits = matcher(self._policy.teams_to_keep, name_key)
-        ids = {text.strip().casefold() for text in self._policy.teams_to_keep}
-        for team in self._teams.values():
-            by_name = fits(name_key(team.name)) or team.team_id.casefold() in ids
-            if by_name:
-                yield team.team_id
+    def kept(self) -> dict[str, set[ExemptingEntry]]:
+        """Teams that `SWIT_TEAMS_TO_KEEP` names or describes, and those of excluded groups.
+
+        By the entries that name them.
+        """
+        kept: dict[str, set[ExemptingEntry]] = {}
+        patterns = [
+            (name_key(text), text.strip().casefold(), matcher([text], name_key))
+            for text in self._policy.teams_to_keep
+        ]
+        for team in self._teams.values() if patterns else ():
+            name, team_id = name_key(team.name), team.team_id.casefold()
+            for entry, kept_id, fits in patterns:
+                if team_id == kept_id or fits(name):
+                    kept.setdefault(team.team_id, set()).add(("SWIT_TEAMS_TO_KEEP", entry))
         for group in self._groups.excluded:
-            yield from self.candidates(group)
+            for team_id in self.candidates(group):
+                kept.setdefault(team_id, set()).update(
+                    ("TEAMS_TO_EXCLUDE", entry) for entry in self._groups.excluded_by[group.key]
+                )
+        return kept
 
     def contested(self) -> set[str]:
         """Teams of groups that have several."""

@@ -38,7 +38,7 @@ def explain(
     """
     if not is_complete(plan.bases):
         raise IncompleteReadError
-    read = Read.of(directory, swit, policy)
+    read = Read.of(directory, swit, policy, memory)
     decided = decide(read, policy, memory)
     subjects = Subjects(read, decided, memory)
     named = subjects.named(who)

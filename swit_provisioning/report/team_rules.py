@@ -14,8 +14,8 @@ def rule_of_team(team: Team, read: Read, decided: Decisions, policy: Policy, mem
         return _of_group(read.scope.in_scope[team.group], read, decided, policy, memory)
     if team.group is not None:
         return (
-            "TEAMS_TO_EXCLUDE names the group, by its name or by a part of its DN: it is out of"
-            " scope, and its team, if it has one, is left alone."
+            "TEAMS_TO_EXCLUDE names the group, by its name, an earlier one or a part of its DN: it"
+            " is out of scope, and its team, if it has one, is left alone."
         )
     assert team.team is not None  # noqa: S101 - one of the two is there
     return _of_team(team.team, decided, policy)

@@ -1,4 +1,7 @@
-"""Who was who: directory id <-> Swit id, remembered after each applied plan."""
+"""What is remembered of objects by their ids: who is who, and what the settings exempt.
+
+Who is who is remembered after each applied plan, what is exempt when a plan is made.
+"""
 
 from collections.abc import Iterable
 from typing import Final, Literal
@@ -16,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from swit_provisioning.reconcile.memory import Memory
+from swit_provisioning.reconcile.memory import Exemption, Memory
 from swit_provisioning.store.database import Database
 from swit_provisioning.store.tables import METADATA, UtcDateTime
 
@@ -32,6 +35,14 @@ IDENTITIES: Final = Table(
     Column("swit_id", String(255), nullable=False, index=True),
     Column("remembered_at", UtcDateTime, nullable=False),
 )
+EXEMPTIONS: Final = Table(
+    "exemption",
+    METADATA,
+    Column("kind", String(16), primary_key=True),
+    Column("object_id", Text, primary_key=True),
+    Column("setting", String(32), primary_key=True),
+    Column("entry", Text, primary_key=True),
+)
 
 
 class Identities:
@@ -45,7 +56,19 @@ class Identities:
         """All of it."""
         with self._database.read() as connection:
             known = _known(connection)
-        return Memory(users=_of_kind(known, "user"), groups=_of_kind(known, "group"))
+            exempt = _exempt(connection)
+        return Memory(users=_of_kind(known, "user"), groups=_of_kind(known, "group"), exempt=exempt)
+
+    def remember_exempt(self, exempt: Iterable[Exemption]) -> None:
+        """Keep these exemptions in place of all that were known."""
+        wanted = frozenset(exempt)
+        with self._database.read() as connection:
+            if _exempt(connection) == wanted:
+                return
+        with self._database.write() as connection:
+            connection.execute(delete(EXEMPTIONS))
+            if wanted:
+                connection.execute(insert(EXEMPTIONS), [vars(each) for each in wanted])
 
     def remember(self, bindings: Iterable[Binding]) -> None:
         """Keep these, in place of what was known of the same entries and the same objects."""
@@ -82,6 +105,11 @@ _REMEMBER: Final = insert(IDENTITIES).values(
 def _known(connection: Connection) -> dict[tuple[str, str], str]:
     rows = connection.execute(select(IDENTITIES))
     return {(row.kind, row.directory_id): row.swit_id for row in rows}
+
+
+def _exempt(connection: Connection) -> frozenset[Exemption]:
+    rows = connection.execute(select(EXEMPTIONS)).mappings()
+    return frozenset(Exemption(**row) for row in rows)
 
 
 def _of_kind(known: dict[tuple[str, str], str], kind: IdentityKind) -> dict[str, str]:

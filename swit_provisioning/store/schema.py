@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 
 from swit_provisioning.store.errors import NewerSchemaError
 
-NEWEST: Final = "0007"
+NEWEST: Final = "0008"
 """The form that this program reads and writes; a database with a later one is refused."""
 
 _BEFORE_ALEMBIC: Final = "schema_version"

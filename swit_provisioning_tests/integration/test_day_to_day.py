@@ -16,7 +16,7 @@ from swit_provisioning.resources.who import who_am_i
 from swit_provisioning.settings import Settings
 from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning.store.store import Store
-from swit_provisioning_tests.directories import PEOPLE, address
+from swit_provisioning_tests.directories import PEOPLE, address, group_dn
 from swit_provisioning_tests.integration.stage import Stage
 from swit_provisioning_tests.store.made import a_change
 
@@ -269,6 +269,25 @@ def test_one_approves_another_applies_and_the_approval_is_spent(
         plan_hash = store.plans.find(plan_id)
         assert plan_hash is not None
         assert store.approvals.of(plan_hash) is None
+
+
+def test_a_renamed_excluded_group_keeps_its_team_as_it_is(
+    on_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEAMS_TO_EXCLUDE", "Night Shift")
+    on_stage.organisation.add_team("Night Shift", reference=group_dn("unit-17"))
+    shift = {"distinguishedName": group_dn("unit-17"), "member": [], "memberOf": []}
+    on_stage.directory["groups"].append(shift | {"displayName": "Night Shift"})
+    on_stage.json("sync")
+    on_stage.directory["groups"][-1]["displayName"] = "Late Shift"
+    plan = on_stage.json("plan")
+    assert plan["counts"] == {}
+    (finding,) = plan["findings"]
+    assert (finding["kind"], finding["subject"]) == (
+        "excluded by an earlier name",
+        group_dn("unit-17"),
+    )
+    assert "an earlier one" in on_stage.json("explain", "Late Shift")["explained"][0]["rule"]
 
 
 def test_explain_and_check_judge_as_the_gate_does(settled: Stage) -> None:

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from swit_provisioning.reconcile.memory import Memory
+from swit_provisioning.reconcile.memory import Exemption, Memory
 from swit_provisioning.reconcile.policy import ACTIONS, Action, Policy
 from swit_provisioning_tests.reconcile.specification.directory import (
     Directory,
@@ -172,7 +172,26 @@ def memories(draw: st.DrawFn) -> Memory:
     return Memory(
         users=draw(st.dictionaries(st.sampled_from(user_ids), users, max_size=2)),
         groups=draw(st.dictionaries(st.sampled_from(group_ids), teams, max_size=2)),
+        exempt=frozenset(draw(st.lists(exemptions(group_ids), max_size=2))),
     )
+
+
+@st.composite
+def exemptions(draw: st.DrawFn, group_ids: list[str]) -> Exemption:
+    """Of a group or a team, by an entry that the settings may have."""
+    if draw(st.booleans()):
+        return Exemption(
+            kind="group",
+            object_id=draw(st.sampled_from(group_ids)),
+            setting="TEAMS_TO_EXCLUDE",
+            entry=draw(st.sampled_from(["g0", "a"])),
+        )
+    team = draw(st.sampled_from([f"T{n}" for n in range(1, 6)]))
+    if draw(st.booleans()):
+        entry = draw(st.sampled_from(["g0", "a"]))
+        return Exemption(kind="team", object_id=team, setting="TEAMS_TO_EXCLUDE", entry=entry)
+    entry = draw(st.sampled_from(["keep", "b", "keep*", "t2", "a (*"]))
+    return Exemption(kind="team", object_id=team, setting="SWIT_TEAMS_TO_KEEP", entry=entry)
 
 
 @st.composite

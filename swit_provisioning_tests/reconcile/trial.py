@@ -102,4 +102,5 @@ def remembered(trial: Trial, memory: Memory) -> Memory:
     return Memory(
         users={**memory.users, **{d: o for (kind, d), o in real.items() if kind == "user"}},
         groups={**memory.groups, **{d: o for (kind, d), o in real.items() if kind == "group"}},
+        exempt=frozenset(trial.plan.exempt),
     )

@@ -1,5 +1,6 @@
 import pytest
 
+from swit_provisioning.reconcile.memory import Exemption
 from swit_provisioning.reconcile.repeats import Repeat
 from swit_provisioning.store.errors import OtherOrganizationError
 from swit_provisioning.store.store import Store
@@ -31,6 +32,18 @@ def test_nothing_to_remember_changes_nothing(store: Store) -> None:
     store.identities.remember([])
     store.identities.remember([("user", "e1", "U1")])
     assert store.identities.memory().users == {"e1": "U1"}
+
+
+def test_what_is_exempt_is_remembered_as_the_last_plan_says(store: Store) -> None:
+    group = Exemption(kind="group", object_id="e1", setting="TEAMS_TO_EXCLUDE", entry="back office")
+    team = Exemption(kind="team", object_id="T1", setting="SWIT_TEAMS_TO_KEEP", entry="board*")
+    store.identities.remember_exempt([group, team])
+    store.identities.remember_exempt([team, group])
+    assert store.memory().exempt == {group, team}
+    store.identities.remember_exempt([team])
+    assert store.memory().exempt == {team}
+    store.identities.remember_exempt([])
+    assert store.memory().exempt == frozenset()
 
 
 def test_the_last_accepted_read_replaces_the_one_before(store: Store) -> None:

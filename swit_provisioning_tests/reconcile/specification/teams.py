@@ -88,13 +88,22 @@ class Teams:
         excluded = []
         for group in self.directory.groups:
             common = [part[3:] for part in group.dn.split(",") if part.casefold().startswith("cn=")]
-            if {fold(text) for text in (*common, *group.names)} & out:
+            by_name = {fold(text) for text in (*common, *group.names)} & out
+            if by_name or group.stable_id in self._exempt("group"):
                 excluded.append(group)
                 continue
             self.groups[group.key] = group
             self.names[group.key] = sorted({team_name(name) for name in group.names} - {""})
         self.findings += [("group without a name", k) for k, n in self.names.items() if not n]
         return excluded
+
+    def _exempt(self, kind: str) -> set[str]:
+        """Ids of what the settings named before, if they still have the same entry."""
+        policy = self.policy
+        named = {("TEAMS_TO_EXCLUDE", fold(name)) for name in policy.teams_to_exclude}
+        named |= {("SWIT_TEAMS_TO_KEEP", fold(name)) for name in policy.teams_to_keep}
+        before = [e for e in self.memory.exempt if e.kind == kind]
+        return {e.object_id for e in before if (e.setting, e.entry) in named}
 
     def keys(self, group: GroupEntry) -> list[str]:
         by_dn = self.policy.reference_attribute == "distinguishedName"
@@ -131,6 +140,7 @@ class Teams:
             if matches(keep, t.name) or t.team_id.casefold() in {k.casefold() for k in keep}
         }
         self.kept |= {team for group in excluded for team in candidates(group)}
+        self.kept |= self._exempt("team") & set(teams)
         self.kept -= self.own
         for group in self.groups.values():
             free = [t for t in candidates(group) if t not in self.team_of.values()]
