@@ -67,6 +67,7 @@ def apply(
         AmbiguousPlanError: several plans begin with `plan_id`.
 
     """
+    prepare_home(settings)
     with open_store(settings) as store:
         plan_hash = store.plans.find(plan_id)
     part = {"only": only, "exclude": exclude, "limit": limit}

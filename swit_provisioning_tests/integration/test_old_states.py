@@ -77,11 +77,16 @@ def test_plans_and_history_of_an_earlier_version_show_and_old_plans_are_refused(
     assert on_stage.writes == []
 
 
-def test_plans_of_an_earlier_version_are_approved_and_applied(
-    on_stage: Stage, old: OldState, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def plans(old: OldState, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Ids of the plans, which may be of any age."""
     monkeypatch.setenv("PLAN_MAX_AGE_HOURS", "1000000")
-    plans = {label: plan.plan_id for label, plan in old.plans.items()}
+    return {label: plan.plan_id for label, plan in old.plans.items()}
+
+
+def test_a_plan_that_an_earlier_version_applied_in_part_is_applied_to_its_end(
+    on_stage: Stage, plans: dict[str, str]
+) -> None:
     found = states(on_stage)
     # The directory of the newest plan, `ready`, no longer lacks the people of the two before.
     assert {label: found[plans[label]] for label in ("half applied", "approved", "ready")} == {
@@ -89,9 +94,14 @@ def test_plans_of_an_earlier_version_are_approved_and_applied(
         "approved": "stale",
         "ready": "ready",
     }
-    rest = on_stage.json("apply", plans["half applied"][:7])
-    assert rest["status"] == "applied"
+    assert on_stage.json("apply", plans["half applied"][:7])["status"] == "applied"
     assert on_stage.writes == ["scim.user.update"] * 2
+    assert states(on_stage)[plans["half applied"]] == "applied"
+
+
+def test_what_was_decided_on_plans_of_an_earlier_version_still_counts(
+    on_stage: Stage, old: OldState, plans: dict[str, str]
+) -> None:
     approved = on_stage.run("approve", plans["blocked"], "--reason", "the site closed too")
     assert approved.exit_code == 0
     assert "deactivations_within_limit" in approved.output
