@@ -132,3 +132,5 @@ def _a_machine_without_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    # A command that runs in this process sets it; processes of other tests need the folder.
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
