@@ -201,6 +201,7 @@ def test_the_document_of_a_run_has_what_was_promised_and_nothing_is_missing(
     assert list(done) == [
         "run_id",
         "plan_id",
+        "plan_hash",
         "status",
         "message",
         "counts",

@@ -20,7 +20,7 @@ def test_test_mode_needs_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(main, ["check"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0].endswith("TEST MODE")
-    assert "40 users, 14 groups" in result.stdout
+    assert "Users: 40 read: 40 usable" in result.stdout
 
 
 def test_ones_own_directory_is_tried_on_a_sandbox_that_keeps_its_state(tmp_path: Path) -> None:
