@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
 NEEDS_CHROMIUM = "swit_provisioning_tests/browser/test_the_lineage.py"
 
