@@ -16,7 +16,7 @@ from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.directories import PEOPLE, address, user_dn
 from swit_provisioning_tests.integration.kept_things import DAGSTERS_URL, places_with, with_driver
-from swit_provisioning_tests.integration.stage import Stage, Storage, stage
+from swit_provisioning_tests.integration.stage import Stage, stage
 from swit_provisioning_tests.postgresql import Postgresql
 
 NAME, PHONE, OTHER = "Zoë O'Hara-Lindqvist", "+353 86 555 0199", "z.ohara@old.example"
@@ -35,8 +35,7 @@ def on_stage(
     """State and Dagster's runs in files and on a server; whoever leaves is removed from Swit."""
     monkeypatch.setenv("USER_REMOVAL", "remove")
     database = getattr(request, "param", "")
-    storage: Storage = "as shipped" if database else "quick"
-    with stage(monkeypatch, tmp_path, SandboxServer(), storage=storage) as made:
+    with stage(monkeypatch, tmp_path, SandboxServer(), storage="as shipped") as made:
         if database != "postgresql":
             yield made
         else:
