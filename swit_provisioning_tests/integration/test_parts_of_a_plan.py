@@ -56,10 +56,11 @@ def test_only_the_named_actions_are_sent_and_the_rest_can_be_sent_later(on_stage
     (begun,) = on_stage.json("status")["begun"]
     assert (begun["plan_id"], begun["state"]) == (plan_id, "begun")
     said = on_stage.run("status").stdout
-    assert "20 of 38 changes are done" in said
+    assert "20 of 40 changes are done" in said
     assert f"To send the rest: swit-provisioning apply {plan_id}" in said
     rest = on_stage.json("apply", plan_id)
-    assert rest["outcomes"] == {"applied": 18}
+    assert sum(rest["outcomes"].values()) == 20  # of this run alone
+    assert set(rest["outcomes"]) <= {"applied", "already so"}
     assert rest["left_for_later"] == ""
     assert on_stage.json("status")["begun"] == []
     assert finished(plan_id)
