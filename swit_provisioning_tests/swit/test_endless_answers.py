@@ -180,6 +180,7 @@ def test_a_packed_answer_is_read(rig: Rig) -> None:
         (ME, "gzip", "broke off"),
         (zlib.compress(ME), "deflate", "packed as 'deflate', which was not asked for"),
     ],
+    ids=["cut off", "not packed", "another packing"],
 )
 def test_an_answer_that_can_not_be_unpacked_is_no_answer(
     rig: Rig, body: bytes, encoding: str, says: str
