@@ -16,6 +16,7 @@ from swit_provisioning_tests.directories import (
     PEOPLE,
     TREE,
     address,
+    group_dn,
     members,
     twenty_people,
     user_dn,
@@ -160,6 +161,8 @@ def test_a_day_of_changes_ends_with_an_empty_next_plan(settled: Stage) -> None:
     groups = {group["displayName"]: group for group in settled.directory["groups"]}
     groups["Roadmap"]["displayName"] = "Roadmap & Vision"
     groups["Probes"]["memberOf"] = groups["Leads"]["memberOf"]
+    groups["Works"]["member"].remove(group_dn("Probes"))
+    groups["Office"]["member"].append(group_dn("Probes"))
     gone = settled.directory["users"].pop()["distinguishedName"]
     groups["People"]["member"].remove(gone)
     groups["Money"]["member"].append(settled.directory["users"][0]["distinguishedName"])
@@ -321,7 +324,8 @@ def test_a_leaver_who_is_an_admin_is_left_alone(settled: Stage) -> None:
 def test_check_reads_both_sides_and_writes_nothing(on_stage: Stage) -> None:
     result = on_stage.run("check")
     assert result.exit_code == 0
-    assert "20 users, 12 groups" in result.output
+    assert "Users: 20 read: 20 usable" in result.output
+    assert "Groups: 12 read: 11" in result.output
     assert "Builders" in result.output
     assert on_stage.writes == []
 
