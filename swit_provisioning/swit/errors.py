@@ -74,7 +74,10 @@ class SwitThrottledError(SwitUnavailableError):
 class SwitEndlessAnswerError(SwitUnavailableError):
     """The answer is larger, or takes longer in all, than any answer of Swit's should."""
 
-    remedy = "Check SWIT_BASE_URL and the proxy. If both are right, raise SWIT_TIMEOUT_SECONDS."
+    remedy = (
+        "Make sure that SWIT_BASE_URL and the proxy are right. If they are, raise"
+        " SWIT_TIMEOUT_SECONDS."
+    )
 
 
 class SwitUnauthorizedError(SwitError):
