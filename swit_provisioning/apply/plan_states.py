@@ -33,6 +33,7 @@ PENDING: Final[frozenset[StateName]] = frozenset(
     {"begun", "blocked", "waiting for approval", "approved", "ready"}
 )
 """States of a plan that the guards can still stop or let through."""
+_MAKE_A_NEW_ONE: Final = "To make a new plan: swit-provisioning plan"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,8 @@ class PlanState:
     """The last run that was allowed to send the plan as it was made last."""
     settled: int = 0
     """Changes that were applied or rejected; counted for a plan that is `begun`."""
-    newest_id: str | None = None
-    """The plan that was made last of all."""
+    stale_because: str = ""
+    """What made a `stale` plan stale, as a clause."""
 
     @property
     def stopped_by(self) -> list[str]:
@@ -67,6 +68,8 @@ class PlanState:
     def advice(self) -> str:
         """What to do next, with the command; empty if there is nothing to do."""
         plan_id = self.plan.plan_id
+        if self.name == "begun" and NEVER_LIFTED & set(self.stopped_by):
+            return _MAKE_A_NEW_ONE
         if self.name in {"ready", "approved"} or (self.name == "begun" and not self.stopped_by):
             words = "To send the rest" if self.name == "begun" else "To apply it"
             return f"{words}: swit-provisioning apply {plan_id}"
@@ -77,7 +80,7 @@ class PlanState:
             return f"If it is meant after all: {approve}"
         if self.name == "nothing to do":
             return ""
-        return "To make a new plan: swit-provisioning plan"
+        return _MAKE_A_NEW_ONE
 
     @property
     def _state(self) -> str:
@@ -99,9 +102,7 @@ class PlanState:
             "rejected": self.rejection.words if self.rejection else "Rejected.",
             "waiting for approval": "Waiting for an approval.",
             "blocked": "Blocked: no approval can lift this. Correct what the guard names.",
-            "stale": f"Stale: the newest plan, {self.newest_id}, no longer makes all its changes."
-            if self.newest_id not in {None, self.plan.plan_id}
-            else "Stale: a person in it was forgotten since.",
+            "stale": f"Stale: {self.stale_because}.",
             "expired": f"Expired: it was made on {clock(self.plan.created_at)}, longer ago than"
             " PLAN_MAX_AGE_HOURS allows.",
         }[self.name]
@@ -156,7 +157,6 @@ class PlanStates:
         name = self._name(plan, rejection, approval, application)
         if application is not None and application.approval_id and name in {"applied", "begun"}:
             approval = self._store.approvals.get(application.approval_id)
-        newest = self._store.plans.latest() if name == "stale" else None
         return PlanState(
             plan=plan,
             name=name,
@@ -164,7 +164,7 @@ class PlanStates:
             rejection=rejection,
             application=application,
             settled=self._settled(application) if application and name == "begun" else 0,
-            newest_id=shown_id(newest) if newest else None,
+            stale_because=self._stale_because(plan) if name == "stale" else "",
         )
 
     def _settled(self, application: Acceptance) -> int:
@@ -190,21 +190,35 @@ class PlanStates:
             state = "rejected"
         elif too_old:
             state = "expired"
+        elif self._overtaken_by(plan) or (application is None and self._stale_because(plan)):
+            state = "stale"
         elif application is not None:
             state = "begun"
-        elif self._is_stale(plan.plan_hash):
-            state = "stale"
         return state or _standing(plan.verdicts, approval)
 
-    def _is_stale(self, plan_hash: PlanHash) -> bool:
-        if self._is_forgotten(plan_hash):
-            return True
+    def _stale_because(self, plan: ListedPlan) -> str:
+        """Why the plan is stale; empty if it is not."""
+        newer = self._overtaken_by(plan)
+        if newer is not None:
+            return f"a newer plan, {newer.plan_id}, was accepted on {clock(newer.accepted_at)}"
+        if self._is_forgotten(plan.plan_hash):
+            return "a person in it was forgotten since"
         newest = self._store.plans.latest()
-        if newest is None or newest == plan_hash:
-            return False
+        if newest is None or newest == plan.plan_hash:
+            return ""
         if self._newest is None:
             self._newest = self._plan(newest)
-        return bool(what_moved(self._plan(plan_hash), self._newest, frozenset()))
+        moved = what_moved(self._plan(plan.plan_hash), self._newest, frozenset())
+        return (
+            f"the newest plan, {shown_id(newest)}, no longer makes all its changes" if moved else ""
+        )
+
+    def _overtaken_by(self, plan: ListedPlan) -> Acceptance | None:
+        """The newer plan that was accepted since this one was made: the gate refuses the rest."""
+        newest = self._store.acceptances.newest()
+        if newest is None or newest.plan_hash == plan.plan_hash:
+            return None
+        return newest if newest.accepted_at > plan.created_at else None
 
     def _is_forgotten(self, plan_hash: PlanHash) -> bool:
         """Somebody in it was forgotten since: it can't be applied."""

@@ -64,17 +64,17 @@ def check_both_sides(
             organization=swit.facts.organization_name if swit else "not read",
             directory=directory.facts.title if directory else "not read",
         )
-        policy = settings.policy()
+        policy, memory = settings.policy(), store.memory()
         if directory:
-            _say_directory(console, directory, directory_counts(directory, policy))
+            _say_directory(console, directory, directory_counts(directory, policy, memory))
         if swit:
             _say_swit(console, swit)
         if directory and swit:
-            plan = reconcile(directory, swit, policy, store.memory())
+            plan = reconcile(directory, swit, policy, memory)
             _say_plan(console, plan, swit, settings, store)
             findings = plan.findings
         elif directory:
-            findings = directory_findings(directory, policy)
+            findings = directory_findings(directory, policy, memory)
             _say_findings(console, findings)
         if store.tokens.rest_in_clear():
             console.print(f"Warning: {_IN_CLEAR}", style="yellow", markup=False, soft_wrap=True)

@@ -41,9 +41,11 @@ def count_reads(
     )
 
 
-def directory_counts(directory: DirectoryState, policy: Policy) -> dict[str, dict[str, int]]:
+def directory_counts(
+    directory: DirectoryState, policy: Policy, memory: Memory
+) -> dict[str, dict[str, int]]:
     """How many users and groups were read, by whether they are usable: `Bases.read`."""
-    groups = read_groups(directory, read_links(directory), policy)
+    groups = read_groups(directory, read_links(directory), policy, memory)
     return _read(directory, read_entries(directory.users), groups, policy)
 
 

@@ -14,6 +14,7 @@ from swit_provisioning.reconcile.frames import DIRECTORY_FINDINGS
 from swit_provisioning.reconcile.group_records import bad_groups
 from swit_provisioning.reconcile.groups import Groups, read_groups
 from swit_provisioning.reconcile.links import Links, read_links
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Finding
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryFacts, DirectoryState
@@ -42,13 +43,15 @@ _ABOUT: Final[Mapping[str, str]] = {
 """Kind -> the field that it is about, by which the facts know the attribute."""
 
 
-def directory_findings(directory: DirectoryState, policy: Policy) -> tuple[Finding, ...]:
+def directory_findings(
+    directory: DirectoryState, policy: Policy, memory: Memory
+) -> tuple[Finding, ...]:
     """Every record of the directory that is bad whatever Swit holds, sorted, each with its DN.
 
     Disabled entries, excluded users and excluded groups are nobody's concern and left out.
     """
     entries, links = read_entries(directory.users), read_links(directory)
-    scope = read_groups(directory, links, policy)
+    scope = read_groups(directory, links, policy, memory)
     return in_order(bad_records(directory, entries, links, scope, policy), directory.facts)
 
 

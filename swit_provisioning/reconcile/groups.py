@@ -63,12 +63,10 @@ class Groups:
     last one is for groups that were not read, and `NONE`."""
 
 
-def read_groups(
-    directory: DirectoryState, links: Links, policy: Policy, memory: Memory | None = None
-) -> Groups:
+def read_groups(directory: DirectoryState, links: Links, policy: Policy, memory: Memory) -> Groups:
     """Take the groups apart. An excluded group is remembered by its id, whatever its name."""
     entries_for = _excluding(policy)
-    remembered = (memory or Memory()).still_exempt("group", policy)
+    remembered = memory.still_exempt("group", policy)
     excluded_by: dict[str, frozenset[str]] = {}
     renamed: set[str] = set()
     rows: dict[str, dict[str, Any]] = {}

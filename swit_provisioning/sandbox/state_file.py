@@ -80,7 +80,8 @@ class StateFile:
         if text == self._written:
             return
         beside = self._path.with_suffix(".new")
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        private = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(private, "w", encoding="utf-8") as file:
             file.write(text)
         beside.replace(self._path)
         self._seen, self._written = self._stamp(), text

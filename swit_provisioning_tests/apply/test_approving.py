@@ -350,6 +350,34 @@ def test_a_plan_is_stale_once_the_newest_one_does_not_do_all_it_does(approver: A
     assert states(approver) == ["nothing to do", "stale", "stale", "stale"]
 
 
+def test_a_half_applied_plan_is_stale_once_a_newer_one_was_accepted(
+    approver: Approver, clock: Clock
+) -> None:
+    """The gate refuses the rest of it, so nobody is told to apply it."""
+    half, newer = leavers(1), leavers(2)
+    accepted(approver.store, made(approver, half), "A1")
+    assert "To send the rest" in told(approver, half.plan_hash)
+    clock.time += timedelta(minutes=1)
+    accepted(approver.store, made(approver, newer), "A2")
+    assert states(approver) == ["begun", "stale"]
+    words = told(approver, half.plan_hash)
+    assert f"Stale: a newer plan, {newer.plan_id}, was accepted on {clock.time:%Y-%m-%d}" in words
+    assert "To make a new plan: swit-provisioning plan" in words
+    clock.time += timedelta(minutes=1)
+    made(approver, half)
+    assert "To apply it" in told(approver, half.plan_hash)
+
+
+def test_nobody_is_told_to_approve_the_rest_that_no_approval_lifts(approver: Approver) -> None:
+    plan = leavers(1, 2)
+    protected = replace(plan.bases, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
+    plan_hash = made(approver, replace(plan, bases=protected))
+    accepted(approver.store, plan_hash, "A1")
+    words = told(approver, plan_hash)
+    assert "Partly applied" in words
+    assert ("approve" in words, "swit-provisioning plan" in words) == (False, True)
+
+
 def test_only_what_an_approval_can_lift_waits_for_one(approver: Approver) -> None:
     plan = leavers(1, 2, 3)
     bad = replace(plan, bases=replace(plan.bases, directory={"OU=A": {"users": 0, "groups": 0}}))

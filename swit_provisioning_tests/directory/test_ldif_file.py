@@ -9,6 +9,7 @@ import pytest
 from swit_provisioning.directory.errors import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.directory.ldif_file import LdifDirectory
 from swit_provisioning.reconcile.findings import directory_findings
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryState
 
@@ -123,7 +124,7 @@ def test_a_member_uid_may_hold_a_dn(path: Path) -> None:
     zoe, ben = state.users["key"]
     unix = state.memberships[state.memberships["group"] == "cn=unix,ou=groups,dc=x"]
     assert list(unix["member"]) == [zoe, ben, "cn=staff,ou=groups,dc=x", "cn=gone,dc=x"]
-    found = directory_findings(state, Policy())
+    found = directory_findings(state, Policy(), Memory())
     assert [f.message.split(" was ")[0] for f in found if f.subject.startswith("cn=unix")] == [
         "The member cn=gone,dc=x"
     ]

@@ -25,6 +25,7 @@ from swit_provisioning.directory.ldif_file import LdifDirectory
 from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.findings import directory_findings
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning_tests.integration import domain
@@ -300,7 +301,7 @@ def test_members_that_are_no_people_are_told_what_they_are(active_directory: Sam
             changes.delete(name)
     told = {
         finding.message
-        for finding in directory_findings(state, Policy())
+        for finding in directory_findings(state, Policy(), Memory())
         if finding.kind == "unknown member" and finding.subject == name
     }
     assert len(told) == 4

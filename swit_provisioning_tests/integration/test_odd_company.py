@@ -14,6 +14,7 @@ from swit_provisioning.directory.ldif_file import LdifDirectory
 from swit_provisioning.reconcile.columns import column
 from swit_provisioning.reconcile.dn import dn_key
 from swit_provisioning.reconcile.findings import directory_findings
+from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning.reconcile.state import DirectoryState
 from swit_provisioning.sandbox.server import SandboxServer
@@ -103,7 +104,7 @@ def test_a_filter_finds_the_same_people_in_the_file_as_on_the_server(
 
 def test_findings_are_the_same_and_name_every_oddity(odd: Slapd, ldif_file: Path) -> None:
     found = [
-        [(f.kind, f.subject) for f in directory_findings(state, Policy())]
+        [(f.kind, f.subject) for f in directory_findings(state, Policy(), Memory())]
         for state in (live(odd), LdifDirectory(ldif_file).read())
     ]
     assert found[0] == found[1]

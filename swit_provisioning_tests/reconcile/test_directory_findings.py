@@ -41,7 +41,7 @@ def read(*records: Entry | GroupEntry) -> DirectoryState:
 
 
 def named(state: DirectoryState, policy: Policy | None = None) -> list[tuple[str, str, str]]:
-    found = directory_findings(state, policy or Policy())
+    found = directory_findings(state, policy or Policy(), Memory())
     assert {finding.side for finding in found} <= {"directory"}
     return [(finding.kind, finding.subject, finding.attribute) for finding in found]
 
@@ -111,7 +111,9 @@ def test_a_finding_says_what_is_written_what_comes_of_it_and_who_else_is_meant()
         replace(group("c"), names=("A", "C*")),
         *(replace(group(name), directory_id="one") for name in "de"),
     )
-    told = {(f.kind, f.subject[3:-5]): f.message for f in directory_findings(state, Policy())}
+    told = {
+        (f.kind, f.subject[3:-5]): f.message for f in directory_findings(state, Policy(), Memory())
+    }
     for kind, name, says in (
         ("two with one address", "ann", "The address ann@x is also that of CN=ann2,DC=x; all"),
         ("two with one address", "ann2", "The address ANN@x is also that of CN=ann,DC=x; all"),
@@ -141,7 +143,9 @@ def test_where_several_others_are_meant_one_is_named_with_their_number_or_all_ar
         group("b", parents=("a",)),
         group("c", parents=("a",)),
     )
-    told = {(f.kind, f.subject[3:-5]): f.message for f in directory_findings(state, Policy())}
+    told = {
+        (f.kind, f.subject[3:-5]): f.message for f in directory_findings(state, Policy(), Memory())
+    }
     assert "that of CN=bob,DC=x and 1 more; all" in told["two with one address", "ann"]
     assert "called as CN=y,DC=x and 1 more, compared" in told["two groups with one name", "x"]
     assert "a member of CN=b,DC=x; CN=c,DC=x, and that" in told["ring", "a"]
@@ -181,7 +185,9 @@ def test_what_the_reader_could_not_read_is_among_them_and_not_named_twice() -> N
         read(replace(group("a"), members=("nonsense",))), findings=IDP_FINDINGS.frame([row])
     )
     assert named(state) == [("not a DN", "CN=a,DC=x", "member")]
-    assert [finding.message for finding in directory_findings(state, Policy())] == ["It is none."]
+    assert [finding.message for finding in directory_findings(state, Policy(), Memory())] == [
+        "It is none."
+    ]
 
 
 def test_the_attribute_that_a_finding_names_itself_counts_and_some_are_about_none() -> None:
@@ -258,7 +264,9 @@ def test_a_plan_holds_the_same_ones_whatever_swit_says(
     assert len(set(plan.findings)) == len(plan.findings)
     ours = [finding for finding in plan.findings if finding.side == "directory"]
     against_swit = {"two accounts", "name is kept"}
-    assert [f for f in ours if f.kind not in against_swit] == [*directory_findings(state, policy)]
+    assert [f for f in ours if f.kind not in against_swit] == [
+        *directory_findings(state, policy, Memory())
+    ]
 
 
 def test_they_are_told_where_swit_was_not_read_whole_too() -> None:

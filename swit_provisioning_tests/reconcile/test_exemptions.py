@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from swit_provisioning.reconcile.bases import directory_counts
+from swit_provisioning.reconcile.findings import directory_findings
 from swit_provisioning.reconcile.memory import Memory
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.policy import Policy
 from swit_provisioning_tests.reconcile.by_hand import ANN, directory, group, organisation, team
 from swit_provisioning_tests.reconcile.specification.organisation import Organisation
+from swit_provisioning_tests.reconcile.specification.states import directory_state
 from swit_provisioning_tests.reconcile.trial import attempt
 
 EXCLUDED = Policy(teams_to_exclude=("Night Shift",))
@@ -45,6 +48,15 @@ def test_a_renamed_excluded_group_stays_excluded_with_its_team() -> None:
     unknown = attempt(directory(RENAMED), SHIFT_TEAM, EXCLUDED).plan
     assert "team.delete" in actions(unknown)
     assert "team.create" in actions(unknown)
+
+
+def test_a_read_alone_is_counted_and_judged_with_the_exemptions_that_are_remembered() -> None:
+    """`check` says of a renamed excluded group what `plan` says."""
+    memory = remembered(attempt(directory(SHIFT), SHIFT_TEAM, EXCLUDED).plan)
+    state = directory_state(directory(replace(RENAMED, names=("",))))
+    assert directory_counts(state, EXCLUDED, memory)["groups"]["excluded"] == 1
+    assert directory_findings(state, EXCLUDED, memory) == ()
+    assert directory_findings(state, EXCLUDED, Memory()) != ()
 
 
 def test_the_team_of_an_excluded_group_is_kept_when_the_group_is_gone() -> None:
