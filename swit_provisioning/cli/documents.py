@@ -1,7 +1,7 @@
 """The JSON documents that scripts read: one on standard output, and nothing else there."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from swit_provisioning.apply.outcomes import DONE
@@ -9,6 +9,7 @@ from swit_provisioning.apply.plan_states import PlanState
 from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.reconcile.estimate import calls_by_kind, estimate
 from swit_provisioning.reconcile.plan import Change
+from swit_provisioning.report.people import without_people_in
 from swit_provisioning.resources.expected_pace import ExpectedPace
 from swit_provisioning.store.approvals import Approval
 from swit_provisioning.store.history import Deed
@@ -19,8 +20,13 @@ from swit_provisioning.store.rejections import Rejection
 Verdicts = Iterable[Mapping[str, Any]]
 
 
-def plan_document(stored: StoredPlan, state: PlanState, pace: ExpectedPace) -> dict[str, Any]:
-    """`plan` and `show`: the state, what would be done, what the guards say, how long it takes."""
+def plan_document(
+    stored: StoredPlan, state: PlanState, pace: ExpectedPace, *, no_names: bool = False
+) -> dict[str, Any]:
+    """`plan` and `show`: the state, what would be done, what the guards say, how long it takes.
+
+    `no_names` hides people in the decisions; `stored` is shown as it is.
+    """
     plan = stored.plan
     calls, seconds = estimate(plan, pace.per_second)
     return {
@@ -28,7 +34,7 @@ def plan_document(stored: StoredPlan, state: PlanState, pace: ExpectedPace) -> d
         "plan_hash": stored.plan_hash,
         "created_at": stored.created_at.isoformat(),
         "state": state.name,
-        **decision_document(state),
+        **decision_document(state, no_names=no_names),
         "counts": plan.counts(),
         "guards": guard_documents(stored.verdicts),
         "findings": [finding.document() for finding in plan.findings],
@@ -96,14 +102,15 @@ def deed_document(deed: Deed) -> dict[str, Any]:
     }
 
 
-def decision_document(state: PlanState) -> dict[str, Any]:
-    """Who approved, rejected and applied a plan; null: nobody."""
+def decision_document(state: PlanState, *, no_names: bool = False) -> dict[str, Any]:
+    """Who approved, rejected and applied a plan; null: nobody. `no_names`: codes for people."""
     application = state.application
+    shown = without_people_in if no_names else str
     return {
-        "approved": _decision(state.approval),
-        "rejected": _decision(state.rejection),
+        "approved": _decision(state.approval, shown),
+        "rejected": _decision(state.rejection, shown),
         "applied": {
-            "who": application.who,
+            "who": application.who and shown(application.who),
             "run_id": application.run_id,
             "begun_at": application.accepted_at.isoformat(),
             "finished_at": application.finished_at.isoformat() if application.finished_at else None,
@@ -113,10 +120,12 @@ def decision_document(state: PlanState) -> dict[str, Any]:
     }
 
 
-def _decision(made: Approval | Rejection | None) -> dict[str, str] | None:
+def _decision(
+    made: Approval | Rejection | None, shown: Callable[[str], str]
+) -> dict[str, str] | None:
     if made is None:
         return None
-    return {"who": made.who, "why": made.why, "at": made.at.isoformat()}
+    return {"who": shown(made.who), "why": shown(made.why), "at": made.at.isoformat()}
 
 
 def guard_documents(verdicts: Verdicts) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """`explain`: why a person or a team is in or out, by what both sides say now."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from swit_provisioning.cli.documents import deed_document
 from swit_provisioning.cli.errors import AmbiguousSubjectError, UnknownSubjectError
 from swit_provisioning.cli.explained_output import say_explained
 from swit_provisioning.cli.history import say_deeds
-from swit_provisioning.cli.showing import entry_to_show
+from swit_provisioning.cli.showing import deed_to_show
 from swit_provisioning.cli.tables import header, safe
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.planner import reconcile
@@ -36,7 +36,7 @@ class _Told:
     deeds: list[Deed]
 
     def without_people(self) -> "_Told":
-        shown = [replace(d, entry=entry_to_show(d.entry, no_names=True)) for d in self.deeds]
+        shown = [deed_to_show(deed, no_names=True) for deed in self.deeds]
         return _Told(explained=self.explained and self.explained.without_people(), deeds=shown)
 
     def document(self) -> dict[str, Any]:

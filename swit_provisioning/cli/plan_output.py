@@ -55,7 +55,7 @@ def print_plan(
     if as_json:
         with open_store(settings) as store:
             pace = expected_pace(settings, store)
-        print_json(plan_document(stored, state, pace))
+        print_json(plan_document(stored, state, pace, no_names=no_names))
         return
     console = output()
     plan_header(console, settings, stored)

@@ -17,6 +17,7 @@ from swit_provisioning.resources.page_facts import page_facts
 from swit_provisioning.resources.private_file import write_private
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.history import Deed
 from swit_provisioning.store.journal import JournalEntry
 from swit_provisioning.store.plans import StoredPlan
 
@@ -75,6 +76,19 @@ def entry_to_show(entry: JournalEntry, *, no_names: bool) -> JournalEntry:
         before=hidden_values(entry.action, entry.before),
         after=hidden_values(entry.action, entry.after),
         message=without_people_in(entry.message) if entry.message else entry.message,
+    )
+
+
+def deed_to_show(deed: Deed, *, no_names: bool) -> Deed:
+    """An entry of the journal and the approval behind it, on demand without people."""
+    if not no_names:
+        return deed
+    made = deed.approval
+    return replace(
+        deed,
+        entry=entry_to_show(deed.entry, no_names=True),
+        approval=made
+        and replace(made, who=without_people_in(made.who), why=without_people_in(made.why)),
     )
 
 
