@@ -85,6 +85,12 @@ class JsonDirectory:
                 f"{self._path} is no JSON: {error.msg} in line {error.lineno}, column {error.colno}"
             )
             raise DirectoryConfigError(message) from error
+        except (ValueError, RecursionError) as error:
+            message = (
+                f"{self._path} can't be read: it is nested too deeply, or holds a number with"
+                f" thousands of digits. Correct the file. Expected: {_SHAPE}"
+            )
+            raise DirectoryConfigError(message) from error
         if not isinstance(document, dict):
             message = f"{self._path} holds no JSON object. Expected: {_SHAPE}"
             raise DirectoryConfigError(message)

@@ -64,10 +64,10 @@ class StateFile:
         stamp = self._stamp()
         if stamp is None or stamp == self._seen:
             return
-        text = self._path.read_text(encoding="utf-8")
         try:
+            text = self._path.read_text(encoding="utf-8")
             self._organisation.replace_records(records_of(json.loads(text)))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             message = (
                 f"{self._path} holds no sandbox organisation. Delete it, and the file"
                 " sandbox.sqlite beside it, to begin with an empty organisation"

@@ -155,6 +155,8 @@ def test_a_member_that_is_no_name_is_a_finding_and_stops_nobody(path: Path) -> N
     [
         ("{", "line 1, column 2"),
         ("[]", "no JSON object"),
+        pytest.param("[" * 100_000, "nested too deeply", id="deep"),
+        pytest.param(f"[{'1' * 5_000}]", "a number with thousands of digits", id="long number"),
         ({"groups": []}, "`users` is missing"),
         ({"users": {}, "groups": []}, "`users` is no list"),
         ({"users": [ADA]}, "`groups` is missing (write [] where there are none)"),

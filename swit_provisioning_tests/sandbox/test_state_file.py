@@ -63,9 +63,20 @@ def test_several_sandboxes_write_one_file_and_nothing_is_lost(tmp_path: Path) ->
     assert len({user["id"] for user in users}) == len(users)
 
 
-def test_a_file_that_holds_something_else_is_named_with_the_way_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"users": 3',
+        b'{"users": []}',
+        b"\xff",
+        pytest.param(b"[" * 100_000, id="nested deeply"),
+    ],
+)
+def test_a_file_that_holds_something_else_is_named_with_the_way_out(
+    tmp_path: Path, content: bytes
+) -> None:
     file = tmp_path / "organisation.json"
-    file.write_text('{"users": 3', encoding="utf-8")
+    file.write_bytes(content)
     with pytest.raises(SandboxStateError, match=r"organisation.json holds no sandbox.*Delete it"):
         Sandbox(state_file=file)
-    assert file.read_text(encoding="utf-8") == '{"users": 3'
+    assert file.read_bytes() == content
