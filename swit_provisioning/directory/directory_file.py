@@ -36,7 +36,15 @@ class FileEntries:
         self._people: list[tuple[str, Entry]] = []
         self._groups: list[tuple[str, Entry]] = []
         self._left_out: dict[str, Counter[str]] = {}
-        self._attributes: set[str] = set()
+        self._missing = {
+            setting: (rule, rule.attributes)
+            for setting, rule in (
+                ("LDAP_USER_FILTER", scope.user_filter),
+                ("LDAP_GROUP_FILTER", scope.group_filter),
+            )
+            if rule is not None
+        }
+        """Each filter with its attributes that no entry has had so far."""
         self._read = 0
         self.terms = Terms(mapping=mapping, now=now, listed=True)
 
@@ -47,7 +55,9 @@ class FileEntries:
         """
         scope = self._scope
         self._read += 1
-        self._attributes.update(name.partition(";")[0] for name in entry.attributes)
+        for setting, (looking, missing) in self._missing.items():
+            if missing:
+                self._missing[setting] = looking, missing & looking.missing_in(entry)
         if person:
             where, rule = (scope.user_bases, "LDAP_USER_OUS"), scope.user_filter
             self._take(self._people, "users", entry, *where, rule, "LDAP_USER_FILTER")
@@ -141,15 +151,11 @@ class FileEntries:
 
     def _blind_filters(self) -> Iterator[str]:
         """A warning for each filter that looks at attributes which no entry has."""
-        for setting, rule in (
-            ("LDAP_USER_FILTER", self._scope.user_filter),
-            ("LDAP_GROUP_FILTER", self._scope.group_filter),
-        ):
-            missing = sorted(rule.attributes - self._attributes) if rule else ()
+        for setting, (_, missing) in self._missing.items():
             if missing:
                 yield (
-                    f"{setting} looks at {', '.join(missing)}, but no entry of {self._path.name}"
-                    " has it; export it, too, or change the filter"
+                    f"{setting} looks at {', '.join(sorted(missing))}, but no entry of"
+                    f" {self._path.name} has it; export it, too, or change the filter"
                 )
 
     def _compare_with_count(self) -> None:

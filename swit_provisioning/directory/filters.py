@@ -188,14 +188,14 @@ class EntryFilter:
 
         """
         self._text, self._root = _parsed(text)
-        conditions = [*_conditions(self._root)]
-        for part in filter(None, map(_unsupported, conditions)):
+        self._conditions = [*_conditions(self._root)]
+        for part in filter(None, map(_unsupported, self._conditions)):
             message = (
                 f"the filter {self._text!r} can't be applied to a file: {part} is not supported."
                 f" Supported are {_SUPPORTED}. Remove that part, or filter when you export the file"
             )
             raise ValueError(message)
-        self.attributes = frozenset(condition["attr"].lower() for condition in conditions)
+        self.attributes = frozenset(condition["attr"].lower() for condition in self._conditions)
         """The attributes that it looks at, in lower case."""
 
     def __str__(self) -> str:
@@ -205,6 +205,14 @@ class EntryFilter:
     def matches(self, entry: "Entry") -> bool:
         """Whether the entry matches."""
         return _matches(self._root, entry)
+
+    def missing_in(self, entry: "Entry") -> frozenset[str]:
+        """The attributes that it looks at and that the entry lacks; an empty one is there."""
+        return frozenset(
+            condition["attr"].lower()
+            for condition in self._conditions
+            if not _has_attribute(entry, condition)
+        )
 
 
 def _conditions(node: FilterNode) -> Iterator[Mapping[str, Any]]:
@@ -223,6 +231,13 @@ def _unsupported(condition: Mapping[str, Any]) -> str | None:
     if rule in {_ALL_BITS, _ANY_BIT} and not _number(_unescaped(condition["value"])):
         return f"the rule {rule} with a value that is not a number"
     return None
+
+
+def _has_attribute(entry: "Entry", condition: Mapping[str, Any]) -> bool:
+    name = condition["attr"].lower()
+    if any(_keys(entry, name)) or name in _own(entry.dn):
+        return True
+    return bool(condition.get("dnAttributes") and _in_dn(entry, name))
 
 
 def _matches(node: FilterNode, entry: "Entry") -> bool:
@@ -261,10 +276,14 @@ def _holds(tag: int, assertion: Mapping[str, Any], entry: "Entry") -> bool:
     return any(_equal(value, wanted) for value in held)
 
 
+def _keys(entry: "Entry", name: str) -> Iterator[str]:
+    """The attribute as the entry has it: alone, with more options, or both."""
+    return (key for key in entry.attributes if key == name or key.startswith(f"{name};"))
+
+
 def _values(entry: "Entry", name: str) -> Iterator[Value]:
-    for key, values in entry.attributes.items():
-        if key == name or key.startswith(f"{name};"):
-            yield from values
+    for key in _keys(entry, name):
+        yield from entry.attributes[key]
     if name == "objectclass":
         for known in entry.classes():
             yield from _IMPLIED_CLASSES.get(known, ())

@@ -175,6 +175,37 @@ def test_a_filter_about_what_no_entry_has_is_a_warning(tmp_path: Path) -> None:
     assert "LDAP_USER_FILTER looks at employeestatus, but no entry of mixed.ldif has it" in warning
 
 
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("(displayName;lang-ja=*)", ()),
+        ("(displayName=*)", ()),
+        ("(displayName;lang-de=*)", ("displayname;lang-de",)),
+        ("(uid=ann)", ()),
+        ("(ou:dn:=Staff)", ()),
+        ("(|(ou=Staff)(uid=ann))", ("ou",)),
+    ],
+)
+def test_a_filter_may_look_at_attributes_with_options_and_at_those_of_the_dn(
+    tmp_path: Path, text: str, missing: tuple[str, ...]
+) -> None:
+    ann = (
+        "dn: uid=ann,ou=Staff,dc=x\nobjectClass: person\nmail: ann@example.test\n"
+        "displayName;lang-ja;phonetic: あん\n"
+    )
+    bob = "\ndn: cn=Bob,dc=x\nobjectClass: person\nmail: bob@example.test\n"
+    # A filter for groups is judged by all entries, too.
+    scope = FileScope(group_filter=EntryFilter(f"(&(objectClass=groupOfNames){text})"))
+    warnings = [
+        warning
+        for warning in read(tmp_path, scope, ann + bob).facts.warnings
+        if "looks at" in warning
+    ]
+    assert [warning.partition(", but")[0] for warning in warnings] == [
+        f"LDAP_GROUP_FILTER looks at {name}" for name in missing
+    ]
+
+
 def test_scope_and_ids_of_a_json_file_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "company.json"
     people = [{"distinguishedName": dn, "mail": f"{n}@x.test"} for n, dn in enumerate((ADA, DAN))]
