@@ -176,10 +176,13 @@ class LdifDirectory:
                 )
                 raise DirectoryIncompleteError(message)
         if text and not text.endswith(("\n", "\r")):
-            self._cut("the last line has no end. If you wrote the file by hand, end that line")
+            self._cut(
+                "the last line has no end. If you wrote the file by hand, end that line."
+                " Otherwise export it again."
+            )
         # `ldapsearch` begins each page with the one comment and ends the export with the other.
         if text.rfind(_LDAPSEARCH_BEGINS) > text.rfind(_LDAPSEARCH_ENDS):
-            self._cut("the comment with which ldapsearch ends an export is missing")
+            self._cut("the comment at the end of an ldapsearch export is missing. Export it again.")
         return text
 
     def _refuse_cut_short(self, text: str, records: Sequence[Entry]) -> None:
@@ -188,7 +191,7 @@ class LdifDirectory:
         if len(records) < sum(numbers):
             self._cut(
                 f"it has {len(records)} entries, and ldapsearch wrote {sum(numbers)}. If you"
-                " removed some, remove the comment `# numEntries` too"
+                " removed some, remove the comment `# numEntries` too. Otherwise export it again."
             )
         for entry in records:
             self._refuse_partial_members(entry)
@@ -206,7 +209,8 @@ class LdifDirectory:
         if missing := sorted(expected - set(last.attributes)):
             self._cut(
                 f"the last entry, {last}, has no {', '.join(missing)}, but all entries like it have"
-                " it, and no empty line follows. If the file is whole, end it with an empty line"
+                " it, and no empty line follows. If the file is whole, end it with an empty line."
+                " Otherwise export it again."
             )
 
     def _refuse_partial_members(self, entry: Entry) -> None:
@@ -215,12 +219,13 @@ class LdifDirectory:
             kind, _, limits = name.partition(";range=")
             if kind in _MEMBERS_IN_RANGES and limits and limits != "0-*":
                 self._cut(
-                    f"{entry} has only a part of its members ({name}). Export it with a program"
-                    " that reads all ranges"
+                    f"{entry} has only a part of its members ({name}). Export it again with a"
+                    " program that reads all ranges."
                 )
 
     def _cut(self, problem: str) -> NoReturn:
-        message = f"{self._path} is not a whole export: {problem}. Otherwise export it again."
+        """Fail with what is missing, and what to do about it."""
+        message = f"{self._path} is not a whole export: {problem}"
         raise DirectoryIncompleteError(message)
 
     def _broken(self, number: int, problem: str) -> DirectoryConfigError:
