@@ -8,6 +8,7 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from swit_provisioning.cli.main import main
+from swit_provisioning.directory.config import FileScope
 from swit_provisioning.reconcile.guards import GUARDS
 from swit_provisioning.settings import SECRETS, Settings
 
@@ -61,6 +62,17 @@ def test_the_example_env_holds_only_variables_that_are_read() -> None:
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     named = {line.partition("=")[0].lower() for line in lines if re.match(r"[A-Z_]+=", line)}
     assert named <= set(Settings.model_fields)
+
+
+def test_a_file_is_read_whole_with_the_example_env() -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    ours = example.replace("IS_RUNNING_LOCALLY=True\n", "").replace("# SWIT=", "SWIT=")
+    values = dict(re.findall(r"^([A-Z_]+)=(.+)$", ours, re.MULTILINE))
+    settings = Settings(
+        **{name.lower(): value for name, value in values.items()}, idp_file=Path("a.ldif")
+    )
+    assert settings.swit == "sandbox"
+    assert settings.file_scope() == FileScope()
 
 
 @pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=str)
