@@ -65,7 +65,9 @@ REQUIREMENTS: Final = {
     "postgresql": Requirement(
         programs=(("/usr/lib/postgresql/*/bin/initdb",),), install="apt-get install postgresql"
     ),
-    "nginx": Requirement(programs=(("nginx",),), install="apt-get install nginx-light"),
+    "nginx": Requirement(
+        programs=(("nginx",), ("/usr/bin/openssl",)), install="apt-get install nginx-light openssl"
+    ),
     "chromium": Requirement(
         programs=(("chromium", "chromium-browser", "google-chrome"),),
         install="apt-get install chromium",
