@@ -1,7 +1,7 @@
 """One change on its way: its calls are counted."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from swit_provisioning.apply.readback import Accounts
@@ -35,6 +35,8 @@ class Attempt:
     """Of the last answer; `None` where there was none."""
     error: SwitError | None = None
     """What the newest call that went wrong said."""
+    changed_members: list[str] = field(default_factory=list)
+    """Users whose membership this change has added or removed so far."""
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the client."""
@@ -49,6 +51,11 @@ class Attempt:
             self.calls += sent
             if sent:
                 self.http_status = self.client.status_here
+
+    def counted_members(self) -> dict[str, int]:
+        """The changed memberships that count against the limits; those of leavers do not."""
+        counted = sum(user not in self.leavers for user in self.changed_members)
+        return {self.change.action: counted} if counted else {}
 
     def swit_id(self, object_id: str) -> str:
         """Swit's id of an object whose making was found to be done before the attempt."""

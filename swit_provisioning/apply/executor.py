@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
@@ -109,8 +110,10 @@ class Applier:
             at_once=self._concurrency,
             stop=self._lease.stop,
         )
-        for count, _ in enumerate(through, start=len(changes) - len(undone) + 1):
-            self._progress.advance(step, count, len(changes))
+        # Closed here: a traceback would keep it open, and the threads would go on sending.
+        with closing(through):
+            for count, _ in enumerate(through, start=len(changes) - len(undone) + 1):
+                self._progress.advance(step, count, len(changes))
         return [self._outcome(change) for change in undone.values()]
 
     def settle(self, steps: Sequence[Step]) -> list[Outcome]:

@@ -71,13 +71,12 @@ class _Batch:
         self._send = send
         self._is_so = is_so
         self._team_id = attempt.swit_id(attempt.change.object_id)
-        self._changed: list[str] = []
         self._is_unsure = attempt.again
         """Whether Swit may have done more than its answers say."""
         self._is_read = False
         """Whether the team was read since the last lost answer."""
         self._lost = 0
-        """Answers lost one after the other, with nobody done in between."""
+        """Answers lost in a row: no call succeeded and no user was done in between."""
         self._most_lost = 0
 
     def send(self, users: list[str]) -> Refused:
@@ -93,13 +92,13 @@ class _Batch:
         return self._send_rest(users) if self._attempt.again else self._send_all(users)
 
     def answer(self, refused: Refused, *, message: str | None, left_out: tuple[str, ...]) -> Answer:
-        """What came of it; memberships of leavers count as theirs, not against the limit."""
-        counted = sum(user not in self._attempt.leavers for user in self._changed)
+        """The answer of a batch whose calls all ended."""
+        changed = self._attempt.changed_members
         return Answer(
-            outcome="rejected" if refused else "applied" if self._changed else "already so",
+            outcome="rejected" if refused else "applied" if changed else "already so",
             message=message,
             http_status=next((error.status for error in refused.values()), None),
-            changed={self._attempt.change.action: counted} if counted else {},
+            changed=self._attempt.counted_members(),
             left_out=left_out,
         )
 
@@ -112,23 +111,26 @@ class _Batch:
             raise  # Swit did nothing, and the client has waited as long as it does.
         except SwitUnavailableError as error:
             return self._after_lost_answer(users, error)
-        self._changed += users
+        self._lost = 0
+        self._attempt.changed_members += users
         return {}
 
     def _send_rest(self, users: list[str]) -> Refused:
         """Send an earlier try's batch: who is done by now was done by that."""
         waiting = self._waiting(users)
         if waiting is None:
-            waiting = users  # Swit says what is wrong
+            waiting, self._is_read = users, False  # Swit says what is wrong
         return self._send_all(waiting) if waiting else {}
 
     def _after_refusal(self, users: list[str], error: SwitRejectedError) -> Refused:
         if not self._is_read:
             waiting = self._waiting(users)
-            if waiting is None or error.status == _FORBIDDEN:
+            if waiting is None:
                 raise error
             if len(waiting) < len(users):
                 return self._send_all(waiting) if waiting else {}
+        if error.status == _FORBIDDEN:
+            raise error
         return {users[0]: error} if len(users) == 1 else self._halves(users)
 
     def _after_lost_answer(self, users: list[str], error: SwitUnavailableError) -> Refused:
@@ -144,7 +146,7 @@ class _Batch:
         self._is_read = False  # Swit may do the rest later, and refuse it when it is sent again.
         if len(waiting) < len(users):
             self._lost = 0
-        if self._lost >= self._most_lost:
+        if self._lost >= (ATTEMPTS if len(waiting) == 1 else self._most_lost):
             raise error
         return self._halves(waiting)
 
@@ -162,7 +164,7 @@ class _Batch:
             return None
         done = {user for user in users if self._is_so(team, user)}
         if self._is_unsure:
-            self._changed += done
+            self._attempt.changed_members += done
         return [user for user in users if user not in done]
 
 

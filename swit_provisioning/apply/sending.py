@@ -49,13 +49,16 @@ _MAY_BE_GONE: Final = frozenset(
 def send(attempt: Attempt, now: TeamsNow) -> Answer:
     """Send a change; whatever goes wrong with it alone is its answer.
 
-    The answer carries the HTTP status that decided it, else that of the last call.
+    The answer carries the HTTP status that decided it, else that of the last call. If a batch of
+    memberships fails, its answer counts the memberships that were changed before.
 
     Raises:
         StoreError: nothing can be noted any longer, or the lease is lost: stop.
 
     """
     answer = _sent(attempt, now)
+    if attempt.changed_members and not answer.changed:
+        answer = replace(answer, changed=attempt.counted_members())
     if answer.http_status is None and attempt.calls:
         return replace(answer, http_status=attempt.http_status)
     return answer

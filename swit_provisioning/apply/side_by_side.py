@@ -25,8 +25,9 @@ def side_by_side(
     `before` maps an item to those that must be through before it. Of those that may begin, the
     first in `before` does. The first error ends it: what has begun is let through, nothing else
     is begun, and the error is raised. An interrupt (`KeyboardInterrupt` and others that are no
-    `Exception`) calls `stop` first, which keeps the work from sending anything more, and waits
-    `grace_seconds` at most. The threads are daemons, so none of them keeps the process alive.
+    `Exception`), also while it waits after an error, and closing the generator early call `stop`
+    first, which keeps the work from sending anything more, and wait `grace_seconds` at most. The
+    threads are daemons, so none of them keeps the process alive.
     """
     items, place = list(before), {item: number for number, item in enumerate(before)}
     ready: list[int] = []
@@ -44,22 +45,26 @@ def side_by_side(
         ended.put((item, error))
 
     try:
-        while order.is_active():
-            for item in order.get_ready():
-                heappush(ready, place[item])
-            while ready and len(begun) < at_once:
-                item = items[heappop(ready)]
-                begun.add(item)
-                threading.Thread(target=carry_out, args=(item,), name="apply", daemon=True).start()
-            item, error = ended.get()
-            begun.remove(item)
-            if error is not None:
-                raise error  # noqa: TRY301 - the one place that lets the others through
-            order.done(item)
-            yield item
+        try:
+            while order.is_active():
+                for item in order.get_ready():
+                    heappush(ready, place[item])
+                while ready and len(begun) < at_once:
+                    item = items[heappop(ready)]
+                    begun.add(item)
+                    threading.Thread(
+                        target=carry_out, args=(item,), name="apply", daemon=True
+                    ).start()
+                item, error = ended.get()
+                begun.remove(item)
+                if error is not None:
+                    raise error  # noqa: TRY301 - the one place that lets the others through
+                order.done(item)
+                yield item
+        except Exception:
+            _wait(begun, ended)  # an interrupt meanwhile goes on to the outer handlers
+            raise
     except Exception:
-        while begun:
-            begun.remove(ended.get()[0])
         raise
     except BaseException:
         stop()
@@ -68,10 +73,14 @@ def side_by_side(
 
 
 def _wait(
-    begun: set[str], ended: SimpleQueue[tuple[str, BaseException | None]], *, until: float
+    begun: set[str],
+    ended: SimpleQueue[tuple[str, BaseException | None]],
+    *,
+    until: float | None = None,
 ) -> None:
     while begun:
+        left = None if until is None else max(until - time.monotonic(), 0.001)
         try:
-            begun.remove(ended.get(timeout=max(until - time.monotonic(), 0.001))[0])
+            begun.remove(ended.get(timeout=left)[0])
         except Empty:
             return

@@ -9,7 +9,12 @@ from swit_provisioning.sandbox.faults import Fault, FaultKind
 from swit_provisioning.sandbox.rules import Behaviour
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.pace import FixedPace
-from swit_provisioning_tests.apply.changes import add_members, plan_of, remove_members
+from swit_provisioning_tests.apply.changes import (
+    add_members,
+    deactivate_user,
+    plan_of,
+    remove_members,
+)
 from swit_provisioning_tests.apply.conftest import OneToken, Stage
 
 ADD, REMOVE, TEAMS = "team.user.add", "team.user.remove", "user.team.list"
@@ -153,3 +158,91 @@ def test_a_team_that_is_gone_when_it_is_read_back_fails_the_change(stage: Stage)
     assert stage.kinds(plan) == ["failed"]
     [outcome] = stage.apply(plan)
     assert (outcome.outcome, outcome.http_status) == ("rejected", 404)
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(502, "failed"), (403, "rejected")])
+def test_memberships_changed_before_a_batch_ends_in_an_error_count_against_the_limits(
+    stage: Stage, status: int, outcome: str
+) -> None:
+    users = people(stage, 40)
+    team = stage.organisation.add_team("Big")
+    stage.organisation.memberships.add(team, users)
+    stage.server.faults.add(
+        Fault(kind="status", status=502, call=REMOVE),
+        Fault(kind="status", status=status, call=REMOVE, skip=1, times=None),
+    )
+    plan = plan_of(remove_members(team, *users))
+    assert stage.kinds(plan) == [outcome]
+    stage.server.faults.clear()
+    assert len(stage.team("Big").users) == 20
+    [entry] = stage.store.journal.rows()
+    assert entry.changed == {"membership.remove": 20}
+    assert stage.store.journal.unapproved_since(entry.at) == {"membership.remove": 20}
+
+
+def test_memberships_of_leavers_in_a_batch_that_fails_do_not_count_against_the_limits(
+    stage: Stage,
+) -> None:
+    users = people(stage, 4)
+    team = stage.organisation.add_team("Big")
+    stage.organisation.memberships.add(team, users)
+    stage.server.faults.add(
+        Fault(kind="status", status=502, call=REMOVE),
+        Fault(kind="status", status=502, call=REMOVE, skip=1, times=None),
+    )
+    stage.apply(plan_of(remove_members(team, *users), deactivate_user(users[0])))
+    stage.server.faults.clear()
+    [removal] = [e for e in stage.store.journal.rows() if e.action == "membership.remove"]
+    assert (removal.outcome, removal.changed) == ("failed", {"membership.remove": 1})
+
+
+def test_one_user_whose_answers_are_always_lost_is_tried_four_times_alone(stage: Stage) -> None:
+    """Every other user is added: each half that Swit accepts shows that Swit works."""
+    users, team = people(stage, 200), stage.organisation.add_team("Big")
+    bad = users[-1]
+    stage.server.faults.add(
+        Fault(
+            kind="status",
+            status=500,
+            call=ADD,
+            times=None,
+            where=lambda sent: bad in sent["user_ids"],
+        )
+    )
+    [outcome] = stage.apply(plan_of(add_members(team, *users)))
+    stage.server.faults.clear()
+    assert (outcome.outcome, outcome.http_status) == ("failed", 500)
+    assert len(stage.team("Big").users) == 199
+    assert sizes(stage)[-4:] == [1] * 4
+    assert stage.waits[-4:] == [1.0, 2.0, 4.0, 8.0]
+    assert set(stage.waits[:-4]) == {1.0}
+
+
+@pytest.mark.parametrize("done", [0, 20])
+def test_a_batch_sent_again_that_is_forbidden_is_not_halved(stage: Stage, done: int) -> None:
+    users, team = people(stage, 40), stage.organisation.add_team("Big")
+    plan = plan_of(add_members(team, *users))
+    stage.server.faults.add(Fault(kind="status", status=502, call=ADD, times=None))
+    assert stage.kinds(plan) == ["failed"]
+    stage.server.faults.clear()
+    if done:
+        stage.organisation.memberships.add(team, users[:done])
+    stage.server.faults.add(Fault(kind="status", status=403, call=ADD, times=None))
+    stage.server.log.clear()
+    [outcome] = stage.apply(plan)
+    stage.server.faults.clear()
+    assert (outcome.outcome, outcome.http_status) == ("rejected", 403)
+    assert stage.asked() == [TEAMS, ADD]
+
+
+def test_a_batch_sent_again_to_a_team_that_is_gone_is_not_halved(stage: Stage) -> None:
+    users, team = people(stage, 40), stage.organisation.add_team("Big")
+    plan = plan_of(add_members(team, *users))
+    stage.server.faults.add(Fault(kind="status", status=502, call=ADD, times=None))
+    assert stage.kinds(plan) == ["failed"]
+    stage.server.faults.clear()
+    stage.organisation.teams.delete(team)
+    stage.server.log.clear()
+    [outcome] = stage.apply(plan)
+    assert (outcome.outcome, outcome.http_status) == ("rejected", 404)
+    assert stage.asked() == [TEAMS, ADD, TEAMS]

@@ -1,18 +1,23 @@
 """What goes side by side within a step, and what waits."""
 
+import signal
 import threading
 
 import pytest
 
 from swit_provisioning.apply.order import predecessors
 from swit_provisioning.apply.side_by_side import side_by_side
+from swit_provisioning.reconcile.plan import Step
+from swit_provisioning.store.errors import LeaseLostError
 from swit_provisioning_tests.apply.changes import (
     create_team,
     create_user,
     new_team,
+    plan_of,
     sort_teams,
     update_team,
 )
+from swit_provisioning_tests.apply.conftest import Stage, Steps
 
 PATIENCE = 60
 
@@ -120,3 +125,48 @@ def test_an_interrupt_stops_the_work_and_waits_only_a_moment_for_what_is_in_flig
     through.close()
     assert interrupted.is_set()
     answered.set()
+
+
+def test_an_interrupt_during_the_clean_up_after_an_error_stops_the_work() -> None:
+    stopped, answered = threading.Event(), threading.Event()
+    error = RuntimeError("no more")
+    main = threading.main_thread().ident
+
+    def is_raised_by_the_main_thread() -> bool:
+        traceback = error.__traceback__
+        return traceback is not None and traceback.tb_frame.f_code is side_by_side.__code__
+
+    def work(item: str) -> None:
+        if item == "bad":
+            raise error
+        for _ in range(PATIENCE * 1000):
+            if is_raised_by_the_main_thread():
+                break
+            answered.wait(0.001)
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGINT)
+        answered.wait(PATIENCE)
+
+    through = side_by_side(
+        {"slow": set(), "bad": set()}, work, at_once=2, stop=stopped.set, grace_seconds=0.01
+    )
+    with pytest.raises(KeyboardInterrupt):
+        list(through)
+    assert stopped.is_set()
+    answered.set()
+
+
+def test_an_interrupt_while_progress_is_reported_stops_the_work(stage: Stage) -> None:
+    class Interrupted(Steps):
+        def advance(self, step: Step, done: int, planned: int) -> None:
+            super().advance(step, done, planned)
+            raise KeyboardInterrupt
+
+    stage.progress, stage.concurrency = Interrupted(), 1
+    plan = plan_of(create_user("ann@example.com"), create_user("bob@example.com"))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        stage.apply(plan)
+    with pytest.raises(LeaseLostError, match="the run was interrupted"):
+        stage.lease.check()
+    assert caught.value.__traceback__ is not None  # it holds the frames of the interrupted calls
+    assert stage.asked() == ["organization.user.create"]
