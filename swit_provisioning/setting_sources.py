@@ -44,14 +44,19 @@ def shown_settings(settings: Settings) -> list[ShownSetting]:
 def unknown_variables() -> dict[str, str]:
     """Variables that nothing reads but that look like settings -> what may be meant, or nothing."""
     known = _known_names()
-    given = {name for source in sources() for name in source}
-    found = {name: _meant(name, known) for name in sorted(given - known)}
+    environment, lines = sources()
+    given = lines | environment
+    found = {name: _meant(name, given[name], known) for name in sorted(given.keys() - known)}
     return {name: meant for name, meant in found.items() if meant or name.startswith(_OURS)}
 
 
 def misspelled_settings() -> dict[str, str]:
     """Variables that differ from a setting in one or two letters -> that setting."""
-    return {name: meant for name, meant in unknown_variables().items() if is_typo(name, meant)}
+    return {
+        name: meant
+        for name, meant in unknown_variables().items()
+        if meant == "SWIT" or is_typo(name, meant)
+    }
 
 
 def refuse_misspelled_settings() -> None:
@@ -108,8 +113,11 @@ def _known_names() -> set[str]:
     return names | {f"{name.upper()}_FILE" for name in SECRETS}
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def _meant(name: str, value: str, known: Iterable[str]) -> str:
     """The setting that is meant: the nearest one that it is a typo of, else one that is alike."""
+    # The names of many other programs are near to this one, so its value has to be there, too.
+    if value.strip().lower() == "sandbox" and _letters_between(name, "SWIT") <= _MOST_LETTERS:
+        return "SWIT"
     near = [setting for setting in known if is_typo(name, setting)]
     if near:
         return min(near, key=lambda setting: (_letters_between(name, setting), setting))

@@ -7,10 +7,11 @@ import pytest
 from swit_provisioning.setting_sources import (
     ShownSetting,
     misspelled_settings,
+    refuse_misspelled_settings,
     shown_settings,
     unknown_variables,
 )
-from swit_provisioning.settings import SECRETS, Settings
+from swit_provisioning.settings import SECRETS, Settings, SettingsError
 
 
 def shown(name: str) -> ShownSetting:
@@ -105,6 +106,28 @@ def test_a_variable_of_another_program_is_no_misspelled_setting(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "5")
+    assert misspelled_settings() == {}
+
+
+@pytest.mark.parametrize("name", ["SWTI", "SWIFT", "SWT", "SWIT_", "SEWIT", "swti"])
+def test_a_variable_with_the_value_sandbox_and_nearly_the_name_swit_is_a_misspelled_setting(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(f"{name}=sandbox\n", encoding="utf-8")
+    assert misspelled_settings() == {name.upper(): "SWIT"}
+    with pytest.raises(SettingsError, match=f"{name.upper()}: there is no such setting, SWIT may"):
+        refuse_misspelled_settings()
+    monkeypatch.setenv(name, "SandBox")
+    assert misspelled_settings() == {name.upper(): "SWIT"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SWTI", "5"), ("MODE", "sandbox"), ("ENV", "sandbox"), ("HOST", "sandbox")]
+)
+def test_another_value_or_another_name_is_no_misspelled_swit(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
     assert misspelled_settings() == {}
 
 

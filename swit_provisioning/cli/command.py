@@ -43,7 +43,9 @@ def view_of(*, full: bool, summary: bool) -> "View":
 
 
 def load_settings(*, writes: bool = False) -> "Settings":
-    """The settings. Warns of misspelled variables; a command that `writes` to Swit refuses them.
+    """The settings. Warns of variables that nothing reads but that look like settings.
+
+    A command that `writes` to Swit refuses misspelled ones.
 
     Raises:
         SettingsError: with every problem at once.
@@ -60,9 +62,8 @@ def load_settings(*, writes: bool = False) -> "Settings":
     if writes:
         refuse_misspelled_settings()
     for name, meant in unknown_variables().items():
-        if meant:
-            said = f"Warning: nothing reads {name}: {meant} may be meant."
-            print_text(errors(), said, style="yellow")
+        hint = f": {meant} may be meant" if meant else ""
+        print_text(errors(), f"Warning: nothing reads {name}{hint}.", style="yellow")
     settings = Settings.load()
     warn_of_http(settings)
     return settings

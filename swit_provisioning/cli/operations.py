@@ -13,7 +13,6 @@ from swit_provisioning.cli.command import (
     no_names_option,
     view_of,
     view_options,
-    warn_of_http,
 )
 from swit_provisioning.cli.since import Since
 
@@ -36,11 +35,8 @@ def status(*, as_json: bool) -> int:
 def settings(*, as_json: bool) -> int:
     """Print every setting's value and where it comes from; no secret."""
     from swit_provisioning.cli.settings_list import list_settings
-    from swit_provisioning.settings import Settings
 
-    found = Settings.load()
-    warn_of_http(found)
-    return list_settings(found, as_json=as_json)
+    return list_settings(load_settings(), as_json=as_json)
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 from rich.markup import escape
 
-from swit_provisioning.cli.console import errors, output, print_json
+from swit_provisioning.cli.console import output, print_json
 from swit_provisioning.cli.tables import own_header, print_table
 from swit_provisioning.resources.state import open_store
 from swit_provisioning.setting_sources import shown_settings, unknown_variables
@@ -10,12 +10,15 @@ from swit_provisioning.settings import Settings
 
 
 def list_settings(settings: Settings, *, as_json: bool) -> int:
-    """Print them; what looks like a misspelt one is a warning."""
-    shown, unknown = shown_settings(settings), unknown_variables()
+    """Print them; as JSON, with the variables that nothing reads."""
+    shown = shown_settings(settings)
     if as_json:
         document = {
             "settings": [vars(setting) for setting in shown],
-            "unknown": [{"name": name, "meant": meant or None} for name, meant in unknown.items()],
+            "unknown": [
+                {"name": name, "meant": meant or None}
+                for name, meant in unknown_variables().items()
+            ],
         }
         print_json(document)
         return 0
@@ -27,8 +30,4 @@ def list_settings(settings: Settings, *, as_json: bool) -> int:
         name = escape(setting.name) if setting.source == "default" else f"[bold]{setting.name}[/]"
         rows.append([name, escape(setting.value), escape(setting.source)])
     print_table(console, ("setting", "value", "from"), rows, whole={"setting"})
-    for name, meant in unknown.items():
-        hint = f": {meant} may be meant" if meant else ""
-        warning = f"Warning: nothing reads {name}{hint}."
-        errors().print(warning, style="yellow", markup=False, highlight=False)
     return 0
