@@ -251,7 +251,10 @@ def _evidence(
     """What is known of both sides; read again where that is old or a person names the plan."""
     store = sides.store
     newest = store.acceptances.newest()
-    if newest and _is_newer(newest, stored, application_id, named=named):
+    if newest and (
+        _is_newer(newest, stored, application_id, named=named)
+        or (not named and _saw_half_a_run(stored, application_id, store))
+    ):
         raise overtaken(stored.plan_id, newest)
     refuse_old(stored, sides.settings, store)
     evidence = Evidence(read_at=stored.created_at)
@@ -259,6 +262,12 @@ def _evidence(
         return evidence
     entries = store.journal.latest(application_id, plan_hash=stored.plan_hash)
     return read_again(stored.plan_id, part, entries, sides, stale_if_moved=named)
+
+
+def _saw_half_a_run(stored: StoredPlan, application_id: str, store: Store) -> bool:
+    """Whether another run still wrote to Swit when both sides were read for this plan."""
+    ended = store.journal.last_call_ended(but_not=application_id)
+    return ended is not None and ended > stored.created_at
 
 
 def _still_held(lease: HeldLease, settings: Settings) -> None:

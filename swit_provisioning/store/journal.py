@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -71,6 +71,8 @@ Index(
     postgresql_where=JOURNAL.c.kept.is_not(None),
 )
 
+_MOST_IN_FLIGHT: Final = 1000
+"""More calls than any run has in flight at once."""
 _NOTHING: Final = "{}"
 # Made once: with two writes for each call, what it costs to make a statement is felt.
 _NEW_ENTRY: Final = insert(JOURNAL)
@@ -214,6 +216,18 @@ class Journal:
         if since is not None:
             rows = rows.where(JOURNAL.c.at >= since)
         return self._entries(rows)
+
+    def last_call_ended(self, *, but_not: str) -> datetime | None:
+        """When the newest calls of other applications than `but_not` ended, as far as is known."""
+        newest = (
+            select(JOURNAL.c.at, JOURNAL.c.seconds)
+            .where(JOURNAL.c.application_id != but_not)
+            .order_by(JOURNAL.c.id.desc())
+            .limit(_MOST_IN_FLIGHT)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(newest).all()
+        return max((at + timedelta(seconds=took or 0) for at, took in rows), default=None)
 
     def tries(self) -> dict[tuple[str, str | None], int]:
         """(Action, outcome) -> how many tries ended so; one that nobody knows has no outcome."""

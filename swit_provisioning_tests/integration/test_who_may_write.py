@@ -6,9 +6,13 @@ import pytest
 from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.runs import instance, reconstructable_job
 from swit_provisioning.definitions import defs
+from swit_provisioning.reconcile.plan import PlanHash
+from swit_provisioning.resources.state import open_store
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.settings import Settings
+from swit_provisioning.store.journal import Answer, Application
 from swit_provisioning_tests.integration.stage import Stage
+from swit_provisioning_tests.store.made import a_change
 
 EVERYTHING = None
 RETRIES_EVERYTHING = """
@@ -87,3 +91,19 @@ def test_dagster_never_retries_a_run_that_writes_even_where_its_own_settings_say
     assert run.tags["dagster/will_retry"] == "false"
     for name in ("sync", "apply"):
         assert defs().resolve_job_def(name).run_tags["dagster/max_retries"] == "0"
+
+
+def test_a_sync_that_read_while_another_run_was_writing_sends_nothing(on_stage: Stage) -> None:
+    """What it has read is half of what the other run has done."""
+    plan_hash = PlanHash(on_stage.json("sync")["plan_hash"])
+    other = Application(application_id="other", plan_hash=plan_hash, run_id="other")
+    with open_store(Settings.load()) as store:
+        store.acceptances.accept(
+            "other", plan_hash=plan_hash, application_id="other", approval_id=None
+        )
+        entry = store.journal.intent(a_change(), other)
+        store.journal.outcome(entry, Answer(outcome="applied", seconds=3600))
+    on_stage.directory["users"].pop()
+    on_stage.server.log.clear()
+    document = on_stage.json("sync", code=5)
+    assert (document["status"], on_stage.writes) == ("stale", [])
