@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from swit_provisioning.messages.delivery import channels, deliver
+from swit_provisioning.messages.delivery import channels, deliver, no_channels
 from swit_provisioning.messages.logins import look_after_login
 from swit_provisioning.messages.nights import tell_of_missed_nights
 from swit_provisioning.messages.runs import settings_for_telling, tell_of_run
@@ -72,7 +72,7 @@ def undelivered_messages() -> dg.SkipReason:
     """Post what a webhook has not taken yet."""
     settings = settings_for_telling()
     if not channels(settings):
-        return dg.SkipReason("Neither SWIT_WEBHOOK_URL nor ALERT_WEBHOOK_URL is set.")
+        return dg.SkipReason(no_channels(settings))
     try:
         with open_store(settings) as store:
             troubles = deliver(store, settings)

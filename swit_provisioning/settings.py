@@ -205,7 +205,8 @@ class Settings(ScheduleSettings):
         default="live",
         description="`sandbox`: try your own directory. Swit is the bundled sandbox organisation, "
         "which keeps its state under `DAGSTER_HOME`; no other Swit is called, whatever the other "
-        "`SWIT_*` settings say",
+        "`SWIT_*` settings say, and nothing is posted to `SWIT_WEBHOOK_URL`; `ALERT_WEBHOOK_URL` "
+        "still gets messages",
     )
     idp_file: Path | None = Field(
         default=None,

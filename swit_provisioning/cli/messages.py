@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from swit_provisioning.messages.delivery import channels, post_at_once
+from swit_provisioning.messages.delivery import channels, no_channels, post_at_once
 from swit_provisioning.report.posts import Message
 from swit_provisioning.settings import Settings
 
@@ -32,7 +32,7 @@ def sent_message(console: Console, trouble: Console, settings: Settings) -> bool
     """Post one message to every webhook now, and say what came of it; whether all took it."""
     found = channels(settings)
     if not found:
-        trouble.print("There is no webhook: set SWIT_WEBHOOK_URL or ALERT_WEBHOOK_URL.")
+        trouble.print(no_channels(settings), highlight=False, soft_wrap=True)
         return False
     mode = "" if settings.mode == "live" else f"{settings.mode} · "
     words = f"{mode}Swit provisioning: a message sent by hand, to see that it arrives."

@@ -23,7 +23,7 @@ class Channel(NamedTuple):
 
 
 def channels(settings: Settings) -> list[Channel]:
-    """The webhooks that are set."""
+    """The webhooks that are set. With `SWIT=sandbox`, nothing is posted to Swit."""
     known = (
         ("swit", "SWIT_WEBHOOK_URL", settings.swit_webhook_url, chat_posts),
         ("alert", "ALERT_WEBHOOK_URL", settings.alert_webhook_url, alert_posts),
@@ -31,8 +31,18 @@ def channels(settings: Settings) -> list[Channel]:
     return [
         Channel(name, Webhook(variable, address), posts)
         for name, variable, address, posts in known
-        if address is not None
+        if address is not None and not (name == "swit" and settings.swit == "sandbox")
     ]
+
+
+def no_channels(settings: Settings) -> str:
+    """What to set if there is no webhook to post to."""
+    if settings.swit == "sandbox":
+        return (
+            "There is no webhook: set ALERT_WEBHOOK_URL. With SWIT=sandbox, nothing is posted to"
+            " SWIT_WEBHOOK_URL."
+        )
+    return "There is no webhook: set SWIT_WEBHOOK_URL or ALERT_WEBHOOK_URL."
 
 
 def tell(store: Store, settings: Settings, subject: str, message: Message) -> bool:

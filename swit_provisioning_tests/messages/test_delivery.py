@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from swit_provisioning.messages.delivery import deliver, tell
+from swit_provisioning.messages.delivery import channels, deliver, no_channels, post_at_once, tell
 from swit_provisioning.report.posts import Message
+from swit_provisioning.settings import Settings
 from swit_provisioning_tests.messages.office import Office, office
 
 
@@ -23,6 +24,24 @@ def _time_passes(made: Office) -> None:
     """For whatever waits in the state database."""
     with made.store._database.write() as connection:
         connection.exec_driver_sql("UPDATE message SET due_at = made_at")
+
+
+def test_on_the_sandbox_nothing_is_posted_to_a_chat_of_swit(
+    made: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWIT_WEBHOOK_URL", made.chat.url)
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", "https://alerts.example.com/x")
+    assert [channel.name for channel in channels(Settings.load())] == ["swit", "alert"]
+    monkeypatch.setenv("SWIT", "sandbox")
+    settings = Settings.load()
+    assert [channel.name for channel in channels(settings)] == ["alert"]
+    monkeypatch.delenv("ALERT_WEBHOOK_URL")
+    settings = Settings.load()
+    assert no_channels(settings).startswith("There is no webhook: set ALERT_WEBHOOK_URL. ")
+    assert not tell(made.store, settings, "run 1", _message("a message"))
+    assert post_at_once(settings, _message("a message")) == []
+    assert deliver(made.store, settings) == []
+    assert made.chat.texts == []
 
 
 def test_messages_arrive_in_the_order_in_which_they_were_made(made: Office) -> None:
