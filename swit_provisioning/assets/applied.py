@@ -5,7 +5,6 @@ undone and fails if anything is left, so that a re-execution from failure runs o
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -128,18 +127,18 @@ def _applier(
         ) from error
     newest = store.acceptances.newest()
     if newest is not None and newest.application_id != acceptance.application_id:
-        raise overtaken(acceptance.plan_id, newest)
-    refuse_old(stored, settings, store)
+        raise overtaken(acceptance.plan_id, newest, "Nothing more was written")
+    if not writer.has_sent:
+        refuse_old(stored, settings, store, "Nothing more was written")
     left_out = {c.change_id for c in stored.plan.changes} - set(accepted["change_id"])
     part = stored.plan.without(left_out)
     if writer.evidence is None:
         writer.evidence = _stored_evidence(accepted, stored)
     if not writer.has_sent and is_too_old(writer.evidence, settings, store):
-        before = writer.evidence
         entries = store.journal.latest(acceptance.application_id, plan_hash=acceptance.plan_hash)
         sides = Sides(settings=settings, store=store, directory=directory, swit=swit)
         again = read_again(acceptance.plan_id, part, entries, sides)
-        writer.evidence = replace(again, back=before.back | again.back)
+        writer.evidence = again.with_earlier(writer.evidence)
     writer.has_sent = True
     if writer.evidence.moved:
         context.log.warning(

@@ -49,19 +49,27 @@ class Sides:
     swit: SwitClient
 
 
-def refuse_old(stored: StoredPlan, settings: Settings, store: Store) -> None:
-    """Refuse a plan whose reads are older than `PLAN_MAX_AGE_HOURS`."""
+def nothing_written(entries: Mapping[str, JournalEntry]) -> str:
+    """How a refusal begins, by what the journal has of the plan."""
+    return "Nothing more was written" if entries else "Nothing was written"
+
+
+def refuse_old(stored: StoredPlan, settings: Settings, store: Store, nothing: str) -> None:
+    """Refuse a plan whose reads are older than `PLAN_MAX_AGE_HOURS`.
+
+    `nothing` begins the message: "Nothing was written", or "Nothing more was written".
+    """
     try:
         approver(settings, store).must_be_young(stored)
     except DecisionRefusedError as error:
-        message = told(settings, f"Nothing more was written. {error}")
+        message = told(settings, f"{nothing}. {error}")
         raise dg.Failure(message, metadata={"status": error.status}, allow_retries=False) from error
 
 
-def overtaken(plan_id: str, newest: Acceptance) -> dg.Failure:
+def overtaken(plan_id: str, newest: Acceptance, nothing: str) -> dg.Failure:
     """Return (not raise) the failure of the rest of an old plan: it must not undo a newer one."""
     message = (
-        f"Nothing more was written. The run {newest.run_id} has accepted the plan"
+        f"{nothing}. The run {newest.run_id} has accepted the plan"
         f" {newest.plan_id} since, so what is left of plan {plan_id} is out of date."
         " Make a new one: swit-provisioning sync"
     )
@@ -89,7 +97,7 @@ def read_again(
     change is left out. People who are back in the directory are left alone in either case.
     """
     read_at = sides.store.now()
-    nothing = "Nothing more was written" if entries else "Nothing was written"
+    nothing = nothing_written(entries)
     fresh = _planned_now(sides, nothing)
     # Also where nobody knows what came of it: a run that was killed may have done it.
     sent = frozenset(name for name, entry in entries.items() if entry.outcome != "skipped")
@@ -104,7 +112,7 @@ def read_again(
     return Evidence(
         read_at=read_at,
         back=back,
-        moved=frozenset(moved) | not_to_be_repeated(part, fresh, sent - settled),
+        moved=frozenset(moved) | not_to_be_repeated(part, fresh, sent - settled, settled, back),
     )
 
 

@@ -20,6 +20,7 @@ from swit_provisioning.assets.common import (
 from swit_provisioning.assets.evidence import (
     Sides,
     is_too_old,
+    nothing_written,
     overtaken,
     read_again,
     refuse_old,
@@ -250,17 +251,18 @@ def _evidence(
 ) -> Evidence:
     """What is known of both sides; read again where that is old or a person names the plan."""
     store = sides.store
+    entries = store.journal.latest(application_id, plan_hash=stored.plan_hash)
+    nothing = nothing_written(entries)
     newest = store.acceptances.newest()
     if newest and (
         _is_newer(newest, stored, application_id, named=named)
         or (not named and _saw_half_a_run(stored, application_id, store))
     ):
-        raise overtaken(stored.plan_id, newest)
-    refuse_old(stored, sides.settings, store)
+        raise overtaken(stored.plan_id, newest, nothing)
+    refuse_old(stored, sides.settings, store, nothing)
     evidence = Evidence(read_at=stored.created_at)
     if not named and not is_too_old(evidence, sides.settings, store):
         return evidence
-    entries = store.journal.latest(application_id, plan_hash=stored.plan_hash)
     return read_again(stored.plan_id, part, entries, sides, stale_if_moved=named)
 
 

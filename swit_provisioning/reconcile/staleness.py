@@ -75,24 +75,36 @@ def moved_changes(
     return moved
 
 
-def not_to_be_repeated(stored: Plan, fresh: Plan, unsettled: frozenset[str]) -> frozenset[str]:
-    """Ids of deletions and membership removals that must not be sent a second time.
+def not_to_be_repeated(
+    stored: Plan,
+    fresh: Plan,
+    unsettled: frozenset[str],
+    settled: frozenset[str] = frozenset(),
+    back: frozenset[str] = frozenset(),
+) -> frozenset[str]:
+    """Ids of the changes that must not be sent a second time: Swit did them, or they are wrong now.
 
-    `unsettled` has the ids of the changes that were sent and failed, or whose answer is not known.
-    A deletion is not repeated when the team's group is in the directory again; a removal of members
-    is not repeated when the fresh plan does not call for it: Swit did it, or it is wrong by now.
+    `unsettled` has the ids of the changes that were sent and failed, or whose answer is not known;
+    `settled` of those that have their final outcome.
+
+    - A creation is repeated while its entry is in the directory: sending it again finds the object.
+    - A deletion is repeated unless the team's group is in the directory again.
+    - A membership change is repeated if the fresh plan adds or removes all of its users.
+    - Any other change is repeated if the fresh plan has it.
     """
+    view = _View.of(stored, fresh, settled | unsettled, back)
     planned = _by_object(fresh)
     groups = {binding.object_id for binding in fresh.bindings if binding.kind == "group"}
     found: set[str] = set()
     for change in stored.changes:
-        if change.change_id not in unsettled:
-            continue
-        called_for = bool(planned.get((change.action, change.object_id)))
-        if change.action == "membership.remove" and not called_for:
-            found.add(change.change_id)
-        if change.action == "team.delete" and not called_for and change.object_id in groups:
-            found.add(change.change_id)
+        if change.change_id in unsettled:
+            called_for = planned.get((change.action, view.now(change.object_id)), [])
+            if change.action == "team.delete":
+                repeated = bool(called_for) or change.object_id not in groups
+            else:
+                repeated = view.calls_for(change, called_for)
+            if not repeated:
+                found.add(change.change_id)
     return frozenset(found)
 
 
@@ -120,6 +132,11 @@ def without_users(change: Change, back: frozenset[str]) -> Change:
     kept = [(user, email) for user, email in pairs if user not in back]
     before = {"user_ids": [user for user, _ in kept], "emails": [email for _, email in kept]}
     return replace(change, before=before)
+
+
+def _users(change: Change) -> frozenset[str]:
+    """The users of a membership change."""
+    return frozenset({*change.before.get("user_ids", ()), *change.after.get("user_ids", ())})
 
 
 def _lets_go(change: Change) -> bool:
@@ -164,6 +181,19 @@ class _View:
 
     def now(self, object_id: str) -> str:
         return self.made.get(object_id, object_id)
+
+    def calls_for(self, change: Change, found: list[Change]) -> bool:
+        """Whether a change that was sent already is to be sent again."""
+        is_new = self.now(change.object_id).startswith((NEW_USER, NEW_TEAM))
+        if change.action in {"user.create", "team.create"} and not is_new:
+            return True
+        if _lets_go(change):
+            return bool(found)
+        if change.action in {"membership.add", "membership.remove"}:
+            users = _users(change) - self.back
+            fresh = {user for other in found for user in _users(other)}
+            return bool(found) and fresh.issuperset(self.now(user) for user in users)
+        return not any(self.problem(change, found))
 
     def problem(self, change: Change, found: list[Change]) -> Iterator[str]:
         """The sentence about a change that no longer is as planned."""

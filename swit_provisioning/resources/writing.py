@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 import dagster as dg
 
@@ -26,6 +27,10 @@ class Evidence:
     """Ids of users who would have left and are in the directory again."""
     moved: frozenset[str] = frozenset()
     """Ids of changes that were no longer called for when both sides were read again."""
+
+    def with_earlier(self, earlier: Self) -> Self:
+        """Add what was left out before: a change that the guards did not judge stays left out."""
+        return replace(self, back=self.back | earlier.back, moved=self.moved | earlier.moved)
 
 
 class Writer:

@@ -340,6 +340,8 @@ def test_another_primary_team_is_wanted_by_now_even_so() -> None:
 
 LETS_GO = change("user.deactivate", "U1")
 IN_AGAIN = (user("cn=u1", "U1"),)
+RETURNS = change("user.activate", "U1")
+CREATES = change("user.create", ANN, after={"name": "Ann"})
 
 
 def test_who_is_in_the_directory_again_is_back() -> None:
@@ -401,10 +403,30 @@ def test_each_change_that_moved_is_known_by_its_id() -> None:
         ),
         pytest.param(leaves("T1", "U1"), plan(leaves("T1", "U1")), True, id="members still leave"),
         pytest.param(leaves("T1", "U1"), plan(), False, id="none leaves any more"),
-        pytest.param(RENAMED, plan(), True, id="a name takes nothing away"),
+        pytest.param(
+            leaves("T1", "U1", "U2"), plan(leaves("T1", "U2")), False, id="one member is back"
+        ),
+        pytest.param(
+            leaves("T1", "U1"), plan(leaves("T1", "U1", "U2")), True, id="more members leave"
+        ),
+        pytest.param(joins("T1", "U1"), plan(joins("T1", "U1", "U2")), True, id="more join"),
+        pytest.param(joins("T1", "U1"), plan(), False, id="she has joined, or left the group"),
+        pytest.param(
+            joins("T1", "U1", "U2"), plan(joins("T1", "U2")), False, id="one has left the group"
+        ),
+        pytest.param(RENAMED, plan(RENAMED), True, id="the name is still wanted"),
+        pytest.param(RENAMED, plan(), False, id="it has that name, or keeps the old one"),
+        pytest.param(
+            RENAMED, plan(renamed("T1", "Sales", "Shop")), False, id="another name is wanted"
+        ),
+        pytest.param(RETURNS, plan(RETURNS, bindings=IN_AGAIN), True, id="she is still back"),
+        pytest.param(RETURNS, plan(), False, id="she was disabled in the directory since"),
+        pytest.param(LETS_GO, plan(LETS_GO), True, id="she is to go still"),
+        pytest.param(LETS_GO, plan(), False, id="she is inactive, or left alone"),
+        pytest.param(primary("T1", "T2"), plan(), False, id="that primary team is not wanted"),
     ],
 )
-def test_what_takes_away_is_repeated_only_where_it_does_no_harm(
+def test_a_change_that_was_sent_is_repeated_only_where_a_new_plan_calls_for_it(
     sent: Change, fresh: Plan, *, repeated: bool
 ) -> None:
     """It was sent, and failed, or its answer was lost."""
@@ -412,3 +434,44 @@ def test_what_takes_away_is_repeated_only_where_it_does_no_harm(
     never = not_to_be_repeated(stored, fresh, frozenset({sent.change_id}))
     assert never == (frozenset() if repeated else {sent.change_id})
     assert not_to_be_repeated(stored, fresh, NOTHING_DONE) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("fresh", "repeated"),
+    [
+        pytest.param(plan(CREATES, bindings=(user("u", ANN),)), True, id="it is called for"),
+        pytest.param(plan(bindings=(user("u", "U7"),)), True, id="Swit made it: it is found"),
+        pytest.param(plan(bindings=(user("v", "U7"),)), False, id="she has left the directory"),
+        pytest.param(
+            plan(change("user.create", ANN, after={"name": "Ann B"}), bindings=(user("u", ANN),)),
+            False,
+            id="her name is another one",
+        ),
+        pytest.param(
+            plan(change("user.create", "new:user:b@x"), bindings=(user("u", "new:user:b@x"),)),
+            False,
+            id="her address is another one",
+        ),
+    ],
+)
+def test_a_creation_that_was_sent_is_repeated_while_its_entry_is_there(
+    fresh: Plan, *, repeated: bool
+) -> None:
+    stored = plan(CREATES, bindings=(user("u", ANN),))
+    never = not_to_be_repeated(stored, fresh, frozenset({CREATES.change_id}))
+    assert never == (frozenset() if repeated else {CREATES.change_id})
+
+
+def test_members_that_this_plan_made_join_by_their_new_ids() -> None:
+    adds = joins(SALES, ANN)
+    stored = plan(adds, bindings=(user("u", ANN), team("g", SALES)))
+    fresh = plan(joins("T7", "U7"), bindings=(user("u", "U7"), team("g", "T7")))
+    assert not_to_be_repeated(stored, fresh, frozenset({adds.change_id})) == NOTHING_DONE
+
+
+def test_a_removal_is_repeated_without_the_members_who_are_back() -> None:
+    takes = leaves("T1", "U1", "U2")
+    never = not_to_be_repeated(
+        plan(takes), plan(leaves("T1", "U2")), frozenset({takes.change_id}), back=frozenset({"U1"})
+    )
+    assert never == NOTHING_DONE

@@ -103,6 +103,7 @@ def test_a_sync_suspended_before_the_gate_sends_nothing_after_two_newer_ones(
     suspended.go_on()
     assert suspended.ended() == 5, suspended.said()
     assert suspended.document()["status"] == "stale"
+    assert suspended.document()["message"].startswith("Nothing was written. The run")
     assert "has accepted the plan" in suspended.document()["message"]
     assert len(writes(server.log.of())) == sent
     assert deactivated(server) == []
@@ -125,6 +126,21 @@ def test_a_sync_suspended_before_the_gate_reads_again_and_leaves_out_what_moved(
     assert suspended.ended() in {0, 4}, suspended.said()
     assert deactivated(server) == []
     assert any("nora" in user["email"] for user in server.organisation.snapshot()["users"])
+
+
+def test_a_plan_that_gets_too_old_while_it_is_sent_is_sent_to_the_end(
+    settled: Site, server: SandboxServer
+) -> None:
+    """Half of a plan is worse than the whole: the process has begun and did not stop."""
+    put(settled, without_two_and_with("Nora Neu"))
+    gate = Gate()
+    server.faults.add(Fault(kind="held", call="organization.user.create", gate=gate))
+    sync = settled.start("sync")
+    assert gate.reached.wait(SECONDS)
+    make_old(settled, 73)
+    gate.opened.set()
+    assert sync.ended() == 0, sync.said()
+    assert len(deactivated(server)) == 2
 
 
 def re_executed(run_id: str, steps: list[str]) -> str:
