@@ -289,8 +289,12 @@ def test_two_code_locations_that_share_the_state_never_write_at_once(
         refused = [c for c in swit.log.of() if c.call.endswith(".create") and c.status == _CONFLICT]
         assert refused == [], "nothing was made a second time"
         with Store.open(state) as store:
-            assert {entry.outcome for entry in store.journal.rows()} == {"applied"}
-            assert len({entry.run_id for entry in store.journal.rows()}) == 1
+            entries = store.journal.rows()
+        assert len({entry.run_id for entry in entries}) == 1
+        outcomes = {(entry.action, entry.outcome) for entry in entries}
+        # Swit itself makes the first team that a user joins the primary one, often the right one.
+        outcomes.discard(("primary.update", "already so"))
+        assert {outcome for _, outcome in outcomes} == {"applied"}
 
 
 def test_nothing_rests_in_the_homes_of_webservers_and_daemon(
