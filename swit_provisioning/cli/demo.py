@@ -47,7 +47,7 @@ def tell_the_story(*, ui: bool) -> int:
                 " What is above says why; run it again with: make demo"
             )
             return 1
-        console.print("Nobody was harmed: the third day was stopped before the first write.")
+        console.print("The mass departure was blocked. Nothing was written to Swit.")
         if ui:
             return _leave_ui_running(console)
     console.print("See it in the Dagster UI: make dev")

@@ -16,6 +16,14 @@ from swit_provisioning_tests.integration.stage import settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PLACEHOLDERS = {
+    "RUN_ID": "[0-9a-f-]{8,36}",
+    "USER@HOST": r"\S+@\S+",
+    "DATE": "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} UTC",
+    "SECONDS": r"[0-9]+\.[0-9]",
+    "N": "[0-9]+",
+}
+"""What the page writes in place of what differs from run to run."""
 _PLAN = re.compile(r"\bPlan ([0-9a-f]{12})\b")
 
 
@@ -42,8 +50,11 @@ class Reader:
     def reads(self, line: str) -> None:
         """Find what the page shows in what is left of the answer."""
         expected = " ".join(line.replace("PLAN_ID", self.plan_id).split())
-        assert expected in self.said, f"{expected!r} is not in: {self.said}"
-        self.said = self.said[self.said.index(expected) + len(expected) :]
+        words = re.split(rf"\b({'|'.join(_PLACEHOLDERS)})\b", expected)
+        pattern = "".join(_PLACEHOLDERS.get(word, re.escape(word)) for word in words)
+        found = re.search(pattern, self.said)
+        assert found, f"{expected!r} is not in: {self.said}"
+        self.said = self.said[found.end() :]
 
 
 @pytest.fixture
