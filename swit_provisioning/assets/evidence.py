@@ -19,11 +19,13 @@ from swit_provisioning.directory.interface import Directory
 from swit_provisioning.reconcile.plan import Plan
 from swit_provisioning.reconcile.planner import reconcile
 from swit_provisioning.reconcile.staleness import (
+    in_effect,
     moved_changes,
     not_comparable,
     not_to_be_repeated,
     who_is_back,
 )
+from swit_provisioning.reconcile.state import SwitState
 from swit_provisioning.resources.approving import approver
 from swit_provisioning.resources.writing import Evidence
 from swit_provisioning.settings import Settings
@@ -98,11 +100,13 @@ def read_again(
     """
     read_at = sides.store.now()
     nothing = nothing_written(entries)
-    fresh = _planned_now(sides, nothing)
+    now, fresh = _planned_now(sides, nothing)
     # Also where nobody knows what came of it: a run that was killed may have done it.
     sent = frozenset(name for name, entry in entries.items() if entry.outcome != "skipped")
     settled = frozenset(n for n, entry in entries.items() if entry.outcome in DONE | {"rejected"})
     back = who_is_back(part, fresh, settled)
+    # Swit did these though the answer was lost. Sent again, they get the outcome that they have.
+    settled |= in_effect(part, fresh, now, sent - settled)
     moved = moved_changes(part, fresh, sent, back)
     problems = not_comparable(part, fresh)
     if stale_if_moved:
@@ -116,12 +120,12 @@ def read_again(
     )
 
 
-def _planned_now(sides: Sides, nothing: str) -> Plan:
+def _planned_now(sides: Sides, nothing: str) -> tuple[SwitState, Plan]:
     settings, store = sides.settings, sides.store
     try:
         now = read_organization(sides.swit, expected=settings.expected_organization)
         store.organization.bind(now.facts.organization_id)
-        return reconcile(sides.directory.read(), now, settings.policy(), store.memory())
+        return now, reconcile(sides.directory.read(), now, settings.policy(), store.memory())
     except (DirectoryError, SwitError, OtherOrganizationError) as error:
         failure = as_failure(error, doing=nothing, settings=settings)
         raise failure from cause(error, settings)

@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pandas as pd
+
 from swit_provisioning.reconcile.plan import NEW_TEAM, NEW_USER, Change, Plan
+from swit_provisioning.reconcile.state import SwitState
 from swit_provisioning.reconcile.words import what
 
 _Key = tuple[str, str]
@@ -73,6 +76,56 @@ def moved_changes(
             if problems:
                 moved[change.change_id] = problems
     return moved
+
+
+def in_effect(
+    stored: Plan, fresh: Plan, swit: SwitState, unsettled: frozenset[str]
+) -> frozenset[str]:
+    """Ids of the changes after which Swit is as it is now: sending them again changes nothing.
+
+    `unsettled` has the ids of the changes to look at: they were sent, and what came of them is not
+    known. `fresh` was planned on the state `swit`. Deletions and creations are not looked at.
+    """
+    view = _View.of(stored, fresh, unsettled, frozenset())
+    changes = [change for change in stored.changes if change.change_id in unsettled]
+    return frozenset(c.change_id for c in changes if _is_in_effect(c, view, swit))
+
+
+def _is_in_effect(change: Change, view: "_View", swit: SwitState) -> bool:
+    object_id = view.now(change.object_id)
+    users = swit.users[swit.users["user_id"] == object_id].to_dict("records")
+    teams = swit.teams[swit.teams["team_id"] == object_id].to_dict("records")
+    is_so = False
+    match change.action:
+        case "user.activate":
+            is_so = any(user["active"] for user in users)
+        case "user.deactivate":
+            is_so = not any(user["active"] for user in users)
+        case "user.remove":
+            is_so = not users
+        case "user.update" | "team.update":
+            is_so = any(_holds(row, change.after, view) for row in users + teams)
+        case "primary.update":
+            is_so = any(_holds(u, {"primary_team": change.after["team_id"]}, view) for u in users)
+        case "team.sort":
+            children = swit.teams[swit.teams["parent_id"] == object_id].sort_values("position")
+            is_so = [*children["team_id"]] == [view.now(team) for team in change.after["team_ids"]]
+        case "membership.add" | "membership.remove":
+            of_team = swit.memberships[swit.memberships["team_id"] == object_id]
+            members = set(of_team["user_id"])
+            named = {view.now(user) for user in _users(change)}
+            adds = change.action == "membership.add"
+            is_so = named <= members if adds else named.isdisjoint(members)
+    return is_so
+
+
+def _holds(row: Mapping[Any, Any], after: Mapping[str, Any], view: "_View") -> bool:
+    """Whether a row of Swit has all values that a change sets; an empty value counts as none."""
+    wanted = {key: value for key, value in after.items() if key not in _FOR_PEOPLE}
+    return all(
+        ("" if pd.isna(row[key]) else row[key]) == view.now(value or "")
+        for key, value in wanted.items()
+    )
 
 
 def not_to_be_repeated(

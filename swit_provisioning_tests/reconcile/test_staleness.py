@@ -9,13 +9,17 @@ import pytest
 from swit_provisioning.reconcile.plan import Binding, Change, Plan
 from swit_provisioning.reconcile.policy import Action, Policy
 from swit_provisioning.reconcile.staleness import (
+    in_effect,
     moved_changes,
     not_to_be_repeated,
     what_moved,
     who_is_back,
     without_users,
 )
+from swit_provisioning_tests.reconcile.by_hand import organisation
+from swit_provisioning_tests.reconcile.by_hand import team as by_hand_team
 from swit_provisioning_tests.reconcile.made_plans import change
+from swit_provisioning_tests.reconcile.specification.states import swit_state
 
 NOTHING_DONE: frozenset[str] = frozenset()
 ANN = "new:user:ann@x"
@@ -475,3 +479,63 @@ def test_a_removal_is_repeated_without_the_members_who_are_back() -> None:
         plan(takes), plan(leaves("T1", "U2")), frozenset({takes.change_id}), back=frozenset({"U1"})
     )
     assert never == NOTHING_DONE
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_so"),
+    [
+        pytest.param(change("user.activate", "ann"), True, id="she is active"),
+        pytest.param(change("user.activate", "bob"), False, id="he is not active"),
+        pytest.param(change("user.deactivate", "bob"), True, id="he is inactive"),
+        pytest.param(change("user.deactivate", "ann"), False, id="she is not inactive"),
+        pytest.param(change("user.remove", "cyd"), True, id="there is no such account"),
+        pytest.param(change("user.remove", "bob"), False, id="there is the account"),
+        pytest.param(
+            change("user.update", "ann", after={"name": "Ann", "phone_number": None}),
+            True,
+            id="she has that name and no number",
+        ),
+        pytest.param(
+            change("user.update", "ann", after={"name": "Anna"}), False, id="she has another name"
+        ),
+        pytest.param(renamed("T1", "Trade", "Sales"), True, id="the team has that name"),
+        pytest.param(renamed("T1", "Sales", "Trade"), False, id="the team has another name"),
+        pytest.param(primary("T2", "T1"), False, id="nobody of that id"),
+        pytest.param(
+            change("primary.update", "ann", after={"team_id": "T1"}), True, id="her primary team"
+        ),
+        pytest.param(
+            change("primary.update", "ann", after={"team_id": "T2"}), False, id="another one"
+        ),
+        pytest.param(
+            change("team.sort", "T1", after={"team_ids": ["T2", SALES]}), True, id="that order"
+        ),
+        pytest.param(
+            change("team.sort", "T1", after={"team_ids": [SALES, "T2"]}), False, id="another order"
+        ),
+        pytest.param(joins("T1", "ann"), True, id="she is a member"),
+        pytest.param(joins("T1", "ann", "bob"), False, id="one is no member"),
+        pytest.param(joins(SALES, "ann"), False, id="no member of a team made since"),
+        pytest.param(leaves("T1", "bob"), True, id="he is no member"),
+        pytest.param(leaves("T1", "ann", "bob"), False, id="one is a member still"),
+        pytest.param(DELETION, False, id="deletions are not looked at"),
+    ],
+)
+def test_a_change_that_swit_shows_was_done_though_its_answer_was_lost(
+    sent: Change, *, is_so: bool
+) -> None:
+    """The new plan lacks it, and so a plan whose run was killed goes on to its end."""
+    swit = organisation(
+        by_hand_team("T1", "Sales", users=["ann"]),
+        by_hand_team("T2", "A", below="T1"),
+        by_hand_team("T3", "B", below="T1"),
+        inactive=["bob"],
+    )
+    swit.users["ann"].teams["T1"] = True
+    bindings = (team("g", SALES),)
+    fresh = plan(bindings=(team("g", "T3"),))
+    found = in_effect(
+        plan(sent, bindings=bindings), fresh, swit_state(swit), frozenset({sent.change_id})
+    )
+    assert found == (frozenset({sent.change_id}) if is_so else frozenset())
+    assert in_effect(plan(sent), fresh, swit_state(swit), NOTHING_DONE) == frozenset()
