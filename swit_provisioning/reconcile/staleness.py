@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from swit_provisioning.reconcile.plan import NEW_TEAM, NEW_USER, Change, Plan
-from swit_provisioning.reconcile.state import SwitState
 from swit_provisioning.reconcile.words import what
+
+if TYPE_CHECKING:  # `show` looks a stored plan up without pandas
+    from swit_provisioning.reconcile.state import SwitState
 
 _Key = tuple[str, str]
 
@@ -79,7 +79,7 @@ def moved_changes(
 
 
 def in_effect(
-    stored: Plan, fresh: Plan, swit: SwitState, unsettled: frozenset[str]
+    stored: Plan, fresh: Plan, swit: "SwitState", unsettled: frozenset[str]
 ) -> frozenset[str]:
     """Ids of the changes after which Swit is as it is now: sending them again changes nothing.
 
@@ -91,7 +91,7 @@ def in_effect(
     return frozenset(c.change_id for c in changes if _is_in_effect(c, view, swit))
 
 
-def _is_in_effect(change: Change, view: "_View", swit: SwitState) -> bool:
+def _is_in_effect(change: Change, view: "_View", swit: "SwitState") -> bool:
     object_id = view.now(change.object_id)
     users = swit.users[swit.users["user_id"] == object_id].to_dict("records")
     teams = swit.teams[swit.teams["team_id"] == object_id].to_dict("records")
@@ -123,7 +123,7 @@ def _holds(row: Mapping[Any, Any], after: Mapping[str, Any], view: "_View") -> b
     """Whether a row of Swit has all values that a change sets; an empty value counts as none."""
     wanted = {key: value for key, value in after.items() if key not in _FOR_PEOPLE}
     return all(
-        ("" if pd.isna(row[key]) else row[key]) == view.now(value or "")
+        (row[key] if isinstance(row[key], str) else "") == view.now(value or "")
         for key, value in wanted.items()
     )
 
