@@ -66,7 +66,7 @@ def test_the_demo_ends_as_it_should(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "TEST MODE" in done.stdout
     assert "16 of 40 users" in done.stdout
-    assert "the third day was stopped before the first write" in done.stdout
+    assert "The mass departure was blocked. Nothing was written to Swit." in done.stdout
     assert "dagster -" not in done.stderr
 
 
