@@ -59,6 +59,12 @@ class Program:
         _signal(self._process.pid, signal.SIGKILL)
         until(self._gone, seconds=_STOP_SECONDS, what=self.last_words)
 
+    def restart(self, **changed: str) -> None:
+        """Stop it, and start it with some variables changed."""
+        self.__exit__(None, None, None)
+        self._environment |= changed
+        self.__enter__()
+
     @property
     def process_id(self) -> int:
         """Its number, once it was started."""

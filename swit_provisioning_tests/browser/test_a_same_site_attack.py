@@ -88,7 +88,13 @@ def test_a_page_of_the_same_site_launches_nothing(
     operator.on("response", note)
     operator.goto(front.evil)
     operator.wait_for_function("document.title == 'attacked'")
-    refused = [(a.request.method, a.status) for a in answers if "/graphql" in a.url]
+    # The page that was left may still get an answer to a question of its own.
+    refused = [
+        (answer.request.method, answer.status)
+        for answer in answers
+        if "/graphql" in answer.url
+        and answer.request.headers.get("referer", "").startswith(front.evil)
+    ]
     assert set(refused) == {("GET", 405), ("POST", 403)}
     assert "connected" not in operator.inner_text("body")
     assert _runs(dagster) == before

@@ -69,10 +69,10 @@ def chat() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="module")
 def variables(swit: SandboxServer, folder: Path, state: str, chat: Receiver) -> Mapping[str, str]:
-    """The settings of the code location: tonight comes once all is up and the rest was tried."""
+    """The settings of the code location: tonight is far away until a test sets its time."""
     named = settings(folder, swit)
     del named["DAGSTER_HOME"]
-    tonight = datetime.now(UTC) + timedelta(seconds=135)
+    tonight = datetime.now(UTC) + timedelta(hours=12)
     return {
         **named,
         "STATE_DATABASE_URL": state,
@@ -248,6 +248,9 @@ def test_webserver_and_daemon_know_no_secret_of_swit(
 def test_the_nightly_run_happens_by_itself_and_is_told(
     deployed: Deployment, swit: SandboxServer, state: str, chat: Receiver
 ) -> None:
+    # Whatever time all of it took to start: from here, one to two minutes are enough.
+    tonight = datetime.now(UTC) + timedelta(minutes=2)
+    deployed.programs["code"].restart(SCHEDULE_TIME=f"{tonight:%H:%M}")
     run = _ended(deployed.operators, "sync")
     assert run["status"] == "SUCCESS", deployed.programs["code"].last_words()
     assert {"key": "dagster/schedule_name", "value": "daily_sync"} in run["tags"]

@@ -101,7 +101,7 @@ def test_names_given_crosswise_are_untangled_alike_in_any_order_of_rows(
 def test_what_is_remembered_may_come_in_any_order(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory
 ) -> None:
-    turned = Memory(users=turned_round(memory.users), groups=turned_round(memory.groups))
+    turned = replace(memory, users=turned_round(memory.users), groups=turned_round(memory.groups))
     plan = plan_of(directory, organisation, policy, memory)
     assert plan_of(directory, organisation, policy, turned).document() == plan.document()
 
