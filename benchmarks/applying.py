@@ -22,17 +22,15 @@ import requests
 from benchmarks.made_firm import made_firm
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import HeldLease
-from swit_provisioning.reconcile.memory import Memory
-from swit_provisioning.reconcile.plan import STEPS, Plan, Step
-from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.sandbox.limits import RateLimit
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.planning.model import STEPS, Plan, Policy, Step
+from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.sandbox.http import RateLimit
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.store.store import Store
+from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient
-from swit_provisioning.swit.finding import parse_pace
-from swit_provisioning.swit.pace import FixedPace, Pace
-from swit_provisioning.swit.reading import read_organization
+from swit_provisioning.swit.rate_limit import FixedPace, Pace, parse_pace
+from swit_provisioning.swit.reader import read_organization
 
 LATENCY_SECONDS = 0.02
 CONCURRENCY = 8

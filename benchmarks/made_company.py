@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from swit_provisioning.reconcile.frames import (
+from swit_provisioning.planning.schemas import (
     IDP_FINDINGS,
     IDP_GROUPS,
     IDP_MEMBERSHIPS,
@@ -15,7 +15,7 @@ from swit_provisioning.reconcile.frames import (
     SWIT_TEAMS,
     SWIT_USERS,
 )
-from swit_provisioning.reconcile.state import (
+from swit_provisioning.planning.snapshots import (
     BaseCount,
     DirectoryFacts,
     DirectoryState,

@@ -1,12 +1,12 @@
 """A made-up firm that has nothing in Swit yet."""
 
-from swit_provisioning.reconcile.frames import (
+from swit_provisioning.planning.schemas import (
     IDP_FINDINGS,
     IDP_GROUPS,
     IDP_MEMBERSHIPS,
     IDP_USERS,
 )
-from swit_provisioning.reconcile.state import BaseCount, DirectoryFacts, DirectoryState
+from swit_provisioning.planning.snapshots import BaseCount, DirectoryFacts, DirectoryState
 
 _BASE = "dc=example,dc=com"
 _DEPARTMENTS = 10

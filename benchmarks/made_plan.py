@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime
 
-from swit_provisioning.reconcile.changes import single_change
-from swit_provisioning.reconcile.plan import Change, Finding, Plan, TeamBefore
+from swit_provisioning.planning.model import Change, Finding, Plan, TeamBefore, single_change
 from swit_provisioning.report.page import PlanFacts
 
 _WITHIN = 8

@@ -18,13 +18,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that it runs from anywhere
 
 from benchmarks.made_company import Company, Size
-from swit_provisioning.reconcile import decisions
-from swit_provisioning.reconcile.members import Members
-from swit_provisioning.reconcile.memory import Memory
-from swit_provisioning.reconcile.plan import Plan
-from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import DirectoryState, SwitState
+from swit_provisioning.planning import planner
+from swit_provisioning.planning.membership_changes import Members
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.planning.model import Plan, Policy
+from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.snapshots import DirectoryState, SwitState
 
 SIZES = {
     "100k": Size(users=100_000, groups=10_000, memberships=500_000),
@@ -38,7 +37,7 @@ class Clock:
     def __init__(self) -> None:
         """Put itself before all that has to do with memberships alone."""
         self.laps: list[float] = []
-        decisions.read_links = self._timed(decisions.read_links)  # type: ignore[attr-defined]  # to time it
+        planner.read_links = self._timed(planner.read_links)  # type: ignore[attr-defined]  # to time it
         Members.__init__ = self._timed(Members.__init__)  # type: ignore[method-assign]  # to time it
         Members.plan = self._timed(Members.plan, list)  # type: ignore[method-assign]  # to time it
 

@@ -24,12 +24,11 @@ from benchmarks.server import (
     PEOPLE,
     SUFFIX,
 )
-from swit_provisioning.directory.attributes import AttributeMapping
-from swit_provisioning.directory.config import LdapConfig, ServerAddress
-from swit_provisioning.directory.groups import group_attributes
-from swit_provisioning.directory.kinds import KINDS, KindName
-from swit_provisioning.directory.ldap_server import LdapDirectory
-from swit_provisioning.directory.people import people_attributes
+from swit_provisioning.sources.assembly import group_attributes, people_attributes
+from swit_provisioning.sources.base import AttributeMapping
+from swit_provisioning.sources.config import LdapConfig, ServerAddress
+from swit_provisioning.sources.ldap.source import LdapDirectory
+from swit_provisioning.sources.server_types import KINDS, KindName
 
 PAGE = 1000
 BASES = {

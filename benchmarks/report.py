@@ -11,8 +11,7 @@ from made_plan import facts_of, made_plan
 from playwright.sync_api import Browser, sync_playwright
 
 from swit_provisioning.report.page import plan_page
-from swit_provisioning.report.team_tree import tree_of
-from swit_provisioning.report.tree_svg import tree_svg
+from swit_provisioning.report.tree import tree_of, tree_svg
 
 SIZES = {"10": (10, 4), "1,000": (1_000, 100), "50,000": (50_000, 10_000)}
 """Changes, and how many of them are to teams."""

@@ -4,34 +4,36 @@ import os
 
 import dagster as dg
 
-from swit_provisioning.assets.applied import (
+from swit_provisioning.defs.apply_assets import (
     applied_memberships,
     applied_sort,
     applied_teams,
     applied_users,
+    change_log,
 )
-from swit_provisioning.assets.change_log import change_log
-from swit_provisioning.assets.difference import compute_difference
-from swit_provisioning.assets.gate import accepted_plan
-from swit_provisioning.assets.reading import read_directory, read_swit
-from swit_provisioning.checks.guards import plan_is_safe
-from swit_provisioning.checks.outcomes import few_changes_were_rejected, outcome_checks
-from swit_provisioning.jobs import JOBS
-from swit_provisioning.resources.connections import (
+from swit_provisioning.defs.checks import few_changes_were_rejected, outcome_checks, plan_is_safe
+from swit_provisioning.defs.gate import accepted_plan
+from swit_provisioning.defs.interrupts import interruptible_executor
+from swit_provisioning.defs.io_manager import ParquetFramesResource
+from swit_provisioning.defs.jobs import (
+    JOBS,
+    daily_prune,
+    daily_sync,
+    planned_every_night,
+    prune_job,
+)
+from swit_provisioning.defs.planning_assets import compute_difference, read_directory, read_swit
+from swit_provisioning.defs.resources import (
+    SILENT,
     DirectoryResource,
+    ProgressResource,
     SettingsResource,
     StoreResource,
     SwitResource,
+    WriterResource,
 )
-from swit_provisioning.resources.console import SILENT
-from swit_provisioning.resources.frames import ParquetFramesResource
-from swit_provisioning.resources.interrupts import interruptible_executor
-from swit_provisioning.resources.progress import ProgressResource
-from swit_provisioning.resources.writing import WriterResource
-from swit_provisioning.schedules import daily_sync, planned_every_night
-from swit_provisioning.sensors import SENSORS
+from swit_provisioning.defs.sensors import SENSORS
 from swit_provisioning.settings import ScheduleSettings
-from swit_provisioning.upkeep.nightly import daily_prune, prune_job
 
 
 @dg.definitions

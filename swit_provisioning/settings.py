@@ -17,7 +17,10 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from swit_provisioning.directory.config import (
+from swit_provisioning.planning.dn import dn_key
+from swit_provisioning.planning.guards import Limit, Limits
+from swit_provisioning.planning.model import Action, Policy, ReferenceAttribute, actions_named
+from swit_provisioning.sources.config import (
     AttributeMapping,
     EntryFilter,
     FileScope,
@@ -29,11 +32,8 @@ from swit_provisioning.directory.config import (
     parse_servers,
     parse_user_attributes,
 )
-from swit_provisioning.reconcile.dn import dn_key
-from swit_provisioning.reconcile.guards import Limit, Limits
-from swit_provisioning.reconcile.policy import Action, Policy, ReferenceAttribute, actions_named
-from swit_provisioning.store.encryption import FernetCipher
-from swit_provisioning.swit.finding import parse_pace
+from swit_provisioning.state.tokens import FernetCipher
+from swit_provisioning.swit.rate_limit import parse_pace
 
 SECRETS = (
     "ldap_password",

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
 
-from swit_provisioning.store.store import Store
-from swit_provisioning.store.tables import METADATA, UtcDateTime
+from swit_provisioning.state.database import METADATA, UtcDateTime
+from swit_provisioning.state.store import Store
 
 
 def age_state(store: Store, by: timedelta) -> None:

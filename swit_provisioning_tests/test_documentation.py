@@ -8,9 +8,9 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from swit_provisioning.cli.main import main
-from swit_provisioning.directory.config import FileScope
-from swit_provisioning.reconcile.guards import GUARDS
+from swit_provisioning.planning.guards import GUARDS
 from swit_provisioning.settings import SECRETS, Settings
+from swit_provisioning.sources.config import FileScope
 
 ROOT = Path(__file__).parent.parent
 HEAD = """# Settings

@@ -17,14 +17,14 @@ from swit_provisioning.cli.errors import (
     UnusableHomeError,
     UnwritableFileError,
 )
-from swit_provisioning.report.explaining import IncompleteReadError
-from swit_provisioning.store.errors import (
+from swit_provisioning.report.explain.explain import IncompleteReadError
+from swit_provisioning.state.coordination import lost
+from swit_provisioning.state.errors import (
     LeaseHeldError,
     NewerSchemaError,
     OtherOrganizationError,
     TokensUnreadableError,
 )
-from swit_provisioning.store.lease import lost
 from swit_provisioning.swit.errors import SwitError
 
 NOW = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)

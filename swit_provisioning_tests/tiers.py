@@ -35,7 +35,7 @@ TIERS: Final = {
     "sample": Tier(examples=100),
     "long": Tier(examples=1_000, nights=200, kill_step=1),
 }
-_SLOW_FOLDERS: Final = ("browser", "incidents", "integration", "messages", "reliability")
+_SLOW_FOLDERS: Final = ("browser", "incidents", "integration", "operations", "reliability")
 """Folders that the fast tier leaves out: Dagster runs, servers and processes of their own."""
 
 

@@ -1,29 +1,173 @@
 """Carries out a plan, step by step: what is still undone, in order, side by side where it may."""
 
+import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
+from heapq import heappop, heappush
+from queue import Empty, SimpleQueue
 from typing import Final, cast
 
-from swit_provisioning.apply.attempt import Attempt
-from swit_provisioning.apply.breaker import Breaker, SwitDownError
+from swit_provisioning.apply.actions import send
+from swit_provisioning.apply.attempt import (
+    Accounts,
+    Attempt,
+    reject_what_was_not_done,
+    sent_memberships,
+)
 from swit_provisioning.apply.lease import HeldLease, Progress
-from swit_provisioning.apply.needs import Needs
-from swit_provisioning.apply.order import predecessors
-from swit_provisioning.apply.outcomes import DONE, Outcome, OutcomeKind
-from swit_provisioning.apply.readback import Accounts, reject_what_was_not_done, sent_memberships
-from swit_provisioning.apply.record import Record
-from swit_provisioning.apply.sending import send
-from swit_provisioning.apply.side_by_side import side_by_side
-from swit_provisioning.apply.teams import TeamsNow
-from swit_provisioning.reconcile.plan import Change, Plan, Step
-from swit_provisioning.reconcile.staleness import spares_all, without_users
-from swit_provisioning.store.errors import StoreError
-from swit_provisioning.store.journal import Answer, Application
-from swit_provisioning.store.store import Store
+from swit_provisioning.apply.object_calls import TeamsNow
+from swit_provisioning.apply.outcomes import DONE, Needs, Outcome, OutcomeKind, Record
+from swit_provisioning.planning.model import Change, Plan, Step
+from swit_provisioning.planning.staleness import spares_all, without_users
+from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.journal import Answer, Application
+from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import SwitError
+
+GRACE_SECONDS: Final = 5.0
+"""How long an interrupt waits for calls that are in flight."""
+
+
+def side_by_side(
+    before: Mapping[str, Collection[str]],
+    work: Callable[[str], None],
+    *,
+    at_once: int,
+    stop: Callable[[], None],
+    grace_seconds: float = GRACE_SECONDS,
+) -> Generator[str, None, None]:
+    """Do the work of every item, in at most so many threads; each is told when it is through.
+
+    `before` maps an item to those that must be through before it. Of those that may begin, the
+    first in `before` does. The first error ends it: what has begun is let through, nothing else
+    is begun, and the error is raised. An interrupt (`KeyboardInterrupt` and others that are no
+    `Exception`), also while it waits after an error, and closing the generator early call `stop`
+    first, which keeps the work from sending anything more, and wait `grace_seconds` at most. The
+    threads are daemons, so none of them keeps the process alive.
+    """
+    items, place = list(before), {item: number for number, item in enumerate(before)}
+    ready: list[int] = []
+    begun: set[str] = set()
+    ended: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
+    order: TopologicalSorter[str] = TopologicalSorter(before)
+    order.prepare()
+
+    def carry_out(item: str) -> None:
+        error: BaseException | None = None
+        try:
+            work(item)
+        except BaseException as raised:  # noqa: BLE001 - it is raised where the items are given out
+            error = raised
+        ended.put((item, error))
+
+    try:
+        try:
+            while order.is_active():
+                for item in order.get_ready():
+                    heappush(ready, place[item])
+                while ready and len(begun) < at_once:
+                    item = items[heappop(ready)]
+                    begun.add(item)
+                    threading.Thread(
+                        target=carry_out, args=(item,), name="apply", daemon=True
+                    ).start()
+                item, error = ended.get()
+                begun.remove(item)
+                if error is not None:
+                    raise error  # noqa: TRY301 - the one place that lets the others through
+                order.done(item)
+                yield item
+        except Exception:
+            _wait(begun, ended)  # an interrupt meanwhile goes on to the outer handlers
+            raise
+    except Exception:
+        raise
+    except BaseException:
+        stop()
+        _wait(begun, ended, until=time.monotonic() + grace_seconds)
+        raise
+
+
+def _wait(
+    begun: set[str],
+    ended: SimpleQueue[tuple[str, BaseException | None]],
+    *,
+    until: float | None = None,
+) -> None:
+    while begun:
+        left = None if until is None else max(until - time.monotonic(), 0.001)
+        try:
+            begun.remove(ended.get(timeout=left)[0])
+        except Empty:
+            return
+
+
+def predecessors(changes: Sequence[Change]) -> dict[str, set[str]]:
+    """Change id -> ids of those changes of the same step that must be through before it.
+
+    That is what it depends on; an earlier change of the same object; and, because Swit appends
+    in the order of arrival, the one that arrives before it under the same parent.
+    """
+    before: dict[str, set[str]] = {}
+    newest: dict[str, str] = {}
+    arrived: dict[str, str] = {}
+    for change in changes:
+        waits = {needed for needed in change.depends_on if needed in before}
+        if change.object_id in newest:
+            waits.add(newest[change.object_id])
+        parent = change.after.get("parent_id")
+        if parent in arrived:
+            waits.add(arrived[parent])
+        if parent is not None:
+            arrived[parent] = change.change_id
+        newest[change.object_id] = change.change_id
+        before[change.change_id] = waits
+    return before
+
+
+CHANGES_IN_A_ROW: Final = 5
+"""So many changes one after the other that Swit failed, and none in between that it answered."""
+
+
+class SwitDownError(Exception):
+    """Swit doesn't answer anybody; what was not sent yet waits until it does."""
+
+
+class Breaker:
+    """Told what came of each change of a step. Safe for several threads."""
+
+    def __init__(self) -> None:
+        """Begin with nothing against Swit."""
+        self._lock = threading.Lock()
+        self._failed: list[SwitError] = []
+
+    def note(self, attempt: Attempt, answer: Answer) -> None:
+        """Take in what came of one more change, in the order in which they end.
+
+        Raises:
+            SwitDownError: there is no point in sending more.
+
+        """
+        with self._lock:
+            if answer.outcome in DONE | {"rejected"}:
+                self._failed.clear()
+            elif answer.outcome == "failed" and attempt.error is not None:
+                self._failed.append(attempt.error)
+            if len(self._failed) >= CHANGES_IN_A_ROW:
+                raise SwitDownError(_told(self._failed))
+
+
+def _told(failed: list[SwitError]) -> str:
+    return (
+        f"Swit is down, or can't be reached: {len(failed)} changes failed one after the other, the"
+        f" last with {failed[-1]} Nothing more was sent. Re-execute from failure once Swit answers:"
+        " it goes on where it stopped."
+    )
+
 
 STOPPED: Final = (StoreError, SwitDownError, SwitError)
 """What `send` raises: it has stopped in the middle, and can go on there."""

@@ -1,37 +1,134 @@
 """`check`: read both sides, say what is there and what would be left alone. Writes nothing."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from rich.console import Console
 
-from swit_provisioning.cli.console import errors, output, print_text
-from swit_provisioning.cli.findings_file import FindingsFile
-from swit_provisioning.cli.home import warn_of_open_files
-from swit_provisioning.cli.messages import say_webhooks, sent_message
-from swit_provisioning.cli.tables import findings_table, guards_table, header, team_tree
-from swit_provisioning.directory.errors import DirectoryError
-from swit_provisioning.directory.notes import listed
-from swit_provisioning.reconcile.bases import directory_counts
-from swit_provisioning.reconcile.columns import column
-from swit_provisioning.reconcile.findings import directory_findings
-from swit_provisioning.reconcile.plan import Finding, Plan, TeamBefore
-from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.reconcile.state import DirectoryState, SwitState
-from swit_provisioning.reconcile.words import counts_in_words
+from swit_provisioning.cli.errors import UnwritableFileError
+from swit_provisioning.cli.framework import errors, output, print_text
+from swit_provisioning.cli.render import findings_table, guards_table, header, team_tree
+from swit_provisioning.cli.runs import warn_of_open_files
+from swit_provisioning.operations.services import (
+    approver,
+    open_directory,
+    open_store,
+    swit_connection,
+)
+from swit_provisioning.operations.webhooks import channels, no_channels, post_at_once
+from swit_provisioning.planning.baselines import directory_counts
+from swit_provisioning.planning.describe import counts_in_words
+from swit_provisioning.planning.findings import directory_findings, findings_frame
+from swit_provisioning.planning.model import Finding, Plan, TeamBefore
+from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.snapshots import DirectoryState, SwitState, column
+from swit_provisioning.report.messages import Message
 from swit_provisioning.report.summary import summary
-from swit_provisioning.report.team_tree import tree_of
-from swit_provisioning.resources.approving import approver
-from swit_provisioning.resources.directories import open_directory
-from swit_provisioning.resources.state import open_store
-from swit_provisioning.resources.swit_access import swit_connection
+from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings, SettingsError
-from swit_provisioning.store.store import Store
+from swit_provisioning.sources.base import DirectoryError, listed
+from swit_provisioning.state.store import Store
 from swit_provisioning.swit.errors import SwitError
-from swit_provisioning.swit.reading import read_organization
+from swit_provisioning.swit.reader import read_organization
+
+# What a spreadsheet would compute instead of show, also behind spaces and in full width.
+_FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")  # noqa: RUF001 - full width is meant
+_EXAMPLE: Final = "swit-provisioning check --csv findings.csv"
+
+
+class FindingsFile:
+    """A CSV file that is proved writable before anything is read: `with FindingsFile(path) as it`.
+
+    UTF-8 with a mark, by which Excel knows it; columns kind, dn, attribute, reason. Where nothing
+    was written, what was there before is left, and no empty file where there was none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file without changing what is in it.
+
+        Raises:
+            UnwritableFileError: it can't be written.
+
+        """
+        self._path = path
+        self._is_empty_and_new = not path.exists()
+        try:
+            path.open("ab").close()
+        except OSError as error:
+            raise UnwritableFileError(path, error, example=_EXAMPLE) from error
+
+    def __enter__(self) -> Self:
+        """The file; nothing of it is open."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Take an empty file away that only proved that it can be written."""
+        if self._is_empty_and_new:
+            self._path.unlink(missing_ok=True)
+
+    def write(self, findings: Iterable[Finding]) -> int:
+        """Replace what is in it by those findings that are mended in the directory; how many.
+
+        Raises:
+            UnwritableFileError: the disk is full, or the like.
+
+        """
+        rows = findings_frame(findings).map(as_shown)
+        self._is_empty_and_new = False
+        try:
+            rows.to_csv(self._path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
+        except OSError as error:
+            raise UnwritableFileError(self._path, error, example=_EXAMPLE) from error
+        return len(rows)
+
+
+def as_shown(text: str) -> str:
+    """The text as a spreadsheet shows it and never computes it: `'` before a formula's sign."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+_SHOWN = {
+    "messages": "people are codes in them",
+    "everywhere": "people are codes in them",
+    "nowhere": "with people's names (HIDE_NAMES=nowhere)",
+}
+
+
+def say_webhooks(console: Console, settings: Settings) -> None:
+    """Where messages go."""
+    found = channels(settings)
+    where = [f"{channel.webhook.variable} ({channel.webhook.host})" for channel in found]
+    told = f"{' and '.join(where)}, {_SHOWN[settings.hide_names]}" if where else "nowhere"
+    console.print(f"Messages go to: {told}", markup=False, highlight=False, soft_wrap=True)
+    for channel in found:
+        if channel.webhook.is_readable_on_the_way:
+            warning = (
+                f"Warning: {channel.webhook.variable} begins with http: whoever listens on the"
+                " way can read the messages, and post there too. Use https."
+            )
+            console.print(warning, style="yellow", markup=False, soft_wrap=True)
+
+
+def sent_message(console: Console, trouble: Console, settings: Settings) -> bool:
+    """Post one message to every webhook now, and say what came of it; whether all took it."""
+    found = channels(settings)
+    if not found:
+        trouble.print(no_channels(settings), highlight=False, soft_wrap=True)
+        return False
+    mode = "" if settings.mode == "live" else f"{settings.mode} · "
+    words = f"{mode}Swit provisioning: a message sent by hand, to see that it arrives."
+    message = Message(event="test", severity="info", lines=(words,), facts={"mode": settings.mode})
+    troubles = post_at_once(settings, message)
+    for said in troubles:
+        trouble.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
+    if not troubles:
+        console.print(f"A message was sent to {len(found)} webhook(s).", highlight=False)
+    return not troubles
+
 
 _IN_CLEAR: Final = (
     "The stored login is NOT ENCRYPTED. Whoever reads the state database or a backup of it can use"

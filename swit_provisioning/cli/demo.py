@@ -12,10 +12,10 @@ from typing import Any, Final
 from rich.console import Console
 from rich.rule import Rule
 
-from swit_provisioning.cli import commands
-from swit_provisioning.cli.console import output
+from swit_provisioning.cli import sync as commands
 from swit_provisioning.cli.errors import EXIT_CODES
-from swit_provisioning.sandbox.sample import sample_directory_path
+from swit_provisioning.cli.framework import output
+from swit_provisioning.sandbox.model import sample_directory_path
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.setting_sources import misspelled_settings
 from swit_provisioning.settings import Settings

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from swit_provisioning.report.plain import for_a_terminal, shortened
+from swit_provisioning.report.summary import for_a_terminal, shortened
 
 EXIT_CODES: Final = {
     "success": 0,
@@ -110,21 +110,21 @@ def exit_code_of(error: Exception) -> int | None:
 
 def _code_of_other_rooms(error: Exception) -> int | None:
     # Only a command that failed needs to know all kinds of errors.
-    from swit_provisioning.apply.approving import DecisionRefusedError  # noqa: PLC0415
-    from swit_provisioning.directory.errors import DirectoryError  # noqa: PLC0415
-    from swit_provisioning.gateway.listening import ListenError  # noqa: PLC0415
-    from swit_provisioning.report.explaining import IncompleteReadError  # noqa: PLC0415
+    from swit_provisioning.apply.approvals import DecisionRefusedError  # noqa: PLC0415
+    from swit_provisioning.gateway.server import ListenError  # noqa: PLC0415
+    from swit_provisioning.operations.erasure import RunsUnderWayError, UpkeepError  # noqa: PLC0415
+    from swit_provisioning.report.explain.explain import IncompleteReadError  # noqa: PLC0415
     from swit_provisioning.sandbox.server import SandboxStartError  # noqa: PLC0415
     from swit_provisioning.sandbox.state_file import SandboxStateError  # noqa: PLC0415
     from swit_provisioning.settings import SettingsError  # noqa: PLC0415
-    from swit_provisioning.store.errors import (  # noqa: PLC0415
+    from swit_provisioning.sources.base import DirectoryError  # noqa: PLC0415
+    from swit_provisioning.state.errors import (  # noqa: PLC0415
         AmbiguousPlanError,
         LeaseHeldError,
         StoreError,
     )
+    from swit_provisioning.swit.auth import LoginError  # noqa: PLC0415
     from swit_provisioning.swit.errors import SwitError  # noqa: PLC0415
-    from swit_provisioning.swit.login import LoginError  # noqa: PLC0415
-    from swit_provisioning.upkeep.errors import RunsUnderWayError, UpkeepError  # noqa: PLC0415
 
     if isinstance(error, DecisionRefusedError):
         return EXIT_CODES[error.status]

@@ -1,31 +1,278 @@
 """`login`: an administrator lets this program act for them, in any browser, on any machine."""
 
+import contextlib
+import socket
+import sqlite3
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
+import uvicorn
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 
-from swit_provisioning.cli.browser_login import BrowserLogin, open_browser
-from swit_provisioning.cli.console import errors, output
-from swit_provisioning.cli.given_pair import (
-    LONGEST_DOCUMENT,
-    pair_from_json,
-    pair_from_service_accounts,
+from swit_provisioning.cli.errors import UnusableInputError
+from swit_provisioning.cli.framework import errors, output
+from swit_provisioning.cli.render import header
+from swit_provisioning.gateway.auth import logged_in, login_failed, page
+from swit_provisioning.gateway.server import ListenError, bracketed, is_loopback, listen
+from swit_provisioning.operations.services import (
+    NewLogin,
+    finish,
+    keep,
+    oauth_client,
+    open_store,
+    require_login_settings,
 )
-from swit_provisioning.cli.tables import header
-from swit_provisioning.resources.login import NewLogin, finish, keep, require_login_settings
-from swit_provisioning.resources.state import open_store
-from swit_provisioning.resources.swit_access import oauth_client
-from swit_provisioning.settings import Settings
-from swit_provisioning.swit.login import (
+from swit_provisioning.settings import Settings, SettingsError
+from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.store import Store
+from swit_provisioning.swit.auth import (
     PLANNING_SCOPE,
     WRITING_SCOPE,
+    ForeignAnswerError,
     Login,
+    LoginError,
     ProofKeyRefusedError,
+    TokenPair,
 )
+from swit_provisioning.swit.errors import SwitError
+
+_HTTP_PORT: Final = 80
+
+
+class BrowserLogin:
+    """One login, from the first address to what is stored."""
+
+    def __init__(self, settings: Settings, store: Store, scope: str) -> None:
+        """Begin it; nobody is asked yet."""
+        self._settings, self._store = settings, store
+        self._oauth = oauth_client(settings)
+        self._login = Login.begin(scope)
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._outcome: NewLogin | Exception | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the browser goes first."""
+        return self._login.address(self._oauth)
+
+    def wait(self, seconds: float, *, begin: Callable[[], None]) -> NewLogin:
+        """Listen, `begin`, and wait until the browser has come back.
+
+        Raises:
+            SettingsError: `SWIT_REDIRECT_URL` is no address of this machine.
+            ListenError: nothing can listen there.
+            LoginError: nobody came back in time, or Swit did not agree.
+            SwitError: Swit refuses the code, can't be asked, or is another organisation's.
+            StoreError: it can't be stored.
+
+        """
+        sockets, path = _callback(self._settings.swit_redirect_url)
+        with _serving(Route(path, self._answer, methods=["GET"]), sockets):
+            begin()
+            self._over.wait(seconds)
+        with self._lock:
+            outcome = self._outcome
+        if outcome is None:
+            message = (
+                f"Nobody came back from Swit within {seconds:g} seconds. Begin anew; where no"
+                " browser can reach this machine: swit-provisioning login --paste"
+            )
+            raise LoginError(message)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _answer(self, request: Request) -> Response:
+        # One at a time: a browser may ask twice, and a code is good once.
+        with self._lock:
+            if self._outcome is not None:
+                return page("This login is over", ["You may close this page."], status=409)
+            return self._outcome_of(request.url.query)
+
+    def _outcome_of(self, query: str) -> Response:
+        over = BackgroundTask(self._over.set)
+        try:
+            self._outcome = finish(self._settings, self._store, self._login, query)
+        except ForeignAnswerError as error:
+            # Any page may send a browser here: that ends nobody's login.
+            return login_failed(error)
+        except ProofKeyRefusedError:
+            self._login = self._login.without_proof_key()
+            return RedirectResponse(self.address, status_code=303)
+        except (LoginError, SwitError, StoreError) as error:
+            self._outcome = error
+            return login_failed(error, then=over)
+        return logged_in(self._outcome, then=over)
+
+
+def open_browser(address: str) -> None:
+    """Open an address in this machine's browser, if it has one; never wait for it."""
+    # A browser that was not running may not give the terminal back before it is closed.
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+def _callback(redirect_url: str) -> tuple[list[socket.socket], str]:
+    parts = urlsplit(redirect_url)
+    host = parts.hostname or ""
+    if parts.scheme != "http" or not is_loopback(host):
+        problem = (
+            f"SWIT_REDIRECT_URL: {redirect_url} is no http address of this machine alone, so"
+            " nothing can wait for the browser there. Log in with: swit-provisioning login"
+            " --paste (or, where the gateway answers there, at its address /login)"
+        )
+        raise SettingsError([problem])
+    port = parts.port or _HTTP_PORT
+    try:
+        return listen(host, port), parts.path or "/"
+    except ListenError as error:
+        message = (
+            f"{error} Is the gateway running? Then log in at"
+            f" http://{bracketed(host)}:{port}/login. Else: swit-provisioning login --paste"
+        )
+        raise ListenError(message) from error
+
+
+@contextlib.contextmanager
+def _serving(route: Route, sockets: list[socket.socket]) -> Iterator[None]:
+    config = uvicorn.Config(
+        Starlette(routes=[route]),
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=(sockets,), name="login", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+LONGEST_DOCUMENT: Final = 64 * 1024
+"""Characters that are read of standard input."""
+
+_ACCOUNT: Final = "service_account"
+"""The one name under which the reference program stores its pair."""
+
+_LIFETIME: Final = timedelta(days=7)
+"""How long Swit's access tokens live; the reference program notes only when it got one."""
+
+_EXAMPLE: Final = '{"access_token": "...", "refresh_token": "..."}'
+_ANEW: Final = "Log in anew: swit-provisioning login"
+_NAME_THE_FILE: Final = (
+    "Name the reference program's database: swit-provisioning login --import service_accounts.db"
+)
+_Token = Annotated[str, Field(min_length=1)]
+
+
+class _Document(BaseModel):
+    """The token endpoint's answer, or what `expires_at` says better."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    access_token: _Token
+    refresh_token: _Token | None = None
+    expires_in: float | None = Field(default=None, gt=0, le=10 * 365 * 24 * 3600)
+    expires_at: AwareDatetime | None = None
+    scope: str | None = None
+
+
+def pair_from_json(text: str, *, now: datetime) -> TokenPair:
+    """The pair in a JSON document.
+
+    Raises:
+        UnusableInputError: it is none; nothing of it is repeated.
+
+    """
+    if len(text) > LONGEST_DOCUMENT:
+        problem = "it is longer than any pair"
+        raise _no_pair(problem)
+    try:
+        found = _Document.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise _no_pair(f"{where}: {first['msg']}" if where else "it is no JSON object") from None
+    ends = found.expires_at or (now + timedelta(seconds=found.expires_in or 0))
+    return TokenPair(
+        access_token=found.access_token,
+        refresh_token=found.refresh_token,
+        expires_at=ends if found.expires_at or found.expires_in else None,
+        scope=found.scope or None,
+    )
+
+
+def pair_from_service_accounts(path: Path) -> TokenPair:
+    """The pair in the reference program's `service_accounts.db`; the file is only read.
+
+    Its table `service_accounts` has a row for each `username`, with `access_token`,
+    `refresh_token` and `updated_at` (UTC); the program itself knows one: `service_account`.
+
+    Raises:
+        UnusableInputError: there is no such file, or no usable row in it.
+
+    """
+    rows = _rows(path)
+    if len(rows) > 1:
+        rows = [row for row in rows if row[0] == _ACCOUNT]
+    if len(rows) != 1:
+        problem = f"{path} holds no login: its table service_accounts has no row {_ACCOUNT}"
+        raise UnusableInputError(problem, way_out=_ANEW)
+    _, access, refresh, updated = rows[0]
+    if not isinstance(access, str) or not access:
+        problem = f"{path} holds no login: its access_token is empty"
+        raise UnusableInputError(problem, way_out=_ANEW)
+    return TokenPair(
+        access_token=access,
+        refresh_token=refresh if isinstance(refresh, str) and refresh else None,
+        expires_at=_end(updated),
+    )
+
+
+def _rows(path: Path) -> list[tuple[object, ...]]:
+    wanted = "SELECT username, access_token, refresh_token, updated_at FROM service_accounts"
+    if not path.is_file():
+        problem = f"{path} is no file"
+        raise UnusableInputError(problem, way_out=_NAME_THE_FILE)
+    try:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as database:
+            return database.execute(wanted).fetchall()
+    except sqlite3.Error as error:
+        problem = f"{path} can't be read as the reference program's service_accounts.db: {error}"
+        raise UnusableInputError(problem, way_out=_NAME_THE_FILE) from error
+
+
+def _end(updated: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(updated)).replace(tzinfo=UTC) + _LIFETIME
+    except ValueError:
+        return None
+
+
+def _no_pair(problem: str) -> UnusableInputError:
+    said = f"Standard input holds no pair of tokens: {problem}"
+    return UnusableInputError(said, way_out=f"Give one such as {_EXAMPLE}")
 
 
 def log_in(settings: Settings, *, read_only: bool, wait_seconds: float) -> int:

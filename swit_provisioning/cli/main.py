@@ -4,6 +4,7 @@ A command imports what it needs when it is called, so that `--help` is there at 
 """
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,7 @@ from uuid import UUID
 import click
 
 from swit_provisioning import __version__
-from swit_provisioning.cli import operations, upkeep
-from swit_provisioning.cli.command import (
+from swit_provisioning.cli.framework import (
     exits,
     json_option,
     load_settings,
@@ -20,7 +20,8 @@ from swit_provisioning.cli.command import (
     view_of,
     view_options,
 )
-from swit_provisioning.sandbox.port import SANDBOX_PORT
+from swit_provisioning.cli.history import Since
+from swit_provisioning.sandbox.oauth import SANDBOX_PORT
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -116,7 +117,7 @@ def check(*, csv: Path | None, send_message: bool) -> int:
 @exits
 def plan(*, as_json: bool, no_names: bool, full: bool, summary: bool) -> int:
     """Make, store and print a plan. Writes nothing to Swit."""
-    from swit_provisioning.cli import commands
+    from swit_provisioning.cli import sync as commands
 
     view = view_of(full=full, summary=summary)
     return commands.plan(load_settings(), as_json=as_json, view=view, no_names=no_names)
@@ -150,8 +151,8 @@ def apply(
 
     What needs a change that is left out is left out, too. Apply the plan again for the rest.
     """
-    from swit_provisioning.cli import commands
-    from swit_provisioning.reconcile.part import Choice
+    from swit_provisioning.cli import sync as commands
+    from swit_provisioning.planning.staleness import Choice
 
     try:
         Choice.of(only, exclude, limit or 0)
@@ -176,7 +177,7 @@ def apply(
 @exits
 def sync(*, as_json: bool, no_names: bool, run_id: UUID | None) -> int:
     """Plan, guards, apply: what the schedule does every night."""
-    from swit_provisioning.cli import commands
+    from swit_provisioning.cli import sync as commands
 
     settings = load_settings(writes=True)
     known = str(run_id) if run_id else None
@@ -192,7 +193,7 @@ def sync(*, as_json: bool, no_names: bool, run_id: UUID | None) -> int:
 @exits
 def serve(*, behind_proxy: bool) -> int:
     """Answer over HTTP: start a sync, log in, health, state, metrics (docs/gateway.md)."""
-    from swit_provisioning.cli.serve import serve_gateway
+    from swit_provisioning.cli.maintenance import serve_gateway
 
     return serve_gateway(load_settings(), behind_proxy=behind_proxy)
 
@@ -212,7 +213,7 @@ def serve(*, behind_proxy: bool) -> int:
 @exits
 def sandbox(*, port: int, edition: Any, keep: bool) -> int:  # noqa: ANN401 - one of the choices
     """Run the stand-in Swit organisation, alone, until it is interrupted."""
-    from swit_provisioning.cli.console import errors
+    from swit_provisioning.cli.framework import errors
     from swit_provisioning.sandbox.server import run as run_sandbox
 
     errors().print(f"Sandbox: http://127.0.0.1:{port} (its state is shown there)")
@@ -221,5 +222,177 @@ def sandbox(*, port: int, edition: Any, keep: bool) -> int:  # noqa: ANN401 - on
     return 0
 
 
-for command in (*operations.COMMANDS, *upkeep.COMMANDS):
-    main.add_command(command)
+_reason = click.option("--reason", metavar="TEXT", required=True, help="Why; recorded.")
+
+
+@main.command()
+@json_option
+@exits
+def status(*, as_json: bool) -> int:
+    """Say how things stand: last and next run, pause, lease, token, plans that wait."""
+    from swit_provisioning.cli.status import show_status
+
+    return show_status(load_settings(), as_json=as_json)
+
+
+@main.command()
+@json_option
+@exits
+def settings(*, as_json: bool) -> int:
+    """Print every setting's value and where it comes from; no secret."""
+    from swit_provisioning.cli.status import list_settings
+
+    return list_settings(load_settings(), as_json=as_json)
+
+
+@main.command()
+@click.option("--until", metavar="T", help="2026-12-24, 14:30, '2026-12-24 14:30', 3d, 12h, 30m.")
+@_reason
+@exits
+def pause(*, until: str | None, reason: str) -> int:
+    """Let no scheduled run write until T, or until `resume`."""
+    from swit_provisioning.cli.status import pause_runs
+
+    return pause_runs(load_settings(), until=until, why=reason)
+
+
+@main.command()
+@exits
+def resume() -> int:
+    """End a pause."""
+    from swit_provisioning.cli.status import resume_runs
+
+    return resume_runs(load_settings())
+
+
+@main.command()
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1), help="Rows.")
+@json_option
+@exits
+def plans(*, limit: int, as_json: bool) -> int:
+    """List the stored plans, newest first, and what has become of each."""
+    from swit_provisioning.cli.plans import list_plans
+
+    return list_plans(load_settings(), limit=limit, as_json=as_json)
+
+
+@main.command()
+@click.argument("plan_id")
+@click.argument("other_plan_id", required=False)
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the plan there as one page that can be sent to a colleague.",
+)
+@view_options
+@no_names_option
+@json_option
+@exits
+def show(
+    plan_id: str,
+    other_plan_id: str | None,
+    *,
+    html: Path | None,
+    as_json: bool,
+    no_names: bool,
+    full: bool,
+    summary: bool,
+) -> int:
+    """Print a stored plan; of two, what differs between them."""
+    from swit_provisioning.cli.plans import show_difference, show_plan
+
+    view = view_of(full=full, summary=summary)
+    if other_plan_id is None:
+        return show_plan(
+            load_settings(), plan_id, as_json=as_json, no_names=no_names, html=html, view=view
+        )
+    if html is not None:
+        message = "--html writes one plan. Name one, or leave --html out to compare two."
+        raise click.UsageError(message)
+    return show_difference(
+        load_settings(), plan_id, other_plan_id, as_json=as_json, no_names=no_names
+    )
+
+
+@main.command()
+@click.argument("plan_id")
+@_reason
+@exits
+def approve(plan_id: str, *, reason: str) -> int:
+    """Let this one plan past the limits that it breaks now."""
+    from swit_provisioning.cli.plans import approve_plan
+
+    return approve_plan(load_settings(), plan_id, why=reason)
+
+
+@main.command()
+@click.argument("plan_id")
+@click.option("--reason", metavar="TEXT", default="", help="Why; recorded.")
+@exits
+def reject(plan_id: str, *, reason: str) -> int:
+    """Let these very changes never be applied, until somebody approves the plan."""
+    from swit_provisioning.cli.plans import reject_plan
+
+    return reject_plan(load_settings(), plan_id, why=reason)
+
+
+@main.command()
+@click.option("--user", metavar="X", help="An account, by its address or its id in Swit.")
+@click.option("--team", metavar="Y", help="A team, by its name, its id in Swit or its reference.")
+@click.option("--since", metavar="T", type=Since(), help="2026-03-01, 2026-03-01T02:30, 7d, 24h.")
+@json_option
+@exits
+def history(*, user: str | None, team: str | None, since: datetime | None, as_json: bool) -> int:
+    """Say what was done, when, by which run, with what answer."""
+    from swit_provisioning.cli.history import show_history
+
+    return show_history(load_settings(), user=user, team=team, since=since, as_json=as_json)
+
+
+@main.command()
+@click.argument("who")
+@no_names_option
+@json_option
+@exits
+def explain(who: str, *, as_json: bool, no_names: bool) -> int:
+    """Say why this user or team is in or out: entry, groups, rule, plan, history.
+
+    WHO is an address, a name, a DN or an id. Both sides are read; nothing is written.
+    """
+    from swit_provisioning.cli.explain import explain_who
+
+    return explain_who(load_settings(), who, as_json=as_json, no_names=no_names)
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@json_option
+@exits
+def prune(*, dry_run: bool, as_json: bool) -> int:
+    """Delete what is older than RETENTION_DAYS: plans, frames, runs and their events, journal."""
+    from swit_provisioning.cli.maintenance import prune_old_things
+
+    return prune_old_things(load_settings(), dry_run=dry_run, as_json=as_json)
+
+
+@main.command()
+@click.argument("who")
+@click.option("--anyway", is_flag=True, help="Also if the next run would read them again.")
+@json_option
+@exits
+def forget(who: str, *, anyway: bool, as_json: bool) -> int:
+    """Replace a person in all that is kept by a code: WHO is an address, an id, a DN or a name."""
+    from swit_provisioning.cli.maintenance import forget_person
+
+    return forget_person(load_settings(), who, anyway=anyway, as_json=as_json)
+
+
+@main.command()
+@click.option("--reason", metavar="TEXT", required=True, help="What was put back; recorded.")
+@exits
+def restored(*, reason: str) -> int:
+    """Say that all came back from one backup: approvals are void, the next run only plans."""
+    from swit_provisioning.cli.maintenance import say_restored
+
+    return say_restored(load_settings(), why=reason)

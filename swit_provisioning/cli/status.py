@@ -1,23 +1,27 @@
 """`status`: how things stand, for a person and for a monitor."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 
-from swit_provisioning.apply.plan_states import PlanState
-from swit_provisioning.cli.console import output, print_json, print_text
-from swit_provisioning.cli.home import prepare_home, warn_of_open_files
+from swit_provisioning.apply.approvals import PlanState
+from swit_provisioning.cli.framework import errors, output, print_json, print_text
+from swit_provisioning.cli.history import time_named
 from swit_provisioning.cli.plans import plan_row, print_plans
-from swit_provisioning.cli.tables import own_header
-from swit_provisioning.reconcile.text import clock
-from swit_provisioning.resources.seen_runs import SeenRun
-from swit_provisioning.resources.state import open_store
-from swit_provisioning.resources.status import Status, TokenStanding, status_of
-from swit_provisioning.resources.swit_access import swit_connection
+from swit_provisioning.cli.render import own_header, print_table
+from swit_provisioning.cli.runs import prepare_home, warn_of_open_files
+from swit_provisioning.operations.runs import SeenRun, Status, TokenStanding, status_of
+from swit_provisioning.operations.services import open_store, swit_connection, who_am_i
+from swit_provisioning.planning.normalize import clock
+from swit_provisioning.setting_sources import shown_settings, unknown_variables
 from swit_provisioning.settings import Settings, SettingsError
-from swit_provisioning.store.store import Store
+from swit_provisioning.state.coordination import Pause
+from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.store import Store
 from swit_provisioning.swit.errors import SwitError, SwitUnauthorizedError, SwitUnavailableError
 
 _PATIENCE_SECONDS: Final = 5.0
@@ -167,3 +171,68 @@ def _plain(value: object) -> dict[str, Any] | None:
 
 def _iso(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat()
+
+
+def list_settings(settings: Settings, *, as_json: bool) -> int:
+    """Print them; as JSON, with the variables that nothing reads."""
+    shown = shown_settings(settings)
+    if as_json:
+        document = {
+            "settings": [vars(setting) for setting in shown],
+            "unknown": [
+                {"name": name, "meant": meant or None}
+                for name, meant in unknown_variables().items()
+            ],
+        }
+        print_json(document)
+        return 0
+    console = output()
+    with open_store(settings) as store:
+        own_header(console, settings, store.organization.bound_to())
+    rows = []
+    for setting in shown:
+        name = escape(setting.name) if setting.source == "default" else f"[bold]{setting.name}[/]"
+        rows.append([name, escape(setting.value), escape(setting.source)])
+    print_table(console, ("setting", "value", "from"), rows, whole={"setting"})
+    return 0
+
+
+def pause_runs(settings: Settings, *, until: str | None, why: str) -> int:
+    """Pause, and say until when."""
+    zone = ZoneInfo(settings.schedule_timezone)
+    end = None if until is None else time_named(until, now=datetime.now(UTC), zone=zone)
+    with open_store(settings) as store:
+        store.pauses.begin(who=who_am_i(), why=why, until=end)
+        pause = store.pauses.now()
+    if pause is not None:
+        _say(output(), pause)
+        output().print("`sync` and `apply` on the command line and in the UI still write.")
+    return 0
+
+
+def resume_runs(settings: Settings) -> int:
+    """End the pause, if there is one."""
+    with open_store(settings) as store:
+        ended = store.pauses.end(who=who_am_i())
+    if ended is None:
+        output().print("Nothing was paused.")
+    else:
+        output().print(f"Resumed. It was {ended.sentence}", markup=False, highlight=False)
+    return 0
+
+
+def mention_pause(settings: Settings) -> None:
+    """Tell a person who writes by hand that scheduled runs are paused, and why."""
+    try:
+        with open_store(settings) as store:
+            pause = store.pauses.now()
+    except StoreError:
+        # The run says so, and ends as one that failed.
+        return
+    if pause is not None:
+        _say(errors(), pause)
+
+
+def _say(console: Console, pause: Pause) -> None:
+    said = f"Scheduled runs are {pause.sentence}"
+    console.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)

@@ -1,34 +1,222 @@
 """The gateway as an ASGI application: which address answers what."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from swit_provisioning.gateway.access import Access, Refusal, required_key
-from swit_provisioning.gateway.asking import address_of, header_key
-from swit_provisioning.gateway.facts import CachedFacts
-from swit_provisioning.gateway.limits import BodyLimits
-from swit_provisioning.gateway.login_pages import LoginPages
-from swit_provisioning.gateway.metrics import CountRefusals, GatewayCounters
-from swit_provisioning.gateway.runs import BusyError, SyncRuns
+from swit_provisioning.gateway.auth import (
+    Access,
+    LoginPages,
+    Refusal,
+    address_of,
+    header_key,
+    required_key,
+)
+from swit_provisioning.gateway.metrics import CachedFacts, CountRefusals, GatewayCounters
+from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.errors import StoreError
+from swit_provisioning.state.errors import StoreError
+
+SYNC: Final = (sys.executable, "-P", "-m", "swit_provisioning.cli", "sync", "--json")
+
+log = logging.getLogger(__name__)
+
+
+class BusyError(Exception):
+    """One run is writing, or was started here and has not ended."""
+
+    def __init__(self, run_id: str) -> None:
+        """Name it."""
+        super().__init__(f"A run is in progress already: {run_id}. Try again when it has ended.")
+        self.run_id = run_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A run that was started here; `exit_code` once it has ended, as the command `sync` has it."""
+
+    run_id: str
+    at: datetime
+    exit_code: int | None = None
+
+
+class SyncRuns:
+    """The runs that this gateway starts. Safe for several threads."""
+
+    def __init__(self, settings: Settings, *, command: Sequence[str] = SYNC) -> None:
+        """Start nothing yet."""
+        self._settings = settings
+        self._command = tuple(command)
+        self._lock = threading.Lock()
+        self._last: Started | None = None
+        self._count = 0
+
+    @property
+    def last(self) -> Started | None:
+        """The run that was started last."""
+        return self._last
+
+    @property
+    def count(self) -> int:
+        """How many were started."""
+        return self._count
+
+    def start(self) -> Started:
+        """Start one; its id is what Dagster's UI will call it.
+
+        Raises:
+            BusyError: another one has not ended.
+            StoreError: nobody can tell whether another one is writing.
+            OSError: the machine can't start a process now.
+
+        """
+        with self._lock:
+            if self._last is not None and self._last.exit_code is None:
+                raise BusyError(self._last.run_id)
+            with open_store(self._settings) as store:
+                writing = store.lease.held()
+            if writing is not None:
+                raise BusyError(writing.run_id)
+            made = Started(run_id=str(uuid4()), at=datetime.now(UTC))
+            # A session of its own: what interrupts the gateway does not interrupt the run.
+            process = subprocess.Popen(  # noqa: S603 - our own words # nosec B603
+                [*self._command, "--run-id", made.run_id],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self._last = made
+            self._count += 1
+        watch = threading.Thread(target=self._watch, args=(made, process), daemon=True)
+        watch.start()
+        return made
+
+    def _watch(self, started: Started, process: subprocess.Popen[bytes]) -> None:
+        code = process.wait()
+        with self._lock:
+            self._last = Started(run_id=started.run_id, at=started.at, exit_code=code)
+        log.info("Run %s of sync has ended with exit code %d", started.run_id, code)
+
+
+LONGEST_BODY: Final = 64 * 1024
+"""Bytes: the longest form that is asked for has a few hundred."""
+BODY_SECONDS: Final = 10.0
+"""How long a body may take to arrive."""
+
+_CLOSE: Final = (b"connection", b"close")
+
+
+class _RefusedBodyError(Exception):
+    """The body is too long, or too slow."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.response = JSONResponse({"message": message}, status_code=status)
+
+
+class BodyLimits:
+    """ASGI middleware: refuses long bodies (413) and slow ones (408).
+
+    A connection on which a body was left unread is closed after the answer: whatever comes after
+    it could not be told from the rest of the body without reading that.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, longest: int = LONGEST_BODY, seconds: float = BODY_SECONDS
+    ) -> None:
+        """Take the application, and the most bytes and seconds of a body."""
+        self._app = app
+        self._longest = longest
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(scope, receive, longest=self._longest, seconds=self._seconds)
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                if not body.is_read:
+                    message["headers"] = [*message.get("headers", []), _CLOSE]
+            await send(message)
+
+        try:
+            body.refuse_announced()
+            await self._app(scope, body.receive, sending)
+        except _RefusedBodyError as refused:
+            if not started:
+                await refused.response(scope, receive, sending)
+        except ClientDisconnect:
+            # Nobody is left to answer.
+            return
+
+
+class _Body:
+    """The body of one request, as far as it was read."""
+
+    def __init__(self, scope: Scope, receive: Receive, *, longest: int, seconds: float) -> None:
+        headers = Headers(scope=scope)
+        self._announced = headers.get("content-length", "0")
+        self.is_read = self._announced == "0" and "transfer-encoding" not in headers
+        self._receive = receive
+        self._longest = longest
+        self._seconds = seconds
+        self._length = 0
+        self._until: float | None = None
+
+    def refuse_announced(self) -> None:
+        # h11 lets nothing but digits through.
+        if int(self._announced) > self._longest:
+            raise self._too_long()
+
+    async def receive(self) -> Message:
+        if self.is_read:
+            return await self._receive()
+        if self._until is None:
+            self._until = asyncio.get_running_loop().time() + self._seconds
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            words = f"The body did not arrive within {self._seconds:g} seconds."
+            raise _RefusedBodyError(408, words) from None
+        self._length += len(message.get("body", b""))
+        if self._length > self._longest:
+            raise self._too_long()
+        self.is_read = not message.get("more_body", False)
+        return message
+
+    def _too_long(self) -> _RefusedBodyError:
+        return _RefusedBodyError(413, f"The body is longer than {self._longest} bytes.")
+
 
 _CALLBACK: Final = "/oauth_callback"
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _Answer = Callable[[Request], Awaitable[Response]]
-
-log = logging.getLogger(__name__)
 
 
 class Gateway:

@@ -16,13 +16,10 @@ from typing import Any, Final, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from swit_provisioning.reconcile.plan import Change, Finding, Plan
-from swit_provisioning.reconcile.policy import Action
-from swit_provisioning.reconcile.words import MOST_NAMED, named_in, what
-from swit_provisioning.report.plain import readable
-from swit_provisioning.report.summary import IN_WORDS, by_action, summary
-from swit_provisioning.report.team_tree import rows_of, tree_of
-from swit_provisioning.report.tree_svg import MOST_ROWS, tree_svg
+from swit_provisioning.planning.describe import MOST_NAMED, named_in, what
+from swit_provisioning.planning.model import Action, Change, Finding, Plan
+from swit_provisioning.report.summary import IN_WORDS, by_action, readable, summary
+from swit_provisioning.report.tree import MOST_ROWS, rows_of, tree_of, tree_svg
 
 ROWS_OF_A_BLOCK: Final = 250
 """Rows that a browser lays out only once they come near the window."""

@@ -1,13 +1,14 @@
 """A plan in one sentence, the most dangerous first: `3 leave, 12 join, 2 teams renamed`."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final
 
-from swit_provisioning.reconcile.plan import Change
-from swit_provisioning.reconcile.policy import Action
-from swit_provisioning.reconcile.text import REMOVED
+from swit_provisioning.planning.model import Action, Change, Plan
+from swit_provisioning.planning.normalize import REMOVED
 
 DANGEROUS_FIRST: Final[tuple[Action, ...]] = (
     "user.remove",
@@ -115,3 +116,94 @@ def _kinds_of_update(after: Mapping[str, Any]) -> Iterator[str]:
     # Beside another name or place nobody needs to know of the key.
     if "reference" in after and len(after.keys() & {"name", "parent_id"}) == 0:
         yield "re-keyed"
+
+
+LONGEST: Final = 80
+"""Characters of a name where there is no room for more."""
+
+_REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
+_SPACES: Final = re.compile("[\t\n\v\f\r\x85\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}]+")
+# What steers a terminal, and what makes the text behind it read from right to left: those that
+# last until they are ended. Marks for one place, which Arabic and Hebrew need, are left. And half
+# characters (surrogates), which no file can hold.
+_STEERING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LINKS: Final = re.compile(r"\](?=[(\[:])|<(?=[A-Za-z/!])|:(?=//)")
+_MARKS: Final = re.compile("[\u061c\u200e\u200f]")
+
+
+def readable(text: str) -> str:
+    """The text in one line, with a sign in place of each character that would steer the display."""
+    # Most names hold nothing of the kind, and a page shows some hundred thousand.
+    return text if text.isprintable() else _STEERING.sub(_REPLACED, _SPACES.sub(" ", text))
+
+
+def for_a_terminal(text: str) -> str:
+    """The same without marks of direction: nothing on a terminal keeps them to their own name."""
+    return _MARKS.sub("", readable(text))
+
+
+def without_links(text: str) -> str:
+    """The text with a space wherever a chat would begin a link: Markdown, HTML, a URL."""
+    return _LINKS.sub(r"\g<0> ", text)
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """The text, or its beginning and `…` where it is too long."""
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two plans, change by change; a change is the same one if its action and object are."""
+
+    only_first: tuple[Change, ...]
+    only_second: tuple[Change, ...]
+    different: tuple[tuple[Change, Change], ...]
+    """In both, but doing another thing, or by another step."""
+    same: int
+    settings: tuple[str, ...]
+    """Settings by which the two were made differently, as variables."""
+    sides: tuple[str, ...]
+    """`organisation`, `directory`: where the two are not about the same."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether both would do the same."""
+        found = (self.only_first, self.only_second, self.different, self.settings, self.sides)
+        return not any(found)
+
+
+def compare(first: Plan, second: Plan) -> Comparison:
+    """Hold the second plan against the first."""
+    one = {change.change_id: change for change in first.changes}
+    other = {change.change_id: change for change in second.changes}
+    both = [(change, other[key]) for key, change in one.items() if key in other]
+    different = tuple((a, b) for a, b in both if _sent(a) != _sent(b))
+    organisations = (first.organization_id, second.organization_id)
+    directories = (first.directory_identity, second.directory_identity)
+    sides = {"organisation": organisations, "directory": directories}
+    return Comparison(
+        only_first=tuple(change for key, change in one.items() if key not in other),
+        only_second=tuple(change for key, change in other.items() if key not in one),
+        different=different,
+        same=len(both) - len(different),
+        settings=_settings(first.policy, second.policy),
+        sides=tuple(name for name, (a, b) in sides.items() if a != b),
+    )
+
+
+def _sent(change: Change) -> tuple[Any, ...]:
+    return change.step, dict(change.before), dict(change.after)
+
+
+def _settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[str, ...]:
+    names = sorted(first.keys() | second.keys())
+    return tuple(_variable(name) for name in names if first.get(name) != second.get(name))
+
+
+def _variable(name: str) -> str:
+    """The environment variable of a rule of the policy."""
+    return {
+        "reference_attribute": "LDAP_REFERENCE_ATTRIBUTE",
+        "teams_to_keep": "SWIT_TEAMS_TO_KEEP",
+    }.get(name, name.upper())

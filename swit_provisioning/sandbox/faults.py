@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from swit_provisioning.sandbox.replies import Reply, refusal
+from swit_provisioning.sandbox.http import Reply, refusal
 
 FaultKind = Literal[
     "status",

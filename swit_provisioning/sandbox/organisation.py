@@ -3,10 +3,17 @@
 from collections.abc import Iterable
 from typing import Any
 
-from swit_provisioning.sandbox.memberships import Memberships
-from swit_provisioning.sandbox.records import Ledger, Records, TeamRecord, UserRecord
-from swit_provisioning.sandbox.rules import ADMIN, MASTER, MEMBER, Behaviour
-from swit_provisioning.sandbox.teams import Teams
+from swit_provisioning.sandbox.model import (
+    ADMIN,
+    MASTER,
+    MEMBER,
+    Behaviour,
+    Ledger,
+    Records,
+    TeamRecord,
+    UserRecord,
+)
+from swit_provisioning.sandbox.teams import Memberships, Teams
 from swit_provisioning.sandbox.users import Users
 
 UNASSIGNED = "Unassigned"

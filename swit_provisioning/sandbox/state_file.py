@@ -13,8 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from swit_provisioning.sandbox.model import Records, TeamRecord, UserRecord
 from swit_provisioning.sandbox.organisation import Organisation
-from swit_provisioning.sandbox.records import Records, TeamRecord, UserRecord
 
 
 class SandboxStateError(Exception):

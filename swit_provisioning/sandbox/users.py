@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 
-from swit_provisioning.sandbox.memberships import Memberships
-from swit_provisioning.sandbox.records import Ledger, UserRecord
-from swit_provisioning.sandbox.rules import (
+from swit_provisioning.sandbox.model import (
     MASTER,
+    Ledger,
     RefusedError,
+    UserRecord,
     checked_email,
     checked_language,
     checked_name,
     folded,
 )
+from swit_provisioning.sandbox.teams import Memberships
 
 
 class Users:

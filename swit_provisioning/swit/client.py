@@ -10,10 +10,10 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from swit_provisioning.swit import calls
-from swit_provisioning.swit.answers import error_words
-from swit_provisioning.swit.calls import Call
+from swit_provisioning.swit import http as calls
+from swit_provisioning.swit.auth import TokenSource
 from swit_provisioning.swit.errors import SwitIncompleteReadError, SwitUnavailableError
+from swit_provisioning.swit.http import Call, error_words
 from swit_provisioning.swit.models import (
     AuthorisedUser,
     Organization,
@@ -23,8 +23,7 @@ from swit_provisioning.swit.models import (
     User,
     UserPage,
 )
-from swit_provisioning.swit.oauth import TokenSource
-from swit_provisioning.swit.pace import Pace
+from swit_provisioning.swit.rate_limit import Pace
 from swit_provisioning.swit.transport import Transport
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -5,13 +5,18 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from swit_provisioning.swit.answers import read_answer
-from swit_provisioning.swit.calls import Call
+from swit_provisioning.swit.auth import TokenSource
 from swit_provisioning.swit.errors import SwitThrottledError, SwitUnauthorizedError
-from swit_provisioning.swit.oauth import TokenSource
-from swit_provisioning.swit.pace import Pace
-from swit_provisioning.swit.retries import PATIENCE_SECONDS, retrying
-from swit_provisioning.swit.session import BearerAuth, exchange, make_session
+from swit_provisioning.swit.http import (
+    PATIENCE_SECONDS,
+    BearerAuth,
+    Call,
+    exchange,
+    make_session,
+    read_answer,
+    retrying,
+)
+from swit_provisioning.swit.rate_limit import Pace
 
 
 class _OfThisThread(threading.local):

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from swit_provisioning.reconcile.plan import NEW_TEAM, NEW_USER, Binding, Change, Plan, Step
-from swit_provisioning.reconcile.policy import Action
+from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Action, Binding, Change, Plan, Step
 
 
 def new_user(email: str) -> str:

@@ -8,13 +8,13 @@ import pytest
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.apply.outcomes import Outcome
-from swit_provisioning.reconcile.plan import STEPS, Plan, Step
+from swit_provisioning.planning.model import STEPS, Plan, Step
+from swit_provisioning.sandbox.model import TeamRecord
 from swit_provisioning.sandbox.organisation import Organisation
-from swit_provisioning.sandbox.records import TeamRecord
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.store.store import Store
+from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient
-from swit_provisioning.swit.pace import FixedPace
+from swit_provisioning.swit.rate_limit import FixedPace
 
 
 class OneToken:

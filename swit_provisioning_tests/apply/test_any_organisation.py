@@ -10,28 +10,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swit_provisioning.apply.outcomes import Outcome
-from swit_provisioning.reconcile.memory import Memory
-from swit_provisioning.reconcile.plan import STEPS, Plan, Step
-from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.reconcile.policy import Policy
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.planning.model import STEPS, Plan, Policy, Step
+from swit_provisioning.planning.planner import reconcile
 from swit_provisioning.sandbox.faults import Fault, Gate
-from swit_provisioning.sandbox.rules import Behaviour, RefusedError
-from swit_provisioning.swit.reading import read_organization
+from swit_provisioning.sandbox.model import Behaviour, RefusedError
+from swit_provisioning.swit.reader import read_organization
 from swit_provisioning_tests.apply.conftest import Stage
-from swit_provisioning_tests.reconcile.by_hand import ANN, directory, group, organisation, team
-from swit_provisioning_tests.reconcile.made_up import directories, organisations, policies
-from swit_provisioning_tests.reconcile.specification.directory import (
+from swit_provisioning_tests.planning.by_hand import ANN, directory, group, organisation, team
+from swit_provisioning_tests.planning.made_up import directories, organisations, policies
+from swit_provisioning_tests.planning.specification.directory import (
     Directory,
     Entry,
     GroupEntry,
 )
-from swit_provisioning_tests.reconcile.specification.organisation import (
+from swit_provisioning_tests.planning.specification.organisation import (
     ME,
     ROOT,
     UNASSIGNED,
     Organisation,
 )
-from swit_provisioning_tests.reconcile.specification.states import directory_state
+from swit_provisioning_tests.planning.specification.states import directory_state
 
 RUNS = count(1)
 READS = ("user.info", "organization.info", "organization.user.list", "user.team.list")

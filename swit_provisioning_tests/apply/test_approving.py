@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.apply.approving import Approver, DecisionRefusedError
-from swit_provisioning.apply.plan_states import PlanStates, StateName
-from swit_provisioning.reconcile.guards import Limit, Limits
-from swit_provisioning.reconcile.plan import Bases, Change, Plan, PlanHash, shown_id
-from swit_provisioning.store.journal import Answer, Application
-from swit_provisioning.store.store import Store
+from swit_provisioning.apply.approvals import Approver, DecisionRefusedError, PlanStates, StateName
+from swit_provisioning.planning.guards import Limit, Limits
+from swit_provisioning.planning.model import Bases, Change, Plan, PlanHash, shown_id
+from swit_provisioning.state.journal import Answer, Application
+from swit_provisioning.state.store import Store
 
 MAX_AGE = timedelta(hours=72)
 DEACTIVATIONS = "deactivations_within_limit"

@@ -1,6 +1,5 @@
-from swit_provisioning.apply.bindings import bindings_to_remember
-from swit_provisioning.apply.outcome_frames import outcomes_frame
-from swit_provisioning.reconcile.plan import Binding
+from swit_provisioning.apply.outcomes import bindings_to_remember, outcomes_frame
+from swit_provisioning.planning.model import Binding
 from swit_provisioning_tests.apply.changes import (
     create_team,
     create_user,

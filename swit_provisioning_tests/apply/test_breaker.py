@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from swit_provisioning.apply.breaker import CHANGES_IN_A_ROW, SwitDownError
-from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.apply.executor import CHANGES_IN_A_ROW, SwitDownError
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning_tests.apply.changes import (
     create_user,

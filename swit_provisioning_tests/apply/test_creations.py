@@ -2,7 +2,7 @@
 
 import pytest
 
-from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.sandbox.faults import Fault, FaultKind
 from swit_provisioning_tests.apply.changes import (
     add_members,

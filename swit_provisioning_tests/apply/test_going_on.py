@@ -2,10 +2,10 @@
 
 import pytest
 
-from swit_provisioning.reconcile.plan import STEPS
+from swit_provisioning.planning.model import STEPS
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.store.errors import StoreUnavailableError
-from swit_provisioning.store.journal import Answer, Application
+from swit_provisioning.state.errors import StoreUnavailableError
+from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning_tests.apply.changes import (
     add_members,

@@ -9,9 +9,9 @@ import pytest
 
 from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.store.errors import LeaseHeldError, LeaseLostError, StoreBusyError
-from swit_provisioning.store.lease import LeaseGrant
-from swit_provisioning.store.store import Store
+from swit_provisioning.state.coordination import LeaseGrant
+from swit_provisioning.state.errors import LeaseHeldError, LeaseLostError, StoreBusyError
+from swit_provisioning.state.store import Store
 from swit_provisioning_tests.apply.changes import deactivate_user, plan_of
 from swit_provisioning_tests.apply.conftest import Stage
 

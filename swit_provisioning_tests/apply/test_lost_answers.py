@@ -6,9 +6,9 @@ from typing import Literal
 import pytest
 
 from swit_provisioning.sandbox.faults import Fault, FaultKind
-from swit_provisioning.sandbox.rules import Behaviour
+from swit_provisioning.sandbox.model import Behaviour
 from swit_provisioning.swit.client import SwitClient
-from swit_provisioning.swit.pace import FixedPace
+from swit_provisioning.swit.rate_limit import FixedPace
 from swit_provisioning_tests.apply.changes import (
     add_members,
     deactivate_user,

@@ -2,11 +2,15 @@
 
 import pytest
 
-from swit_provisioning.apply.change_log import change_log_frame, outcome_counts
-from swit_provisioning.apply.refusals import MassRefusal, mass_refusals
-from swit_provisioning.reconcile.plan import Change, PlanHash
-from swit_provisioning.store.journal import Answer, Application
-from swit_provisioning.store.store import Store
+from swit_provisioning.apply.outcomes import (
+    MassRefusal,
+    change_log_frame,
+    mass_refusals,
+    outcome_counts,
+)
+from swit_provisioning.planning.model import Change, PlanHash
+from swit_provisioning.state.journal import Answer, Application
+from swit_provisioning.state.store import Store
 from swit_provisioning_tests.apply.changes import add_members, create_user, update_user
 
 BY_R1 = Application(application_id="R1", plan_hash=PlanHash("P1"), run_id="R1")

@@ -5,10 +5,9 @@ import threading
 
 import pytest
 
-from swit_provisioning.apply.order import predecessors
-from swit_provisioning.apply.side_by_side import side_by_side
-from swit_provisioning.reconcile.plan import Step
-from swit_provisioning.store.errors import LeaseLostError
+from swit_provisioning.apply.executor import predecessors, side_by_side
+from swit_provisioning.planning.model import Step
+from swit_provisioning.state.errors import LeaseLostError
 from swit_provisioning_tests.apply.changes import (
     create_team,
     create_user,

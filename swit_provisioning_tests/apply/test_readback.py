@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.sandbox.rules import Behaviour
+from swit_provisioning.sandbox.model import Behaviour
 from swit_provisioning.swit.errors import SwitUnavailableError
 from swit_provisioning_tests.apply.changes import (
     add_members,

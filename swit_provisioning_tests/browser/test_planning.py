@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from swit_provisioning.reconcile.guards import GUARDS
+from swit_provisioning.planning.guards import GUARDS
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.browser.dagster_dev import DagsterDev
 from swit_provisioning_tests.browser.people_file import PeopleFile

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from swit_provisioning.messages.watch import Watch
+from swit_provisioning.operations.alarms import Watch
 from swit_provisioning_tests.browser.night import Night
 from swit_provisioning_tests.browser.screens import RunPage
 from swit_provisioning_tests.browser.waiting import until

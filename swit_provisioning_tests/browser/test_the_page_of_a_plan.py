@@ -9,11 +9,11 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from swit_provisioning.reconcile.guards import Limits, judge
-from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.planning.guards import Limits, judge
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.report.page import OPEN_AT_MOST, PlanFacts, plan_page
-from swit_provisioning_tests.reconcile.busy_day import plan_of_the_day
-from swit_provisioning_tests.reconcile.made_plans import change, plan_with
+from swit_provisioning_tests.planning.busy_day import plan_of_the_day
+from swit_provisioning_tests.planning.made_plans import change, plan_with
 from swit_provisioning_tests.report.hostile import NAMES, SCRIPT, hostile_plan
 
 PHONE: ViewportSize = {"width": 360, "height": 740}

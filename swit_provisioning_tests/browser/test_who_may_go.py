@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from swit_provisioning.resources.who import who_am_i
+from swit_provisioning.operations.services import who_am_i
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.browser.dagster_dev import DagsterDev
 from swit_provisioning_tests.browser.people_file import PeopleFile

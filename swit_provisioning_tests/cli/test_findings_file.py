@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from swit_provisioning.cli.check import FindingsFile, as_shown
 from swit_provisioning.cli.errors import UnwritableFileError
-from swit_provisioning.cli.findings_file import FindingsFile, as_shown
-from swit_provisioning.reconcile.plan import Finding
+from swit_provisioning.planning.model import Finding
 
 FULL_WIDTH = [f"{sign}1" for sign in "\uff1d\uff0b\uff0d\uff20"]
 """Signs as Korean and Japanese keyboards write them; some spreadsheets take them for the others."""

@@ -4,11 +4,11 @@ import pytest
 from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
-from swit_provisioning.cli.tables import MOST_ROWS
-from swit_provisioning.reconcile.plan import PlanHash
+from swit_provisioning.cli.render import MOST_ROWS
+from swit_provisioning.planning.model import PlanHash
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.journal import Answer, Application
-from swit_provisioning.store.store import Store
+from swit_provisioning.state.journal import Answer, Application
+from swit_provisioning.state.store import Store
 from swit_provisioning_tests.apply.changes import create_user
 from swit_provisioning_tests.report.hostile import NAMES
 

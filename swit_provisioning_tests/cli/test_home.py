@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
-from swit_provisioning.resources.private_file import readable_by_others
-from swit_provisioning.resources.who import who_am_i
+from swit_provisioning.operations.plan_page import readable_by_others
+from swit_provisioning.operations.services import who_am_i
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import requests
 from click.testing import CliRunner, Result
 
 from swit_provisioning.cli.main import main
-from swit_provisioning.sandbox.rules import Behaviour
+from swit_provisioning.sandbox.model import Behaviour
 from swit_provisioning_tests.cli.conftest import Desk
 
 _SECONDS = 120

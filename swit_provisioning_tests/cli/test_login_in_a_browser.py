@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from swit_provisioning.resources.state import open_store
-from swit_provisioning.sandbox.rules import Behaviour, ProofKeys
+from swit_provisioning.operations.services import open_store
+from swit_provisioning.sandbox.model import Behaviour, ProofKeys
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.cli.conftest import Desk

@@ -8,26 +8,25 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from swit_provisioning.apply.progress import Headway
-from swit_provisioning.cli.console import errors, output
-from swit_provisioning.cli.progress import progress_bar
-from swit_provisioning.cli.showing import plan_to_show
-from swit_provisioning.cli.tables import (
+from swit_provisioning.apply.lease import Headway
+from swit_provisioning.cli.framework import errors, output
+from swit_provisioning.cli.render import (
     MOST_ROWS,
     changes_tables,
     findings_table,
     guards_table,
     header,
     plan_summary,
+    plan_to_show,
     print_table,
     team_tree,
 )
-from swit_provisioning.reconcile.plan import Change, Finding, Plan, Step
-from swit_provisioning.reconcile.policy import Action
-from swit_provisioning.report.team_tree import tree_of
-from swit_provisioning.resources.progress import CURRENT_DISPLAY
+from swit_provisioning.cli.sync import progress_bar
+from swit_provisioning.defs.resources import CURRENT_DISPLAY
+from swit_provisioning.planning.model import Action, Change, Finding, Plan, Step
+from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.plans import StoredPlan
+from swit_provisioning.state.plans import StoredPlan
 from swit_provisioning_tests.report.hostile import NAMES, hostile_plan
 
 

@@ -5,12 +5,12 @@ import json
 from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
-from swit_provisioning.cli.showing import deed_to_show
-from swit_provisioning.report.people import code_of
+from swit_provisioning.cli.render import deed_to_show
+from swit_provisioning.report.redaction import code_of
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.journal import Answer, Application
-from swit_provisioning.store.store import Store
-from swit_provisioning_tests.store.made import a_change, a_plan
+from swit_provisioning.state.journal import Answer, Application
+from swit_provisioning.state.store import Store
+from swit_provisioning_tests.state.made import a_change, a_plan
 
 LEAVER, APPROVER = "ann.lee@example.com", "kim@example.org"
 WHY = f"{LEAVER} left"

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
 from swit_provisioning.definitions import defs
-from swit_provisioning.gateway.runs import SYNC
+from swit_provisioning.gateway.app import SYNC
 
 
 @pytest.fixture

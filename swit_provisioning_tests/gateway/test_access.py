@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.gateway.access import (
+from swit_provisioning.gateway.auth import (
     SECONDS_A_KEY,
     SECONDS_A_KEY_OF_ALL,
     WRONG_KEYS,

@@ -1,6 +1,6 @@
 """How often the state is asked, however often the gateway is."""
 
-from swit_provisioning.gateway.facts import CachedFacts, Facts
+from swit_provisioning.gateway.metrics import CachedFacts, Facts
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.gateway.test_metrics import FACTS
 

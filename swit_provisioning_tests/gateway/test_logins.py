@@ -1,7 +1,7 @@
 """Logins that were begun: each for one browser, once, and not for long."""
 
-from swit_provisioning.gateway.logins import LOGIN_SECONDS, BegunLogins
-from swit_provisioning.swit.login import Login
+from swit_provisioning.gateway.auth import LOGIN_SECONDS, BegunLogins
+from swit_provisioning.swit.auth import Login
 
 
 def a_login() -> Login:

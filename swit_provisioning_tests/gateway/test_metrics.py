@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from swit_provisioning.gateway.facts import Facts
-from swit_provisioning.gateway.metrics import GatewayCounters
-from swit_provisioning.resources.seen_runs import SeenRun
-from swit_provisioning.store.lease import LeaseHolder
+from swit_provisioning.gateway.metrics import Facts, GatewayCounters
+from swit_provisioning.operations.runs import SeenRun
+from swit_provisioning.state.coordination import LeaseHolder
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 PAGE = Path(__file__).parents[2] / "docs" / "gateway.md"

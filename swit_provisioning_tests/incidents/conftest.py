@@ -5,9 +5,9 @@ from functools import partial
 
 import pytest
 
-from swit_provisioning.directory.ldap_server import LdapDirectory
-from swit_provisioning.resources import directories
+from swit_provisioning.operations import services as directories
 from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.incidents.night import EVERYBODY, Night, company
 from swit_provisioning_tests.integration import small_company
 from swit_provisioning_tests.integration.small_company import PASSWORD, READER, entries_of

@@ -7,7 +7,6 @@ import socket
 
 import pytest
 
-from swit_provisioning_tests.directory.scripted_server import done
 from swit_provisioning_tests.incidents.night import Night
 from swit_provisioning_tests.integration.small_company import PEOPLE, person_dn
 from swit_provisioning_tests.integration.small_server import (
@@ -17,6 +16,7 @@ from swit_provisioning_tests.integration.small_server import (
     spoil,
     spoil_range,
 )
+from swit_provisioning_tests.sources.scripted_server import done
 
 
 def strangers(count: int) -> list[str]:

@@ -25,8 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 from ldap3.utils.dn import escape_rdn
 
-from swit_provisioning.directory.addresses import ServerAddress
-from swit_provisioning.directory.config import LdapConfig
+from swit_provisioning.sources.config import LdapConfig, ServerAddress
 from swit_provisioning_tests.integration.authority import Certificate, certificate
 from swit_provisioning_tests.integration.changes import Changes
 from swit_provisioning_tests.ports import free_port

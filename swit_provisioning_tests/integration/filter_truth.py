@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 
-from swit_provisioning_tests.directory.wire import parts
+from swit_provisioning_tests.sources.wire import parts
 
 Attributes = Mapping[str, Sequence[bytes]]
 Truth = bool | None

@@ -17,9 +17,8 @@ from typing import Literal, Self
 
 import ldap3
 
-from swit_provisioning.directory.addresses import ServerAddress
-from swit_provisioning.directory.config import LdapConfig
-from swit_provisioning.reconcile.policy import ReferenceAttribute
+from swit_provisioning.planning.model import ReferenceAttribute
+from swit_provisioning.sources.config import LdapConfig, ServerAddress
 from swit_provisioning_tests.integration.authority import Certificate, certificate
 from swit_provisioning_tests.integration.changes import Changes
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import ldap3
 
-from swit_provisioning.directory.config import LdapConfig, ServerAddress
+from swit_provisioning.sources.config import LdapConfig, ServerAddress
 from swit_provisioning_tests.integration.authority import Certificate
 from swit_provisioning_tests.integration.changes import Changes
 from swit_provisioning_tests.ports import free_port

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from uuid import NAMESPACE_DNS, uuid5
 
-from swit_provisioning.directory.config import LdapConfig, ServerAddress
-from swit_provisioning.directory.ldap_server import LdapDirectory
-from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.sources.config import LdapConfig, ServerAddress
+from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.directories import Directory
 from swit_provisioning_tests.integration.small_server import Entries
 

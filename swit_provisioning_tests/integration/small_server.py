@@ -9,8 +9,10 @@ import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from swit_provisioning.directory.addresses import Tls
-from swit_provisioning_tests.directory.scripted_server import (
+from swit_provisioning.sources.config import Tls
+from swit_provisioning_tests.integration.authority import Certificate
+from swit_provisioning_tests.integration.filter_truth import Attributes, truth
+from swit_provisioning_tests.sources.scripted_server import (
     Asked,
     Close,
     Reply,
@@ -20,9 +22,7 @@ from swit_provisioning_tests.directory.scripted_server import (
     entry,
     reference,
 )
-from swit_provisioning_tests.directory.wire import PAGED_RESULTS, START_TLS
-from swit_provisioning_tests.integration.authority import Certificate
-from swit_provisioning_tests.integration.filter_truth import Attributes, truth
+from swit_provisioning_tests.sources.wire import PAGED_RESULTS, START_TLS
 
 Entries = Mapping[str, Mapping[str, Sequence[str | bytes]]]
 """Values by attribute name by DN."""

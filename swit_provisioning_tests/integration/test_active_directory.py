@@ -10,24 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.directory.config import LdapConfig
-from swit_provisioning.directory.errors import (
+from swit_provisioning.planning.dn import dn_key
+from swit_provisioning.planning.findings import directory_findings
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.snapshots import DirectoryState, column
+from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryError,
     DirectoryIncompleteError,
     DirectoryUntrustedError,
 )
-from swit_provisioning.directory.ldap_exchange import Connection
-from swit_provisioning.directory.ldap_search import Query, search
-from swit_provisioning.directory.ldap_server import LdapDirectory
-from swit_provisioning.directory.ldap_session import logged_in
-from swit_provisioning.directory.ldif_file import LdifDirectory
-from swit_provisioning.reconcile.columns import column
-from swit_provisioning.reconcile.dn import dn_key
-from swit_provisioning.reconcile.findings import directory_findings
-from swit_provisioning.reconcile.memory import Memory
-from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning.sources.config import LdapConfig
+from swit_provisioning.sources.files import LdifDirectory
+from swit_provisioning.sources.ldap.exchange import Connection
+from swit_provisioning.sources.ldap.search import Query, search
+from swit_provisioning.sources.ldap.session import logged_in
+from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration import domain
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.domain import PEOPLE, STAFF, group

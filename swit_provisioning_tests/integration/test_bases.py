@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.directory.config import LdapConfig, parse_bases
-from swit_provisioning.directory.ldap_server import LdapDirectory
+from swit_provisioning.sources.config import LdapConfig, parse_bases
+from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration import domain
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.samba import SambaDomain

@@ -10,15 +10,15 @@ import pytest
 
 from swit_provisioning.cli.runs import instance, run_job
 from swit_provisioning.definitions import defs
-from swit_provisioning.reconcile.plan import PlanHash
-from swit_provisioning.resources.code_location import BLOCKED_TAG
-from swit_provisioning.resources.who import who_am_i
+from swit_provisioning.operations.names import BLOCKED_TAG
+from swit_provisioning.operations.services import who_am_i
+from swit_provisioning.planning.model import PlanHash
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.journal import Answer, Application
-from swit_provisioning.store.store import Store
+from swit_provisioning.state.journal import Answer, Application
+from swit_provisioning.state.store import Store
 from swit_provisioning_tests.directories import PEOPLE, address, group_dn
 from swit_provisioning_tests.integration.stage import Stage
-from swit_provisioning_tests.store.made import a_change
+from swit_provisioning_tests.state.made import a_change
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import requests
 import yaml
 
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.store.store import Store
+from swit_provisioning.state.store import Store
 from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.dagster_web import DagsterWeb
 from swit_provisioning_tests.directories import twenty_people

@@ -2,21 +2,21 @@
 
 import pytest
 
-from swit_provisioning.directory.errors import DirectoryIncompleteError
-from swit_provisioning.directory.ldap_server import LdapDirectory
-from swit_provisioning.reconcile.dn import dn_key
-from swit_provisioning.reconcile.memory import Memory
-from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning.planning.dn import dn_key
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.sources.base import DirectoryIncompleteError
+from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration.directory_server_389 import (
     LIMITED,
     DirectoryServer389,
     dn,
     group,
 )
-from swit_provisioning_tests.reconcile.specification.organisation import Organisation
-from swit_provisioning_tests.reconcile.specification.states import swit_state
+from swit_provisioning_tests.planning.specification.organisation import Organisation
+from swit_provisioning_tests.planning.specification.states import swit_state
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.report.people import code_of
+from swit_provisioning.report.redaction import code_of
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.directories import PEOPLE, address, group_dn, user_dn
 from swit_provisioning_tests.integration.stage import Stage, stage

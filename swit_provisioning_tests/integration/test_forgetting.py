@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 
 from swit_provisioning.cli.runs import instance, reconstructable_job
-from swit_provisioning.resources.code_location import OURS
-from swit_provisioning.resources.state import open_store
+from swit_provisioning.operations.names import OURS
+from swit_provisioning.operations.services import open_store
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.directories import PEOPLE, address, user_dn

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from swit_provisioning.cli.main import main
-from swit_provisioning.gateway.listening import listen
-from swit_provisioning.resources.state import open_store
-from swit_provisioning.sandbox.rules import Behaviour, ProofKeys
+from swit_provisioning.gateway.server import listen
+from swit_provisioning.operations.services import open_store
+from swit_provisioning.sandbox.model import Behaviour, ProofKeys
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.browser.waiting import until

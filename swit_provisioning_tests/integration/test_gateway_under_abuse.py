@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from swit_provisioning.gateway.connections import MOST_OF_A_CLIENT, MOST_OF_ALL
+from swit_provisioning.gateway.server import MOST_OF_A_CLIENT, MOST_OF_ALL
 from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.integration.gateway_process import GatewayProcess
 from swit_provisioning_tests.integration.gateway_site import gateway_site

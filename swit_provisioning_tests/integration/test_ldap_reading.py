@@ -10,18 +10,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from swit_provisioning.directory.config import LdapConfig, ServerAddress
-from swit_provisioning.directory.errors import (
+from swit_provisioning.planning.snapshots import DirectoryState, column
+from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryError,
     DirectoryIncompleteError,
     DirectoryUnavailableError,
     DirectoryUntrustedError,
 )
-from swit_provisioning.directory.json_file import JsonDirectory
-from swit_provisioning.directory.ldap_server import LdapDirectory
-from swit_provisioning.reconcile.columns import column
-from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning.sources.config import LdapConfig, ServerAddress
+from swit_provisioning.sources.files import JsonDirectory
+from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration import company
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.listener import listener

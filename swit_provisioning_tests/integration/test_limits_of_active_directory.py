@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
-from swit_provisioning.directory.errors import (
+from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryError,
     DirectoryIncompleteError,
     DirectoryUnavailableError,
 )
-from swit_provisioning_tests.directory.scripted_server import Asked, Reply, done, entry
 from swit_provisioning_tests.integration.small_company import (
     GROUPS,
     PASSWORD,
@@ -29,6 +28,7 @@ from swit_provisioning_tests.integration.small_server import (
     spoil,
     spoil_range,
 )
+from swit_provisioning_tests.sources.scripted_server import Asked, Reply, done, entry
 
 Change = Callable[[list[Reply]], Iterable[Reply]]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.reconcile.guards import GUARDS
+from swit_provisioning.planning.guards import GUARDS
+from swit_provisioning.sandbox.editions import Edition
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.sandbox.shapes import Edition
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.store import Store
+from swit_provisioning.state.store import Store
 from swit_provisioning_tests.directories import (
     GROUPS,
     PEOPLE,

@@ -18,8 +18,8 @@ from sqlalchemy import make_url
 
 from swit_provisioning.cli.main import main
 from swit_provisioning.cli.runs import instance, run_job
+from swit_provisioning.defs.sensors import SENSORS
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.sensors import SENSORS
 from swit_provisioning_tests.directories import twenty_people
 from swit_provisioning_tests.integration import small_company
 from swit_provisioning_tests.integration.gateway_process import KEY, GatewayProcess
@@ -27,7 +27,7 @@ from swit_provisioning_tests.integration.marks import events, files, found, rows
 from swit_provisioning_tests.integration.small_company import READER, entries_of
 from swit_provisioning_tests.integration.small_server import SmallServer, broken_off, spoil
 from swit_provisioning_tests.integration.stage import settings
-from swit_provisioning_tests.messages.conftest import sensor_looks
+from swit_provisioning_tests.operations.conftest import sensor_looks
 from swit_provisioning_tests.ports import free_port
 from swit_provisioning_tests.postgresql import Postgresql
 from swit_provisioning_tests.receiver import Receiver

@@ -7,17 +7,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from swit_provisioning.directory.attributes import AttributeMapping, parse_user_attributes
-from swit_provisioning.directory.config import EntryFilter, FileScope
-from swit_provisioning.directory.ldap_server import LdapDirectory
-from swit_provisioning.directory.ldif_file import LdifDirectory
-from swit_provisioning.reconcile.columns import column
-from swit_provisioning.reconcile.dn import dn_key
-from swit_provisioning.reconcile.findings import directory_findings
-from swit_provisioning.reconcile.memory import Memory
-from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning.planning.dn import dn_key
+from swit_provisioning.planning.findings import directory_findings
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.snapshots import DirectoryState, column
 from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.sources.base import AttributeMapping, parse_user_attributes
+from swit_provisioning.sources.config import EntryFilter, FileScope
+from swit_provisioning.sources.files import LdifDirectory
+from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration import odd_company
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.odd_company import NAMES, person_dn

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.resources.state import open_store
+from swit_provisioning.operations.services import open_store
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.tokens import TokenRow
+from swit_provisioning.state.tokens import TokenRow
 from swit_provisioning_tests.directories import PEOPLE, address
 from swit_provisioning_tests.integration.stage import Stage, stage
-from swit_provisioning_tests.store.old_states import OldState, unpacked
+from swit_provisioning_tests.state.old_states import OldState, unpacked
 
 
 @pytest.fixture

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.directory.errors import DirectoryConfigError, DirectoryIncompleteError
-from swit_provisioning.directory.ldap_server import LdapDirectory
-from swit_provisioning.reconcile.dn import dn_key
-from swit_provisioning.reconcile.memory import Memory
-from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.reconcile.state import DirectoryState
+from swit_provisioning.planning.dn import dn_key
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
+from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.slapd import PASSWORD, SUFFIX, Slapd
-from swit_provisioning_tests.reconcile.specification.organisation import Organisation
-from swit_provisioning_tests.reconcile.specification.states import swit_state
+from swit_provisioning_tests.planning.specification.organisation import Organisation
+from swit_provisioning_tests.planning.specification.states import swit_state
 
 pytestmark = pytest.mark.needs("slapd")
 

@@ -10,7 +10,7 @@ from swit_provisioning.cli.runs import instance, run_job
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.store import Store
+from swit_provisioning.state.store import Store
 from swit_provisioning_tests.directories import PEOPLE, TREE, address
 from swit_provisioning_tests.integration.stage import Stage, stage
 

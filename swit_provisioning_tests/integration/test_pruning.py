@@ -10,8 +10,8 @@ import pytest
 
 from swit_provisioning.cli.runs import instance
 from swit_provisioning.definitions import defs
-from swit_provisioning.resources.code_location import OURS
-from swit_provisioning.resources.state import open_store
+from swit_provisioning.operations.names import OURS
+from swit_provisioning.operations.services import open_store
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.ageing import age_home, age_state

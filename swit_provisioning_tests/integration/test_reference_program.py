@@ -3,8 +3,8 @@
 import pytest
 import requests
 
+from swit_provisioning.sandbox.editions import Edition
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.sandbox.shapes import Edition
 from swit_provisioning_tests.directories import (
     GROUPS,
     PEOPLE,

@@ -5,21 +5,21 @@ from contextlib import contextmanager
 
 import pytest
 
-from swit_provisioning.directory.errors import (
+from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryError,
     DirectoryIncompleteError,
 )
-from swit_provisioning_tests.directory.scripted_server import (
+from swit_provisioning_tests.integration.listener import listener
+from swit_provisioning_tests.integration.small_company import PASSWORD, PEOPLE, company_of, read
+from swit_provisioning_tests.integration.small_server import SmallServer, spoil, spoil_range
+from swit_provisioning_tests.sources.scripted_server import (
     Asked,
     Reply,
     ScriptedServer,
     done,
     reference,
 )
-from swit_provisioning_tests.integration.listener import listener
-from swit_provisioning_tests.integration.small_company import PASSWORD, PEOPLE, company_of, read
-from swit_provisioning_tests.integration.small_server import SmallServer, spoil, spoil_range
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from swit_provisioning.defs.jobs import daily_sync
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.schedules import daily_sync
 from swit_provisioning.settings import ScheduleSettings
 from swit_provisioning_tests.integration import company
 from swit_provisioning_tests.integration.slapd import PASSWORD, SUFFIX, Slapd

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from swit_provisioning.cli.home import prepare_home
-from swit_provisioning.cli.runs import run_job
-from swit_provisioning.directory.ldap_server import LdapDirectory
-from swit_provisioning.resources import directories
+from swit_provisioning.cli.runs import prepare_home, run_job
+from swit_provisioning.operations import services as directories
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
+from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration import small_company
 from swit_provisioning_tests.integration.small_company import READER, company_of
 from swit_provisioning_tests.integration.small_server import SmallServer, broken_off, ending, spoil

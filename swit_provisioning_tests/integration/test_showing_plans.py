@@ -11,13 +11,13 @@ import dagster as dg
 import pytest
 
 from swit_provisioning.cli.runs import run_job
-from swit_provisioning.report.people import code_of
-from swit_provisioning.resources.state import open_store
+from swit_provisioning.operations.services import open_store
+from swit_provisioning.report.redaction import code_of
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.directories import PEOPLE, address
 from swit_provisioning_tests.integration.stage import Stage, stage
-from swit_provisioning_tests.store.made import two_plans_with_one_name
+from swit_provisioning_tests.state.made import two_plans_with_one_name
 
 FIRST = PEOPLE[0]
 

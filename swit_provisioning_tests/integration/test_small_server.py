@@ -9,8 +9,8 @@ from typing import Any
 import ldap3
 import pytest
 
-from swit_provisioning.directory.addresses import Tls
-from swit_provisioning.directory.ldap_server import LdapDirectory
+from swit_provisioning.sources.config import Tls
+from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration import company, small_company
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.slapd import PASSWORD, READER, Slapd

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.sandbox.rules import Behaviour
+from swit_provisioning.sandbox.model import Behaviour
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.directories import PEOPLE, address, user_dn
 from swit_provisioning_tests.integration.stage import Stage, stage

@@ -3,16 +3,15 @@
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.home import prepare_home
-from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.cli.runs import instance, prepare_home, reconstructable_job
 from swit_provisioning.definitions import defs
-from swit_provisioning.reconcile.plan import PlanHash
-from swit_provisioning.resources.state import open_store
+from swit_provisioning.operations.services import open_store
+from swit_provisioning.planning.model import PlanHash
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.settings import Settings
-from swit_provisioning.store.journal import Answer, Application
+from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning_tests.integration.stage import Stage
-from swit_provisioning_tests.store.made import a_change
+from swit_provisioning_tests.state.made import a_change
 
 EVERYTHING = None
 RETRIES_EVERYTHING = """

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from swit_provisioning.sandbox.call_log import CallEntry
+from swit_provisioning.sandbox.http import CallEntry
 from swit_provisioning.sandbox.organisation import Organisation
 
 Ending = dict[str, Any]

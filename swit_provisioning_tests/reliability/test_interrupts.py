@@ -6,7 +6,7 @@ import time
 import dagster as dg
 import pytest
 
-from swit_provisioning.apply.side_by_side import GRACE_SECONDS
+from swit_provisioning.apply.executor import GRACE_SECONDS
 from swit_provisioning.cli.runs import instance
 from swit_provisioning.sandbox.faults import Fault, Gate
 from swit_provisioning.sandbox.server import SandboxServer

@@ -4,9 +4,9 @@ import dagster as dg
 import pytest
 
 from swit_provisioning.cli.runs import instance
+from swit_provisioning.defs.sensors import dead_runs
 from swit_provisioning.sandbox.faults import Fault, Gate
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.sensors import dead_runs
 from swit_provisioning_tests.reliability.death import Death
 from swit_provisioning_tests.reliability.endings import Ending, writes
 from swit_provisioning_tests.reliability.site import Site

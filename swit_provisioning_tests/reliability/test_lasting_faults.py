@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.sandbox.rules import Behaviour
+from swit_provisioning.sandbox.model import Behaviour
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.reliability.death import Death
 from swit_provisioning_tests.reliability.disk import SmallDisk, small_disk

@@ -9,21 +9,19 @@ import dagster as dg
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import LEASE_TTL, HeldLease
 from swit_provisioning.apply.outcomes import DONE
-from swit_provisioning.cli.finished_run import JobName
 from swit_provisioning.cli.main import main
-from swit_provisioning.cli.runs import instance, reconstructable_job
-from swit_provisioning.reconcile.plan import STEPS, Plan
-from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.resources.directories import open_directory
-from swit_provisioning.resources.progress import NoDisplay, RunProgress
-from swit_provisioning.resources.swit_access import swit_connection
+from swit_provisioning.cli.runs import JobName, instance, reconstructable_job
+from swit_provisioning.defs.resources import NoDisplay, RunProgress
+from swit_provisioning.operations.services import open_directory, swit_connection
+from swit_provisioning.planning.model import STEPS, Plan
+from swit_provisioning.planning.planner import reconcile
 from swit_provisioning.settings import Settings
-from swit_provisioning.store import database, sqlite_file
-from swit_provisioning.store.database import PATIENCE_SECONDS
-from swit_provisioning.store.errors import LeaseLostError
-from swit_provisioning.store.store import Store
+from swit_provisioning.state import database
+from swit_provisioning.state.database import PATIENCE_SECONDS
+from swit_provisioning.state.errors import LeaseLostError
+from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient
-from swit_provisioning.swit.reading import read_organization
+from swit_provisioning.swit.reader import read_organization
 
 LOST_THE_LEASE = 60
 
@@ -31,8 +29,7 @@ LOST_THE_LEASE = 60
 def command(words: list[str], *, patience: float = PATIENCE_SECONDS) -> int:
     """`swit-provisioning WORDS`; `patience` (seconds) is how long it waits for the database."""
     # Less than the half minute, so that a test need not wait it out.
-    for module in (database, sqlite_file):
-        vars(module)["PATIENCE_SECONDS"] = patience
+    vars(database)["PATIENCE_SECONDS"] = patience
     try:
         main(words, standalone_mode=True)
     except SystemExit as ended:

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from swit_provisioning.reconcile.changes import single_change
-from swit_provisioning.reconcile.plan import Finding, Plan, TeamBefore
+from swit_provisioning.planning.model import Finding, Plan, TeamBefore, single_change
 
 SCRIPT: Final = "<script>window.ran = true</script>"
 NAMES: Final = (

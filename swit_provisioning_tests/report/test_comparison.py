@@ -1,8 +1,8 @@
 """What differs between two plans."""
 
-from swit_provisioning.reconcile.plan import Plan
-from swit_provisioning.report.comparison import compare
-from swit_provisioning_tests.reconcile.made_plans import change, deletion, plan_with
+from swit_provisioning.planning.model import Plan
+from swit_provisioning.report.summary import compare
+from swit_provisioning_tests.planning.made_plans import change, deletion, plan_with
 
 
 def test_changes_of_one_plan_and_changes_that_do_another_thing_are_told_apart() -> None:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.reconcile.memory import Memory
-from swit_provisioning.reconcile.planner import reconcile
-from swit_provisioning.reconcile.policy import Policy
-from swit_provisioning.report.explaining import Answer, IncompleteReadError, explain
-from swit_provisioning.report.explanation import Explained, PersonExplained, TeamExplained
-from swit_provisioning_tests.reconcile.by_hand import (
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.report.explain.explain import Answer, IncompleteReadError, explain
+from swit_provisioning.report.explain.model import Explained, PersonExplained, TeamExplained
+from swit_provisioning_tests.planning.by_hand import (
     ANN,
     DN,
     directory,
@@ -19,9 +19,9 @@ from swit_provisioning_tests.reconcile.by_hand import (
     person,
     team,
 )
-from swit_provisioning_tests.reconcile.specification.directory import Directory, Entry
-from swit_provisioning_tests.reconcile.specification.organisation import Organisation
-from swit_provisioning_tests.reconcile.specification.states import directory_state, swit_state
+from swit_provisioning_tests.planning.specification.directory import Directory, Entry
+from swit_provisioning_tests.planning.specification.organisation import Organisation
+from swit_provisioning_tests.planning.specification.states import directory_state, swit_state
 from swit_provisioning_tests.report.hostile import NAMES
 
 

@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from swit_provisioning.reconcile.plan import Plan
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.report.page import ROWS_OF_A_BLOCK, PlanFacts, plan_page
-from swit_provisioning_tests.reconcile.busy_day import plan_of_the_day
-from swit_provisioning_tests.reconcile.made_plans import change
+from swit_provisioning_tests.planning.busy_day import plan_of_the_day
+from swit_provisioning_tests.planning.made_plans import change
 from swit_provisioning_tests.report.hostile import hostile_plan
 
 VERDICTS = (

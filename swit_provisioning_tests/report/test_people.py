@@ -5,21 +5,19 @@ from collections.abc import Mapping
 
 import pytest
 
-from swit_provisioning.reconcile.frames import IDP_USERS, SWIT_USERS
-from swit_provisioning.reconcile.plan import Change, Finding, Plan
-from swit_provisioning.reconcile.plan_frames import changes_frame, in_words
-from swit_provisioning.reconcile.policy import Action
-from swit_provisioning.report.people import (
+from swit_provisioning.planning.model import Action, Change, Finding, Plan
+from swit_provisioning.planning.schemas import IDP_USERS, SWIT_USERS, changes_frame, in_words
+from swit_provisioning.report.redaction import (
     HIDDEN,
     change_without_people,
     code_of,
     finding_without_people,
+    frame_without_people,
     without_people,
     without_people_in,
 )
-from swit_provisioning.report.people_in_frames import frame_without_people
-from swit_provisioning_tests.reconcile.busy_day import plan_of_the_day
-from swit_provisioning_tests.reconcile.made_plans import STEP_OF
+from swit_provisioning_tests.planning.busy_day import plan_of_the_day
+from swit_provisioning_tests.planning.made_plans import STEP_OF
 
 ANN = "Ann.Lee@example.com"
 CODE = code_of(ANN)

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swit_provisioning.report.posts import MOST_CHARACTERS, Message, alert_posts, chat_posts
+from swit_provisioning.report.messages import MOST_CHARACTERS, Message, alert_posts, chat_posts
 
 
 def _message(*lines: str) -> Message:

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from swit_provisioning.reconcile.changes import single_change
-from swit_provisioning.reconcile.plan import Finding, Plan, PlanHash
-from swit_provisioning.report.people import code_of
-from swit_provisioning.report.run_story import MOST_CHANGES, Ending, RunStory, run_message
-from swit_provisioning_tests.store.made import a_plan
+from swit_provisioning.planning.model import Finding, Plan, PlanHash, single_change
+from swit_provisioning.report.messages import MOST_CHANGES, Ending, RunStory, run_message
+from swit_provisioning.report.redaction import code_of
+from swit_provisioning_tests.state.made import a_plan
 
 
 def _story(ending: Ending, *numbers: int, **more: object) -> RunStory:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from swit_provisioning.reconcile.plan import Change
-from swit_provisioning.reconcile.policy import ACTIONS
+from swit_provisioning.planning.model import ACTIONS, Change
 from swit_provisioning.report.summary import (
     DANGEROUS_FIRST,
     IN_WORDS,
@@ -12,7 +11,7 @@ from swit_provisioning.report.summary import (
     duration,
     summary,
 )
-from swit_provisioning_tests.reconcile.made_plans import change, deletion, marking, removal
+from swit_provisioning_tests.planning.made_plans import change, deletion, marking, removal
 
 
 def rename(team: str) -> Change:

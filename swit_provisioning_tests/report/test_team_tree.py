@@ -6,13 +6,12 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from swit_provisioning.reconcile.plan import Change, Plan, TeamBefore
-from swit_provisioning.reconcile.surroundings import teams_around
-from swit_provisioning.reconcile.teams import Team
-from swit_provisioning.report.team_tree import Branch, rows_of, tree_of
-from swit_provisioning.report.tree_svg import tree_markdown, tree_svg
-from swit_provisioning_tests.reconcile.busy_day import plan_of_the_day
-from swit_provisioning_tests.reconcile.made_plans import change, deletion
+from swit_provisioning.planning.match_teams import Team
+from swit_provisioning.planning.model import Change, Plan, TeamBefore
+from swit_provisioning.planning.planner import teams_around
+from swit_provisioning.report.tree import Branch, rows_of, tree_markdown, tree_of, tree_svg
+from swit_provisioning_tests.planning.busy_day import plan_of_the_day
+from swit_provisioning_tests.planning.made_plans import change, deletion
 from swit_provisioning_tests.report.hostile import NAMES, hostile_plan
 
 TEAMS = {

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from swit_provisioning.sandbox.app import API_CALLS
+from swit_provisioning.sandbox.calls import SCIM_CALLS
+from swit_provisioning.sandbox.editions import EDITIONS, Edition
 from swit_provisioning.sandbox.organisation import Organisation
-from swit_provisioning.sandbox.scim import SCIM_CALLS
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.sandbox.shapes import EDITIONS, Edition
 from swit_provisioning_tests.sandbox.caller import Caller
 
 USER = {

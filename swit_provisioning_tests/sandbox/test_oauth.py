@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from swit_provisioning.sandbox.rules import Behaviour, ProofKeys
+from swit_provisioning.sandbox.model import Behaviour, ProofKeys
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.sandbox.caller import TIMEOUT_SECONDS, Caller, message
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from swit_provisioning.sandbox.faults import Fault, FaultKind, Gate
-from swit_provisioning.sandbox.limits import RateLimit
+from swit_provisioning.sandbox.http import RateLimit
 from swit_provisioning.sandbox.organisation import Organisation
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.sandbox.caller import Caller, message

@@ -2,8 +2,8 @@ import json
 from collections import Counter
 from itertools import chain
 
+from swit_provisioning.sandbox.model import sample_directory_path
 from swit_provisioning.sandbox.organisation import Organisation
-from swit_provisioning.sandbox.sample import sample_directory_path
 
 DIRECTORY = json.loads(sample_directory_path().read_text(encoding="utf-8"))
 USERS = {user["distinguishedName"]: user for user in DIRECTORY["users"]}

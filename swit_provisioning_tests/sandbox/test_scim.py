@@ -1,7 +1,7 @@
 import pytest
 
+from swit_provisioning.sandbox.model import Behaviour
 from swit_provisioning.sandbox.organisation import Organisation
-from swit_provisioning.sandbox.rules import Behaviour
 from swit_provisioning_tests.sandbox.caller import Caller, message, replace
 
 MOBILE = 'phoneNumbers[type eq "mobile"].value'

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from swit_provisioning.sandbox.app import Sandbox
 from swit_provisioning.sandbox.organisation import Organisation
-from swit_provisioning.sandbox.sandbox import Sandbox
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.sandbox.state_file import SandboxStateError
 from swit_provisioning_tests.sandbox.caller import Caller

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from swit_provisioning.swit.auth import TokenPair
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import SwitUnauthorizedError
-from swit_provisioning.swit.oauth import TokenPair
 
 BASE = "https://openapi.swit.example"
 SCIM = "https://saml.swit.example/scim/v2"

@@ -3,8 +3,8 @@
 import heapq
 from dataclasses import dataclass, field
 
-from swit_provisioning.sandbox.limits import RateLimit
-from swit_provisioning.swit.pace import Pace
+from swit_provisioning.sandbox.http import RateLimit
+from swit_provisioning.swit.rate_limit import Pace
 
 
 @dataclass

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import responses
 
-from swit_provisioning.swit.answers import retry_after
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import (
     SwitError,
@@ -19,7 +18,7 @@ from swit_provisioning.swit.errors import (
     SwitUnauthorizedError,
     SwitUnavailableError,
 )
-from swit_provisioning.swit.session import HttpAnswer
+from swit_provisioning.swit.http import HttpAnswer, retry_after
 from swit_provisioning_tests.swit.fakes import API, Rig
 
 URL = f"{API}/team.create"

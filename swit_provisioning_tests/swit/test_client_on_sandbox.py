@@ -10,10 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from swit_provisioning.reconcile.state import SwitState
+from swit_provisioning.planning.snapshots import SwitState
+from swit_provisioning.sandbox.editions import EDITIONS, Edition
 from swit_provisioning.sandbox.faults import Fault, FaultKind
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.sandbox.shapes import EDITIONS, Edition
+from swit_provisioning.swit.auth import OAuthClient, StoredTokens, TokenPair
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import (
     SwitIncompleteReadError,
@@ -23,9 +24,7 @@ from swit_provisioning.swit.errors import (
     SwitUnauthorizedError,
     SwitUnavailableError,
 )
-from swit_provisioning.swit.oauth import OAuthClient, TokenPair
-from swit_provisioning.swit.reading import read_organization
-from swit_provisioning.swit.stored_tokens import StoredTokens
+from swit_provisioning.swit.reader import read_organization
 from swit_provisioning_tests.swit.fakes import FakePace, FakeStore
 
 Do = Callable[[SwitClient], Any]

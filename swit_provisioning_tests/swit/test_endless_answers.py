@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 import responses
 
+from swit_provisioning.swit.auth import OAuthClient
 from swit_provisioning.swit.client import MOST_USERS, SwitClient
 from swit_provisioning.swit.errors import (
     SwitEndlessAnswerError,
     SwitIncompleteReadError,
     SwitUnavailableError,
 )
-from swit_provisioning.swit.oauth import OAuthClient
-from swit_provisioning.swit.reading import read_users
+from swit_provisioning.swit.reader import read_users
 from swit_provisioning_tests.swit.fakes import API, Rig
 from swit_provisioning_tests.swit.test_session import certificate
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from swit_provisioning.swit.finding import AutoPace, parse_pace
-from swit_provisioning.swit.pace import FixedPace
+from swit_provisioning.swit.rate_limit import AutoPace, FixedPace, parse_pace
 from swit_provisioning_tests.swit.simulated_swit import Clock, SimulatedSwit
 
 

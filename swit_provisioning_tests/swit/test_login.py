@@ -5,15 +5,15 @@ from urllib.parse import quote
 import pytest
 import responses
 
-from swit_provisioning.swit.errors import SwitUnauthorizedError
-from swit_provisioning.swit.login import (
+from swit_provisioning.swit.auth import (
     WRITING_SCOPE,
     ForeignAnswerError,
     Login,
     LoginDeclinedError,
+    OAuthClient,
     ProofKeyRefusedError,
 )
-from swit_provisioning.swit.oauth import OAuthClient
+from swit_provisioning.swit.errors import SwitUnauthorizedError
 from swit_provisioning_tests.swit.fakes import BASE, TOKEN_URL
 
 STATE = "a-state"

@@ -9,13 +9,13 @@ import pytest
 import requests
 import responses
 
+from swit_provisioning.swit.auth import OAuthClient, TokenPair
 from swit_provisioning.swit.errors import (
     SwitError,
     SwitThrottledError,
     SwitUnauthorizedError,
     SwitUnavailableError,
 )
-from swit_provisioning.swit.oauth import OAuthClient, TokenPair
 from swit_provisioning_tests.swit.fakes import BASE, TOKEN_URL
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from swit_provisioning.swit.pace import FixedPace
+from swit_provisioning.swit.rate_limit import FixedPace
 from swit_provisioning_tests.swit.simulated_swit import Clock, SimulatedSwit
 
 

@@ -10,15 +10,15 @@ import pytest
 import requests
 import responses
 
-from swit_provisioning.reconcile.frames import SWIT_MEMBERSHIPS, SWIT_TEAMS, SWIT_USERS
-from swit_provisioning.reconcile.organisation_records import organisation_findings
+from swit_provisioning.planning.findings import organisation_findings
+from swit_provisioning.planning.schemas import SWIT_MEMBERSHIPS, SWIT_TEAMS, SWIT_USERS
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import (
     SwitIncompleteReadError,
     SwitOtherOrganizationError,
     SwitRejectedError,
 )
-from swit_provisioning.swit.reading import TRIES, read_organization
+from swit_provisioning.swit.reader import TRIES, read_organization
 from swit_provisioning_tests.swit.fakes import API
 
 Row = dict[str, Any]

@@ -20,7 +20,7 @@ from swit_provisioning.swit.errors import (
     SwitUnauthorizedError,
     SwitUnavailableError,
 )
-from swit_provisioning.swit.retries import ATTEMPTS, THROTTLED_ATTEMPTS
+from swit_provisioning.swit.http import ATTEMPTS, THROTTLED_ATTEMPTS
 from swit_provisioning_tests.swit.fakes import API, SCIM, Rig
 
 INFO = f"{API}/user.info"

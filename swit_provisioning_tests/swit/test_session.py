@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from swit_provisioning.swit.auth import OAuthClient
 from swit_provisioning.swit.errors import SwitUnavailableError
-from swit_provisioning.swit.oauth import OAuthClient
 from swit_provisioning_tests.swit.fakes import Rig
 
 ME = json.dumps({"data": {"user": {"id": "u1"}}}).encode()

@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import responses
 
+from swit_provisioning.swit.auth import OAuthClient, StoredTokens, TokenPair
 from swit_provisioning.swit.errors import SwitUnauthorizedError, SwitUnavailableError
-from swit_provisioning.swit.oauth import OAuthClient, TokenPair
-from swit_provisioning.swit.stored_tokens import StoredTokens
 from swit_provisioning_tests.swit.fakes import BASE, TOKEN_URL, FakeStore
 
 OLD = TokenPair(access_token="a1", refresh_token="r1")

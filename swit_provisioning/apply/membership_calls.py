@@ -1,0 +1,181 @@
+"""A team's additions and removals: one call each, halved where it is refused or not answered."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from swit_provisioning.apply.attempt import Attempt, emails_of, told
+from swit_provisioning.state.journal import Answer
+from swit_provisioning.swit.errors import (
+    SwitNotFoundError,
+    SwitRejectedError,
+    SwitThrottledError,
+    SwitUnavailableError,
+)
+from swit_provisioning.swit.http import ATTEMPTS, PATIENCE_SECONDS
+from swit_provisioning.swit.models import Team
+
+Refused = dict[str, SwitRejectedError]
+"""Swit's id of a user -> why Swit refused it."""
+
+_FORBIDDEN: Final = 403
+_LONGEST_WAIT_SECONDS: Final = 15.0
+
+
+def add_members(attempt: Attempt) -> Answer:
+    """Add who has an account; who has none is left out and named."""
+    emails = emails_of(attempt.change.after)
+    known = {user: attempt.record.swit_id(user) for user in emails}
+    without = [user for user, swit_id in known.items() if swit_id is None]
+    if len(without) == len(known):
+        names = told("have no account", emails.values())
+        return Answer(outcome="skipped", message=names, left_out=tuple(without))
+    plan_id = {swit_id: user for user, swit_id in known.items() if swit_id is not None}
+    batch = _Batch(attempt, attempt.client.add_team_users, is_so=_is_in)
+    refused = {plan_id[user]: error for user, error in batch.send(list(plan_id)).items()}
+    words = (
+        told("have no account", [emails[user] for user in without]),
+        _told_refused(refused, emails),
+    )
+    message = "; ".join(filter(None, words)) or None
+    return batch.answer(refused, message=message, left_out=(*without, *refused))
+
+
+def remove_members(attempt: Attempt) -> Answer:
+    """Remove whoever is still a member."""
+    emails = emails_of(attempt.change.before)
+    batch = _Batch(attempt, attempt.client.remove_team_users, is_so=_is_out)
+    errors = batch.send(list(emails))
+    refused = {u: e for u, e in errors.items() if not isinstance(e, SwitNotFoundError)}
+    message = _told_refused(refused, emails)
+    return batch.answer(refused, message=message, left_out=tuple(refused))
+
+
+class _Batch:
+    """One team's additions or removals on their way.
+
+    A lost answer says nothing: Swit may have done all, a part or none of it. So the team is read
+    back, users who are done are counted, and the others are sent again in two halves, which
+    Swit is more likely to manage within `SWIT_TIMEOUT_SECONDS`.
+    """
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        send: Callable[[str, Sequence[str]], None],
+        *,
+        is_so: Callable[[Team, str], bool],
+    ) -> None:
+        """`is_so` tells from a team as listed whether nothing is left to do for a user."""
+        self._attempt = attempt
+        self._send = send
+        self._is_so = is_so
+        self._team_id = attempt.swit_id(attempt.change.object_id)
+        self._is_unsure = attempt.again
+        """Whether Swit may have done more than its answers say."""
+        self._is_read = False
+        """Whether the team was read since the last lost answer."""
+        self._lost = 0
+        """Answers lost in a row: no call succeeded and no user was done in between."""
+        self._most_lost = 0
+
+    def send(self, users: list[str]) -> Refused:
+        """Send all; who is refused. The others are done.
+
+        Raises:
+            SwitRejectedError: it is not about single users: the team is gone, or we may not.
+            SwitUnavailableError: answers are lost, though the batch was halved down to one user.
+
+        """
+        # A batch can be halved so often until one user is left, and one user is tried four times.
+        self._most_lost = max(ATTEMPTS, len(users).bit_length())
+        return self._send_rest(users) if self._attempt.again else self._send_all(users)
+
+    def answer(self, refused: Refused, *, message: str | None, left_out: tuple[str, ...]) -> Answer:
+        """The answer of a batch whose calls all ended."""
+        changed = self._attempt.changed_members
+        return Answer(
+            outcome="rejected" if refused else "applied" if changed else "already so",
+            message=message,
+            http_status=next((error.status for error in refused.values()), None),
+            changed=self._attempt.counted_members(),
+            left_out=left_out,
+        )
+
+    def _send_all(self, users: list[str]) -> Refused:
+        try:
+            self._attempt.call(self._send, self._team_id, users)
+        except SwitRejectedError as error:
+            return self._after_refusal(users, error)
+        except SwitThrottledError:
+            raise  # Swit did nothing, and the client has waited as long as it does.
+        except SwitUnavailableError as error:
+            return self._after_lost_answer(users, error)
+        self._lost = 0
+        self._attempt.changed_members += users
+        return {}
+
+    def _send_rest(self, users: list[str]) -> Refused:
+        """Send an earlier try's batch: who is done by now was done by that."""
+        waiting = self._waiting(users)
+        if waiting is None:
+            waiting, self._is_read = users, False  # Swit says what is wrong
+        return self._send_all(waiting) if waiting else {}
+
+    def _after_refusal(self, users: list[str], error: SwitRejectedError) -> Refused:
+        if not self._is_read:
+            waiting = self._waiting(users)
+            if waiting is None:
+                raise error
+            if len(waiting) < len(users):
+                return self._send_all(waiting) if waiting else {}
+        if error.status == _FORBIDDEN:
+            raise error
+        return {users[0]: error} if len(users) == 1 else self._halves(users)
+
+    def _after_lost_answer(self, users: list[str], error: SwitUnavailableError) -> Refused:
+        self._lost, self._is_unsure = self._lost + 1, True
+        asked = error.retry_after or 0.0
+        if asked > PATIENCE_SECONDS:
+            raise error
+        # Swit may still be at it: the longer it takes, the longer it gets.
+        self._attempt.wait(max(asked, min(2.0 ** (self._lost - 1), _LONGEST_WAIT_SECONDS)))
+        waiting = self._waiting(users)
+        if waiting is None:
+            raise error
+        self._is_read = False  # Swit may do the rest later, and refuse it when it is sent again.
+        if len(waiting) < len(users):
+            self._lost = 0
+        if self._lost >= (ATTEMPTS if len(waiting) == 1 else self._most_lost):
+            raise error
+        return self._halves(waiting)
+
+    def _halves(self, users: list[str]) -> Refused:
+        middle = (len(users) + 1) // 2
+        parts = (users[:middle], users[middle:])
+        return {user: e for part in parts if part for user, e in self._send_all(part).items()}
+
+    def _waiting(self, users: list[str]) -> list[str] | None:
+        """The users for whom something is left to do; `None`: the team is gone."""
+        teams = self._attempt.call(self._attempt.client.list_teams)
+        self._is_read = True
+        team = next((team for team in teams if team.team_id == self._team_id), None)
+        if team is None:
+            return None
+        done = {user for user in users if self._is_so(team, user)}
+        if self._is_unsure:
+            self._attempt.changed_members += done
+        return [user for user in users if user not in done]
+
+
+def _is_in(team: Team, user: str) -> bool:
+    return user in (team.user_ids or ())
+
+
+def _is_out(team: Team, user: str) -> bool:
+    # A list of members may be shortened: then who is not in it may be one all the same.
+    members = team.user_ids
+    return members is not None and team.member_count == len(members) and user not in members
+
+
+def _told_refused(refused: Refused, emails: Mapping[str, str]) -> str | None:
+    return told("were refused", [f"{emails[u]} ({e.message})" for u, e in refused.items()])

@@ -1,1 +1,0 @@
-"""What must hold: the guards before anything is written, and what to look at after it."""

@@ -1,0 +1,84 @@
+"""`prune`: deletes what is older than its retention, now; the job `prune` does so every night."""
+
+import logging
+
+from swit_provisioning.cli.framework import errors, output, print_json
+from swit_provisioning.cli.history import say_whose
+from swit_provisioning.cli.runs import instance, prepare_home
+from swit_provisioning.gateway.server import bracketed, run
+from swit_provisioning.operations.erasure import Forgetting, Forgotten, StillThereError
+from swit_provisioning.operations.retention import Pruning
+from swit_provisioning.operations.services import open_store, who_am_i
+from swit_provisioning.settings import Settings
+
+
+def prune_old_things(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
+    """Delete, or only say what would go."""
+    prepare_home(settings)
+    with open_store(settings) as store, instance() as dagster:
+        say_whose(errors() if as_json else output(), settings, store)
+        pruning = Pruning(settings, dagster, store)
+        old = pruning.find()
+        if not dry_run:
+            pruning.delete(old)
+    if as_json:
+        print_json({"dry_run": dry_run, **old.document()})
+    else:
+        did = "Would delete" if dry_run else "Deleted"
+        output().print(f"{did} {old.sentence()}.", highlight=False, soft_wrap=True)
+    return 0
+
+
+def forget_person(settings: Settings, who: str, *, anyway: bool, as_json: bool) -> int:
+    """Find the person, make sure that the next run doesn't bring them back, put a code there."""
+    prepare_home(settings)
+    with open_store(settings) as store, instance() as dagster:
+        say_whose(errors() if as_json else output(), settings, store)
+        forgetting = Forgetting(settings, dagster, store)
+        person = forgetting.who(who)
+        if person.still_in and not anyway:
+            raise StillThereError(person.still_in)
+        done = forgetting.forget(person)
+    if as_json:
+        print_json({**done.document(), "still_in": list(person.still_in)})
+    else:
+        _say(done, person.still_in)
+    return 0
+
+
+def _say(done: Forgotten, still_in: tuple[str, ...]) -> None:
+    rows = ", ".join(f"{number} of {table}" for table, number in done.rows.items()) or "none"
+    lines = [
+        f"In their place stands now: {done.code}",
+        f"Rows of the state: {rows}. Frames: {done.frames}. Pages: {done.pages}.",
+        f"Dagster's events can't be changed: {done.runs} runs that named them were deleted.",
+    ]
+    if done.histories:
+        lines.append(f"Begun anew in the UI: the history of {', '.join(done.histories)}.")
+    if still_in:
+        lines.append(f"The next run reads them again in {' and in '.join(still_in)}.")
+    for line in lines:
+        output().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_restored(settings: Settings, *, why: str) -> int:
+    """Make approvals void, and let the first run only plan."""
+    with open_store(settings) as store:
+        say_whose(output(), settings, store)
+        store.restorations.begin(f"said by {who_am_i()}: {why.rstrip('.')}")
+    output().print(
+        "Approvals given up to now are void. The next run only plans: look at its plan.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def serve_gateway(settings: Settings, *, behind_proxy: bool) -> int:
+    """Say where it answers, and answer."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    prepare_home(settings)
+    url = f"http://{bracketed(settings.host)}:{settings.port}"
+    errors().print(f"Gateway: {url} · {settings.mode}", highlight=False, soft_wrap=True)
+    run(settings, behind_proxy=behind_proxy)
+    return 0

@@ -1,0 +1,79 @@
+"""The guards as asset checks on the plan: one failed, and nothing is written."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+
+from swit_provisioning.apply.outcomes import mass_refusals
+from swit_provisioning.defs.apply_assets import outcomes_preview
+from swit_provisioning.defs.common import block, check_result, guard_specs, judged
+from swit_provisioning.operations.names import (
+    FEW_REJECTED,
+    NO_CHANGE_REJECTED,
+    WRITERS,
+    WRITING_JOBS,
+)
+from swit_provisioning.operations.runs import root_run_id
+from swit_provisioning.settings import Settings
+from swit_provisioning.state.store import Store
+
+
+@dg.multi_asset_check(specs=guard_specs("change_plan"))
+def plan_is_safe(
+    context: dg.AssetCheckExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    store: dg.ResourceParam[Store],
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge the plan that this run has made, on exactly what would be sent."""
+    plan_hash = store.plans.made_by(root_run_id(context.run)) or store.plans.latest()
+    stored = store.plans.get(plan_hash) if plan_hash else None
+    if stored is None:
+        message = "There is no plan to judge. Launch the job `plan`."
+        raise dg.Failure(message, allow_retries=False)
+    verdicts = judged(stored.plan, settings, store)
+    yield from (check_result(verdict, "change_plan", settings) for verdict in verdicts)
+    if context.run.job_name not in WRITING_JOBS:
+        # Where there is a gate, the gate says so: it knows which part of the plan is to be sent.
+        stopped = [verdict.message for verdict in verdicts if verdict.stops]
+        if stopped:
+            block(context, settings, *stopped)
+
+
+@dg.asset_check(asset="change_log", name=FEW_REJECTED, blocking=True)
+def few_changes_were_rejected(change_log: pd.DataFrame) -> dg.AssetCheckResult:
+    """Of no action more than a fifth, and more than ten, was rejected; else the run has failed."""
+    found = mass_refusals(change_log)
+    told = " ".join(refusal.message for refusal in found)
+    return dg.AssetCheckResult(
+        passed=not found,
+        description=told or "No action was rejected for more than ten objects and a fifth of them.",
+        metadata={refusal.action: refusal.refused for refusal in found},
+    )
+
+
+def _no_change_was_rejected(asset: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name=NO_CHANGE_REJECTED)
+    def check(outcomes: pd.DataFrame, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+        """Swit took every change; a refused one stops nobody else, but someone must look."""
+        refused = outcomes[outcomes["outcome"].isin(["rejected", "skipped"])]
+        return dg.AssetCheckResult(
+            passed=refused.empty,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=_sentence(len(refused), len(outcomes)),
+            metadata={"refused": len(refused), "which": outcomes_preview(refused, settings)},
+        )
+
+    return check
+
+
+def _sentence(refused: int, planned: int) -> str:
+    if not refused:
+        return f"Swit refused none of {planned:,} changes."
+    return (
+        f"{refused:,} of {planned:,} changes were refused or skipped; the table says why. Mend"
+        " what it names in the directory or in Swit: the next plan holds them again."
+    )
+
+
+outcome_checks = [_no_change_was_rejected(asset) for asset in WRITERS]

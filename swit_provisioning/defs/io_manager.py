@@ -1,0 +1,260 @@
+"""Where frames rest between steps: one Parquet file an asset and run, readable by any tool."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import dagster as dg
+import pandas as pd
+import pyarrow.parquet as pq
+from upath import UPath
+
+from swit_provisioning.planning.schemas import (
+    CHANGE_PLAN,
+    OUTCOMES,
+    SCHEMAS,
+    FrameSchema,
+    in_words,
+)
+from swit_provisioning.report.redaction import frame_without_people
+from swit_provisioning.report.summary import DANGEROUS_FIRST, readable
+from swit_provisioning.settings import Settings
+
+_Sources = Mapping[str, tuple[str, ...]]
+_DIFFS: Final = ("user_diff", "team_diff", "sort_diff", "membership_diff")
+
+_FROM: Final[Mapping[str, _Sources]] = {
+    "user_diff": {
+        "action": ("idp_users.enabled", "idp_users.emails", "swit_users.active"),
+        "target": ("idp_users.emails", "swit_users.email"),
+        "before": ("swit_users.name", "swit_users.phone_number", "swit_users.active"),
+        "after": (
+            "idp_users.emails",
+            "idp_users.names",
+            "idp_users.phone_numbers",
+            "idp_users.language",
+        ),
+        "object_id": ("swit_users.user_id",),
+    },
+    "team_diff": {
+        "action": ("idp_groups.key", "swit_teams.reference"),
+        "target": ("idp_groups.names", "swit_teams.name"),
+        "before": (
+            "swit_teams.name",
+            "swit_teams.parent_id",
+            "swit_teams.reference",
+            "swit_memberships.user_id",
+        ),
+        "after": (
+            "idp_groups.names",
+            "idp_groups.parents",
+            "idp_groups.key",
+            "idp_groups.order",
+            "idp_memberships.member",
+        ),
+        "object_id": ("swit_teams.team_id",),
+    },
+    "sort_diff": {
+        "target": ("swit_teams.name",),
+        "before": ("swit_teams.position",),
+        "after": ("idp_groups.order", "idp_groups.position", "team_diff.after"),
+        "object_id": ("swit_teams.team_id",),
+    },
+    "membership_diff": {
+        "action": ("idp_memberships.member", "swit_memberships.user_id"),
+        "target": ("swit_teams.name", "swit_users.email", "team_diff.target", "user_diff.target"),
+        "before": ("swit_memberships.user_id", "swit_users.primary_team"),
+        "after": ("idp_memberships.member", "idp_users.primary_group"),
+        "object_id": ("swit_memberships.team_id", "swit_users.user_id"),
+    },
+    "directory_findings": {
+        "dn": ("idp_users.dn", "idp_groups.dn", "idp_findings.dn"),
+        "kind": ("idp_findings.kind",),
+        "attribute": ("idp_findings.attribute",),
+        "reason": (
+            "idp_findings.reason",
+            "idp_users.emails",
+            "idp_users.names",
+            "idp_groups.names",
+            "idp_memberships.member_dn",
+            "swit_users.email",
+        ),
+    },
+    "change_plan": {name: tuple(f"{diff}.{name}" for diff in _DIFFS) for name in CHANGE_PLAN.names},
+    "accepted_plan": {name: (f"change_plan.{name}",) for name in CHANGE_PLAN.names},
+    **{
+        applied: {
+            name: (f"accepted_plan.{name}",) for name in OUTCOMES.names if name in CHANGE_PLAN.names
+        }
+        for applied in ("applied_users", "applied_teams", "applied_sort", "applied_memberships")
+    },
+}
+
+
+def column_lineage(asset: str) -> dict[str, dg.MetadataValue]:
+    """The lineage of the columns of an asset as its metadata; none for what is read."""
+    if asset not in _FROM:
+        return {}
+    columns = {
+        column: [_column(source) for source in sources] for column, sources in _FROM[asset].items()
+    }
+    lineage = dg.TableColumnLineage(deps_by_column=columns)
+    return {"dagster/column_lineage": dg.MetadataValue.column_lineage(lineage)}
+
+
+def _column(source: str) -> dg.TableColumnDep:
+    asset, _, column = source.partition(".")
+    return dg.TableColumnDep(asset_key=dg.AssetKey(asset), column_name=column)
+
+
+PREVIEW_ROWS: Final = 50
+"""Rows shown in the UI: it draws every one of them, on each visit."""
+
+_NOT_DONE_FIRST: Final = ("failed", "rejected", "skipped", "applied", "already so")
+_ANOTHER_RUN: Final = "__EPHEMERAL_RUN_ID"
+
+
+def schema_of(asset: str) -> FrameSchema:
+    """The schema of the frame that an asset holds."""
+    if asset == "accepted_plan":
+        return CHANGE_PLAN
+    return SCHEMAS.get(asset, OUTCOMES)
+
+
+def table_schema(schema: FrameSchema) -> dg.TableSchema:
+    """The same for the Dagster UI: names, types, descriptions, constraints."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type="list of strings" if column.type == "strings" else column.type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable, unique=schema.key == (column.name,)
+                ),
+            )
+            for column in schema.columns
+        ]
+    )
+
+
+def preview(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> dg.TableMetadataValue:
+    """The first rows as a table for the UI, lists joined by commas."""
+    shown = frame.head(PREVIEW_ROWS)[list(columns or frame.columns)]
+    records = [
+        dg.TableRecord({str(name): _cell(value) for name, value in row.items()})
+        for row in shown.to_dict("records")
+    ]
+    schema = dg.TableSchema(columns=[dg.TableColumn(str(name)) for name in shown.columns])
+    return dg.MetadataValue.table(records, schema=schema)
+
+
+def _cell(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any cell of a frame
+    if isinstance(value, list):
+        return readable(", ".join(value))
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return value if isinstance(value, int | float | bool) else readable(str(value))
+
+
+def dangerous_rows_first(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows in the order in which a person should see them; those of no action as they are.
+
+    What was not done comes before what was; what takes something away before what adds.
+    """
+    keys = {"outcome": _NOT_DONE_FIRST, "action": DANGEROUS_FIRST}
+    by = [name for name in keys if name in frame.columns]
+    if not by:
+        return frame
+    places = {name: {word: n for n, word in enumerate(keys[name])} for name in by}
+    return frame.sort_values(
+        by, key=lambda words: words.map(places[str(words.name)]), kind="stable"
+    )
+
+
+class ParquetFrames(dg.UPathIOManager):
+    """Stores each frame under the run that made it, with a pointer to the latest.
+
+    A re-execution therefore finds the frames of its own first run, never another run's plan.
+    """
+
+    extension = ".parquet"
+
+    def __init__(self, base_path: UPath, *, hide_names: bool = False) -> None:
+        """Keep frames below `base_path`; on demand show none of the people in them."""
+        super().__init__(base_path=base_path)
+        self._hide_names = hide_names
+
+    def get_asset_relative_path(self, context: dg.InputContext | dg.OutputContext) -> UPath:
+        """`<asset>/<run id>`."""
+        key = UPath(*context.asset_key.path)
+        if isinstance(context, dg.OutputContext):
+            return key / context.run_id
+        upstream = context.upstream_output
+        made_by = upstream.run_id if upstream is not None else _ANOTHER_RUN
+        if made_by == _ANOTHER_RUN:
+            made_by = (self._base_path / key / "latest").read_text()
+        return key / made_by
+
+    def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame) -> None:
+        """Write the frame, then point `latest` at it."""
+        super().handle_output(context, obj)
+        if context.has_asset_key:
+            latest = self._base_path / UPath(*context.asset_key.path) / "latest"
+            latest.write_text(context.run_id)
+
+    def put(self, asset: str, run_id: str, frame: pd.DataFrame) -> None:
+        """Write the frame of an asset whose own step doesn't run, as it would have done."""
+        folder = self._base_path / asset
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{run_id}{self.extension}").open("wb") as file:
+            pq.write_table(schema_of(asset).to_arrow(frame), file)
+        (folder / "latest").write_text(run_id)
+
+    def dump_to_path(self, context: dg.OutputContext, obj: pd.DataFrame, path: UPath) -> None:
+        """Write one frame; raises `FrameError` where it breaks its schema."""
+        with path.open("wb") as file:
+            pq.write_table(self._schema(context).to_arrow(obj), file)
+
+    def load_from_path(self, context: dg.InputContext, path: UPath) -> pd.DataFrame:
+        """Read one frame back, its facts too."""
+        with path.open("rb") as file:
+            table = pq.read_table(file)
+        return self._schema(context).from_arrow(table)
+
+    def get_metadata(
+        self, context: dg.OutputContext, obj: pd.DataFrame
+    ) -> dict[str, dg.MetadataValue]:
+        """Row count, lineage and a preview: at most 50 rows, the most dangerous first."""
+        asset = context.asset_key.path[-1] if context.has_asset_key else ""
+        return self.described(asset, obj)
+
+    def described(self, asset: str, frame: pd.DataFrame) -> dict[str, dg.MetadataValue]:
+        """The same of a frame that is stored by `put`; without an asset, of one between ops."""
+        shown = (schema_of(asset) if asset else OUTCOMES).shown
+        rows = dangerous_rows_first(frame).head(PREVIEW_ROWS)
+        if self._hide_names:
+            rows = frame_without_people(asset, rows)
+        return {
+            "dagster/row_count": dg.MetadataValue.int(len(frame)),
+            "preview": preview(in_words(rows) if "what" in shown else rows, shown or None),
+            **column_lineage(asset),
+        }
+
+    @staticmethod
+    def _schema(context: dg.InputContext | dg.OutputContext) -> FrameSchema:
+        if context.has_asset_key:
+            return schema_of(context.asset_key.path[-1])
+        return OUTCOMES
+
+
+class ParquetFramesResource(dg.ConfigurableIOManagerFactory[ParquetFrames]):
+    """Frames under `FRAMES_BASE_PATH`."""
+
+    def create_io_manager(self, context: dg.InitResourceContext) -> ParquetFrames:
+        """Make the manager for one run."""
+        del context
+        settings = Settings.load()
+        return ParquetFrames(
+            UPath(settings.frames_path), hide_names=settings.names_are_hidden_everywhere
+        )

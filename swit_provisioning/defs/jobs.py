@@ -1,0 +1,149 @@
+"""`plan` reads and decides, `apply` sends one stored plan, `sync` does all of it in one run."""
+
+from datetime import timedelta
+from typing import Final
+
+import dagster as dg
+
+from swit_provisioning.defs.resources import logger_config
+from swit_provisioning.operations.names import NO_RETRY_TAGS, WRITERS
+from swit_provisioning.operations.retention import Pruning
+from swit_provisioning.operations.services import open_store
+from swit_provisioning.settings import ScheduleSettings, Settings, SettingsError
+from swit_provisioning.state.errors import StoreError
+
+WRITES_TAGS: Final = {"swit_provisioning/writes": "swit", **NO_RETRY_TAGS}
+"""Tags of runs that write: one at a time from Dagster's queue, and no automatic retry."""
+
+_PLANNING = dg.AssetSelection.groups("directory", "swit", "difference")
+_APPLYING = dg.AssetSelection.assets("accepted_plan", *WRITERS, "change_log")
+
+
+class ApplyConfig(dg.Config):
+    """Which stored plan to apply, and why it may pass its limits."""
+
+    plan_id: str
+    """Printed by `swit-provisioning plan`, and shown on the asset `change_plan`."""
+    approve: str = ""
+    """Only where a guard stopped the plan: the reason, recorded with who and when."""
+    only: str = ""
+    """Only these actions, such as `user.create,team.*`; what needs another one waits too."""
+    exclude: str = ""
+    """All actions but these."""
+    limit: int = 0
+    """The first so many of each action that are still undone; 0: all. Apply again for the rest."""
+
+
+@dg.config_mapping
+def apply_config(config: ApplyConfig) -> dict[str, object]:
+    """The fields in the launchpad become the gate's configuration."""
+    return {"ops": {"accepted_plan": {"config": config.model_dump()}}, **logger_config()}
+
+
+plan = dg.define_asset_job(
+    "plan",
+    _PLANNING,
+    description="Read both sides, compute what differs, judge it. Writes nothing.",
+)
+apply = dg.define_asset_job(
+    "apply",
+    _APPLYING,
+    config=apply_config,
+    run_tags=WRITES_TAGS,
+    description="Apply exactly one stored plan, if both sides are still as it says.",
+)
+sync = dg.define_asset_job(
+    "sync",
+    _PLANNING | _APPLYING,
+    run_tags=WRITES_TAGS,
+    description="Read, compare, judge, apply: what the schedule starts.",
+)
+JOBS: Final = (plan, apply, sync)
+
+
+_SHORTEST_WINDOW: Final = timedelta(minutes=1)
+"""Dagster takes none that is shorter."""
+
+
+def daily_sync(settings: ScheduleSettings) -> list[dg.ScheduleDefinition]:
+    """The schedule, running from the start; none without `SCHEDULE_TIME`.
+
+    In the night the clocks go forward, a time that does not exist runs an hour later.
+    """
+    if settings.schedule_time is None:
+        return []
+    hour, minute = (int(part) for part in settings.schedule_time.split(":"))
+    return [
+        dg.ScheduleDefinition(
+            name="daily_sync",
+            job=sync if settings.schedule_action == "sync" else plan,
+            cron_schedule=f"{minute} {hour} * * *",
+            execution_timezone=settings.schedule_timezone,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description=f"Every day at {settings.schedule_time} {settings.schedule_timezone}.",
+            execution_fn=_unless_paused,
+        )
+    ]
+
+
+def _unless_paused(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Start the run; while runs are paused, say why a run that writes is not started."""
+    del context
+    try:
+        settings = Settings.load()
+        with open_store(settings) as store:
+            pause = store.pauses.now()
+    except (SettingsError, StoreError):
+        # The run fails of it, and what has failed is reported; it writes nothing.
+        return dg.RunRequest()
+    if pause is not None and settings.schedule_action == "sync":
+        return dg.SkipReason(f"Scheduled runs are {pause.sentence}")
+    return dg.RunRequest()
+
+
+def planned_every_night(
+    difference: dg.AssetsDefinition, settings: ScheduleSettings
+) -> dg.AssetsDefinition:
+    """The same with a plan that the UI calls overdue when none was made for too long."""
+    if settings.schedule_time is None or not settings.alert_after_hours:
+        return difference
+    window = max(timedelta(hours=settings.alert_after_hours), _SHORTEST_WINDOW)
+    policy = dg.FreshnessPolicy.time_window(fail_window=window)
+    plan_key = dg.AssetKey("change_plan")
+    return difference.map_asset_specs(
+        lambda spec: dg.apply_freshness_policy(spec, policy) if spec.key == plan_key else spec
+    )
+
+
+_HOURS_AFTER = 1
+_ELSE_AT = "03:30"
+
+
+@dg.op
+def delete_what_is_old(context: dg.OpExecutionContext) -> None:
+    """Delete frames, plans, runs with their events, and journal entries past their retention."""
+    settings = Settings.load()
+    with open_store(settings) as store:
+        pruning = Pruning(settings, context.instance, store)
+        gone = pruning.delete(pruning.find())
+    context.log.info("Deleted %s.", gone.sentence())
+
+
+@dg.job(name="prune", description="Delete what is older than RETENTION_DAYS. Asks nobody.")
+def prune_job() -> None:
+    """One step; it needs neither the directory nor Swit."""
+    delete_what_is_old()
+
+
+def daily_prune(settings: ScheduleSettings) -> dg.ScheduleDefinition:
+    """Every day, an hour after the daily run where there is one."""
+    hour, minute = (int(part) for part in (settings.schedule_time or _ELSE_AT).split(":"))
+    later = (hour + _HOURS_AFTER) % 24 if settings.schedule_time else hour
+    return dg.ScheduleDefinition(
+        name="daily_prune",
+        job=prune_job,
+        cron_schedule=f"{minute} {later} * * *",
+        execution_timezone=settings.schedule_timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Every day at {later:02}:{minute:02} {settings.schedule_timezone}.",
+    )

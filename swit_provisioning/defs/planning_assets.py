@@ -1,0 +1,300 @@
+"""What each side says today, each read whole in one step. Nothing here changes anything."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+import pandas as pd
+
+from swit_provisioning.defs.common import (
+    DIFFERENCE_GROUP,
+    DIRECTORY_GROUP,
+    READ_AT,
+    SWIT_GROUP,
+    as_failure,
+    cause,
+    frame_out,
+    judged,
+    told,
+)
+from swit_provisioning.defs.io_manager import PREVIEW_ROWS, preview, schema_of
+from swit_provisioning.operations.plan_page import (
+    ExpectedPace,
+    expected_pace,
+    keep_page,
+    page_facts,
+)
+from swit_provisioning.operations.runs import root_run_id
+from swit_provisioning.operations.services import current_state
+from swit_provisioning.planning.baselines import is_complete
+from swit_provisioning.planning.convergence import repeats_after
+from swit_provisioning.planning.describe import counts_in_words
+from swit_provisioning.planning.findings import KIND as UNMANAGED
+from swit_provisioning.planning.findings import findings_frame
+from swit_provisioning.planning.model import ACTIONS, Action, Plan
+from swit_provisioning.planning.planner import calls_by_kind, estimate, reconcile
+from swit_provisioning.planning.schemas import changes_frame
+from swit_provisioning.planning.snapshots import (
+    DirectoryFacts,
+    DirectoryState,
+    SwitFacts,
+    SwitState,
+)
+from swit_provisioning.report.page import plan_page
+from swit_provisioning.report.redaction import without_people
+from swit_provisioning.report.summary import summary
+from swit_provisioning.report.tree import tree_markdown, tree_of
+from swit_provisioning.settings import Settings
+from swit_provisioning.sources.base import Directory, DirectoryError
+from swit_provisioning.state.plans import StoredPlan
+from swit_provisioning.state.store import Store
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.errors import SwitError
+from swit_provisioning.swit.reader import read_organization
+
+
+@dg.multi_asset(
+    outs={
+        name: frame_out(name, group=DIRECTORY_GROUP, kinds={"ldap", "parquet"})
+        for name in ("idp_users", "idp_groups", "idp_memberships", "idp_findings")
+    }
+)
+def read_directory(
+    context: dg.AssetExecutionContext,
+    directory: dg.ResourceParam[Directory],
+    settings: dg.ResourceParam[Settings],
+    store: dg.ResourceParam[Store],
+) -> Iterator[dg.Output[pd.DataFrame]]:
+    """Read users, groups, memberships in one go, from one server: all of it or nothing."""
+    read_at = store.now().isoformat()
+    try:
+        state = directory.read()
+    except DirectoryError as error:
+        failure = as_failure(error, doing="The directory was not read", settings=settings)
+        raise failure from cause(error, settings)
+    for warning in state.facts.warnings:
+        context.log.warning(told(settings, warning))
+    if len(state.findings):
+        context.log.warning("%d values could not be read: see idp_findings", len(state.findings))
+    facts = {**state.facts.document(), READ_AT: read_at}
+    for name, frame in (
+        ("idp_users", state.users),
+        ("idp_groups", state.groups),
+        ("idp_memberships", state.memberships),
+        ("idp_findings", state.findings),
+    ):
+        frame.attrs["facts"] = facts
+        yield dg.Output(frame, name, metadata={"source": state.facts.title})
+
+
+@dg.multi_asset(
+    outs={
+        name: frame_out(name, group=SWIT_GROUP, kinds={"swit", "parquet"})
+        for name in ("swit_users", "swit_teams", "swit_memberships")
+    }
+)
+def read_swit(
+    context: dg.AssetExecutionContext,
+    swit: dg.ResourceParam[SwitClient],
+    settings: dg.ResourceParam[Settings],
+    store: dg.ResourceParam[Store],
+) -> Iterator[dg.Output[pd.DataFrame]]:
+    """Read accounts, teams and memberships in one go: all of it or nothing."""
+    read_at = store.now().isoformat()
+    try:
+        state = read_organization(swit, expected=settings.expected_organization)
+    except SwitError as error:
+        failure = as_failure(error, doing="Swit was not read", settings=settings)
+        raise failure from cause(error, settings)
+    for warning in state.facts.warnings:
+        context.log.warning(told(settings, warning))
+    facts = {**state.facts.document(), READ_AT: read_at}
+    for name, frame in (
+        ("swit_users", state.users),
+        ("swit_teams", state.teams),
+        ("swit_memberships", state.memberships),
+    ):
+        frame.attrs["facts"] = facts
+        yield dg.Output(frame, name, metadata={"organization": state.facts.organization_name})
+
+
+DIFFS: Final[dict[str, tuple[Action, ...]]] = {
+    "user_diff": ("user.create", "user.update", "user.deactivate", "user.remove", "user.activate"),
+    "team_diff": ("team.delete", "team.create", "team.update"),
+    "sort_diff": ("team.sort",),
+    "membership_diff": ("membership.add", "membership.remove", "primary.update"),
+}
+"""Which actions each diff holds."""
+
+MOST_TEAMS: Final = 60
+"""Lines of the tree in the metadata: the event log holds the picture twice."""
+
+_READS_OF: Final = {
+    "user_diff": {"idp_users", "swit_users"},
+    "team_diff": {"idp_groups", "idp_memberships", "swit_teams", "swit_memberships", "user_diff"},
+    "sort_diff": {"idp_groups", "swit_teams", "team_diff"},
+    "membership_diff": {"idp_memberships", "swit_memberships", "user_diff", "team_diff"},
+    "directory_findings": {
+        "idp_users",
+        "idp_groups",
+        "idp_memberships",
+        "idp_findings",
+        "swit_users",
+    },
+    "change_plan": set(DIFFS),
+}
+
+
+@dg.multi_asset(
+    outs={
+        name: frame_out(name, group=DIFFERENCE_GROUP, kinds={"pandas", "parquet"})
+        for name in _READS_OF
+    },
+    internal_asset_deps={
+        name: {dg.AssetKey(source) for source in sources} for name, sources in _READS_OF.items()
+    },
+)
+def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    store: dg.ResourceParam[Store],
+    idp_users: pd.DataFrame,
+    idp_groups: pd.DataFrame,
+    idp_memberships: pd.DataFrame,
+    idp_findings: pd.DataFrame,
+    swit_users: pd.DataFrame,
+    swit_teams: pd.DataFrame,
+    swit_memberships: pd.DataFrame,
+) -> Iterator[dg.Output[pd.DataFrame]]:
+    """Compute all changes from one state of both sides, and store them as one plan."""
+    directory = DirectoryState(
+        users=idp_users,
+        groups=idp_groups,
+        memberships=idp_memberships,
+        findings=idp_findings,
+        facts=DirectoryFacts.of(idp_users.attrs["facts"]),
+    )
+    swit = SwitState(
+        users=swit_users,
+        teams=swit_teams,
+        memberships=swit_memberships,
+        facts=SwitFacts.of({k: v for k, v in swit_users.attrs["facts"].items() if k != READ_AT}),
+    )
+    store.organization.bind(swit.facts.organization_id)
+    memory = store.memory()
+    plan = reconcile(directory, swit, settings.policy(), memory)
+    verdicts = judged(plan, settings, store)
+    store.plans.save(
+        plan,
+        run_id=root_run_id(context.run),
+        verdicts=[verdict.document() for verdict in verdicts],
+        read_at=_read_at(idp_users, swit_users),
+    )
+    store.restorations.planned(root_run_id(context.run))
+    if is_complete(plan.bases):
+        store.identities.remember_exempt(plan.exempt)
+    repeats = repeats_after(plan, memory, complete=is_complete(plan.bases))
+    store.repeats.remember(repeats, seen=memory.seen)
+    shown = without_people(plan) if settings.names_are_hidden_everywhere else plan
+    for name, actions in DIFFS.items():
+        yield _diff_output(name, actions, plan, shown)
+    yield _findings_output(plan)
+    stored = StoredPlan(
+        plan=shown,
+        plan_hash=plan.plan_hash,
+        created_at=datetime.now(UTC),
+        verdicts=tuple(
+            {**verdict.document(), "message": told(settings, verdict.message)}
+            for verdict in verdicts
+        ),
+    )
+    _, state = current_state(settings, store, stored)
+    hidden = settings.names_are_hidden_everywhere
+    page = plan_page(shown, page_facts(settings, store, stored, state, no_names=hidden))
+    kept = keep_page(settings, context.run.run_id, page)
+    yield _plan_output(plan, shown, kept, expected_pace(settings, store))
+
+
+def _read_at(*frames: pd.DataFrame) -> datetime | None:
+    """When reading the first of these frames began; frames of earlier versions don't say it."""
+    times = [frame.attrs["facts"].get(READ_AT) for frame in frames]
+    return min(map(datetime.fromisoformat, filter(None, times)), default=None)
+
+
+def _diff_output(
+    name: str, actions: tuple[Action, ...], plan: Plan, shown: Plan
+) -> dg.Output[pd.DataFrame]:
+    """A diff, with the sentence that a person reads first and a number for each action."""
+    changes = [change for change in plan.changes if change.action in actions]
+    metadata: dict[str, dg.RawMetadataValue] = {
+        "summary": summary(changes),
+        **{action: sum(c.action == action for c in changes) for action in actions},
+    }
+    if name == "team_diff":
+        metadata.update(_teams_metadata(plan, shown))
+    return dg.Output(changes_frame(changes, schema_of(name)), name, metadata=metadata)
+
+
+def _teams_metadata(plan: Plan, shown: Plan) -> dict[str, dg.MetadataValue]:
+    """The tree as it will be, and the teams that nobody manages."""
+    metadata: dict[str, dg.MetadataValue] = {}
+    root = tree_of(plan.teams, plan.changes)
+    if root is not None:
+        metadata["tree"] = dg.MetadataValue.md(tree_markdown(root, MOST_TEAMS))
+    unmanaged = [finding for finding in shown.findings if finding.kind == UNMANAGED]
+    metadata["number of unmanaged teams"] = dg.MetadataValue.int(len(unmanaged))
+    if unmanaged:
+        rows = [{"team": f.subject, "what to do": f.message} for f in unmanaged[:PREVIEW_ROWS]]
+        metadata["unmanaged teams"] = preview(pd.DataFrame(rows))
+    return metadata
+
+
+def _findings_output(plan: Plan) -> dg.Output[pd.DataFrame]:
+    frame = findings_frame(plan.findings)
+    counts = {str(kind): int(n) for kind, n in frame["kind"].value_counts(sort=False).items()}
+    told_counts = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
+    return dg.Output(
+        frame,
+        "directory_findings",
+        metadata={
+            "summary": told_counts or "nothing to mend",
+            "number of findings": len(frame),
+            **counts,
+        },
+    )
+
+
+def _plan_output(
+    plan: Plan, shown: Plan, page: dg.MetadataValue, pace: ExpectedPace
+) -> dg.Output[pd.DataFrame]:
+    """The plan: what it does, how it is applied, where its page is. `shown` is for people."""
+    calls, seconds = estimate(plan, pace.per_second)
+    by_kind = ", ".join(f"{n:,} {kind}" for kind, n in calls_by_kind(plan).items())
+    findings = pd.DataFrame(
+        [finding.document() for finding in shown.findings[:PREVIEW_ROWS]],
+        columns=["kind", "subject", "attribute", "message", "side"],
+    )
+    return dg.Output(
+        changes_frame(plan.changes),
+        "change_plan",
+        metadata={
+            "plan_id": plan.plan_id,
+            "summary": summary(plan.changes),
+            "users in the directory": counts_in_words(plan.bases.read["users"]),
+            "groups in the directory": counts_in_words(plan.bases.read["groups"]),
+            "page": page,
+            "page, elsewhere": dg.MetadataValue.md(
+                f"`swit-provisioning show {plan.plan_id} --html plan.html`"
+            ),
+            "apply": dg.MetadataValue.md(f"`swit-provisioning apply {plan.plan_id}`"),
+            "estimated calls": calls,
+            "estimated seconds": round(seconds, 1),
+            "estimate": f"{by_kind} · {pace.sentence}" if plan.changes else "nothing to send",
+            **({"findings": preview(findings)} if plan.findings else {}),
+            "number of findings": len(plan.findings),
+            "not sent (disabled)": len(plan.disabled),
+            "not sent (does not stick)": len(plan.held),
+            **{action: plan.counts().get(action, 0) for action in ACTIONS},
+        },
+    )

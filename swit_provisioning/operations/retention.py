@@ -1,0 +1,306 @@
+"""What is older than its retention: frames and pages, Dagster's runs, plans, the journal."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+from uuid import UUID
+
+import dagster as dg
+from sqlalchemy import text
+from upath import UPath
+
+from swit_provisioning.operations.names import OURS
+from swit_provisioning.operations.runs import bury_the_dead
+from swit_provisioning.settings import Settings
+from swit_provisioning.state.retention import OldRows
+from swit_provisioning.state.store import Store
+
+JOBS: Final = ("plan", "apply", "sync", "prune")
+_BY_HAND: Final = "__ASSET_JOB"
+"""What Dagster calls the job of assets that are launched one by one."""
+_BATCH: Final = 100
+_ENDED: Final = (
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+)
+_UNDER_WAY: Final = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
+
+class Runs:
+    """The runs of our code location in an instance that other projects may share."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        """Take Dagster's storage."""
+        self._instance = instance
+        self._ours = dict(OURS)
+
+    def ended_before(self, time: datetime, *, but_not: set[str]) -> list[dg.DagsterRun]:
+        """Runs made before a time that are over, but not these, nor re-executions of them."""
+        filters = dg.RunsFilter(statuses=list(_ENDED), created_before=time, tags=self._ours)
+        return [run for run in self._all(filters) if not but_not & {run.run_id, run.root_run_id}]
+
+    def newest(self) -> set[str]:
+        """Of each job the newest run and the newest that went well: `status` tells of them."""
+        found: set[str] = set()
+        for job in JOBS:
+            for statuses in (None, [dg.DagsterRunStatus.SUCCESS]):
+                filters = dg.RunsFilter(job_name=job, statuses=statuses, tags=self._ours)
+                found |= {run.run_id for run in self._instance.get_runs(filters, limit=1)}
+        return found
+
+    def under_way(self) -> list[dg.DagsterRun]:
+        """Runs that have begun, or will, and are not over."""
+        return list(self._all(dg.RunsFilter(statuses=list(_UNDER_WAY), tags=self._ours)))
+
+    def is_known(self, run_id: str) -> bool:
+        """Whether Dagster has such a run, whoever's it is."""
+        return self._instance.get_run_by_id(run_id) is not None
+
+    def all(self) -> Iterator[dg.DagsterRun]:
+        """Every run; one that says nothing of its location is ours by its job's name."""
+        yield from self._all(dg.RunsFilter(tags=self._ours))
+        for job in (*JOBS, _BY_HAND):
+            found = self._all(dg.RunsFilter(job_name=job))
+            yield from (run for run in found if not self._ours.keys() & run.tags.keys())
+
+    def delete(self, run_id: str) -> None:
+        """Delete a run with its events, and the files that Dagster leaves of it."""
+        self._delete_results_of_checks(run_id)
+        self._instance.delete_run(run_id)
+        # With its storage in files, Dagster empties the run's own one and keeps it at full size.
+        home = Path(self._instance.root_directory)
+        # Of a run that the daemon's own account has launched it is the daemon's home: no files.
+        with contextlib.suppress(PermissionError):
+            for suffix in ("", "-wal", "-shm"):
+                (home / "history" / "runs" / f"{run_id}.db{suffix}").unlink(missing_ok=True)
+        shutil.rmtree(Path(self._instance.storage_directory()) / run_id, ignore_errors=True)
+
+    def _delete_results_of_checks(self, run_id: str) -> None:
+        """Dagster keeps them when it deletes their run, and has no call for it."""
+        # Where its storage is no SQL database there is no such table.
+        connect = getattr(self._instance.event_log_storage, "index_connection", None)
+        if connect is not None:
+            statement = text("DELETE FROM asset_check_executions WHERE run_id = :run_id")
+            with connect() as connection:
+                connection.execute(statement, {"run_id": run_id})
+
+    def with_roots(self, run_ids: set[str]) -> set[str]:
+        """These and the runs that they are re-executions of, whose frames they read."""
+        runs = [self._instance.get_run_by_id(run_id) for run_id in run_ids]
+        return {*run_ids, *(run.root_run_id for run in runs if run and run.root_run_id)}
+
+    def _all(self, filters: dg.RunsFilter) -> Iterator[dg.DagsterRun]:
+        cursor = None
+        while True:
+            records = self._instance.get_run_records(
+                filters=filters, limit=_BATCH, cursor=cursor, ascending=True
+            )
+            yield from (record.dagster_run for record in records)
+            if len(records) < _BATCH:
+                return
+            cursor = records[-1].dagster_run.run_id
+
+
+LATEST = "latest"
+"""The file beside an asset's frames that names the run which made the newest one."""
+
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class FrameFiles:
+    """`<asset>/<run id>.parquet` and what stands beside it; `<run id>/` of the ops in graphs."""
+
+    def __init__(self, base: UPath) -> None:
+        """Take the folder; it need not be there yet."""
+        self.base = base
+
+    def runs(self) -> dict[str, list[UPath]]:
+        """Run id -> its files and folders."""
+        found: dict[str, list[UPath]] = {}
+        for path in self._of_runs():
+            found.setdefault(path.stem, []).append(path)
+        return found
+
+    def latest_runs(self) -> set[str]:
+        """The runs that made what is the newest frame of some asset."""
+        return {pointer.read_text().strip() for pointer in self._pointers()}
+
+    def files(self, suffix: str) -> Iterator[UPath]:
+        """Every file of a run that ends so: frames of assets and of ops, pages."""
+        for path in self._of_runs():
+            if path.is_dir():
+                yield from (found for found in path.rglob(f"*{suffix}") if found.is_file())
+            elif path.suffix == suffix:
+                yield path
+
+    def latest(self, asset: str) -> UPath | None:
+        """The newest frame of an asset, if there is one."""
+        pointer = self.base / asset / LATEST
+        if not pointer.exists():
+            return None
+        frame = self.base / asset / f"{pointer.read_text().strip()}.parquet"
+        return frame if frame.exists() else None
+
+    @staticmethod
+    def rewrite(path: UPath, content: bytes) -> None:
+        """Put a file in place of the one before; whoever reads it finds one or the other.
+
+        It is as old as before: what it tells is no newer.
+        """
+        if path.protocol not in {"", "file", "local"}:
+            # An object store shows a new object only once it is whole.
+            path.write_bytes(content)
+            return
+        file = Path(path.path)
+        before, part = file.stat(), file.with_name(f"{file.name}.part")
+        part.touch(mode=0o600)
+        part.write_bytes(content)
+        part.chmod(before.st_mode)
+        os.utime(part, (before.st_atime, before.st_mtime))
+        part.replace(file)
+
+    @staticmethod
+    def written_at(path: UPath) -> datetime:
+        """When it, or the newest file in it, was written; an object store's folder has no time."""
+        files = [path]
+        if path.is_dir():
+            files = [UPath(found) for found in path.rglob("*") if found.is_file()]
+        times: list[datetime] = [found.fs.modified(found.path) for found in files]
+        aware = (t.replace(tzinfo=UTC) if t.tzinfo is None else t for t in times)
+        return max(aware, default=_LONG_AGO)
+
+    @staticmethod
+    def delete(path: UPath) -> None:
+        """Delete a file, or a folder with all in it."""
+        if path.is_dir():
+            path.rmdir(recursive=True)
+        else:
+            path.unlink(missing_ok=True)
+
+    def _folders(self) -> Iterator[UPath]:
+        if self.base.exists():
+            yield from (path for path in self.base.iterdir() if path.is_dir())
+
+    def _pointers(self) -> Iterator[UPath]:
+        for folder in self._folders():
+            pointer = folder / LATEST
+            if pointer.exists():
+                yield pointer
+
+    def _of_runs(self) -> Iterator[UPath]:
+        for folder in self._folders():
+            if _is_run(folder.name):
+                yield folder
+            else:
+                yield from (path for path in folder.iterdir() if _is_run(path.stem))
+
+
+def _is_run(name: str) -> bool:
+    try:
+        return str(UUID(name)) == name
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cutoffs:
+    """What was made before these times is out of date."""
+
+    plans: datetime
+    """Frames and runs, too."""
+    journal: datetime
+
+    @classmethod
+    def at(cls, now: datetime, settings: Settings) -> Self:
+        """As the settings say. What may still be applied is in date, and so is its journal."""
+        may_be_applied = timedelta(hours=settings.plan_max_age_hours)
+        plans = timedelta(days=settings.retention_days)
+        journal = timedelta(days=settings.retention_days_journal)
+        return cls(
+            plans=now - max(plans, may_be_applied), journal=now - max(journal, may_be_applied)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OldThings:
+    """What is out of date, or was deleted."""
+
+    before: Cutoffs
+    runs: tuple[str, ...]
+    files: tuple[UPath, ...]
+    """Frames, pages, and folders of runs."""
+    rows: OldRows
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "before": self.before.plans.isoformat(),
+            "before_journal": self.before.journal.isoformat(),
+            "runs": len(self.runs),
+            "files": len(self.files),
+            "plans": self.rows.plans,
+            "journal_entries": self.rows.entries,
+        }
+
+    def sentence(self) -> str:
+        """The same for people."""
+        return (
+            f"of before {self.before.plans:%Y-%m-%d}: {len(self.runs):,} runs with their events,"
+            f" {len(self.files):,} frames and pages, {self.rows.plans:,} plans; of before"
+            f" {self.before.journal:%Y-%m-%d}: {self.rows.entries:,} journal entries"
+        )
+
+
+class Pruning:
+    """Finds and deletes; what a run, a person or the next plan still needs stays at any age."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, store: Store) -> None:
+        """Take the three places where things are kept."""
+        self._settings = settings
+        self._store, self._instance = store, instance
+        self._runs = Runs(instance)
+        self._files = FrameFiles(UPath(settings.frames_path))
+
+    def find(self, now: datetime | None = None) -> OldThings:
+        """Say what is out of date; nothing is deleted."""
+        before = Cutoffs.at(now or datetime.now(UTC), self._settings)
+        needed = self._files.latest_runs() | self._store.retention.runs_needed()
+        kept = self._runs.with_roots(needed | self._runs.newest())
+        going = {run.run_id for run in self._runs.ended_before(before.plans, but_not=kept)}
+        files = list(self._old_files(going, kept, before.plans))
+        rows = self._store.retention.count_before(plans=before.plans, journal=before.journal)
+        return OldThings(before=before, runs=tuple(sorted(going)), files=tuple(files), rows=rows)
+
+    def delete(self, old: OldThings) -> OldThings:
+        """Delete what was found; what went.
+
+        Of a pruning that broke off, the next one finds the rest. Runs whose process is gone are
+        over from now on, so that their time comes, too.
+        """
+        bury_the_dead(self._instance, self._store, self._settings.home)
+        for path in old.files:
+            self._files.delete(path)
+        for run_id in old.runs:
+            self._runs.delete(run_id)
+        self._store.retention.delete_before(plans=old.before.plans, journal=old.before.journal)
+        return old
+
+    def _old_files(self, going: set[str], kept: set[str], before: datetime) -> Iterator[UPath]:
+        """Those of runs that go; of a run that Dagster no longer knows those that are old."""
+        for run_id, paths in self._files.runs().items():
+            if run_id in going:
+                yield from paths
+            elif run_id not in kept and not self._runs.is_known(run_id):
+                yield from (path for path in paths if self._files.written_at(path) < before)

@@ -1,0 +1,304 @@
+"""Every bad record of the directory, named at once; and what findings say to look at.
+
+It needs nothing of Swit, so it can be told before there is a login.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from swit_provisioning.planning.dn import is_dn
+from swit_provisioning.planning.match_teams import (
+    Group,
+    Groups,
+    Owners,
+    Team,
+    bad_groups,
+    read_groups,
+)
+from swit_provisioning.planning.match_users import bad_users
+from swit_provisioning.planning.membership_changes import Members
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.planning.model import Finding, Policy
+from swit_provisioning.planning.normalize import clean_team_name, name_key, without_number
+from swit_provisioning.planning.schemas import DIRECTORY_FINDINGS
+from swit_provisioning.planning.snapshots import (
+    NONE,
+    DirectoryFacts,
+    DirectoryState,
+    Entries,
+    Links,
+    SwitState,
+    column,
+    index_of,
+    places,
+    read_entries,
+    read_links,
+)
+
+
+def organisation_findings(swit: SwitState) -> Iterator[Finding]:
+    """Accounts without an address, and teams that count other members than they list."""
+    unknown = swit.users[[not email.strip() for email in column(swit.users, "email")]]
+    for user_id, name in zip(unknown["user_id"], unknown["name"], strict=True):
+        yield Finding(
+            kind="account without an address",
+            subject=f"{name} ({user_id})",
+            side="swit",
+            message="The account has no address in Swit, so nobody can tell whose it is; it"
+            " is left alone. Give it one in Swit's console, or deactivate it there.",
+        )
+    teams = places(swit.memberships["team_id"], index_of(swit.teams["team_id"]))
+    members = np.bincount(teams[teams != NONE], minlength=len(swit.teams)).tolist()
+    columns = (column(swit.teams, "name"), column(swit.teams, "member_count"), members)
+    for name, count, listed in zip(*columns, strict=True):
+        if count is not None and count != listed:
+            yield Finding(
+                kind="member count",
+                subject=name,
+                side="swit",
+                message=f"Swit counts {count} members of this team and lists {listed}; it"
+                " may count people of teams below, or have left some out. Look at it in Swit.",
+            )
+
+
+def unknown_members(directory: DirectoryState, scope: Groups, links: Links) -> Iterator[Finding]:
+    """One finding for each entry that a group in scope lists and that was not read.
+
+    The reader has named members that are no DN, or that it knows to be something else.
+    """
+    is_in_scope = scope.rank_of_row[links.group] != NONE
+    is_strange = is_in_scope & (links.user == NONE) & (links.nested == NONE)
+    strange = directory.memberships[is_strange]
+    for key, dn in zip(strange["group"], strange["member_dn"], strict=True):
+        if is_dn(dn):
+            yield Finding(
+                kind="unknown member",
+                subject=scope.in_scope[key].dn,
+                message=f"The member {dn} was not read as a person or a group, so it is ignored. If"
+                " it is one, its OU is missing in LDAP_USER_OUS or LDAP_GROUP_OUS, or a filter"
+                " leaves it out: change the settings. If not, nothing has to be done.",
+            )
+
+
+_ABOUT: Final[Mapping[str, str]] = {
+    "account claimed by two": "email",
+    "address changed": "email",
+    "group name changed": "group_name",
+    "group without a name": "group_name",
+    "language": "language",
+    "name changed": "name",
+    "name is kept": "group_name",
+    "name taken": "group_name",
+    "no address": "email",
+    "no name": "name",
+    "phone number": "phone_number",
+    "two accounts": "email",
+    "two accounts with one address": "email",
+    "two groups with one name": "group_name",
+    "two with one address": "email",
+    "unknown member": "member",
+    "unusable address": "email",
+}
+"""Kind -> the field that it is about, by which the facts know the attribute."""
+
+
+def directory_findings(
+    directory: DirectoryState, policy: Policy, memory: Memory
+) -> tuple[Finding, ...]:
+    """Every record of the directory that is bad whatever Swit holds, sorted, each with its DN.
+
+    Disabled entries, excluded users and excluded groups are nobody's concern and left out.
+    """
+    entries, links = read_entries(directory.users), read_links(directory)
+    scope = read_groups(directory, links, policy, memory)
+    return in_order(bad_records(directory, entries, links, scope, policy), directory.facts)
+
+
+def bad_records(
+    directory: DirectoryState, entries: Entries, links: Links, scope: Groups, policy: Policy
+) -> Iterator[Finding]:
+    """The same for who has read entries and groups in scope already, in no order."""
+    yield from _as_read(directory.findings)
+    yield from bad_users(
+        entries,
+        policy,
+        attributes=directory.facts.attributes,
+        unread=unread(directory, "email"),
+    )
+    yield from bad_groups(directory.groups, scope.in_scope)
+    yield from unknown_members(directory, scope, links)
+
+
+def in_order(findings: Iterable[Finding], facts: DirectoryFacts) -> tuple[Finding, ...]:
+    """Each finding once, with the attribute it is about, sorted by kind and who."""
+    complete = {_with_attribute(finding, facts.attributes) for finding in findings}
+    return tuple(sorted(complete, key=lambda f: (f.kind, f.subject, f.attribute, f.message)))
+
+
+def unread(directory: DirectoryState, field: str) -> frozenset[str]:
+    """DNs of the entries of which a value of this field (`phone_number`...) could not be read."""
+    rows = directory.findings
+    return frozenset(rows["dn"][rows["attribute"] == directory.facts.attributes.get(field)])
+
+
+def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
+    """The frame `directory_findings`: those of the findings that are mended in the directory."""
+    return DIRECTORY_FINDINGS.frame(
+        {"kind": f.kind, "dn": f.subject, "attribute": f.attribute, "reason": f.message}
+        for f in findings
+        if f.side == "directory"
+    )
+
+
+def _as_read(frame: pd.DataFrame) -> Iterator[Finding]:
+    names = ("kind", "dn", "attribute", "reason")
+    for kind, dn, attribute, reason in zip(*(column(frame, n) for n in names), strict=True):
+        yield Finding(kind=kind, subject=dn, attribute=attribute, message=reason)
+
+
+def _with_attribute(finding: Finding, attributes: Mapping[str, str]) -> Finding:
+    name = attributes.get(_ABOUT.get(finding.kind, ""))
+    return finding if finding.attribute or not name else replace(finding, attribute=name)
+
+
+KIND: Final = "unmanaged team"
+_FEW: Final = 3
+"""Members in common before they say anything without the same name."""
+_NEARLY_ALL: Final = 0.8
+
+Likelihood = Literal["almost surely", "probably", "perhaps"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A group whose team this could be."""
+
+    group: Group
+    likelihood: Likelihood
+    same_name: bool
+    common: int
+    """Members of the team that the group puts there too."""
+
+
+def unmanaged_teams(
+    groups: Mapping[str, Group], owners: Owners, members: Members, swit: SwitState, policy: Policy
+) -> Iterator[Finding]:
+    """One finding for each team that is left as it is because no group stands behind it."""
+    if not owners.unmanaged:
+        return
+    if policy.unmanaged_teams == "delete" and "team.delete" not in policy.disabled_actions:
+        return
+    inside = _members(swit, owners.unmanaged)
+    in_groups = members.groups_of({user for users in inside.values() for user in users})
+    likeness = _Likeness(groups, in_groups, members.sizes())
+    for team_id, team in owners.teams.items():
+        if team_id in owners.unmanaged:
+            users = inside.get(team_id, [])
+            candidate = likeness.best(team, users)
+            adopting = _adopting(candidate, owners, likeness.called(team.name))
+            message = _message(len(users), candidate, adopting, policy)
+            yield Finding(kind=KIND, subject=team.name, side="swit", message=message)
+
+
+class _Likeness:
+    """Which groups are called as a team, or have its members."""
+
+    def __init__(
+        self,
+        groups: Mapping[str, Group],
+        in_groups: Mapping[str, list[int]],
+        sizes: list[int],
+    ) -> None:
+        self._by_rank = {group.rank: group for group in groups.values()}
+        self._in_groups, self._sizes = in_groups, sizes
+        self._called: dict[str, set[int]] = {}
+        for group in groups.values():
+            for name in group.names:
+                self._called.setdefault(name_key(name), set()).add(group.rank)
+
+    def called(self, name: str) -> list[Group]:
+        """The groups of this name, compared without case, in directory order."""
+        return [self._by_rank[rank] for rank in sorted(self._called.get(name_key(name), ()))]
+
+    def best(self, team: Team, users: Collection[str]) -> Candidate | None:
+        """The group that fits best, the first of several in directory order."""
+        plain = clean_team_name(team.name)
+        names = {name_key(plain), name_key(without_number(plain))}
+        called = {rank for name in names for rank in self._called.get(name, ())}
+        common = Counter(rank for user in users for rank in self._in_groups.get(user, ()))
+        found = [
+            (likelihood, rank)
+            for rank in sorted(called | set(common))
+            if (likelihood := self._likelihood(rank, called, common[rank], len(users)))
+        ]
+        if not found:
+            return None
+        best, rank = min(found, key=lambda each: (_ORDER.index(each[0]), -common[each[1]], each[1]))
+        return Candidate(
+            group=self._by_rank[rank],
+            likelihood=best,
+            same_name=rank in called,
+            common=common[rank],
+        )
+
+    def _likelihood(
+        self, rank: int, called: set[int], common: int, members: int
+    ) -> Likelihood | None:
+        half = common > 0 and 2 * common >= members
+        if rank in called:
+            if len(called) > 1:
+                return "probably" if half else "perhaps"
+            return "almost surely" if half else "probably"
+        if common < _FEW or not half:
+            return None
+        nearly = common >= _NEARLY_ALL * max(members, self._sizes[rank])
+        return "probably" if nearly else "perhaps"
+
+
+_ORDER: Final[tuple[Likelihood, ...]] = ("almost surely", "probably", "perhaps")
+
+
+def _members(swit: SwitState, teams: Collection[str]) -> dict[str, list[str]]:
+    rows = swit.memberships[swit.memberships["team_id"].isin(list(teams))]
+    found: dict[str, list[str]] = {}
+    for team, user in zip(rows["team_id"], rows["user_id"], strict=True):
+        found.setdefault(team, []).append(user)
+    return found
+
+
+def _message(size: int, candidate: Candidate | None, adopting: str, policy: Policy) -> str:
+    members = "1 member" if size == 1 else f"{size} members"
+    return (
+        f"No group stands behind this team ({members}); UNMANAGED_TEAMS={policy.unmanaged_teams}"
+        f" leaves it as it is. {_belongs(candidate, size)} {adopting} UNMANAGED_TEAMS=delete would"
+        " delete it. Name it in SWIT_TEAMS_TO_KEEP if it is meant to be as it is."
+    )
+
+
+def _belongs(candidate: Candidate | None, members: int) -> str:
+    if candidate is None:
+        return "No group is called so or has most of its members."
+    why = ["the same name"] if candidate.same_name else []
+    if candidate.common or not candidate.same_name:
+        why.append(f"{candidate.common} of {members} members in common")
+    return f"It is {candidate.likelihood} the team of {candidate.group.dn}: {' and '.join(why)}."
+
+
+def _adopting(candidate: Candidate | None, owners: Owners, called: list[Group]) -> str:
+    """What `adopt` would do with it: it goes by the name alone."""
+    if len(called) > 1:
+        return "UNMANAGED_TEAMS=adopt would leave it too, as several groups are called so."
+    if called and called[0].key in owners.team_of:
+        return "UNMANAGED_TEAMS=adopt would leave it too, as the group of its name has a team."
+    if called:
+        return f"UNMANAGED_TEAMS=adopt would make it the team of {called[0].dn}."
+    told = "UNMANAGED_TEAMS=adopt would leave it too, as no group is called so"
+    is_free = candidate is not None and candidate.group.key not in owners.team_of
+    if candidate is None or not is_free or not candidate.group.names:
+        return f"{told}."
+    return f'{told}; called "{candidate.group.names[0]}" in Swit it would be that group\'s.'

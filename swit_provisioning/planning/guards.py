@@ -1,0 +1,494 @@
+"""Whether a plan may be sent: nine guards, judged before the first write on what would be sent."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal, Self, get_args
+
+from swit_provisioning.planning.describe import counts_in_words
+from swit_provisioning.planning.model import (
+    Action,
+    Change,
+    Plan,
+    is_first_primary_team,
+    removals_by_team,
+)
+from swit_provisioning.planning.normalize import REMOVED
+
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_WHOLE = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """How much may change: `percent` of a base, a `number`, or both; with neither all may."""
+
+    percent: Fraction | None = None
+    number: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `10%`, `50`, `5%,50` or `none`.
+
+        Raises:
+            ValueError: the text is none of these; the message has examples.
+
+        """
+        if text.strip().casefold() == "none":
+            return cls()
+        percent: Fraction | None = None
+        number: int | None = None
+        for part in (piece.strip() for piece in text.split(",")):
+            share = _SHARE.fullmatch(part)
+            if share and percent is None and Fraction(share[1]) <= _WHOLE:
+                percent = Fraction(share[1])
+            elif _NUMBER.fullmatch(part) and number is None:
+                number = int(part)
+            else:
+                message = (
+                    f"{text!r} is no limit: write a share from 0% to 100%, a number, both or none,"
+                    " for example 10%, 50, 5%,50 or none"
+                )
+                raise ValueError(message)
+        return cls(percent=percent, number=number)
+
+    def allows(self, n: int, base: int, *, always: int = 1) -> bool:
+        """Whether `n` of `base` is within the limit; of a share `always` many may always go."""
+        if self.number is not None and n > self.number:
+            return False
+        if self.percent is None or _WHOLE * n <= self.percent * base:
+            return True
+        return self.percent > 0 and n <= always
+
+    def __str__(self) -> str:
+        """As it would be written in a setting."""
+        parts = [f"{_decimal(self.percent)}%"] if self.percent is not None else []
+        parts += [str(self.number)] if self.number is not None else []
+        return ",".join(parts) or "none"
+
+
+def _decimal(share: Fraction) -> str:
+    return f"{Decimal(share.numerator) / Decimal(share.denominator):f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """All limits; names as the environment variables, in lower case."""
+
+    max_deactivations: Limit = Limit(percent=Fraction(10))
+    max_team_deletions: Limit = Limit(percent=Fraction(10))
+    max_membership_removals: Limit = Limit(percent=Fraction(10))
+    max_membership_removals_per_team: Limit = Limit(percent=Fraction(50))
+    max_user_creations: Limit = Limit()
+    max_team_creations: Limit = Limit()
+    max_updates: Limit = Limit()
+    max_directory_shrink: Limit = Limit(percent=Fraction(20))
+
+
+__all__ = ["GUARDS", "NEVER_LIFTED", "GuardName", "Limit", "Limits", "Verdict", "judge"]
+
+GuardName = Literal[
+    "directory_read_is_complete",
+    "swit_read_is_complete",
+    "protected_users_untouched",
+    "directory_has_not_shrunk",
+    "deactivations_within_limit",
+    "team_deletions_within_limit",
+    "membership_removals_within_limit",
+    "creations_within_limit",
+    "updates_within_limit",
+]
+GUARDS: tuple[GuardName, ...] = get_args(GuardName)
+NEVER_LIFTED: frozenset[GuardName] = frozenset(
+    {"directory_read_is_complete", "swit_read_is_complete", "protected_users_untouched"}
+)
+"""Guards that no approval lifts."""
+
+MARKINGS = "team.mark"
+"""In `recent`: teams renamed to `(removed) ...`, which count as deletions."""
+_UPDATES: tuple[Action, ...] = (
+    "user.update",
+    "user.activate",
+    "team.update",
+    "team.sort",
+    "primary.update",
+)
+_LEAVING = frozenset({"user.deactivate", "user.remove"})
+COUNTED: Mapping[GuardName, frozenset[str]] = {
+    "deactivations_within_limit": _LEAVING,
+    "team_deletions_within_limit": frozenset({"team.delete", MARKINGS}),
+    "membership_removals_within_limit": frozenset({"membership.remove"}),
+    "creations_within_limit": frozenset({"user.create", "team.create"}),
+    "updates_within_limit": frozenset(_UPDATES),
+}
+"""Guard -> the actions in `recent` that it counts. One that compares two reads counts none."""
+_HARD_DELETE = "USER_REMOVAL=remove"
+_NOTHING: Mapping[GuardName, str] = {
+    "directory_has_not_shrunk": "no base lost users or groups since the last accepted read"
+}
+"""What a guard says where it found nothing to count."""
+_MEMBERSHIPS_THAT_MAY_ALWAYS_GO = 5
+_SMALLEST_TEAM_WITH_A_LIMIT = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one guard says of a plan."""
+
+    name: GuardName
+    passed: bool
+    blocking: bool
+    """Whether the plan may not be sent if this has not passed; an approval takes that away."""
+    message: str
+    """One sentence: how many of how many, the limit, the setting, the way out."""
+    lifted: bool = False
+    """Not passed, but approved for this plan."""
+
+    @property
+    def stops(self) -> bool:
+        """Whether nothing may be written because of this guard."""
+        return self.blocking and not self.passed
+
+    def document(self) -> dict[str, str | bool]:
+        """As plain JSON values."""
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "blocking": self.blocking,
+            "message": self.message,
+            "lifted": self.lifted,
+        }
+
+
+_IF_MEANT = "if this is meant: "
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Count:
+    """So many of so many, held against one setting."""
+
+    n: int
+    """What the plan would send."""
+    what: str
+    """`1 of 10 active users would be deactivated or removed`: the words after the numbers."""
+    base: int
+    limit: Limit
+    setting: str
+    recent: int = 0
+    """What was sent in the last 24 hours without an approval."""
+    always: int = 1
+    new: bool = False
+    """Whether these come beside the `base`, rather than out of it."""
+
+    @property
+    def within(self) -> bool:
+        total = self.n + self.recent
+        return self.n == 0 or self.limit.allows(total, self.base, always=self.always)
+
+    @property
+    def words(self) -> str:
+        before = f", after {self.recent} in the last 24 hours" if self.recent else ""
+        if self.new:
+            return f"{self.n} {self.what}, beside the {self.base} there are{before}"
+        return f"{self.n} of {self.base} {self.what}{before}"
+
+    @property
+    def allowed(self) -> str:
+        """What the setting says to so many."""
+        if self.setting == _HARD_DELETE:
+            return f"{self.setting} needs an approval each time"
+        return f"{self.setting}={self.limit} allows fewer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """Everything that a guard may look at."""
+
+    plan: Plan
+    limits: Limits
+    last_read: Mapping[str, Mapping[str, int]]
+    recent: Mapping[str, int]
+    sent: Counter[str] = field(default_factory=Counter)
+
+    def before(self, guard: GuardName) -> int:
+        """How many of what a guard counts were sent in the last 24 hours without its approval."""
+        return sum(self.recent.get(action, 0) for action in COUNTED[guard])
+
+
+def judge(
+    plan: Plan,
+    limits: Limits,
+    *,
+    last_read: Mapping[str, Mapping[str, int]],
+    recent: Mapping[str, int],
+    approval: frozenset[str] | None,
+    apply_command: str | None = None,
+) -> tuple[Verdict, ...]:
+    """All nine guards, in the order of `GUARDS`.
+
+    `last_read` has `users` and `groups` of each search base in the last accepted read; `recent`
+    has the objects changed in the last 24 hours, by action (memberships: one for each user), but
+    for those of an approved plan that a lifted guard counts; `approval` has the guards that someone
+    lifted for this very plan.
+    `apply_command` is the command that the messages advise, where `plan` is a part of a stored one.
+    """
+    seen = _Judged(
+        plan=plan,
+        limits=limits,
+        last_read=last_read,
+        recent=recent,
+        sent=Counter(change.action for change in plan.changes),
+    )
+    approved = frozenset(approval or ()) - NEVER_LIFTED
+    command = apply_command or f"swit-provisioning apply {plan.plan_id}"
+    way_out = f'{command} --approve "reason"'
+    limited: dict[GuardName, Sequence[_Count]] = {
+        "directory_has_not_shrunk": list(_shrunk(seen)),
+        "deactivations_within_limit": [_deactivations(seen), _hard_deletes(seen)],
+        "team_deletions_within_limit": [_team_deletions(seen)],
+        "membership_removals_within_limit": list(_membership_removals(seen)),
+        "creations_within_limit": list(_creations(seen)),
+        "updates_within_limit": [_updates(seen)],
+    }
+    return (
+        _exact("directory_read_is_complete", _directory_problems(seen), _directory_read(plan)),
+        _exact("swit_read_is_complete", _swit_problems(plan), _swit_read(plan)),
+        _exact("protected_users_untouched", _touched(plan), _untouched(plan)),
+        *(_verdict(name, counts, approved, way_out) for name, counts in limited.items()),
+    )
+
+
+def without_advice(message: str) -> str:
+    """What a verdict found, without the command that it advises."""
+    found, advice, _ = message.partition(f"; {_IF_MEANT}")
+    return f"{found}." if advice else message
+
+
+def _exact(name: GuardName, problems: Iterable[str], fine: str) -> Verdict:
+    found = list(problems)
+    return Verdict(
+        name=name, passed=not found, blocking=True, message=_sentence("; ".join(found) or fine)
+    )
+
+
+def _verdict(
+    name: GuardName, counts: Sequence[_Count], approved: frozenset[str], way_out: str
+) -> Verdict:
+    over = [count for count in counts if not count.within]
+    if not over:
+        told = "; ".join(f"{c.words} ({c.setting}={c.limit})" for c in counts if c.n)
+        message = _sentence(told or _NOTHING.get(name, "nothing of this kind is planned"))
+        return Verdict(name=name, passed=True, blocking=True, message=message)
+    told = "; ".join(f"{c.words}, {c.allowed}" for c in over)
+    lifted = name in approved
+    way = "approved for this plan" if lifted else f"{_IF_MEANT}{way_out}"
+    return Verdict(
+        name=name,
+        passed=False,
+        blocking=not lifted,
+        message=_sentence(f"{told}; {way}"),
+        lifted=lifted,
+    )
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _directory_read(plan: Plan) -> str:
+    if read := plan.bases.read:
+        return (
+            f"every base was read. Users: {counts_in_words(read['users'])}. Groups:"
+            f" {counts_in_words(read['groups'])}"
+        )
+    bases = plan.bases.directory.values()
+    users, groups = (sum(base.get(what, 0) for base in bases) for what in ("users", "groups"))
+    return f"every base was read: {users} usable users and {groups} groups in all"
+
+
+def _swit_read(plan: Plan) -> str:
+    return (
+        f"all {plan.bases.swit.get('total_rows', 0)} users were read, and {plan.bases.teams} teams"
+    )
+
+
+def _untouched(plan: Plan) -> str:
+    left_alone = plan.bases.protected.keys() | plan.bases.never_deactivated.keys()
+    return f"none of {len(left_alone)} protected users and kept teams is touched"
+
+
+def _directory_problems(seen: _Judged) -> Iterator[str]:
+    now = seen.plan.bases.directory
+    if not any(base.get("users") for base in now.values()):
+        yield "no usable user was read from the directory: check its filter, bases and account"
+    for base, counts in sorted(now.items()):
+        before = seen.last_read.get(base, {}).get("users")
+        if before and not counts.get("users"):
+            yield (
+                f"the base {base} gave {before} users in the last accepted read and none now: check"
+                " the account's rights, or take the base out of the settings if it is meant to be"
+                " empty"
+            )
+
+
+def _swit_problems(plan: Plan) -> Iterator[str]:
+    swit = plan.bases.swit
+    total, distinct = swit.get("total_rows", 0), swit.get("distinct_users", 0)
+    if total != distinct:
+        yield f"Swit says it has {total} users, {distinct} were read: read again"
+    if swit.get("roots") != 1:
+        yield f"{swit.get('roots', 0)} root teams were read, there must be one: read again"
+    if swit.get("orphans"):
+        yield f"teams whose parent was not read: {swit['orphans']}; read again"
+    if not swit.get("authorised_user"):
+        yield "the account that authorised this program is not among the users: log in again"
+    elif not (swit.get("authorised_active") and swit.get("authorised_admin")):
+        yield "the account that authorised this program is not an active admin: log in with one"
+
+
+def _touched(plan: Plan) -> Iterator[str]:
+    bases = plan.bases
+    for change in plan.changes:
+        for object_id in _touches(change):
+            if object_id in bases.protected:
+                why = bases.protected[object_id]
+                yield f"the change {change.change_id} touches what is left alone: {why}"
+        if change.action in _LEAVING and change.object_id in bases.never_deactivated:
+            why = bases.never_deactivated[change.object_id]
+            yield f"the change {change.change_id} lets go: {why}"
+
+
+def _touches(change: Change) -> Iterator[str]:
+    """Ids of the users and teams that a change is made to; a sort changes no team."""
+    if change.action != "team.sort":
+        yield change.object_id
+    yield from change.before.get("user_ids", ())
+    yield from change.after.get("user_ids", ())
+    if change.action == "primary.update":
+        yield change.after["team_id"]
+
+
+def _shrunk(seen: _Judged) -> Iterator[_Count]:
+    for base, before in sorted(seen.last_read.items()):
+        now = seen.plan.bases.directory.get(base)
+        for what in ("users", "groups") if now is not None else ():
+            had, has = before.get(what, 0), (now or {}).get(what, 0)
+            yield _Count(
+                n=max(had - has, 0),
+                what=f"{what} of {base} are gone since the last accepted read",
+                base=had,
+                limit=seen.limits.max_directory_shrink,
+                setting="MAX_DIRECTORY_SHRINK",
+            )
+
+
+def _deactivations(seen: _Judged) -> _Count:
+    before = seen.before("deactivations_within_limit")
+    return _Count(
+        n=sum(seen.sent[action] for action in _LEAVING),
+        what="active users that may go would be deactivated or removed",
+        base=seen.plan.bases.active_users_that_may_go + before,
+        limit=seen.limits.max_deactivations,
+        setting="MAX_DEACTIVATIONS",
+        recent=before,
+    )
+
+
+def _hard_deletes(seen: _Judged) -> _Count:
+    """Nothing brings a removed account back, so each plan that removes one is looked at."""
+    return _Count(
+        n=seen.sent["user.remove"],
+        what="active users that may go would be removed for good",
+        base=seen.plan.bases.active_users_that_may_go,
+        limit=Limit(number=0),
+        setting=_HARD_DELETE,
+    )
+
+
+def _team_deletions(seen: _Judged) -> _Count:
+    before = seen.before("team_deletions_within_limit")
+    return _Count(
+        n=seen.sent["team.delete"] + _markings(seen.plan),
+        what="teams that may go would be deleted or marked",
+        base=seen.plan.bases.teams_that_may_go + before,
+        limit=seen.limits.max_team_deletions,
+        setting="MAX_TEAM_DELETIONS",
+        recent=before,
+    )
+
+
+def _markings(plan: Plan) -> int:
+    renamed = {c.object_id for c in plan.changes if _is_marking(c)}
+    return len(renamed)
+
+
+def _is_marking(change: Change) -> bool:
+    """Whether a team is renamed to `(removed) ...`; no group's team is ever called so."""
+    name = str(change.after.get("name", ""))
+    return change.action == "team.update" and name.startswith(REMOVED)
+
+
+def _membership_removals(seen: _Judged) -> Iterator[_Count]:
+    bases, before = seen.plan.bases, seen.before("membership_removals_within_limit")
+    lost = removals_by_team(seen.plan.changes)
+    yield _Count(
+        n=sum(lost.values()),
+        what="memberships would be removed, those of leavers not counted",
+        base=bases.memberships + before,
+        limit=seen.limits.max_membership_removals,
+        setting="MAX_MEMBERSHIP_REMOVALS",
+        recent=before,
+        always=_MEMBERSHIPS_THAT_MAY_ALWAYS_GO,
+    )
+    for change in seen.plan.changes:
+        members = bases.members_by_team.get(change.object_id, 0)
+        big = members >= _SMALLEST_TEAM_WITH_A_LIMIT
+        if change.action == "membership.remove" and big:
+            yield _Count(
+                n=lost[change.object_id],
+                what=f"members of the team {change.target} would be removed",
+                base=members,
+                limit=seen.limits.max_membership_removals_per_team,
+                setting="MAX_MEMBERSHIP_REMOVALS_PER_TEAM",
+                always=_MEMBERSHIPS_THAT_MAY_ALWAYS_GO,
+            )
+
+
+def _creations(seen: _Judged) -> Iterator[_Count]:
+    bases, limits = seen.plan.bases, seen.limits
+    users, teams = (seen.recent.get(action, 0) for action in ("user.create", "team.create"))
+    yield _Count(
+        n=seen.sent["user.create"],
+        what="users would be created",
+        base=max(bases.users - users, 0),
+        limit=limits.max_user_creations,
+        setting="MAX_USER_CREATIONS",
+        new=True,
+        recent=users,
+    )
+    yield _Count(
+        n=seen.sent["team.create"],
+        what="teams would be created",
+        base=max(bases.teams - teams, 0),
+        limit=limits.max_team_creations,
+        setting="MAX_TEAM_CREATIONS",
+        new=True,
+        recent=teams,
+    )
+
+
+def _updates(seen: _Judged) -> _Count:
+    before = seen.before("updates_within_limit")
+    first = sum(is_first_primary_team(change) for change in seen.plan.changes)
+    return _Count(
+        n=sum(seen.sent[action] for action in _UPDATES) - _markings(seen.plan) - first,
+        what="users and teams would be updated",
+        base=seen.plan.bases.users + seen.plan.bases.teams,
+        limit=seen.limits.max_updates,
+        setting="MAX_UPDATES",
+        recent=before,
+    )

@@ -1,0 +1,1 @@
+"""Why a user or a team is as it is: the rules that applied to it."""

@@ -1,0 +1,244 @@
+"""What can be said of one person or one team: both sides, the rule that decided, what a plan does.
+
+Values only; `explained_people` and `explained_teams` fill them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from swit_provisioning.planning.model import Change, Finding, Plan
+from swit_provisioning.report.redaction import (
+    HIDDEN,
+    change_without_people,
+    code_of,
+    finding_without_people,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """One address of an entry."""
+
+    value: str
+    attribute: str
+    note: str
+    """What it is good for: `stands for the entry`, `finds an account that is there`..."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryFacts:
+    """A person as the directory has it."""
+
+    dn: str
+    base: str
+    enabled: bool
+    names: tuple[str, ...]
+    addresses: tuple[Address, ...]
+    phone_numbers: tuple[str, ...]
+    primary_group: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountFacts:
+    """A person as Swit has it."""
+
+    user_id: str
+    email: str
+    name: str
+    phone_number: str | None
+    role: str
+    active: bool
+    primary_team: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSeat:
+    """A group that somebody is in, and what comes of it."""
+
+    name: str
+    dn: str
+    through: tuple[str, ...]
+    """Groups that lead there, the one that lists the person first; empty: it is this one."""
+    outcome: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeamSeat:
+    """A team that somebody is in now, and who manages it."""
+
+    name: str
+    team_id: str
+    owner: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupFacts:
+    """A group as the directory has it."""
+
+    dn: str
+    base: str
+    names: tuple[str, ...]
+    parents: tuple[str, ...]
+    """Names of the groups in scope that it could be below, in directory order."""
+    people: int
+    """Enabled people that it lists itself."""
+    groups: int
+    """Groups that it lists."""
+    unknown: int
+    """Members that are neither: disabled, out of scope, or nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeamFacts:
+    """A team as Swit has it."""
+
+    team_id: str
+    name: str
+    above: tuple[str, ...]
+    """Names of the teams above it, the root first."""
+    reference: str | None
+    members: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consequence:
+    """What the plan does, and what should be known."""
+
+    rule: str
+    """The rule that decided, in a sentence or two."""
+    changes: tuple[Change, ...]
+    """What the plan would send; of a batch of members the person alone."""
+    not_sent: tuple[Change, ...]
+    """What it would send, but for `DISABLED_ACTIONS` or because it does not stick."""
+    findings: tuple[Finding, ...]
+
+    def without_people(self) -> Self:
+        """The same with codes for people."""
+        return replace(
+            self,
+            changes=tuple(map(change_without_people, self.changes)),
+            not_sent=tuple(map(change_without_people, self.not_sent)),
+            findings=tuple(map(finding_without_people, self.findings)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonExplained:
+    """A person: the entry, the account, or both."""
+
+    title: str
+    entry: EntryFacts | None
+    accounts: tuple[AccountFacts, ...]
+    """One, but where the entry's addresses are those of several; none: there is no account."""
+    groups: tuple[GroupSeat, ...]
+    teams: tuple[TeamSeat, ...]
+    consequence: Consequence
+
+    def without_people(self) -> Self:
+        """The same with codes for the person."""
+        subject = self.entry.dn if self.entry else self.accounts[0].email
+        return replace(
+            self,
+            title=code_of(subject),
+            entry=_entry_without_people(self.entry) if self.entry else None,
+            accounts=tuple(map(_account_without_people, self.accounts)),
+            consequence=self.consequence.without_people(),
+        )
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        shown = {name: getattr(self, name) for name in ("accounts", "groups", "teams")}
+        return {
+            "kind": "person",
+            "title": self.title,
+            "entry": asdict(self.entry) if self.entry else None,
+            **{name: [asdict(value) for value in values] for name, values in shown.items()},
+            **_consequence(self.consequence),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeamExplained:
+    """A team: the group, the team, or both."""
+
+    title: str
+    group: GroupFacts | None
+    team: TeamFacts | None
+    consequence: Consequence
+
+    def without_people(self) -> Self:
+        """The same with codes for the people that changes and findings name."""
+        return replace(self, consequence=self.consequence.without_people())
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "kind": "team",
+            "title": self.title,
+            "group": asdict(self.group) if self.group else None,
+            "team": asdict(self.team) if self.team else None,
+            **_consequence(self.consequence),
+        }
+
+
+Explained = PersonExplained | TeamExplained
+
+
+def consequence(rule: str, plan: Plan, ids: set[str], subjects: Iterable[str]) -> Consequence:
+    """What a plan holds about the objects of these ids, and about these subjects of findings."""
+    named = set(subjects)
+    return Consequence(
+        rule=rule,
+        changes=tuple(_about(plan.changes, ids)),
+        not_sent=tuple(_about((*plan.disabled, *plan.held), ids)),
+        findings=tuple(f for f in plan.findings if f.subject in named),
+    )
+
+
+def _about(changes: Iterable[Change], ids: set[str]) -> Iterable[Change]:
+    for change in changes:
+        members = {*change.before.get("user_ids", ()), *change.after.get("user_ids", ())}
+        if members & ids:
+            yield _of(change, ids)
+        elif change.object_id in ids or ids & set(change.before.get("members", ())):
+            yield change
+
+
+def _of(change: Change, ids: set[str]) -> Change:
+    """A batch of members as one of them sees it."""
+    sides: list[Mapping[str, Any]] = []
+    for side in (change.before, change.after):
+        pairs = zip(side.get("user_ids", ()), side.get("emails", ()), strict=True)
+        kept = [(user, email) for user, email in pairs if user in ids]
+        only = {"user_ids": [user for user, _ in kept], "emails": [email for _, email in kept]}
+        sides.append(only if "user_ids" in side else side)
+    return replace(change, before=sides[0], after=sides[1])
+
+
+def _consequence(found: Consequence) -> dict[str, Any]:
+    return {
+        "rule": found.rule,
+        "changes": [change.document() for change in found.changes],
+        "not_sent": [change.document() for change in found.not_sent],
+        "findings": [finding.document() for finding in found.findings],
+    }
+
+
+def _entry_without_people(entry: EntryFacts) -> EntryFacts:
+    return replace(
+        entry,
+        dn=code_of(entry.dn),
+        names=tuple(HIDDEN for _ in entry.names),
+        addresses=tuple(replace(a, value=code_of(a.value)) for a in entry.addresses),
+        phone_numbers=tuple(HIDDEN for _ in entry.phone_numbers),
+    )
+
+
+def _account_without_people(account: AccountFacts) -> AccountFacts:
+    return replace(
+        account,
+        email=code_of(account.email),
+        name=HIDDEN,
+        phone_number=HIDDEN if account.phone_number else None,
+    )

@@ -1,3 +1,0 @@
-"""Where the sandbox listens unless it is told otherwise."""
-
-SANDBOX_PORT = 5600

@@ -1,0 +1,451 @@
+"""One search, page by page: it ends without an error only if every entry and value has come."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NoReturn
+from urllib.parse import unquote, urlsplit
+
+import ldap3
+from ldap3.core.results import RESULT_CODES
+
+from swit_provisioning.planning.dn import InvalidDN, dn_key
+from swit_provisioning.sources.base import (
+    DirectoryConfigError,
+    DirectoryError,
+    DirectoryIncompleteError,
+    DirectoryUnavailableError,
+    Entry,
+)
+from swit_provisioning.sources.ldap.exchange import (
+    BadRequestError,
+    Connection,
+    Exchange,
+    LostConnectionError,
+    Request,
+)
+from swit_provisioning.sources.ldap.page import Page, read_page
+from swit_provisioning.sources.ldap.wire import Answer, DisconnectedError, Result, WireError
+
+SUCCESS = 0
+REFERRAL = 10
+NO_SUCH_OBJECT = 32
+INVALID_CREDENTIALS = 49
+
+_UNAVAILABLE = {51, 52}
+# Something that somebody has to set right; every other code is an incomplete read.
+_CONFIG = {7, 8, 12, 13, 18, 32, 34, 48, 49, 50}
+
+_ENCRYPT = "The server wants an encrypted connection: LDAP_TLS=ldaps or starttls."
+_CUT_SHORT = "limit cut the answer short: raise it for the account that reads"
+_ADVICE: Mapping[int, str] = {
+    3: f"The server's time {_CUT_SHORT}.",
+    4: (
+        f"The server's size {_CUT_SHORT} (OpenLDAP: limits dn.exact=... size=unlimited), or set"
+        " LDAP_PAGE_SIZE below the limit (389 Directory Server limits each page): try"
+        " LDAP_PAGE_SIZE=200."
+    ),
+    7: "The server takes no password from anyone: ask who runs it.",
+    8: _ENCRYPT,
+    10: (
+        "The server says that this part is kept by another server. Referrals aren't followed,"
+        " because that would send the password there: name the server that keeps it in"
+        " LDAP_SERVER_DOMAIN."
+    ),
+    11: (
+        f"The server's administrative {_CUT_SHORT} (389 Directory Server:"
+        " nsPagedLookThroughLimit of that account), or lower LDAP_PAGE_SIZE."
+    ),
+    12: (
+        "The server doesn't offer paged results to this account, without which a long answer"
+        " can't be read safely: allow them."
+    ),
+    13: _ENCRYPT,
+    18: "The server can't use the filter: look at LDAP_USER_FILTER and LDAP_GROUP_FILTER.",
+    32: (
+        "It does not exist, or LDAP_USER may not see it: look at LDAP_SEARCH_BASE, LDAP_USER_OUS"
+        " and LDAP_GROUP_OUS (separate several by `;` where one holds a comma)."
+    ),
+    34: (
+        "The server doesn't take that for a distinguished name: look at LDAP_SEARCH_BASE,"
+        " LDAP_USER_OUS, LDAP_GROUP_OUS and LDAP_USER."
+    ),
+    48: "The account may not log in this way: look at LDAP_USER.",
+    49: "Look at LDAP_USER and LDAP_PASSWORD.",
+    50: "LDAP_USER may not read this: give it the right to.",
+    51: "The server is busy: try again later.",
+    52: "The server is going down or coming up: try again later.",
+}
+_DEFAULT_ADVICE = "Nothing of what was read is used; ask who runs the server."
+
+# Active Directory tells in the text of result 49 why it refused.
+_AD_REFUSALS = {
+    "data 525": "there is no such account",
+    "data 52e": "no such account, or the password is wrong",
+    "data 530": "the account may not log in at this time",
+    "data 531": "the account may not log in from here",
+    "data 532": "the password has expired",
+    "data 533": "the account is disabled",
+    "data 701": "the account has expired",
+    "data 773": "the password has to be changed first",
+    "data 775": "the account is locked",
+}
+
+
+def failure(result: Result, *, doing: str, got: int | None = None) -> DirectoryError:
+    """Make the error for a result code other than 0.
+
+    Args:
+        result: what the server answered.
+        doing: server and what was asked of it, as the message begins.
+        got: how many entries had come by then; `None` where none could.
+
+    """
+    code = result.code
+    said = result.message.strip("\0 \n")
+    parts = [f"{doing}: the server answered {code} {RESULT_CODES.get(code, '')}".rstrip()]
+    if said:
+        parts.append(f" ({said})")
+    if got is not None:
+        parts.append(f" after {got} entries")
+    if code == NO_SUCH_OBJECT and result.matched_dn:
+        parts.append(f"; what exists is {result.matched_dn!r}")
+    reason = next((text for mark, text in _AD_REFUSALS.items() if mark in said.lower()), None)
+    if code == INVALID_CREDENTIALS:
+        parts.append(f": {reason or 'no such account, or the password is wrong'}")
+    return _kind(code)(f"{''.join(parts)}. {_ADVICE.get(code, _DEFAULT_ADVICE)}")
+
+
+def _kind(code: int) -> type[DirectoryError]:
+    if code in _UNAVAILABLE:
+        return DirectoryUnavailableError
+    return DirectoryConfigError if code in _CONFIG else DirectoryIncompleteError
+
+
+# Parts of every Active Directory that the root's search points to. No people and no groups are in
+# them; every other reference means that something is kept elsewhere, so the answer isn't whole.
+_WITHOUT_PEOPLE = ("cn=configuration,", "dc=domaindnszones,", "dc=forestdnszones,")
+
+
+def holds_no_people(url: str) -> bool:
+    """Whether a reference (`ldap://host/dn`) may be passed over."""
+    try:
+        key = dn_key(unquote(urlsplit(url).path.removeprefix("/")))
+    except (InvalidDN, ValueError):
+        return False
+    return key.startswith(_WITHOUT_PEOPLE)
+
+
+# A page may be empty, where nothing in it may be seen; so many say that something is wrong.
+_MOST_EMPTY_PAGES = 10_000
+
+
+class Circles:
+    """Watches the pages of one search.
+
+    Cookies alone tell nothing: some servers give the same one with every page.
+    """
+
+    def __init__(self) -> None:
+        """Nothing has come."""
+        self._begun: set[bytes] = set()
+        self._empty: set[bytes] = set()
+
+    def empty_without_end(self, cookie: bytes) -> bool:
+        """Whether another empty page, and where it says the next one begins, is one too many."""
+        found = cookie in self._empty or len(self._empty) > _MOST_EMPTY_PAGES
+        self._empty.add(cookie)
+        return found
+
+    def again(self, page: Page) -> str:
+        """The DN that this page and an earlier one begin with, if there is one."""
+        if not len(page):
+            return ""
+        first = bytes(page.data[page.dn.start[0] : page.dn.stop[0]])
+        if first in self._begun:
+            return first.decode(errors="replace")
+        self._begun.add(first)
+        return ""
+
+
+_RANGE = re.compile(r"range=(\d+)-(\d+|\*)")
+
+Values = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What to search for, below which entry."""
+
+    base: str
+    filter: str
+    attributes: tuple[str, ...]
+    """Asked for by name; whatever else a server sends is ignored. `member;range=0-999` asks for
+    all values too, the first thousand to begin with."""
+    page_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What one page of a search gave."""
+
+    page: Page
+    entries: Callable[..., list[Entry]]
+    """As `Page.raw` gives them, with all values of attributes that were sent in ranges.
+
+    Only until the next page is asked for.
+    """
+
+
+def search(connection: Connection, query: Query, *, server: object) -> Iterator[Found]:
+    """Yield all entries below the base, the base itself too, that match the filter.
+
+    Coming to the end is the proof that the answer is complete: each page said success and told
+    where the next begins, and each attribute sent in ranges was read up to its last value
+    (`Found.entries` has to be asked for every entry that has one).
+
+    Args:
+        connection: logged in, used by nobody else.
+        query: what to ask for.
+        server: what error messages call the server.
+
+    Raises:
+        DirectoryError: anything else; the message says after how many entries.
+
+    """
+    return _Search(connection, query, f"{server}: reading {query.base!r}").pages()
+
+
+def root_entry(
+    connection: Connection, attributes: tuple[str, ...], *, server: object
+) -> Entry | None:
+    """What the server says about itself; nothing where it doesn't show that to this account.
+
+    Raises:
+        DirectoryError: the server failed, which is something else than that it may not be seen.
+
+    """
+    query = Query(base="", filter="(objectClass=*)", attributes=attributes, page_size=1)
+    return _Search(connection, query, f"{server}: reading its root entry (LDAP_KIND=auto)").single()
+
+
+def single_entry(
+    connection: Connection, dn: str, attributes: tuple[str, ...], *, server: object
+) -> Entry | None:
+    """One entry; nothing where it doesn't exist, may not be seen, or is kept elsewhere.
+
+    Raises:
+        DirectoryError: the connection was lost, or the answer is no LDAP.
+
+    """
+    query = Query(base=dn, filter="(objectClass=*)", attributes=attributes, page_size=1)
+    return _Search(connection, query, f"{server}: reading {dn!r}").single(or_nothing=True)
+
+
+class _Search:
+    def __init__(self, connection: Connection, query: Query, doing: str) -> None:
+        self._exchange = Exchange(connection)
+        self._most = connection.limits
+        self._query = query
+        self._doing = doing
+        self._asked = {name.lower().partition(";range=")[0] for name in query.attributes}
+        self._got = 0
+        self._ahead: Answer | None = None
+        """The answer to a page asked for ahead, if it had to be taken out of the way."""
+
+    def pages(self) -> Iterator[Found]:
+        query = self._query
+        request = self._request(query.base, query.filter, ldap3.SUBTREE, query.attributes)
+        circles = Circles()
+        pages = 0
+        self._ask(request, (query.page_size, b""))
+        while True:
+            answer = self._received()
+            cookie = self._checked(answer).cookie
+            if cookie is None:
+                self._fail("the server didn't say whether there are more pages")
+            pages += 1
+            if cookie and pages >= self._most.pages:
+                self._fail(
+                    f"there are more than {self._most.pages} pages; set LDAP_PAGE_SIZE higher"
+                )
+            if cookie and not answer and circles.empty_without_end(cookie):
+                self._fail("the server sends empty pages without end")
+            if cookie:
+                # Before the entries are looked at: the server works meanwhile.
+                self._ask(request, (query.page_size, cookie))
+            page = self._taken_apart(answer)
+            if first := circles.again(page):
+                self._fail(
+                    f"the page that begins with {first!r} came twice, so the server lost its"
+                    " place. If a load balancer is before it, name one server in LDAP_SERVER_DOMAIN"
+                )
+            yield Found(page=page, entries=partial(self._entries, page))
+            if not cookie:
+                return
+
+    def single(self, *, or_nothing: bool = False) -> Entry | None:
+        """The entry at the base; `or_nothing`: also where the server answers with an error."""
+        query = self._query
+        self._ask(self._request(query.base, "(objectClass=*)", ldap3.BASE, query.attributes))
+        answer = self._answer()
+        if or_nothing and (answer.result.code != SUCCESS or answer.references):
+            return None
+        try:
+            self._checked(answer)
+        except DirectoryConfigError:  # hidden from this account, or from everybody
+            return None
+        return next(iter(self._entries(self._taken_apart(answer))), None)
+
+    def _one_entry(self, dn: str, attributes: tuple[str, ...]) -> Page:
+        """Ask for one entry, also in the middle of a search."""
+        if self._exchange.awaited is not None:
+            self._ahead = self._answer()
+        self._ask(self._request(dn, "(objectClass=*)", ldap3.BASE, attributes))
+        answer = self._answer()
+        self._checked(answer)
+        return self._taken_apart(answer)
+
+    def _request(
+        self,
+        base: str,
+        filter_: str,
+        scope: Literal["BASE", "SUBTREE"],
+        attributes: tuple[str, ...],
+    ) -> Request:
+        try:
+            return Request.search(base, filter_, scope, attributes)
+        except BadRequestError as error:
+            message = f"{self._doing}: the request can't be made ({error}); look at the filter"
+            raise DirectoryConfigError(message) from error
+
+    def _ask(self, request: Request, page: tuple[int, bytes] | None = None) -> None:
+        try:
+            self._exchange.ask(request, page)
+        except LostConnectionError as error:
+            raise self._lost(error) from error
+
+    def _received(self) -> Answer:
+        """Take the next page's answer, or that which was taken out of the way."""
+        answer = self._answer() if self._ahead is None else self._ahead
+        self._ahead = None
+        self._got += len(answer)
+        return answer
+
+    def _answer(self) -> Answer:
+        try:
+            return self._exchange.receive()
+        except (LostConnectionError, DisconnectedError, WireError) as error:
+            part = self._exchange.awaited
+            self._got += len(part or ())
+            if isinstance(error, WireError):
+                self._fail(f"the answer is not LDAP ({error})")
+            if part is not None:
+                self._taken_apart(part)  # where that is wrong, it says more than the end does
+            raise self._lost(error) from error
+
+    def _lost(self, error: Exception) -> DirectoryUnavailableError:
+        message = f"{self._doing}: the connection was lost after {self._got} entries ({error})"
+        return DirectoryUnavailableError(message)
+
+    def _checked(self, answer: Answer) -> Result:
+        """Make sure that the answer is one, and whole."""
+        result = answer.result
+        if result.code != SUCCESS:
+            raise failure(result, doing=self._doing, got=self._got)
+        for url in answer.references:
+            self._refuse_reference(url)
+        return result
+
+    def _taken_apart(self, answer: Answer) -> Page:
+        try:
+            return read_page(answer)
+        except WireError as error:
+            self._fail(f"the answer is not LDAP ({error})")
+
+    def _refuse_reference(self, url: str) -> None:
+        if not holds_no_people(url):
+            self._fail(
+                f"a part of it is kept elsewhere ({url}). References aren't followed, because"
+                " that would send the password there: choose bases in LDAP_USER_OUS and"
+                " LDAP_GROUP_OUS that this server keeps whole"
+            )
+
+    def _entries(
+        self,
+        page: Page,
+        which: Iterable[int] | None = None,
+        *,
+        without: AbstractSet[int] = frozenset(),
+    ) -> list[Entry]:
+        return [self._entry(dn, pairs) for dn, pairs in page.raw(which, without=without)]
+
+    def _entry(self, raw_dn: bytes, pairs: list[tuple[bytes, list[bytes]]]) -> Entry:
+        dn = raw_dn.decode(errors="surrogateescape")
+        attributes: dict[str, Values] = {}
+        ranges: dict[str, tuple[str, Values]] = {}
+        for raw_name, values in pairs:
+            name = raw_name.decode(errors="replace").lower()
+            plain, limits = _without_range(name)
+            if limits:
+                ranges[plain] = (limits, tuple(values))
+            else:
+                attributes[plain] = (*attributes.get(plain, ()), *values)
+        # Beside `member;range=0-1499` Active Directory sends an empty `member`.
+        for name, (limits, first) in ranges.items():
+            attributes[name] = self._completed(dn, name, limits, first)
+        return Entry(dn=dn, attributes=attributes)
+
+    def _completed(self, dn: str, name: str, limits: str, first: Values) -> Values:
+        """Ask for the rest of an attribute's values until the server says `-*`."""
+        if name not in self._asked:
+            self._fail(f"only a part of {name} of {dn!r} was sent, unasked")
+        values: list[bytes] = []
+        more = first
+        ranges = 1
+        while True:
+            low, high = self._limits(dn, name, limits)
+            values_end = low + len(more) - 1
+            if low != len(values) or (high is not None and high != values_end) or not more:
+                problem = f"{name};{limits} of {dn!r} came with {len(more)} values"
+                self._fail(f"{problem} after {len(values)}")
+            values.extend(more)
+            if high is None:
+                return tuple(values)
+            ranges += 1
+            if ranges > self._most.ranges:
+                self._fail(f"{name} of {dn!r} comes in more than {self._most.ranges} ranges")
+            limits, more = self._next_range(dn, name, len(values))
+
+    def _next_range(self, dn: str, name: str, begin: int) -> tuple[str, Values]:
+        page = self._one_entry(dn, (f"{name};range={begin}-*",))
+        sent = [
+            (limits, tuple(values))
+            for _, pairs in page.raw()
+            for raw_name, values in pairs
+            for plain, limits in [_without_range(raw_name.decode(errors="replace").lower())]
+            if plain == name and limits
+        ]
+        if len(sent) != 1:
+            self._fail(f"{name} of {dn!r} stopped after {begin} values")
+        return sent[0]
+
+    def _limits(self, dn: str, name: str, text: str) -> tuple[int, int | None]:
+        matched = _RANGE.fullmatch(text)
+        if matched is None:
+            self._fail(f"{name};{text} of {dn!r} is no range")
+        return int(matched[1]), None if matched[2] == "*" else int(matched[2])
+
+    def _fail(self, problem: str) -> NoReturn:
+        message = f"{self._doing}: {problem} (after {self._got} entries). Nothing of it is used."
+        raise DirectoryIncompleteError(message)
+
+
+def _without_range(name: str) -> tuple[str, str]:
+    """An attribute's name with its other options, and the limits of the part of it that came."""
+    kind, *options = name.split(";")
+    limits = [option for option in options if option.startswith("range=")]
+    plain = ";".join([kind, *(option for option in options if option not in limits)])
+    return plain, limits[0] if limits else ""

@@ -1,0 +1,264 @@
+"""The right to write: one run at a time, across processes and machines that share the database.
+
+A lease ends by itself when nobody renews it, so a dead run loses it. Its fencing token grows with
+each new holder: whoever shows an older one has lost the lease, whatever its clock says.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    Row,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    Update,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from swit_provisioning.planning.normalize import clock
+from swit_provisioning.state.database import METADATA, Database, UtcDateTime
+from swit_provisioning.state.errors import LeaseHeldError, LeaseLostError
+
+_LEASE: Final = Table(
+    "lease",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("holder", String(64)),
+    Column("who", Text),
+    Column("token", Integer, nullable=False),
+    Column("since", UtcDateTime),
+    Column("until", UtcDateTime),
+)
+_WRITER: Final = "writer"
+_OF_THE_WRITER: Final = select(_LEASE).where(_LEASE.c.name == _WRITER)
+_LOCKED: Final = _OF_THE_WRITER.with_for_update()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseGrant:
+    """The lease as one holder got it."""
+
+    holder: str
+    token: int
+    """The fencing token: a later holder has a higher one."""
+    ttl: timedelta
+    taken_over_from: str | None = None
+    """The holder that let it run out, if one did."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseHolder:
+    """Who writes now."""
+
+    run_id: str
+    who: str
+    """The account and the machine."""
+    since: datetime
+    until: datetime
+    """When it ends by itself, unless it is renewed."""
+
+
+class Lease:
+    """The one lease of this database."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def held(self) -> LeaseHolder | None:
+        """Who holds it now; one that has run out is nobody's."""
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            row = connection.execute(select(_LEASE)).mappings().one_or_none()
+        if row is None or row["holder"] is None or row["until"] <= now:
+            return None
+        return LeaseHolder(
+            run_id=row["holder"], who=row["who"], since=row["since"], until=row["until"]
+        )
+
+    def acquire(self, holder: str, *, who: str, ttl: timedelta) -> LeaseGrant:
+        """Take the lease for `ttl`; a holder may take its own again.
+
+        Raises:
+            LeaseHeldError: another holder's has not run out.
+
+        """
+        with self._database.write() as connection:
+            row = _row(connection)
+            now = self._database.now(connection)
+            held = row["holder"] is not None
+            own = held and row["holder"] == holder
+            if held and not own and row["until"] > now:
+                raise LeaseHeldError(
+                    holder=row["holder"], who=row["who"], since=row["since"], until=row["until"]
+                )
+            token = row["token"] if own else row["token"] + 1
+            since = row["since"] if own else now
+            values = {"holder": holder, "who": who, "token": token, "since": since}
+            connection.execute(_change().values(**values, until=now + ttl))
+        before = row["holder"] if held and not own else None
+        return LeaseGrant(holder=holder, token=token, ttl=ttl, taken_over_from=before)
+
+    def holder(self) -> str | None:
+        """Whoever has it, or had it last and has not given it back."""
+        with self._database.read() as connection:
+            row = connection.execute(_OF_THE_WRITER).mappings().one_or_none()
+        return row["holder"] if row else None
+
+    def dead_holder(self) -> str | None:
+        """Whoever let it run out, where nobody has taken it since."""
+        with self._database.read() as connection:
+            row = connection.execute(_OF_THE_WRITER).mappings().one_or_none()
+            over = row and row["holder"] and row["until"] <= self._database.now(connection)
+        return str(row["holder"]) if row and over else None
+
+    def renew(self, grant: LeaseGrant) -> None:
+        """Let it last for another `ttl` from now on.
+
+        Raises:
+            LeaseLostError: it is another's, or was given back.
+
+        """
+        with self._database.write() as connection:
+            _still_held(connection, grant)
+            until = self._database.now(connection) + grant.ttl
+            connection.execute(_change().values(until=until))
+
+    def release(self, grant: LeaseGrant) -> None:
+        """Give it back; nothing happens where it is lost already."""
+        with self._database.write() as connection:
+            connection.execute(
+                _change()
+                .where(_LEASE.c.holder == grant.holder, _LEASE.c.token == grant.token)
+                .values(holder=None, who=None, since=None, until=None)
+            )
+
+
+def must_be_held(connection: Connection, grant: LeaseGrant, *, now: datetime) -> None:
+    """Make sure, in a transaction, that nobody else may write at the time `now`.
+
+    Raises:
+        LeaseLostError: the lease has run out, whether or not another run has taken it since.
+
+    """
+    row = _still_held(connection, grant)
+    if row["until"] <= now:
+        raise LeaseLostError(lost(grant.holder, "it was not renewed in time"))
+
+
+def lost(holder: str, why: str) -> str:
+    """What to tell whoever started the run that lost its lease."""
+    return (
+        f"The run {holder} may not write any longer, it has lost its lease: {why}. Nothing more"
+        " was sent. Once no other run is writing, re-execute it from failure, or make a new plan."
+    )
+
+
+def _still_held(connection: Connection, grant: LeaseGrant) -> RowMapping:
+    row = _row(connection)
+    if (row["holder"], row["token"]) == (grant.holder, grant.token):
+        return row
+    if row["holder"] is None:
+        raise LeaseLostError(lost(grant.holder, "it was given back"))
+    raise LeaseLostError(lost(grant.holder, f"the run {row['holder']} ({row['who']}) has it now"))
+
+
+def _change() -> Update:
+    return update(_LEASE).where(_LEASE.c.name == _WRITER)
+
+
+def _row(connection: Connection) -> RowMapping:
+    """The one row, locked until the transaction ends; made at the first use."""
+    row = connection.execute(_LOCKED).mappings().one_or_none()
+    if row is None:
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(_LEASE).values(name=_WRITER, token=0))
+        except IntegrityError:
+            # Another process made it just now.
+            pass
+        row = connection.execute(_LOCKED).mappings().one()
+    return row
+
+
+PAUSES: Final = Table(
+    "pause",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("ended_by", String(255)),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """No scheduled run writes."""
+
+    who: str
+    why: str
+    at: datetime
+    until: datetime | None
+    """When it ends by itself; `None`: only when somebody ends it."""
+
+    @property
+    def sentence(self) -> str:
+        """What to tell whoever is kept from writing, or may want to know."""
+        until = "until somebody resumes" if self.until is None else f"until {clock(self.until)}"
+        return f"paused {until}, by {self.who} on {clock(self.at)}: {self.why}"
+
+
+class Pauses:
+    """All pauses; at most one of them lasts."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def begin(self, *, who: str, why: str, until: datetime | None) -> None:
+        """Pause from now on, in place of a pause that lasts."""
+        with self._database.write() as connection:
+            now = self._database.now(connection)
+            _end(connection, by=who, at=now)
+            row = {"who": who, "why": why, "at": now, "until": until}
+            connection.execute(insert(PAUSES).values(**row))
+
+    def now(self) -> Pause | None:
+        """The pause that lasts, if one does."""
+        with self._database.read() as connection:
+            return self._lasting(connection)
+
+    def end(self, *, who: str) -> Pause | None:
+        """End the pause that lasts; which one that was."""
+        with self._database.write() as connection:
+            lasting = self._lasting(connection)
+            _end(connection, by=who, at=self._database.now(connection))
+        return lasting
+
+    def _lasting(self, connection: Connection) -> Pause | None:
+        newest = select(PAUSES).where(PAUSES.c.ended_at.is_(None)).order_by(PAUSES.c.id.desc())
+        row = connection.execute(newest.limit(1)).first()
+        if row is None or (row.until is not None and row.until <= self._database.now(connection)):
+            return None
+        return _pause(row)
+
+
+def _pause(row: Row[tuple[object, ...]]) -> Pause:
+    return Pause(who=row.who, why=row.why, at=row.at, until=row.until)
+
+
+def _end(connection: Connection, *, by: str, at: datetime) -> None:
+    lasting = update(PAUSES).where(PAUSES.c.ended_at.is_(None))
+    connection.execute(lasting.values(ended_at=at, ended_by=by))

@@ -1,0 +1,197 @@
+"""What is remembered of objects by their ids: who is who, and what the settings exempt.
+
+Who is who is remembered after each applied plan, what is exempt when a plan is made.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+)
+
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.planning.model import Exemption
+from swit_provisioning.state.database import METADATA, Database, UtcDateTime
+from swit_provisioning.state.errors import OtherOrganizationError
+
+IdentityKind = Literal["user", "group"]
+Binding = tuple[IdentityKind, str, str]
+"""Kind, directory id, Swit id."""
+
+IDENTITIES: Final = Table(
+    "identity",
+    METADATA,
+    Column("kind", String(16), primary_key=True),
+    Column("directory_id", Text, primary_key=True),
+    Column("swit_id", String(255), nullable=False, index=True),
+    Column("remembered_at", UtcDateTime, nullable=False),
+)
+EXEMPTIONS: Final = Table(
+    "exemption",
+    METADATA,
+    Column("kind", String(16), primary_key=True),
+    Column("object_id", Text, primary_key=True),
+    Column("setting", String(32), primary_key=True),
+    Column("entry", Text, primary_key=True),
+)
+
+
+class Identities:
+    """One directory entry stands for one Swit object, and the other way round."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def memory(self) -> Memory:
+        """All of it."""
+        with self._database.read() as connection:
+            known = _known(connection)
+            exempt = _exempt(connection)
+        return Memory(users=_of_kind(known, "user"), groups=_of_kind(known, "group"), exempt=exempt)
+
+    def remember_exempt(self, exempt: Iterable[Exemption]) -> None:
+        """Keep these exemptions in place of all that were known."""
+        wanted = frozenset(exempt)
+        with self._database.read() as connection:
+            if _exempt(connection) == wanted:
+                return
+        with self._database.write() as connection:
+            connection.execute(delete(EXEMPTIONS))
+            if wanted:
+                connection.execute(insert(EXEMPTIONS), [vars(each) for each in wanted])
+
+    def remember(self, bindings: Iterable[Binding]) -> None:
+        """Keep these, in place of what was known of the same entries and the same objects."""
+        wanted = {(kind, directory_id): swit_id for kind, directory_id, swit_id in bindings}
+        with self._database.write() as connection:
+            known = _known(connection)
+            new = {key: swit_id for key, swit_id in wanted.items() if known.get(key) != swit_id}
+            if not new:
+                return
+            rows = [
+                {"of_kind": kind, "of_directory": directory_id, "of_swit": swit_id}
+                for (kind, directory_id), swit_id in new.items()
+            ]
+            connection.execute(_FORGET, rows)
+            now = self._database.now(connection)
+            connection.execute(_REMEMBER, [{**row, "now": now} for row in rows])
+
+
+_FORGET: Final = delete(IDENTITIES).where(
+    IDENTITIES.c.kind == bindparam("of_kind"),
+    or_(
+        IDENTITIES.c.directory_id == bindparam("of_directory"),
+        IDENTITIES.c.swit_id == bindparam("of_swit"),
+    ),
+)
+_REMEMBER: Final = insert(IDENTITIES).values(
+    kind=bindparam("of_kind"),
+    directory_id=bindparam("of_directory"),
+    swit_id=bindparam("of_swit"),
+    remembered_at=bindparam("now"),
+)
+
+
+def _known(connection: Connection) -> dict[tuple[str, str], str]:
+    rows = connection.execute(select(IDENTITIES))
+    return {(row.kind, row.directory_id): row.swit_id for row in rows}
+
+
+def _exempt(connection: Connection) -> frozenset[Exemption]:
+    rows = connection.execute(select(EXEMPTIONS)).mappings()
+    return frozenset(Exemption(**row) for row in rows)
+
+
+def _of_kind(known: dict[tuple[str, str], str], kind: IdentityKind) -> dict[str, str]:
+    return {directory_id: swit_id for (of, directory_id), swit_id in known.items() if of == kind}
+
+
+_READS: Final = Table(
+    "accepted_read",
+    METADATA,
+    Column("base", Text, primary_key=True),
+    Column("users", Integer, nullable=False),
+    Column("groups", Integer, nullable=False),
+    Column("accepted_at", UtcDateTime, nullable=False),
+)
+
+
+class Reads:
+    """The last accepted read of the directory."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def last_accepted(self) -> dict[str, dict[str, int]]:
+        """Search base -> how many usable `users` and `groups` it gave; empty before the first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(_READS).order_by(_READS.c.base)).all()
+        return {row.base: {"users": row.users, "groups": row.groups} for row in rows}
+
+    def accept(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Remember this read in place of the one before; bases no longer read are forgotten."""
+        with self._database.write() as connection:
+            now = self._database.now(connection)
+            connection.execute(delete(_READS))
+            rows = [
+                {"base": base, "users": n["users"], "groups": n["groups"], "accepted_at": now}
+                for base, n in counts.items()
+            ]
+            if rows:
+                connection.execute(insert(_READS), rows)
+
+
+_ORGANIZATION: Final = Table(
+    "organization",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("organization_id", String(255), nullable=False),
+    Column("bound_at", UtcDateTime, nullable=False),
+)
+
+
+class BoundOrganization:
+    """One row: the organisation, once it is known."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def bound_to(self) -> str | None:
+        """The id of the organisation, if the state was used already."""
+        with self._database.read() as connection:
+            return connection.execute(select(_ORGANIZATION.c.organization_id)).scalar()
+
+    def bind(self, organization_id: str) -> None:
+        """Bind the state to this organisation, or make sure that it is bound to it.
+
+        Raises:
+            OtherOrganizationError: it belongs to another one.
+
+        """
+        bound = self.bound_to() or self._bind_first(organization_id)
+        if bound != organization_id:
+            raise OtherOrganizationError(bound_to=bound, found=organization_id)
+
+    def _bind_first(self, organization_id: str) -> str:
+        with self._database.write() as connection:
+            bound = connection.execute(select(_ORGANIZATION.c.organization_id)).scalar()
+            if bound is not None:
+                return str(bound)
+            now = self._database.now(connection)
+            values = {"id": 1, "organization_id": organization_id, "bound_at": now}
+            connection.execute(insert(_ORGANIZATION).values(**values))
+        return organization_id

@@ -1,0 +1,438 @@
+"""The journal: what was about to be sent, and what came of it. Nothing in it is ever rewritten.
+
+An entry without an outcome is a call whose answer nobody noted: the process died in it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    RowMapping,
+    Select,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from swit_provisioning.planning.guards import COUNTED
+from swit_provisioning.planning.memory import Kept, Repeat, parts_of
+from swit_provisioning.planning.model import Change, PlanHash, shown_id
+from swit_provisioning.state.coordination import LeaseGrant, must_be_held
+from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
+from swit_provisioning.state.plans import APPROVALS
+
+JOURNAL: Final = Table(
+    "journal",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("application_id", String(64), nullable=False),
+    Column("plan_hash", String(64), nullable=False),
+    Column("run_id", String(64), nullable=False, index=True),
+    Column("change_id", Text, nullable=False),
+    Column("step", String(32), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("approval_id", ForeignKey(APPROVALS.c.id)),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("outcome", String(16)),
+    Column("message", Text),
+    Column("http_status", Integer),
+    Column("calls", Integer, nullable=False),
+    Column("seconds", Float),
+    Column("made_id", String(255)),
+    Column("changed", Text, nullable=False),
+    Column("left_out", Text, nullable=False),
+    Column("kept", Text),
+    Index("journal_of_application", "application_id", "plan_hash", "change_id"),
+)
+# Few entries have one, and each plan asks for them.
+Index(
+    "journal_kept",
+    JOURNAL.c.id,
+    sqlite_where=JOURNAL.c.kept.is_not(None),
+    postgresql_where=JOURNAL.c.kept.is_not(None),
+)
+
+_MOST_IN_FLIGHT: Final = 1000
+"""More calls than any run has in flight at once."""
+_NOTHING: Final = "{}"
+# Made once: with two writes for each call, what it costs to make a statement is felt.
+_NEW_ENTRY: Final = insert(JOURNAL)
+_NOTE_ANSWER: Final = update(JOURNAL).where(JOURNAL.c.id == bindparam("entry_id"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """On whose account an entry is made: the same for all entries of one writer."""
+
+    application_id: str
+    plan_hash: PlanHash
+    run_id: str
+    approval_id: int | None = None
+    """The approval that let the plan past a limit, if one did."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came of a change."""
+
+    outcome: str
+    """`applied`, `already so`, `rejected`, `failed` or `skipped`."""
+    message: str | None = None
+    http_status: int | None = None
+    calls: int = 0
+    """Requests sent for it, each repetition counted."""
+    seconds: float = 0.0
+    made_id: str | None = None
+    """Swit's id of what was created."""
+    changed: Mapping[str, int] = field(default_factory=dict)
+    """What counts against the limits: action -> objects changed; a membership for each user."""
+    left_out: tuple[str, ...] = ()
+    """Ids (as in the plan) of members that were not added or removed."""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """Values that Swit answered other than they were sent: field -> as Swit keeps it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalEntry:
+    """One try of one change; `before` and `after` as in the plan."""
+
+    entry_id: int
+    application_id: str
+    plan_hash: PlanHash
+    run_id: str
+    change_id: str
+    step: str
+    action: str
+    target: str
+    object_id: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    reason: str
+    approval_id: int | None
+    at: datetime
+    """When it was about to be sent."""
+    outcome: str | None
+    """As in `Answer`; `None`: nobody knows what came of it."""
+    message: str | None
+    http_status: int | None
+    calls: int
+    seconds: float | None
+    made_id: str | None
+    changed: Mapping[str, int]
+    left_out: tuple[str, ...]
+    kept: Mapping[str, str]
+
+    @property
+    def plan_id(self) -> str:
+        """The plan's name for people."""
+        return shown_id(self.plan_hash)
+
+
+class Journal:
+    """All entries, oldest first.
+
+    A process may die at any time, and what it noted is there. What a power cut takes of the last
+    notes is sent again, as it is where an answer was lost: every call may be sent twice but the
+    creations, and those Swit refuses for the address or the name that is taken by then.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def intent(
+        self, change: Change, application: Application, *, lease: LeaseGrant | None = None
+    ) -> int:
+        """Note that this change is about to be sent; the entry's id.
+
+        Raises:
+            LeaseLostError: `lease` was given and is lost; nothing is noted.
+
+        """
+        values = _values(change, application)
+        with self._database.note() as connection:
+            values["at"] = now = self._database.now(connection)
+            if lease is not None:
+                must_be_held(connection, lease, now=now)
+            made = connection.execute(_NEW_ENTRY, values)
+            key = made.inserted_primary_key
+        return int(key[0]) if key else 0
+
+    def outcome(self, entry_id: int, answer: Answer) -> None:
+        """Note what came of it."""
+        with self._database.note() as connection:
+            connection.execute(_NOTE_ANSWER, {"entry_id": entry_id, **_noted(answer)})
+
+    def unsent(self, change: Change, application: Application, answer: Answer) -> None:
+        """Note a change that was not sent at all, and why."""
+        values = {**_values(change, application), **_noted(answer)}
+        with self._database.note() as connection:
+            values["at"] = self._database.now(connection)
+            connection.execute(_NEW_ENTRY, values)
+
+    def latest(
+        self, application_id: str, *, plan_hash: PlanHash | None = None
+    ) -> dict[str, JournalEntry]:
+        """Change id -> its newest entry in this application (of this plan, if one is named)."""
+        newest = select(func.max(JOURNAL.c.id)).where(JOURNAL.c.application_id == application_id)
+        if plan_hash is not None:
+            newest = newest.where(JOURNAL.c.plan_hash == plan_hash)
+        ids = newest.group_by(JOURNAL.c.plan_hash, JOURNAL.c.change_id)
+        rows = select(JOURNAL).where(JOURNAL.c.id.in_(ids)).order_by(JOURNAL.c.id)
+        return {entry.change_id: entry for entry in self._entries(rows)}
+
+    def rows(
+        self,
+        *,
+        application_id: str | None = None,
+        run_id: str | None = None,
+        since: datetime | None = None,
+    ) -> list[JournalEntry]:
+        """Entries, oldest first: of one application, of one run, from a time on, or all."""
+        rows = select(JOURNAL).order_by(JOURNAL.c.id)
+        if application_id is not None:
+            rows = rows.where(JOURNAL.c.application_id == application_id)
+        if run_id is not None:
+            rows = rows.where(JOURNAL.c.run_id == run_id)
+        if since is not None:
+            rows = rows.where(JOURNAL.c.at >= since)
+        return self._entries(rows)
+
+    def last_call_ended(self, *, but_not: str) -> datetime | None:
+        """When the newest calls of other applications than `but_not` ended, as far as is known."""
+        newest = (
+            select(JOURNAL.c.at, JOURNAL.c.seconds)
+            .where(JOURNAL.c.application_id != but_not)
+            .order_by(JOURNAL.c.id.desc())
+            .limit(_MOST_IN_FLIGHT)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(newest).all()
+        return max((at + timedelta(seconds=took or 0) for at, took in rows), default=None)
+
+    def tries(self) -> dict[tuple[str, str | None], int]:
+        """(Action, outcome) -> how many tries ended so; one that nobody knows has no outcome."""
+        counted = select(JOURNAL.c.action, JOURNAL.c.outcome, func.count()).group_by(
+            JOURNAL.c.action, JOURNAL.c.outcome
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(counted).all()
+        return {(action, outcome): number for action, outcome, number in rows}
+
+    def unapproved_since(self, time: datetime, *, but_not: str | None = None) -> dict[str, int]:
+        """Action -> how many objects it changed from `time` on without an approval.
+
+        An approval leaves out the actions that the guards it lifted count, and no others. A
+        membership counts for each user, a team's marking as `team.mark`. `but_not` is an
+        application that is not counted.
+        """
+        counted = (
+            select(JOURNAL.c.changed, APPROVALS.c.guards)
+            .outerjoin(APPROVALS, APPROVALS.c.id == JOURNAL.c.approval_id)
+            .where(JOURNAL.c.at >= time, JOURNAL.c.changed != _NOTHING)
+        )
+        if but_not is not None:
+            counted = counted.where(JOURNAL.c.application_id != but_not)
+        total: Counter[str] = Counter()
+        with self._database.read() as connection:
+            for changed, guards in connection.execute(counted):
+                approved = set[str]().union(
+                    *(COUNTED.get(guard, ()) for guard in json.loads(guards or "[]"))
+                )
+                number: dict[str, int] = json.loads(changed)
+                total.update({k: n for k, n in number.items() if k not in approved})
+        return dict(total)
+
+    def _entries(self, query: Select[Any]) -> list[JournalEntry]:
+        with self._database.read() as connection:
+            return [entry_of(row) for row in connection.execute(query).mappings()]
+
+
+def _values(change: Change, application: Application) -> dict[str, Any]:
+    return {
+        "application_id": application.application_id,
+        "plan_hash": application.plan_hash,
+        "run_id": application.run_id,
+        "change_id": change.change_id,
+        "step": change.step,
+        "action": change.action,
+        "target": change.target,
+        "object_id": change.object_id,
+        "before": json.dumps(dict(change.before), ensure_ascii=False),
+        "after": json.dumps(dict(change.after), ensure_ascii=False),
+        "reason": change.reason,
+        "approval_id": application.approval_id,
+        "calls": 0,
+        "changed": _NOTHING,
+        "left_out": "[]",
+    }
+
+
+def _noted(answer: Answer) -> dict[str, Any]:
+    return {
+        "outcome": answer.outcome,
+        "message": answer.message,
+        "http_status": answer.http_status,
+        "calls": answer.calls,
+        "seconds": answer.seconds,
+        "made_id": answer.made_id,
+        "changed": json.dumps(dict(answer.changed)),
+        "left_out": json.dumps(answer.left_out, ensure_ascii=False),
+        "kept": json.dumps(dict(answer.kept), ensure_ascii=False) if answer.kept else None,
+    }
+
+
+def entry_of(row: RowMapping) -> JournalEntry:
+    """The entry that a row of the table holds."""
+    values = dict(row)
+    return JournalEntry(
+        entry_id=values.pop("id"),
+        before=json.loads(values.pop("before")),
+        after=json.loads(values.pop("after")),
+        changed=json.loads(values.pop("changed")),
+        left_out=tuple(json.loads(values.pop("left_out"))),
+        kept=json.loads(values.pop("kept") or _NOTHING),
+        **values,
+    )
+
+
+_BATCHES: Final = frozenset({"membership.add", "membership.remove"})
+
+
+class Recollection:
+    """Reads the journal as a plan needs it."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def applied_since(self, entry_id: int) -> tuple[dict[str, datetime], int]:
+        """Key of a part of a change -> when it was applied, of all entries after `entry_id`.
+
+        And the newest entry there is. Of a batch those count whom Swit took.
+        """
+        c = JOURNAL.c
+        columns = (c.application_id, c.action, c.object_id, c.before, c.after, c.left_out, c.at)
+        done = select(*columns, c.outcome).where(
+            c.id > entry_id, c.outcome.in_(("applied", "rejected"))
+        )
+        with self._database.read() as connection:
+            newest = connection.execute(select(func.max(c.id))).scalar() or 0
+            rows = connection.execute(done.where(c.id <= newest).order_by(c.id)).mappings().all()
+            made = _made(connection, sorted({row["application_id"] for row in rows}))
+        found: dict[str, datetime] = {}
+        for row in rows:
+            found |= dict.fromkeys(_keys(row, made), row["at"])
+        return found, newest
+
+    def kept(self) -> dict[tuple[str, str], Kept]:
+        """Swit's id and field -> what became of the value sent last that Swit keeps otherwise."""
+        with self._database.read() as connection:
+            return {place: kept for place, (_, kept) in _kept(connection).items()}
+
+
+def newest_kept(connection: Connection) -> set[int]:
+    """The entries that say so: newer than any other about the same object and field."""
+    return {entry_id for entry_id, _ in _kept(connection).values()}
+
+
+def _kept(connection: Connection) -> dict[tuple[str, str], tuple[int, Kept]]:
+    c = JOURNAL.c
+    noted = select(c.id, c.object_id, c.made_id, c.after, c.kept).where(c.kept.is_not(None))
+    found: dict[tuple[str, str], tuple[int, Kept]] = {}
+    for row in connection.execute(noted.order_by(c.id)):
+        sent = json.loads(row.after)
+        for name, value in json.loads(row.kept).items():
+            place = row.made_id or row.object_id, name
+            found[place] = row.id, Kept(sent=sent[name], kept=value)
+    return found
+
+
+def _made(connection: Connection, applications: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Application and id in its plan -> Swit's id, of all that it made."""
+    c = JOURNAL.c
+    makings = select(c.application_id, c.object_id, c.made_id).where(
+        c.application_id.in_(applications), c.made_id.is_not(None)
+    )
+    return {(row.application_id, row.object_id): row.made_id for row in connection.execute(makings)}
+
+
+def _keys(row: RowMapping, made: dict[tuple[str, str], str]) -> list[str]:
+    action, left_out = row["action"], frozenset(json.loads(row["left_out"]))
+    if row["outcome"] == "rejected" and not (action in _BATCHES and left_out):
+        return []
+
+    def real(name: str) -> str:
+        return made.get((row["application_id"], name), name)
+
+    before, after = json.loads(row["before"]), json.loads(row["after"])
+    parts = parts_of(action, row["object_id"], before, after, real=real)
+    return [key for part, key in parts.items() if part not in left_out]
+
+
+FORGOTTEN_AFTER: Final = timedelta(days=30)
+"""After so long without a try, what did not stick is tried anew: the world may have changed."""
+
+_REPEATS: Final = Table(
+    "repeat",
+    METADATA,
+    Column("key", String(64), primary_key=True),
+    Column("times", Integer, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+)
+SEEN: Final = Table(
+    "journal_seen",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("entry_id", Integer, nullable=False),
+)
+
+
+class Repeats:
+    """The memory of one plan for the next."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def known(self) -> dict[str, Repeat]:
+        """Key of a part of a change -> how often it was sent in vain, unless it is long ago."""
+        with self._database.read() as connection:
+            since = self._database.now(connection) - FORGOTTEN_AFTER
+            rows = connection.execute(select(_REPEATS).where(_REPEATS.c.last_at >= since)).all()
+        return {row.key: Repeat(times=row.times, last_at=row.last_at) for row in rows}
+
+    def seen(self) -> int:
+        """The newest journal entry that the last plan took into account; 0 before the first."""
+        with self._database.read() as connection:
+            return connection.execute(select(SEEN.c.entry_id)).scalar() or 0
+
+    def remember(self, repeats: Mapping[str, Repeat], *, seen: int) -> None:
+        """Keep these, in place of all others, and that the journal was read up to `seen`."""
+        rows = [{"key": key, **vars(repeat)} for key, repeat in repeats.items()]
+        with self._database.write() as connection:
+            connection.execute(delete(_REPEATS))
+            if rows:
+                connection.execute(insert(_REPEATS), rows)
+            put(connection, SEEN, key={"id": 1}, values={"entry_id": seen})

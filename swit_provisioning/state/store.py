@@ -1,0 +1,139 @@
+"""The state database, opened: one group of methods for each noun."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.state.coordination import Lease, Pauses
+from swit_provisioning.state.database import Database, PostgresqlServer, SqliteFile, utc_now
+from swit_provisioning.state.erasure import Forgetting
+from swit_provisioning.state.errors import StoreUnavailableError
+from swit_provisioning.state.history import History
+from swit_provisioning.state.identities import BoundOrganization, Identities, Reads
+from swit_provisioning.state.journal import Journal, Recollection, Repeats
+from swit_provisioning.state.outbox import Alarms, Outbox
+from swit_provisioning.state.plans import Acceptances, Approvals, Plans, Rejections
+from swit_provisioning.state.restores import Restorations
+from swit_provisioning.state.retention import Retention
+from swit_provisioning.state.tokens import Cipher, Tokens, cipher_of
+
+
+class Store:
+    """Everything that is remembered from run to run. May be shared by threads."""
+
+    def __init__(self, database: Database, cipher: Cipher) -> None:
+        """Take an open database; `Store.open` makes one of an address."""
+        self._database = database
+        self.tokens = Tokens(database, cipher)
+        self.plans = Plans(database)
+        self.approvals = Approvals(database)
+        self.rejections = Rejections(database)
+        self.acceptances = Acceptances(database)
+        self.identities = Identities(database)
+        self.reads = Reads(database)
+        self.recollection = Recollection(database)
+        self.repeats = Repeats(database)
+        self.journal = Journal(database)
+        self.history = History(database)
+        self.lease = Lease(database)
+        self.pauses = Pauses(database)
+        self.restorations = Restorations(database)
+        self.retention = Retention(database)
+        self.forgetting = Forgetting(database, cipher)
+        self.organization = BoundOrganization(database)
+        self.outbox = Outbox(database)
+        self.alarms = Alarms(database)
+
+    def now(self) -> datetime:
+        """The time that all who share the database agree on."""
+        with self._database.read() as connection:
+            return self._database.now(connection)
+
+    def memory(self) -> Memory:
+        """All that a plan needs to know of the plans before it."""
+        applied, seen = self.recollection.applied_since(self.repeats.seen())
+        return replace(
+            self.identities.memory(),
+            kept=self.recollection.kept(),
+            repeats=self.repeats.known(),
+            applied=applied,
+            seen=seen,
+        )
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        encryption_key: str | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> Self:
+        """Open `sqlite:////path/state.sqlite` or `postgresql://user:password@host/name`.
+
+        A SQLite file and its folder are made where they are missing, and its tables too. `clock`
+        gives the time (aware) where the database is a file; a server has its own.
+
+        Raises:
+            ValueError: `encryption_key` is no Fernet key; the message says how to make one.
+            StoreUnavailableError: it can't be opened.
+            NewerSchemaError: a newer version of this program wrote it.
+
+        """
+        cipher = cipher_of(encryption_key)
+        database = _database(url, clock)
+        try:
+            database.prepare()
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, cipher)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        """Use it as a context: it is closed at its end."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        self.close()
+
+
+def _database(url: str, clock: Callable[[], datetime]) -> Database:
+    parsed = _parsed(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            return SqliteFile(parsed, clock=clock)
+        case "postgresql":
+            return PostgresqlServer(parsed)
+        case other:
+            message = (
+                f"STATE_DATABASE_URL names a database of the kind {other}; it can be"
+                " sqlite:////var/lib/swit/state.sqlite or postgresql://user:password@host/name"
+            )
+            raise StoreUnavailableError(message)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        # What was given may hold a password, so it is not repeated.
+        message = (
+            "STATE_DATABASE_URL is no address of a database; give one such as"
+            " sqlite:////var/lib/swit/state.sqlite or postgresql://user:password@host/name"
+        )
+        raise StoreUnavailableError(message) from None

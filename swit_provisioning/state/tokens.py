@@ -1,0 +1,173 @@
+"""The OAuth tokens of the one account that reads and writes Swit: one row, refreshed by one."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+from cryptography.fernet import Fernet, InvalidToken
+from sqlalchemy import Boolean, Column, Integer, RowMapping, String, Table, Text, select
+
+from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
+from swit_provisioning.state.errors import TokensUnreadableError
+
+
+class Cipher(Protocol):
+    """Writes a secret down and reads it again."""
+
+    encrypts: bool
+
+    def seal(self, secret: str) -> str:
+        """The text that is stored."""
+
+    def unseal(self, stored: str, *, encrypted: bool) -> str:
+        """The secret; raises `TokensUnreadableError` where it can't be had."""
+
+
+class PlainCipher:
+    """No key is set: secrets are stored as they are, and the file's rights guard them."""
+
+    encrypts = False
+
+    def seal(self, secret: str) -> str:
+        """The secret itself."""
+        return secret
+
+    def unseal(self, stored: str, *, encrypted: bool) -> str:
+        """The secret itself, unless it was stored with a key."""
+        if encrypted:
+            raise TokensUnreadableError(key_given=False)
+        return stored
+
+
+class FernetCipher:
+    """Secrets are encrypted with one key; those stored before there was one are still read."""
+
+    encrypts = True
+
+    def __init__(self, key: str) -> None:
+        """Take the key.
+
+        Raises:
+            ValueError: it is no Fernet key; the message says how to make one, and not the key.
+
+        """
+        try:
+            self._fernet = Fernet(key.strip().encode())
+        except ValueError:
+            message = (
+                "it is no Fernet key (32 bytes in URL-safe base64, 44 characters). Make one:"
+                ' python3 -P -c "from cryptography.fernet import Fernet;'
+                ' print(Fernet.generate_key().decode())"'
+            )
+            raise ValueError(message) from None
+
+    def seal(self, secret: str) -> str:
+        """The secret, encrypted and signed."""
+        return self._fernet.encrypt(secret.encode()).decode()
+
+    def unseal(self, stored: str, *, encrypted: bool) -> str:
+        """The secret again; raises `TokensUnreadableError` for another key's."""
+        if not encrypted:
+            return stored
+        try:
+            return self._fernet.decrypt(stored.encode()).decode()
+        except InvalidToken:
+            raise TokensUnreadableError(key_given=True) from None
+
+
+def cipher_of(key: str | None) -> Cipher:
+    """The way to store secrets: encrypted where there is a key."""
+    return FernetCipher(key) if key else PlainCipher()
+
+
+# A refresh may wait out Swit's slowness; who waits for it must not give up before.
+REFRESH_PATIENCE_SECONDS: Final = 120.0
+
+TOKENS: Final = Table(
+    "token",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("access_token", Text, nullable=False),
+    Column("refresh_token", Text),
+    Column("encrypted", Boolean, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("scope", String),
+    Column("saved_at", UtcDateTime, nullable=False),
+)
+_ONLY_ROW: Final = {"id": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenRow:
+    """One pair of tokens, in clear; its `repr` shows neither."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    expires_at: datetime | None
+    """When the access token ends (aware), where Swit said so."""
+    scope: str | None
+    obtained_at: datetime | None = field(default=None, compare=False)
+    """When Swit gave it (aware); where nobody knows, when it was stored."""
+
+
+class Tokens:
+    """The stored pair."""
+
+    def __init__(self, database: Database, cipher: Cipher) -> None:
+        """Take the open database and how secrets are written down."""
+        self._database = database
+        self._cipher = cipher
+
+    def load(self) -> TokenRow | None:
+        """The stored pair, if there is one.
+
+        Raises:
+            TokensUnreadableError: it was encrypted with another key than the one set.
+
+        """
+        with self._database.read() as connection:
+            row = connection.execute(select(TOKENS)).mappings().one_or_none()
+        return None if row is None else self._read(row)
+
+    def rest_in_clear(self) -> bool:
+        """Whether a pair is stored that is not encrypted."""
+        with self._database.read() as connection:
+            return connection.execute(select(TOKENS.c.encrypted)).scalar() is False
+
+    def save(self, tokens: TokenRow) -> None:
+        """Keep a pair in place of the one before; on disk when this returns."""
+        refresh = tokens.refresh_token
+        values = {
+            "access_token": self._cipher.seal(tokens.access_token),
+            "refresh_token": None if refresh is None else self._cipher.seal(refresh),
+            "encrypted": self._cipher.encrypts,
+            "expires_at": tokens.expires_at,
+            "scope": tokens.scope,
+        }
+        with self._database.write() as connection:
+            values["saved_at"] = tokens.obtained_at or self._database.now(connection)
+            put(connection, TOKENS, key=_ONLY_ROW, values=values)
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Only one thread of all processes at a time is in such a block; others wait for it.
+
+        Raises:
+            StoreBusyError: another one was in it for longer than a refresh can take.
+
+        """
+        with self._database.alone(patience_seconds=REFRESH_PATIENCE_SECONDS):
+            yield
+
+    def _read(self, row: RowMapping) -> TokenRow:
+        unseal, encrypted = self._cipher.unseal, row["encrypted"]
+        refresh = row["refresh_token"]
+        return TokenRow(
+            access_token=unseal(row["access_token"], encrypted=encrypted),
+            refresh_token=None if refresh is None else unseal(refresh, encrypted=encrypted),
+            expires_at=row["expires_at"],
+            scope=row["scope"],
+            obtained_at=row["saved_at"],
+        )

@@ -1,1 +1,0 @@
-"""What keeps the storage small and people's data no longer than needed."""

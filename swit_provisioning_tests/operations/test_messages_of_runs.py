@@ -1,0 +1,274 @@
+"""After a run somebody is told, once, whoever started it; and no webhook is a run's trouble."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from swit_provisioning.cli.runs import JobName, instance, prepare_home, reconstructable_job
+from swit_provisioning.definitions import defs
+from swit_provisioning.defs.sensors import alarms
+from swit_provisioning.operations.alarms import Watch
+from swit_provisioning.operations.services import open_store
+from swit_provisioning.sandbox.faults import Fault
+from swit_provisioning.settings import Settings
+from swit_provisioning_tests.integration.stage import Stage
+from swit_provisioning_tests.operations.conftest import sensor_looks
+from swit_provisioning_tests.receiver import Manner, Receiver
+
+Looks = Callable[[str, str], str]
+Ticks = Callable[[str], str]
+
+
+def test_a_sync_that_changed_something_is_told_once_in_both_ways(
+    on_stage: Stage, chat: Receiver, alerts: Receiver, daemon: Looks
+) -> None:
+    done = on_stage.json("sync")
+    (text,) = chat.texts
+    lines = text.splitlines()
+    assert lines[0].endswith(": applied")
+    assert lines[1].startswith("11 teams created, 20 join")
+    assert f"Run {done['run_id']}: https://sync.example.com/runs/{done['run_id']}" in lines
+    assert f"Plan {done['plan_id']}: swit-provisioning show {done['plan_id']}" in lines
+    (post,) = alerts.taken
+    expected: dict[str, Any] = {
+        "event": "run",
+        "severity": "info",
+        "text": text,
+        "status": "applied",
+        "run_id": done["run_id"],
+        "plan_id": done["plan_id"],
+        "counts": done["counts"],
+        "outcomes": done["outcomes"],
+        "run_url": f"https://sync.example.com/runs/{done['run_id']}",
+    }
+    assert expected.items() <= post.items()
+    daemon("told_successes", done["run_id"])
+    assert (len(chat.taken), len(alerts.taken)) == (1, 1)
+
+
+def test_people_are_codes_in_messages_unless_the_settings_say_otherwise(
+    on_stage: Stage, chat: Receiver, alerts: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_stage.run("sync")
+    said = str(chat.taken + alerts.taken)
+    for person in on_stage.directory["users"]:
+        assert person["mail"] not in said
+        assert person["displayName"] not in said
+        assert not person["mobile"] or person["mobile"] not in said
+    assert "user.create person " in said
+    monkeypatch.setenv("HIDE_NAMES", "nowhere")
+    on_stage.directory["users"][0]["displayName"] = "Amelie Blanc"
+    on_stage.run("sync")
+    assert "Amelie Blanc" in chat.texts[-1]
+
+
+def test_a_sync_with_nothing_to_do_tells_nobody(
+    on_stage: Stage, chat: Receiver, daemon: Looks
+) -> None:
+    on_stage.run("sync")
+    again = on_stage.json("sync")
+    assert again["status"] == "nothing to do"
+    daemon("told_successes", again["run_id"])
+    assert len(chat.taken) == 1
+
+
+def test_a_guard_that_stops_a_sync_is_told_with_the_way_out(
+    on_stage: Stage, chat: Receiver, alerts: Receiver, daemon: Looks
+) -> None:
+    on_stage.run("sync")
+    on_stage.directory["users"] = on_stage.directory["users"][:12]
+    stopped = on_stage.json("sync", code=3)
+    text, post = chat.texts[-1], alerts.taken[-1]
+    assert "STOPPED BY A GUARD, nothing was written" in text
+    assert "MAX_DEACTIVATIONS" in text
+    assert f'swit-provisioning apply {stopped["plan_id"]} --approve "reason"' in text
+    assert (post["severity"], post["status"]) == ("error", "blocked")
+    assert "deactivations_within_limit" in post["guards"]
+    daemon("told_cancellations", stopped["run_id"])
+    assert len(chat.taken) == 2
+
+
+def test_what_swit_refuses_is_told_with_its_reason(
+    on_stage: Stage, chat: Receiver, alerts: Receiver
+) -> None:
+    on_stage.server.faults.add(Fault(kind="status", call="organization.user.create", status=400))
+    assert on_stage.json("sync", code=4)["outcomes"]["rejected"] == 1
+    text = chat.texts[0]
+    assert "applied, but not all of it" in text.splitlines()[0]
+    assert "rejected: " in text
+    assert alerts.taken[0]["severity"] == "warning"
+
+
+def test_a_failed_run_is_told_with_its_reason(
+    on_stage: Stage, chat: Receiver, alerts: Receiver
+) -> None:
+    on_stage.server.sandbox.tokens.revoke_all()
+    assert on_stage.run("sync").exit_code == 1
+    assert "FAILED" in chat.texts[0].splitlines()[0]
+    assert "Log in again" in chat.texts[0]
+    assert alerts.taken[0]["status"] == "failed"
+
+
+@pytest.mark.parametrize("manner", ["fails", "refuses", "hangs"])
+def test_a_webhook_that_is_down_is_no_trouble_of_the_run(
+    on_stage: Stage, chat: Receiver, alerts: Receiver, manner: Manner
+) -> None:
+    chat.manner = manner
+    assert on_stage.run("sync").exit_code == 0
+    assert len(alerts.taken) == 1, "the other one is told"
+
+
+def test_what_a_webhook_did_not_take_is_posted_when_it_is_up_again(
+    on_stage: Stage, chat: Receiver, ticks: Ticks
+) -> None:
+    chat.manner = "fails"
+    on_stage.run("sync")
+    assert chat.taken == []
+    chat.manner = "takes"
+    assert "No message is waiting" in ticks("undelivered_messages"), "it is not due yet"
+    _an_hour_passes()
+    ticks("undelivered_messages")
+    ticks("undelivered_messages")
+    assert len(chat.taken) == 1
+
+
+def _an_hour_passes() -> None:
+    """For whatever waits in the state database."""
+    with open_store(Settings.load()) as store, store._database.write() as connection:
+        connection.exec_driver_sql("UPDATE message SET due_at = made_at")
+
+
+def test_a_plan_is_told_only_where_the_schedule_made_it(
+    on_stage: Stage, chat: Receiver, daemon: Looks
+) -> None:
+    """Who types `plan` sees it; a shadow that nobody sees says what it would have done."""
+    on_stage.run("plan")
+    assert chat.taken == []
+    run_id = _scheduled("plan")
+    daemon("told_successes", run_id)
+    (text,) = chat.texts
+    assert "planned, nothing was written" in text.splitlines()[0]
+    assert "20 join" in text
+
+
+def test_a_run_that_the_schedule_started_is_told_by_the_daemon_alone(
+    on_stage: Stage, chat: Receiver, daemon: Looks
+) -> None:
+    on_stage.write_directory()
+    run_id = _scheduled("sync")
+    assert chat.taken == []
+    daemon("told_successes", run_id)
+    daemon("told_successes", run_id)
+    assert len(chat.taken) == 1
+
+
+def _scheduled(job: JobName) -> str:
+    """A run as the daemon starts it for `daily_sync`: not by the command line."""
+    prepare_home(Settings.load())
+    definition = reconstructable_job(job).get_definition()
+    with instance() as dagster:
+        result = definition.execute_in_process(
+            instance=dagster, tags={"dagster/schedule_name": "daily_sync"}
+        )
+    assert result.success
+    return str(result.run_id)
+
+
+def test_that_the_owner_of_the_login_left_is_told_at_once_and_once(
+    on_stage: Stage, chat: Receiver, alerts: Receiver
+) -> None:
+    state = on_stage.organisation.snapshot()
+    (mine,) = (u for u in state["users"] if u["id"] == state["authorised_user_id"])
+    me = {"distinguishedName": "CN=Me,OU=Staff,DC=example,DC=org", "mail": mine["email"]}
+    others = on_stage.directory["users"]
+    on_stage.directory["users"] = [*others, {**me, "displayName": mine["name"]}]
+    on_stage.run("sync")
+    on_stage.directory["users"] = others
+    for _ in range(2):
+        on_stage.run("plan")
+    assert [post["event"] for post in alerts.taken] == ["run", "owner of the login"]
+    assert "the owner of the login has left the directory: person " in chat.texts[-1]
+    assert mine["email"] not in chat.texts[-1]
+    on_stage.directory["users"] = [*others, {**me, "displayName": mine["name"]}]
+    on_stage.run("plan")
+    assert alerts.taken[-1]["title"].startswith("Swit provisioning: over: ")
+
+
+def test_the_alarms_sensor_keeps_its_watch_and_says_what_it_could_not_do(
+    on_stage: Stage, chat: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_stage.run("plan")
+    monkeypatch.setenv("SCHEDULE_TIME", f"{datetime.now(UTC) - timedelta(hours=5):%H:%M}")
+    long_ago = datetime.now(UTC) - timedelta(hours=40)
+    watch = Watch(since=long_ago, up_since=long_ago, seen=datetime.now(UTC) - timedelta(hours=6))
+    with instance() as dagster:
+        with dg.build_sensor_context(instance=dagster, cursor=watch.cursor()) as context:
+            first = alarms.evaluate_tick(context)
+        with dg.build_sensor_context(instance=dagster, cursor=first.cursor) as context:
+            second = alarms.evaluate_tick(context)
+        monkeypatch.setenv("STATE_DATABASE_URL", "sqlite:////proc/nowhere/state.sqlite")
+        with dg.build_sensor_context(instance=dagster, cursor=second.cursor) as context:
+            third = alarms.evaluate_tick(context)
+    assert (first.skip_message, second.skip_message) == ("It was looked at.",) * 2
+    assert "can't be made or written" in (third.skip_message or "")
+    assert third.cursor == second.cursor
+    (text,) = chat.texts
+    assert text.startswith("Swit provisioning: a nightly run was missed: ")
+
+
+def test_where_the_state_cannot_be_used_a_run_is_told_all_the_same_and_once(
+    on_stage: Stage, chat: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_home(Settings.load())
+    monkeypatch.setenv("STATE_DATABASE_URL", "sqlite:////proc/nowhere/state.sqlite")
+    definition = reconstructable_job("sync").get_definition()
+    with instance() as dagster:
+        result = definition.execute_in_process(instance=dagster, raise_on_error=False)
+        for _ in range(2):
+            sensor_looks(dagster, "told_failures", result.run_id)
+    assert on_stage.writes == []
+    (text,) = chat.texts
+    assert "FAILED" in text.splitlines()[0]
+    assert "The state database" in text
+
+
+def test_a_setting_that_cannot_be_used_is_told(
+    on_stage: Stage, chat: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the schedule meets it: nobody sits before it."""
+    prepare_home(Settings.load())
+    definition = reconstructable_job("sync").get_definition()
+    with instance() as dagster:
+        monkeypatch.setenv("LDAP_TLS", "ssl")
+        result = definition.execute_in_process(instance=dagster, raise_on_error=False)
+        sensor_looks(dagster, "told_failures", result.run_id)
+    assert on_stage.writes == []
+    (text,) = chat.texts
+    assert "LDAP_TLS: Input should be 'ldaps', 'starttls' or 'none'" in text
+
+
+def test_a_run_that_somebody_ended_is_told(on_stage: Stage, chat: Receiver) -> None:
+    prepare_home(Settings.load())
+    definition = reconstructable_job("sync").get_definition()
+    with instance() as dagster:
+        run = dagster.create_run_for_job(job_def=definition)
+        dagster.report_run_canceled(run)
+        sensor_looks(dagster, "told_cancellations", run.run_id)
+    assert on_stage.writes == []
+    (text,) = chat.texts
+    assert text.splitlines()[0].endswith(": CANCELED")
+
+
+def test_a_run_that_only_looks_tells_nobody(on_stage: Stage, chat: Receiver) -> None:
+    """Assets that somebody launched by hand, and who sees what came of it."""
+    on_stage.write_directory()
+    prepare_home(Settings.load())
+    with instance() as dagster:
+        job = defs().resolve_implicit_global_asset_job_def()
+        read = [dg.AssetKey(name) for name in ("swit_users", "swit_teams", "swit_memberships")]
+        result = job.execute_in_process(instance=dagster, asset_selection=read)
+        sensor_looks(dagster, "told_successes", result.run_id)
+    assert chat.taken == []

@@ -1,0 +1,131 @@
+"""The plain directory and organisation as the frames that the planner reads."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from swit_provisioning.planning.schemas import (
+    IDP_GROUPS,
+    IDP_MEMBERSHIPS,
+    IDP_USERS,
+    SWIT_MEMBERSHIPS,
+    SWIT_TEAMS,
+    SWIT_USERS,
+    FrameSchema,
+)
+from swit_provisioning.planning.snapshots import (
+    BaseCount,
+    DirectoryFacts,
+    DirectoryState,
+    SwitFacts,
+    SwitState,
+)
+from swit_provisioning_tests.planning.specification.directory import Directory, key_of
+from swit_provisioning_tests.planning.specification.organisation import ME, ROOT, Organisation
+
+
+def directory_state(directory: Directory, shuffle: int | None = None) -> DirectoryState:
+    """As a file's reader would give it; `shuffle` seeds another order of rows."""
+    users = (
+        {
+            "key": entry.key,
+            "dn": entry.dn,
+            "directory_id": entry.stable_id,
+            "emails": list(entry.emails),
+            "other_emails": list(entry.other_emails),
+            "names": list(entry.names),
+            "phone_numbers": list(entry.phones),
+            "primary_group": entry.primary_group,
+            "enabled": entry.enabled,
+            "base": "file",
+            "position": place,
+        }
+        for place, entry in enumerate(directory.users)
+    )
+    groups = (
+        {
+            "key": group.key,
+            "dn": group.dn,
+            "directory_id": group.stable_id,
+            "names": list(group.names),
+            "parents": [key_of(dn) for dn in group.parents] if group.parents else None,
+            "base": "file",
+            "position": place,
+        }
+        for place, group in enumerate(directory.groups)
+    )
+    members = (
+        {"group": group.key, "member": key_of(dn), "member_dn": dn}
+        for group in directory.groups
+        for dn in group.members
+    )
+    return DirectoryState(
+        users=_frame(IDP_USERS, users, shuffle),
+        groups=_frame(IDP_GROUPS, groups, shuffle),
+        memberships=_frame(IDP_MEMBERSHIPS, members, shuffle),
+        facts=DirectoryFacts(
+            source="file",
+            kind="json",
+            search_base=key_of(directory.search_base) if directory.search_base else None,
+            bases=(BaseCount(base="file", users=len(directory.users), groups=0),),
+        ),
+    )
+
+
+def swit_state(organisation: Organisation, shuffle: int | None = None) -> SwitState:
+    """As the reader would give it."""
+    users = (
+        {
+            "user_id": user.user_id,
+            "email": user.email,
+            "name": user.name,
+            "phone_number": user.phone or None,
+            "role": user.role,
+            "active": user.active,
+            "primary_team": user.primary,
+        }
+        for user in organisation.users.values()
+    )
+    in_order = _in_order(organisation, ROOT)
+    teams = (
+        {
+            "team_id": team.team_id,
+            "name": team.name,
+            "parent_id": team.parent,
+            "reference": team.reference or None,
+            "position": place,
+        }
+        for place, team in enumerate(organisation.teams[team_id] for team_id in in_order)
+    )
+    members = (
+        {"team_id": team.team_id, "user_id": user}
+        for team in organisation.teams.values()
+        for user in team.users
+    )
+    return SwitState(
+        users=_frame(SWIT_USERS, users, shuffle),
+        teams=_frame(SWIT_TEAMS, teams, shuffle),
+        memberships=_frame(SWIT_MEMBERSHIPS, members, shuffle),
+        facts=SwitFacts(
+            organization_id="O1",
+            organization_name="Org",
+            authorised_user_id=ME,
+            total_rows=len(organisation.users),
+        ),
+    )
+
+
+def _frame(
+    schema: FrameSchema, rows: Iterable[dict[str, Any]], shuffle: int | None
+) -> pd.DataFrame:
+    frame = schema.frame(rows)
+    if shuffle is None:
+        return frame
+    return frame.sample(frac=1, random_state=shuffle).reset_index(drop=True)
+
+
+def _in_order(organisation: Organisation, team_id: str) -> list[str]:
+    """The team and all below it, as a tree is shown."""
+    below = (_in_order(organisation, child) for child in organisation.teams[team_id].children)
+    return [team_id, *(team for part in below for team in part)]

@@ -1,0 +1,57 @@
+"""Names and texts by column: as one by one, only faster."""
+
+from unittest import mock
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from swit_provisioning.planning.dn import SIMPLE_LETTERS, InvalidDN, dn_key
+from swit_provisioning.planning.dn_columns import casefolded, dn_keys, plain_dn_keys
+
+NAMES = st.one_of(
+    st.sampled_from(["cn=Zoë,dc=x", "CN=ada,DC=X", "cn=ada, dc=x", r"cn=a\,b,dc=x", "cn=İ,dc=x"]),
+    st.text("abÀß", min_size=1, max_size=3).map(lambda name: f"cn={name},dc=x"),
+    st.text('cn=,; +Aaß\\#"x', max_size=12),
+)
+
+
+def key(name: str) -> str | None:
+    """The key, or that the name is none."""
+    try:
+        return dn_key(name)
+    except InvalidDN:
+        return None
+
+
+@given(names=st.lists(NAMES))
+def test_keys_are_the_same_for_many_as_for_one(names: list[str]) -> None:
+    assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == [key(name) for name in names]
+
+
+def test_names_as_active_directory_writes_them_take_the_fast_path() -> None:
+    """Where people are called `Doe, Ann` one by one would take several times as long."""
+    names = [r"CN=Doe\, Ann,OU=R\+D,DC=x", r"CN=Doe\2C Ann,DC=x", r"CN=a\\,DC=x", r"CN=a\,DC=x\ "]
+    keys = plain_dn_keys(pa.array(names, pa.large_string())).to_pylist()
+    assert keys == [r"cn=doe\, ann,ou=r\+d,dc=x", None, r"cn=a\\,dc=x", None]
+
+
+def test_the_letters_of_the_fast_path_need_nothing_but_lower_case() -> None:
+    """Each is held against the slow path, which is the one that RFC 4518 describes."""
+    every = pa.array([chr(code) for code in range(0x20, 0x110000) if not 0xD800 <= code < 0xE000])
+    letters = pc.match_substring_regex(every, f"^[{SIMPLE_LETTERS}]$")
+    names = [f"cn=x{letter}" for letter in every.filter(letters).to_pylist()]
+    fast = [dn_key(name) for name in names]
+    assert len(names) > 30_000
+    with mock.patch("swit_provisioning.planning.dn._FAST") as never:
+        never.fullmatch.return_value = None
+        assert [dn_key(name) for name in names] == fast
+    assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == fast
+
+
+@given(texts=st.lists(st.text(st.characters(codec="utf-8"))))
+@example(texts=["ẞΣς", "Σ", "İ", "\u017f"])
+def test_case_folding_is_pythons(texts: list[str]) -> None:
+    folded = casefolded(pa.array(texts, pa.large_string())).to_pylist()
+    assert folded == [one.casefold() for one in texts]
