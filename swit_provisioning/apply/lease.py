@@ -10,8 +10,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from swit_provisioning.planning.estimate import READ_BEFORE
 from swit_provisioning.planning.model import STEPS, Plan, Step
-from swit_provisioning.planning.planner import READ_BEFORE
 from swit_provisioning.state.coordination import LeaseGrant, lost
 from swit_provisioning.state.errors import LeaseLostError, StoreError
 from swit_provisioning.state.store import Store

@@ -11,14 +11,10 @@ from rich.console import Console
 
 from swit_provisioning.cli.errors import UnwritableFileError
 from swit_provisioning.cli.framework import errors, output, print_text
+from swit_provisioning.cli.home import warn_of_open_files
 from swit_provisioning.cli.render import findings_table, guards_table, header, team_tree
-from swit_provisioning.cli.runs import warn_of_open_files
-from swit_provisioning.operations.services import (
-    approver,
-    open_directory,
-    open_store,
-    swit_connection,
-)
+from swit_provisioning.operations.connections import open_directory, swit_connection
+from swit_provisioning.operations.services import approver, open_store
 from swit_provisioning.operations.webhooks import channels, no_channels, post_at_once
 from swit_provisioning.planning.baselines import directory_counts
 from swit_provisioning.planning.describe import counts_in_words
@@ -30,7 +26,8 @@ from swit_provisioning.report.messages import Message
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings, SettingsError
-from swit_provisioning.sources.base import DirectoryError, listed
+from swit_provisioning.sources.base import DirectoryError
+from swit_provisioning.sources.entries import listed
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reader import read_organization

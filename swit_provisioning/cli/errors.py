@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from swit_provisioning.report.summary import for_a_terminal, shortened
+from swit_provisioning.report.safe_text import for_a_terminal, shortened
 
 EXIT_CODES: Final = {
     "success": 0,

@@ -11,12 +11,8 @@ from swit_provisioning.cli.errors import AmbiguousSubjectError, UnknownSubjectEr
 from swit_provisioning.cli.framework import output, print_json
 from swit_provisioning.cli.history import say_deeds
 from swit_provisioning.cli.render import COLOURS, deed_document, deed_to_show, header, safe
-from swit_provisioning.operations.services import (
-    approver,
-    open_directory,
-    open_store,
-    swit_connection,
-)
+from swit_provisioning.operations.connections import open_directory, swit_connection
+from swit_provisioning.operations.services import approver, open_store
 from swit_provisioning.planning.describe import what
 from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning.planning.planner import reconcile
@@ -30,7 +26,7 @@ from swit_provisioning.report.explain.model import (
     PersonExplained,
     TeamExplained,
 )
-from swit_provisioning.report.summary import shortened
+from swit_provisioning.report.safe_text import shortened
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.history import Deed
 from swit_provisioning.state.store import Store

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from swit_provisioning.cli.errors import exit_code_of
-from swit_provisioning.report.summary import for_a_terminal
+from swit_provisioning.report.safe_text import for_a_terminal
 
 if TYPE_CHECKING:
     from swit_provisioning.cli.render import View
@@ -120,7 +120,6 @@ def load_settings(*, writes: bool = False) -> "Settings":
 
     """
     # Not at the top: `--help` needs no settings.
-    from swit_provisioning.cli.framework import errors, print_text  # noqa: PLC0415
     from swit_provisioning.setting_sources import (  # noqa: PLC0415
         refuse_misspelled_settings,
         unknown_variables,
@@ -139,8 +138,6 @@ def load_settings(*, writes: bool = False) -> "Settings":
 
 def warn_of_http(settings: "Settings") -> None:
     """Say on standard error that tokens are sent, or would be sent, unencrypted."""
-    from swit_provisioning.cli.framework import errors, print_text  # noqa: PLC0415 - `--help` needs none
-
     for name in settings.unencrypted_addresses:
         said = f"Warning: {name} is an http:// address of another machine: nothing is encrypted."
         print_text(errors(), said, style="yellow")
@@ -165,8 +162,7 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
 
 def _say(error: Exception, code: int) -> int:
     # Only a command that failed has something to print here.
-    from swit_provisioning.cli.framework import errors, print_text  # noqa: PLC0415
-    from swit_provisioning.report.summary import for_a_terminal  # noqa: PLC0415
+    from swit_provisioning.report.safe_text import for_a_terminal  # noqa: PLC0415 - see above
 
     said = "\n".join(map(for_a_terminal, str(error).splitlines()))
     print_text(errors(), said, style="red")

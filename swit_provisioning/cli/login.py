@@ -27,14 +27,14 @@ from swit_provisioning.cli.framework import errors, output
 from swit_provisioning.cli.render import header
 from swit_provisioning.gateway.auth import logged_in, login_failed, page
 from swit_provisioning.gateway.server import ListenError, bracketed, is_loopback, listen
-from swit_provisioning.operations.services import (
+from swit_provisioning.operations.connections import (
     NewLogin,
     finish,
     keep,
     oauth_client,
-    open_store,
     require_login_settings,
 )
+from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.state.errors import StoreError
 from swit_provisioning.state.store import Store

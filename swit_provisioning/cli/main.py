@@ -20,8 +20,8 @@ from swit_provisioning.cli.framework import (
     view_of,
     view_options,
 )
-from swit_provisioning.cli.history import Since
-from swit_provisioning.sandbox.oauth import SANDBOX_PORT
+from swit_provisioning.cli.times import Since
+from swit_provisioning.sandbox import SANDBOX_PORT
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -16,8 +16,8 @@ from rich.text import Text
 from swit_provisioning.apply.approvals import PlanState, StateName
 from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.cli.errors import UnknownPlanError, UnwritableFileError
+from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.cli.framework import output, print_json, print_text
-from swit_provisioning.cli.runs import FinishedRun
 from swit_provisioning.operations.plan_page import (
     ExpectedPace,
     expected_pace,
@@ -26,8 +26,8 @@ from swit_provisioning.operations.plan_page import (
 )
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.planning.describe import what
+from swit_provisioning.planning.estimate import calls_by_kind, estimate
 from swit_provisioning.planning.model import Change, Finding
-from swit_provisioning.planning.planner import calls_by_kind, estimate
 from swit_provisioning.report.page import plan_page
 from swit_provisioning.report.redaction import (
     code_of,
@@ -35,7 +35,8 @@ from swit_provisioning.report.redaction import (
     without_people,
     without_people_in,
 )
-from swit_provisioning.report.summary import IN_WORDS, by_action, duration, for_a_terminal, summary
+from swit_provisioning.report.safe_text import for_a_terminal
+from swit_provisioning.report.summary import IN_WORDS, by_action, duration, summary
 from swit_provisioning.report.tree import Branch, Mark, rows_of, tree_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.history import Deed

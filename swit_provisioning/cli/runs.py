@@ -4,18 +4,11 @@ The one module that touches Dagster's inner parts: neither `execute_in_process` 
 leaves a run that the UI can re-execute from failure, because neither gives it a remote origin.
 """
 
-import fcntl
 import logging
-import os
-import shutil
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from importlib.resources import as_file, files
-from pathlib import Path
 from time import monotonic
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
@@ -26,87 +19,15 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from sqlalchemy.exc import SQLAlchemyError
-from upath import UPath
 
 from swit_provisioning.cli.errors import UnusableHomeError
-from swit_provisioning.cli.framework import errors
+from swit_provisioning.cli.finished_run import FinishedRun, JobName
+from swit_provisioning.cli.home import alone
 from swit_provisioning.defs.gate import LEFT_OUT_TAG
 from swit_provisioning.defs.resources import logger_config
 from swit_provisioning.operations.names import CALLS_TAG, LOCATION, NO_RETRY_TAGS, OURS
-from swit_provisioning.operations.plan_page import readable_by_others
 from swit_provisioning.operations.run_notifications import guards, tell_of_run, why
 from swit_provisioning.settings import Settings
-
-
-def prepare_home(settings: Settings) -> Path:
-    """Make `DAGSTER_HOME`, for this account alone, with our `dagster.yaml` if it has none.
-
-    Raises:
-        UnusableHomeError: it can't be made or written.
-
-    """
-    home = settings.home
-    target = home / "dagster.yaml"
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not target.exists():
-            with as_file(files("swit_provisioning") / "dagster.yaml") as source:
-                shutil.copyfile(source, target)
-    except OSError as error:
-        raise UnusableHomeError(home, error) from error
-    os.environ["DAGSTER_HOME"] = str(home)
-    return home
-
-
-def warn_of_open_files(settings: Settings) -> None:
-    """Say on standard error if other accounts can read what is kept, and how to change that."""
-    frames = UPath(settings.frames_path)
-    is_local = frames.protocol in {"", "file", "local"}
-    found = readable_by_others(settings.home, Path(frames.path) if is_local else None)
-    if found is None:
-        return
-    mode = stat.S_IMODE(found.lstat().st_mode)
-    folder = settings.home if found.is_relative_to(settings.home) else settings.frames_path
-    said = (
-        f"Warning: other accounts can read {found} (mode {mode:04o}). It may hold people's names or"
-        f" tokens. Close it: chmod -R go= {folder}"
-    )
-    errors().print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """Only one process at a time is in such a block.
-
-    Dagster makes its tables where there are none, and two that do so at once disturb each other.
-    """
-    with (home / "opening.lock").open("w") as file:
-        # Given back when the file is closed, also by a process that dies.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-JobName = Literal["plan", "apply", "sync"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinishedRun:
-    """How it ended."""
-
-    run_id: str
-    success: bool
-    status: str
-    """`success`, `blocked` (a guard), `canceled`, or what a failed step said: `stale`, `busy`..."""
-    message: str
-    """What the failed step said; empty after a success."""
-    calls: int
-    """API calls to Swit, reads included."""
-    seconds: float
-    guards: tuple[Mapping[str, Any], ...] = ()
-    """What the guards said last in this run: name, passed, blocking, message."""
-    left_for_later: str = ""
-    """What of the plan was not chosen, counted; empty: nothing."""
-
 
 _MODULE: Final = "swit_provisioning.definitions"
 

@@ -10,12 +10,13 @@ from rich.markup import escape
 
 from swit_provisioning.apply.approvals import PlanState
 from swit_provisioning.cli.framework import errors, output, print_json, print_text
-from swit_provisioning.cli.history import time_named
+from swit_provisioning.cli.home import prepare_home, warn_of_open_files
 from swit_provisioning.cli.plans import plan_row, print_plans
 from swit_provisioning.cli.render import own_header, print_table
-from swit_provisioning.cli.runs import prepare_home, warn_of_open_files
+from swit_provisioning.cli.times import time_named
+from swit_provisioning.operations.connections import swit_connection
 from swit_provisioning.operations.runs import SeenRun, Status, TokenStanding, status_of
-from swit_provisioning.operations.services import open_store, swit_connection, who_am_i
+from swit_provisioning.operations.services import open_store, who_am_i
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.setting_sources import shown_settings, unknown_variables
 from swit_provisioning.settings import Settings, SettingsError

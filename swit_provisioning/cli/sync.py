@@ -11,7 +11,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from swit_provisioning.apply.lease import Headway
 from swit_provisioning.cli.errors import EXIT_CODES
+from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.cli.framework import errors, output, print_json, print_text
+from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.render import (
     View,
     entry_to_show,
@@ -28,12 +30,12 @@ from swit_provisioning.cli.render import (
     run_to_show,
     stops,
 )
-from swit_provisioning.cli.runs import FinishedRun, prepare_home, run_job
+from swit_provisioning.cli.runs import run_job
 from swit_provisioning.cli.status import mention_pause
 from swit_provisioning.defs.resources import CURRENT_DISPLAY, QUIET
 from swit_provisioning.operations.services import current_state, open_store
 from swit_provisioning.planning.model import PlanHash
-from swit_provisioning.report.summary import for_a_terminal
+from swit_provisioning.report.safe_text import for_a_terminal
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.errors import StoreError
 from swit_provisioning.state.journal import JournalEntry

@@ -12,14 +12,9 @@ from typing import Final
 import dagster as dg
 import pandas as pd
 
+from swit_provisioning.apply.change_log import change_log_frame, outcome_counts, outcomes_frame
 from swit_provisioning.apply.executor import STOPPED, Applier
-from swit_provisioning.apply.outcomes import (
-    DONE,
-    Outcome,
-    change_log_frame,
-    outcome_counts,
-    outcomes_frame,
-)
+from swit_provisioning.apply.outcomes import DONE, Outcome
 from swit_provisioning.defs.common import (
     APPLY_GROUP,
     OWNERS,
@@ -53,9 +48,9 @@ from swit_provisioning.operations.names import WRITERS
 from swit_provisioning.operations.runs import root_run_id
 from swit_provisioning.planning.model import Step
 from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
-from swit_provisioning.report.redaction import frame_without_people
+from swit_provisioning.report.redacted_frames import frame_without_people
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.base import Directory
+from swit_provisioning.sources.entries import Directory
 from swit_provisioning.state.errors import LeaseHeldError, StoreError
 from swit_provisioning.state.plans import StoredPlan
 from swit_provisioning.state.store import Store

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
-from swit_provisioning.apply.outcomes import mass_refusals
+from swit_provisioning.apply.change_log import mass_refusals
 from swit_provisioning.defs.apply_assets import outcomes_preview
 from swit_provisioning.defs.common import block, check_result, guard_specs, judged
 from swit_provisioning.operations.names import (

@@ -17,7 +17,7 @@ from swit_provisioning.operations.services import approver
 from swit_provisioning.planning.guards import GUARDS, GuardName, Verdict
 from swit_provisioning.planning.model import Plan, PlanHash
 from swit_provisioning.report.redaction import without_people_in
-from swit_provisioning.report.summary import readable
+from swit_provisioning.report.safe_text import readable
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.plans import StoredPlan
 from swit_provisioning.state.store import Store

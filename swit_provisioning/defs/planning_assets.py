@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import dagster as dg
 import pandas as pd
+from upath import UPath
 
 from swit_provisioning.defs.common import (
     DIFFERENCE_GROUP,
@@ -22,18 +24,19 @@ from swit_provisioning.defs.io_manager import PREVIEW_ROWS, preview, schema_of
 from swit_provisioning.operations.plan_page import (
     ExpectedPace,
     expected_pace,
-    keep_page,
     page_facts,
+    write_private,
 )
 from swit_provisioning.operations.runs import root_run_id
 from swit_provisioning.operations.services import current_state
 from swit_provisioning.planning.baselines import is_complete
 from swit_provisioning.planning.convergence import repeats_after
 from swit_provisioning.planning.describe import counts_in_words
+from swit_provisioning.planning.estimate import calls_by_kind, estimate
 from swit_provisioning.planning.findings import KIND as UNMANAGED
 from swit_provisioning.planning.findings import findings_frame
 from swit_provisioning.planning.model import ACTIONS, Action, Plan
-from swit_provisioning.planning.planner import calls_by_kind, estimate, reconcile
+from swit_provisioning.planning.planner import reconcile
 from swit_provisioning.planning.schemas import changes_frame
 from swit_provisioning.planning.snapshots import (
     DirectoryFacts,
@@ -46,7 +49,8 @@ from swit_provisioning.report.redaction import without_people
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.tree import tree_markdown, tree_of
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.base import Directory, DirectoryError
+from swit_provisioning.sources.base import DirectoryError
+from swit_provisioning.sources.entries import Directory
 from swit_provisioning.state.plans import StoredPlan
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient
@@ -298,3 +302,14 @@ def _plan_output(
             **{action: plan.counts().get(action, 0) for action in ACTIONS},
         },
     )
+
+
+def keep_page(settings: Settings, run_id: str, page: str) -> dg.MetadataValue:
+    """Write the page beside the plan's frame of this run; where it is, as the UI shows a path."""
+    path = UPath(settings.frames_path) / "change_plan" / f"{run_id}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.protocol in {"", "file", "local"}:
+        write_private(Path(path.path), page)
+    else:
+        path.write_text(page, encoding="utf-8")
+    return dg.MetadataValue.path(str(path))

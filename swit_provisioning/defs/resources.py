@@ -13,19 +13,15 @@ from typing import Any, Final, Literal, Protocol, Self
 import dagster as dg
 
 from swit_provisioning.apply.lease import Headway, HeldLease, Meter
+from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.operations.names import CALLS_TAG
 from swit_provisioning.operations.restore_detection import count_run
 from swit_provisioning.operations.runs import alive, bury
-from swit_provisioning.operations.services import (
-    open_directory,
-    open_store,
-    swit_connection,
-    who_am_i,
-)
+from swit_provisioning.operations.services import open_store, who_am_i
 from swit_provisioning.planning.model import Plan, Step
 from swit_provisioning.setting_sources import refuse_misspelled_settings
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.base import Directory
+from swit_provisioning.sources.entries import Directory
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient
 

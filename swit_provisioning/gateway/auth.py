@@ -20,13 +20,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from swit_provisioning.operations.services import (
+from swit_provisioning.operations.connections import (
     NewLogin,
     finish,
     oauth_client,
-    open_store,
     require_login_settings,
 )
+from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.state.errors import StoreError
 from swit_provisioning.swit.auth import (

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from swit_provisioning.operations.connections import TokensInStore, oauth_client
 from swit_provisioning.operations.names import SCHEDULE_TAG
 from swit_provisioning.operations.runs import SeenRun, newest_runs, newest_that_counts, next_run
-from swit_provisioning.operations.services import TokensInStore, oauth_client
 from swit_provisioning.operations.webhooks import channels, tell
 from swit_provisioning.planning.match_users import OWNER_LEFT
 from swit_provisioning.planning.model import Plan

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import dagster as dg
-from upath import UPath
-
 from swit_provisioning.apply.approvals import PENDING, PlanState
-from swit_provisioning.planning.planner import calls_by_kind, estimate
+from swit_provisioning.planning.estimate import calls_by_kind, estimate
 from swit_provisioning.report.page import PlanFacts
 from swit_provisioning.report.redaction import without_people_in
 from swit_provisioning.report.summary import duration
@@ -113,14 +110,3 @@ def _is_open(path: Path) -> bool:
     except OSError:
         return False
     return bool(mode & 0o066) and not stat.S_ISLNK(mode)
-
-
-def keep_page(settings: Settings, run_id: str, page: str) -> dg.MetadataValue:
-    """Write the page beside the plan's frame of this run; where it is, as the UI shows a path."""
-    path = UPath(settings.frames_path) / "change_plan" / f"{run_id}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.protocol in {"", "file", "local"}:
-        write_private(Path(path.path), page)
-    else:
-        path.write_text(page, encoding="utf-8")
-    return dg.MetadataValue.path(str(path))

@@ -7,8 +7,7 @@ the same plan, in whatever order its rows come.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import ceil
-from typing import Final, Self
+from typing import Self
 
 from swit_provisioning.planning import baselines as counted
 from swit_provisioning.planning.convergence import sift
@@ -37,7 +36,6 @@ from swit_provisioning.planning.model import (
     Change,
     Plan,
     Policy,
-    Step,
     TeamBefore,
     removals_by_team,
 )
@@ -267,34 +265,3 @@ def _bindings(
         *(Binding(kind="user", directory_id=d, object_id=o) for d, o in sorted(members.bindings())),
         *(Binding(kind="group", directory_id=d, object_id=o) for d, o in sorted(teams)),
     )
-
-
-READING: Final = "reading"
-"""All calls that change nothing."""
-_USERS_A_PAGE = 1000
-READ_BEFORE: tuple[Step, ...] = ("delete_teams", "delete_emptied_teams", "sort_teams")
-"""Steps before which the teams are read again."""
-_MEMBERSHIPS: tuple[Step, ...] = ("add_members", "remove_members")
-
-
-def estimate(plan: Plan, per_second: float) -> tuple[int, float]:
-    """Calls and seconds to apply a plan at so many calls a second; an empty plan takes none."""
-    calls = sum(calls_by_kind(plan).values())
-    return calls, calls / per_second
-
-
-def calls_by_kind(plan: Plan) -> dict[str, int]:
-    """`reading`, and each action: how many calls; nothing for an empty plan.
-
-    Both sides are read anew first (organisation, authorised user, users, teams); teams are read
-    again before each op that deletes or sorts, users before primary teams are set where
-    memberships change.
-    """
-    if not plan.changes:
-        return {}
-    pages = max(ceil(plan.bases.users / _USERS_A_PAGE), 1)
-    reads = 3 + pages + sum(bool(plan.of_step(step)) for step in READ_BEFORE)
-    if plan.of_step("update_primary_teams") and any(map(plan.of_step, _MEMBERSHIPS)):
-        made = len(plan.of_step("create_users"))
-        reads += max(ceil((plan.bases.users + made) / _USERS_A_PAGE), 1)
-    return {READING: reads, **plan.counts()}

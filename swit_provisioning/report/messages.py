@@ -10,14 +10,8 @@ from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.planning.describe import what
 from swit_provisioning.planning.model import Change, Plan, PlanHash, shown_id
 from swit_provisioning.report.redaction import HIDDEN, change_without_people, without_people_in
-from swit_provisioning.report.summary import (
-    dangerous_first,
-    duration,
-    readable,
-    shortened,
-    summary,
-    without_links,
-)
+from swit_provisioning.report.safe_text import readable, shortened, without_links
+from swit_provisioning.report.summary import dangerous_first, duration, summary
 from swit_provisioning.state.journal import JournalEntry
 
 MOST_CHARACTERS: Final = 12_000

@@ -18,7 +18,8 @@ from markupsafe import Markup
 
 from swit_provisioning.planning.describe import MOST_NAMED, named_in, what
 from swit_provisioning.planning.model import Action, Change, Finding, Plan
-from swit_provisioning.report.summary import IN_WORDS, by_action, readable, summary
+from swit_provisioning.report.safe_text import readable
+from swit_provisioning.report.summary import IN_WORDS, by_action, summary
 from swit_provisioning.report.tree import MOST_ROWS, rows_of, tree_of, tree_svg
 
 ROWS_OF_A_BLOCK: Final = 250

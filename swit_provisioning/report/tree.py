@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from rich.cells import cell_len
 
 from swit_provisioning.planning.model import Change, TeamBefore
-from swit_provisioning.report.summary import readable, shortened
+from swit_provisioning.report.safe_text import readable, shortened
 
 Mark = Literal["created", "deleted", "renamed", "moved", "re-keyed", "sorted"]
 SIGNS: Final[dict[Mark, str]] = {

@@ -31,9 +31,9 @@ from swit_provisioning.sandbox.http import (
     response_to,
 )
 from swit_provisioning.sandbox.model import RefusedError
-from swit_provisioning.sandbox.oauth import Tokens
 from swit_provisioning.sandbox.organisation import Organisation
 from swit_provisioning.sandbox.state_file import StateFile
+from swit_provisioning.sandbox.tokens import Tokens
 
 _CALLS_SHOWN = 50
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from swit_provisioning.sandbox.http import Arguments, Reply
 from swit_provisioning.sandbox.model import RefusedError, TeamRecord, UserRecord
-from swit_provisioning.sandbox.oauth import Grant
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.tokens import Grant
 
 Edition = Literal["old", "new", "production"]
 EDITIONS: tuple[Edition, ...] = ("old", "new", "production")

@@ -11,12 +11,13 @@ import uvicorn
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from swit_provisioning.sandbox import SANDBOX_PORT
 from swit_provisioning.sandbox.app import SCIM_PATH, Sandbox, build_app
 from swit_provisioning.sandbox.editions import Edition
 from swit_provisioning.sandbox.faults import Faults
 from swit_provisioning.sandbox.http import CallLog, RateLimit
-from swit_provisioning.sandbox.oauth import DEFAULT_SCOPE, SANDBOX_PORT
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.tokens import DEFAULT_SCOPE
 
 _START_SECONDS = 30.0
 _KEEP_ALIVE_SECONDS = 120

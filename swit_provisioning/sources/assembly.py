@@ -23,11 +23,8 @@ from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryIncompleteError,
     DirectoryUnavailableError,
-    Entry,
-    Terms,
-    directory_id,
-    listed,
 )
+from swit_provisioning.sources.entries import Entry, Terms, directory_id, listed
 from swit_provisioning.sources.ldap.fingerprints import fingerprints, some_twice
 from swit_provisioning.sources.ldap.member_lists import MemberLists
 from swit_provisioning.sources.ldap.page import Places

@@ -33,7 +33,7 @@ from swit_provisioning.sources.base import (
 )
 
 if TYPE_CHECKING:  # settings are read without pandas, which entries need
-    from swit_provisioning.sources.base import Entry
+    from swit_provisioning.sources.entries import Entry
 
 
 Tls = Literal["ldaps", "starttls", "none"]
@@ -215,14 +215,16 @@ def _full(piece: str, search_base: str, base_key: str) -> str:
     try:
         kinds = {kind.lower() for rdn in parse_dn(piece) for kind, _ in rdn}
     except InvalidDN as error:
-        message = rf"{error}; a `=` in a name is written `\=`, as in OU=R\=D. Example: {_EXAMPLE}"
+        message = (
+            rf"{error}; a `=` in a name is written `\=`, as in OU=R\=D. Example: {_BASES_EXAMPLE}"
+        )
         raise ValueError(message) from error
     if _at_or_below(piece, base_key):
         return piece
     if "dc" in kinds:
         message = (
             f"{piece!r} is not below LDAP_SEARCH_BASE ({search_base}); write a base above both,"
-            f" and separate several by `;` where one holds a comma: {_EXAMPLE}"
+            f" and separate several by `;` where one holds a comma: {_BASES_EXAMPLE}"
         )
         raise ValueError(message)
     return f"{piece},{search_base}"
@@ -234,7 +236,7 @@ def _escaped_name(name: str) -> str:
         try:
             ((_, value),) = parse_dn(f"OU={name}")[0]
         except InvalidDN as error:
-            message = rf"{name!r}: a backslash is written `\\`; example: {_EXAMPLE}"
+            message = rf"{name!r}: a backslash is written `\\`; example: {_BASES_EXAMPLE}"
             raise ValueError(message) from error
         return _escaped_name_of(str(value))
     return _escaped_name_of(name)
@@ -381,7 +383,9 @@ def _check_attributes(text: str, node: FilterNode) -> None:
 
 
 def _filters_wrong(text: str, problem: str) -> ValueError:
-    return ValueError(f"the filter {text!r} can't be used: {problem}; for example {_EXAMPLE}")
+    return ValueError(
+        f"the filter {text!r} can't be used: {problem}; for example {_FILTERS_EXAMPLE}"
+    )
 
 
 # Active Directory's: all of these bits, any of these bits.

@@ -25,18 +25,14 @@ from swit_provisioning.planning.dn import InvalidDN, dn_key, is_below
 from swit_provisioning.planning.snapshots import DirectoryState
 from swit_provisioning.sources.assembly import Batch, Source, assemble
 from swit_provisioning.sources.base import (
-    IDENTITY_ATTRIBUTES,
     AttributeMapping,
     DirectoryConfigError,
     DirectoryIncompleteError,
-    Entry,
-    Terms,
     Value,
     as_text,
-    listed,
-    utc_now,
 )
 from swit_provisioning.sources.config import EntryFilter, FileScope, is_person, kind_of
+from swit_provisioning.sources.entries import IDENTITY_ATTRIBUTES, Entry, Terms, listed, utc_now
 from swit_provisioning.sources.ldap.plain_members import MEMBER_ATTRIBUTES
 from swit_provisioning.sources.server_types import hold_references
 

@@ -12,15 +12,9 @@ import pyarrow.compute as pc
 
 from swit_provisioning.planning.model import ReferenceAttribute
 from swit_provisioning.planning.snapshots import DirectoryState
-from swit_provisioning.sources.base import (
-    IDENTITY_ATTRIBUTES,
-    DirectoryConfigError,
-    Entry,
-    Terms,
-    Value,
-    listed,
-)
+from swit_provisioning.sources.base import DirectoryConfigError, Value
 from swit_provisioning.sources.config import GROUP_FILTER, USER_FILTER, KindName
+from swit_provisioning.sources.entries import IDENTITY_ATTRIBUTES, Entry, Terms, listed
 
 """`LDAP_KIND`: `auto` asks the server's root entry."""
 

@@ -1,4 +1,5 @@
-from swit_provisioning.apply.outcomes import bindings_to_remember, outcomes_frame
+from swit_provisioning.apply.change_log import outcomes_frame
+from swit_provisioning.apply.outcomes import bindings_to_remember
 from swit_provisioning.planning.model import Binding
 from swit_provisioning_tests.apply.changes import (
     create_team,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from swit_provisioning.apply.outcomes import (
+from swit_provisioning.apply.change_log import (
     MassRefusal,
     change_log_frame,
     mass_refusals,

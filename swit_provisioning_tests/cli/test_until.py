@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 
-from swit_provisioning.cli.history import time_named
+from swit_provisioning.cli.times import time_named
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 SEOUL = ZoneInfo("Asia/Seoul")  # 9 hours ahead: it is 21:00 there

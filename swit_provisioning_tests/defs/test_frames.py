@@ -28,7 +28,7 @@ from swit_provisioning.planning.schemas import (
     changes_frame,
 )
 from swit_provisioning.report.redaction import code_of
-from swit_provisioning.report.summary import readable
+from swit_provisioning.report.safe_text import readable
 from swit_provisioning_tests.planning.made_plans import change as made_change
 from swit_provisioning_tests.report.hostile import NAMES
 

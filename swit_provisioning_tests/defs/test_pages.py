@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from swit_provisioning.operations.plan_page import keep_page, write_private
+from swit_provisioning.defs.planning_assets import keep_page
+from swit_provisioning.operations.plan_page import write_private
 from swit_provisioning.settings import Settings
 
 

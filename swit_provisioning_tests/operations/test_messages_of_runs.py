@@ -7,7 +7,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.runs import JobName, instance, prepare_home, reconstructable_job
+from swit_provisioning.cli.finished_run import JobName
+from swit_provisioning.cli.home import prepare_home
+from swit_provisioning.cli.runs import instance, reconstructable_job
 from swit_provisioning.definitions import defs
 from swit_provisioning.defs.sensors import alarms
 from swit_provisioning.operations.alarms import Watch

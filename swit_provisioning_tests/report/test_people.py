@@ -7,12 +7,12 @@ import pytest
 
 from swit_provisioning.planning.model import Action, Change, Finding, Plan
 from swit_provisioning.planning.schemas import IDP_USERS, SWIT_USERS, changes_frame, in_words
+from swit_provisioning.report.redacted_frames import frame_without_people
 from swit_provisioning.report.redaction import (
     HIDDEN,
     change_without_people,
     code_of,
     finding_without_people,
-    frame_without_people,
     without_people,
     without_people_in,
 )

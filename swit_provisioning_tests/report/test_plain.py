@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from swit_provisioning.report.summary import for_a_terminal, readable, shortened
+from swit_provisioning.report.safe_text import for_a_terminal, readable, shortened
 from swit_provisioning_tests.report.hostile import NAMES
 
 

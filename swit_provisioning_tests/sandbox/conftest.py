@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from swit_provisioning.sandbox.model import Behaviour
-from swit_provisioning.sandbox.oauth import WEEK_SECONDS
 from swit_provisioning.sandbox.organisation import Organisation
 from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.sandbox.tokens import WEEK_SECONDS
 from swit_provisioning_tests.sandbox.caller import Caller
 
 

@@ -8,9 +8,9 @@ import threading
 import pytest
 import requests
 
+from swit_provisioning.sandbox import SANDBOX_PORT
 from swit_provisioning.sandbox.app import Sandbox, build_app
 from swit_provisioning.sandbox.model import RefusedError
-from swit_provisioning.sandbox.oauth import SANDBOX_PORT
 from swit_provisioning.sandbox.organisation import Organisation
 from swit_provisioning.sandbox.server import SandboxServer, SandboxStartError
 from swit_provisioning_tests.sandbox.caller import TIMEOUT_SECONDS, Caller, message

@@ -8,16 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swit_provisioning.sources.base import (
-    AttributeMapping,
-    Entry,
-    Notes,
-    Terms,
-    Value,
-    directory_id,
-    listed,
-)
+from swit_provisioning.sources.base import AttributeMapping, Value
 from swit_provisioning.sources.config import is_person
+from swit_provisioning.sources.entries import Entry, Notes, Terms, directory_id, listed
 from swit_provisioning.sources.server_types import is_enabled
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

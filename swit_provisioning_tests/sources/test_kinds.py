@@ -13,9 +13,9 @@ from swit_provisioning.sources.base import (
     DirectoryError,
     DirectoryIncompleteError,
     DirectoryUnavailableError,
-    Entry,
 )
 from swit_provisioning.sources.config import KindSetting, LdapConfig
+from swit_provisioning.sources.entries import Entry
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning.sources.server_types import recognised
 from swit_provisioning_tests.sources.scripted_server import (

@@ -14,14 +14,9 @@ from swit_provisioning.planning.dn import dn_key
 from swit_provisioning.planning.snapshots import DirectoryState, column
 from swit_provisioning.sources import assembly
 from swit_provisioning.sources.assembly import Batch, Source, assemble
-from swit_provisioning.sources.base import (
-    AttributeMapping,
-    DirectoryError,
-    Entry,
-    Terms,
-    directory_id,
-)
+from swit_provisioning.sources.base import AttributeMapping, DirectoryError
 from swit_provisioning.sources.config import is_person
+from swit_provisioning.sources.entries import Entry, Terms, directory_id
 from swit_provisioning.sources.ldap import page
 from swit_provisioning.sources.ldap.page import Page, read_page
 from swit_provisioning.sources.ldap.page_columns import PageColumns

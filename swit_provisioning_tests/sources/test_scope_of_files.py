@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from swit_provisioning.planning.snapshots import BaseCount, DirectoryState
-from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError, Entry
+from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.sources.config import EntryFilter, FileScope, parse_bases
+from swit_provisioning.sources.entries import Entry
 from swit_provisioning.sources.files import JsonDirectory, LdifDirectory
 
 MIXED = """\

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from swit_provisioning.planning.dn_columns import dn_keys
-from swit_provisioning.sources.base import Entry, Terms
+from swit_provisioning.sources.entries import Entry, Terms
 from swit_provisioning.sources.ldap.fingerprints import some_twice
 from swit_provisioning.sources.ldap.member_columns import (
     MemberColumns,

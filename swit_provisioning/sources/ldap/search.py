@@ -17,8 +17,8 @@ from swit_provisioning.sources.base import (
     DirectoryError,
     DirectoryIncompleteError,
     DirectoryUnavailableError,
-    Entry,
 )
+from swit_provisioning.sources.entries import Entry
 from swit_provisioning.sources.ldap.exchange import (
     BadRequestError,
     Connection,

@@ -30,12 +30,9 @@ from swit_provisioning.sources.base import (
     DirectoryError,
     DirectoryUnavailableError,
     DirectoryUntrustedError,
-    Entry,
-    Notes,
-    Terms,
-    utc_now,
 )
 from swit_provisioning.sources.config import LdapConfig, ServerAddress, is_person, other_kind
+from swit_provisioning.sources.entries import Entry, Notes, Terms, utc_now
 from swit_provisioning.sources.ldap.exchange import Connection
 from swit_provisioning.sources.ldap.plain_rows import plain_groups, plain_people
 from swit_provisioning.sources.ldap.search import Query, root_entry, search, single_entry

@@ -1,0 +1,324 @@
+"""Connections to the directory and to Swit as the settings name them, and the login. No Dagster."""
+
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+
+from swit_provisioning.sandbox import SANDBOX_PORT
+from swit_provisioning.sandbox.model import sample_directory_path
+from swit_provisioning.sandbox.tokens import (
+    DEFAULT_SCOPE,
+    SANDBOX_CLIENT_ID,
+    SANDBOX_CLIENT_SECRET,
+    SANDBOX_REDIRECT_URLS,
+)
+from swit_provisioning.settings import Settings, SettingsError
+from swit_provisioning.sources.entries import Directory
+from swit_provisioning.sources.files import JsonDirectory, LdifDirectory
+from swit_provisioning.sources.ldap.source import LdapDirectory
+from swit_provisioning.state.errors import OtherOrganizationError
+from swit_provisioning.state.store import Store
+from swit_provisioning.state.tokens import TokenRow
+from swit_provisioning.swit.auth import (
+    PLANNING_SCOPE,
+    WRITING_SCOPE,
+    Login,
+    OAuthClient,
+    StoredTokens,
+    TokenPair,
+    TokenSource,
+)
+from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.rate_limit import parse_pace
+from swit_provisioning.swit.reader import Account, authorised_account
+
+
+def open_directory(settings: Settings) -> Directory:
+    """The directory that the settings name: a file, the bundled sample, or an LDAP server."""
+    mapping = settings.attribute_mapping()
+    path = settings.idp_file
+    if path is None and settings.is_running_locally:
+        # OUs and filters are those of another directory, which the settings describe.
+        return JsonDirectory(sample_directory_path(), mapping)
+    if path is None:
+        return LdapDirectory(settings.ldap(), mapping)
+    kind = LdifDirectory if path.suffix.lower() == ".ldif" else JsonDirectory
+    return kind(path, mapping, scope=settings.file_scope())
+
+
+@contextmanager
+def swit_connection(settings: Settings, store: Store) -> Iterator[SwitClient]:
+    """A client for the organisation that the settings name, closed at the end."""
+    if settings.is_on_bundled_sandbox:
+        with _sandbox_url(settings) as url:
+            oauth = OAuthClient(
+                url, SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, SANDBOX_REDIRECT_URLS[0]
+            )
+            with _client(settings, url, f"{url}/scim/v2", SandboxLogin(oauth)) as client:
+                yield client
+        return
+    tokens = StoredTokens(oauth_client(settings), TokensInStore(store), _first_pair(settings))
+    with client_with(settings, tokens) as client:
+        yield client
+
+
+def client_with(settings: Settings, tokens: TokenSource) -> SwitClient:
+    """A client for the Swit that the settings name, with these tokens; close it.
+
+    Raises:
+        SettingsError: the tokens would be sent unencrypted.
+
+    """
+    settings.require_encryption()
+    return _client(settings, settings.base_url, settings.scim_base_url, tokens)
+
+
+def oauth_client(settings: Settings) -> OAuthClient:
+    """The app that is registered with Swit.
+
+    Raises:
+        SettingsError: its secret would be sent unencrypted.
+
+    """
+    settings.require_encryption()
+    secret = settings.swit_client_secret
+    return OAuthClient(
+        settings.base_url,
+        settings.swit_client_id or "",
+        secret.get_secret_value() if secret else "",
+        settings.swit_redirect_url,
+        timeout_seconds=settings.swit_timeout_seconds,
+    )
+
+
+def _client(
+    settings: Settings, base_url: str, scim_base_url: str, tokens: TokenSource
+) -> SwitClient:
+    return SwitClient(
+        base_url=base_url,
+        scim_base_url=scim_base_url,
+        tokens=tokens,
+        pace=parse_pace(settings.swit_requests_per_second),
+        connections=settings.swit_max_concurrency,
+        timeout_seconds=settings.swit_timeout_seconds,
+    )
+
+
+def _first_pair(settings: Settings) -> TokenPair | None:
+    access, refresh = settings.swit_access_token, settings.swit_refresh_token
+    if access is None and refresh is None:
+        return None
+    return TokenPair(
+        access_token=access.get_secret_value() if access else "",
+        refresh_token=refresh.get_secret_value() if refresh else None,
+        expires_at=None,
+        scope=None,
+    )
+
+
+class TokensInStore:
+    """The state database as the client's token store."""
+
+    def __init__(self, store: Store) -> None:
+        """Take the open database."""
+        self._store = store
+
+    def load(self) -> TokenPair | None:
+        """The stored pair, if there is one."""
+        row = self._store.tokens.load()
+        return None if row is None else TokenPair(**vars(row))
+
+    def save(self, pair: TokenPair) -> None:
+        """Keep a pair, before it is used."""
+        self._store.tokens.save(TokenRow(**vars(pair)))
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """One refresher among all threads and processes."""
+        return self._store.tokens.exclusive()
+
+
+class SandboxLogin:
+    """Logs in to the sandbox by itself: it approves everybody."""
+
+    def __init__(self, oauth: OAuthClient) -> None:
+        """Take the client registered with the sandbox."""
+        self._oauth = oauth
+        self._pair: TokenPair | None = None
+
+    def access_token(self) -> str:
+        """A token, after a login at the first call."""
+        if self._pair is None:
+            self._pair = self._login()
+        return self._pair.access_token
+
+    def refreshed(self, refused: str) -> str:
+        """Another token: the sandbox was started anew, or the token ran out."""
+        del refused
+        self._pair = self._login()
+        return self._pair.access_token
+
+    def _login(self) -> TokenPair:
+        url = self._oauth.authorize_url(state=secrets.token_urlsafe(8), scope=DEFAULT_SCOPE)
+        answer = requests.get(url, allow_redirects=False, timeout=10)
+        code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+        return self._oauth.exchange(code)
+
+
+@contextmanager
+def _sandbox_url(settings: Settings) -> Iterator[str]:
+    """A sandbox that lives as long as this run and keeps its organisation in a file.
+
+    With `IS_RUNNING_LOCALLY` alone it is the one that runs on this machine, if one does.
+    """
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        running = probe.connect_ex(("127.0.0.1", SANDBOX_PORT)) == 0
+    if running and settings.swit != "sandbox":
+        yield f"http://127.0.0.1:{SANDBOX_PORT}"
+        return
+    # A run on the real Swit need not wait until a web server is imported.
+    from swit_provisioning.sandbox.server import SandboxServer  # noqa: PLC0415
+
+    with SandboxServer(state_file=settings.sandbox_file) as server:
+        yield server.url
+
+
+NO_PROOF_KEY: Final = "Swit took no proof key (PKCE), so the login was made without one."
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewLogin:
+    """A login that was stored."""
+
+    account: Account
+    scopes: tuple[str, ...] | None
+    """`None` where Swit did not say."""
+    expires_at: datetime | None
+    renewable: bool
+    warnings: tuple[str, ...]
+
+
+def require_login_settings(settings: Settings) -> None:
+    """Make sure that there is an OAuth client to log in with.
+
+    Raises:
+        SettingsError: it is not set, it would be sent unencrypted, or nobody needs to log in.
+
+    """
+    settings.require_encryption()
+    if settings.is_on_bundled_sandbox:
+        problem = (
+            "IS_RUNNING_LOCALLY, SWIT: in test mode the sandbox needs no login; remove"
+            " IS_RUNNING_LOCALLY=True or SWIT=sandbox to log in to Swit"
+        )
+        raise SettingsError([problem])
+    named = {
+        "SWIT_CLIENT_ID": settings.swit_client_id,
+        "SWIT_CLIENT_SECRET": settings.swit_client_secret,
+    }
+    missing = [name for name, value in named.items() if not value]
+    if missing:
+        where = "make an app at developers.swit.io/apps"
+        raise SettingsError([f"{name} is not set ({where})" for name in missing])
+
+
+def finish(settings: Settings, store: Store, login: Login, query: str) -> NewLogin:
+    """Turn the query of the address that the browser ended on into a stored login.
+
+    Raises:
+        LoginError: it is not of this login, or Swit did not agree.
+        SwitError: Swit refuses the code, can't be asked, or is another organisation's.
+        OtherOrganizationError: the state belongs to another organisation.
+
+    """
+    code = login.code(query)
+    pair, proven = login.redeem(oauth_client(settings), code)
+    notes = () if proven else (NO_PROOF_KEY,)
+    return keep(settings, store, pair, notes=notes, planning_only=login.scope == PLANNING_SCOPE)
+
+
+def keep(
+    settings: Settings,
+    store: Store,
+    pair: TokenPair,
+    *,
+    notes: tuple[str, ...] = (),
+    planning_only: bool = False,
+) -> NewLogin:
+    """Store a pair, once it is known to be of the organisation that is meant.
+
+    Raises:
+        SwitError: Swit does not take it, can't be asked, or is another organisation's.
+        OtherOrganizationError: the state belongs to another organisation.
+
+    """
+    hand = _Hand(pair)
+    with client_with(settings, StoredTokens(oauth_client(settings), hand)) as client:
+        account = authorised_account(client, expected=settings.expected_organization)
+    bound = store.organization.bound_to()
+    if bound not in {None, account.organization_id}:
+        raise OtherOrganizationError(bound_to=str(bound), found=account.organization_id)
+    # A run that refreshes right now must not put the old pair back over this one.
+    with store.tokens.exclusive():
+        TokensInStore(store).save(hand.pair)
+    return _new_login(account, hand.pair, notes, planning_only=planning_only)
+
+
+class _Hand:
+    """A pair that nobody has stored yet, refreshed where it has run out."""
+
+    def __init__(self, pair: TokenPair) -> None:
+        self.pair = pair
+
+    def load(self) -> TokenPair | None:
+        return self.pair
+
+    def save(self, pair: TokenPair) -> None:
+        self.pair = pair
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def _new_login(
+    account: Account, pair: TokenPair, notes: tuple[str, ...], *, planning_only: bool
+) -> NewLogin:
+    scopes = tuple(sorted(pair.scope.replace(",", " ").split())) if pair.scope else None
+    wanted = (PLANNING_SCOPE if planning_only else WRITING_SCOPE).split()
+    return NewLogin(
+        account=account,
+        scopes=scopes,
+        expires_at=pair.expires_at,
+        renewable=pair.refresh_token is not None,
+        warnings=(*notes, *_warnings(account, pair, scopes, wanted)),
+    )
+
+
+def _warnings(
+    account: Account, pair: TokenPair, scopes: tuple[str, ...] | None, wanted: list[str]
+) -> Iterator[str]:
+    if account.role is None:
+        yield (
+            "Swit does not tell this account's role, so it is hardly an administrator: every run"
+            " would stop. Log in as a master or admin."
+        )
+    elif not account.is_administrator:
+        yield (
+            f"This account is a {account.role} and no administrator: Swit shows and changes"
+            " everybody for an administrator only, so every run would stop. Log in as a master or"
+            " admin."
+        )
+    missing = [scope for scope in wanted if scopes is not None and scope not in scopes]
+    if missing == ["admin:write"]:
+        yield "Without the scope admin:write it can plan, but send nothing."
+    elif missing:
+        yield f"It misses the scopes {' '.join(missing)}: every run would stop."
+    if pair.refresh_token is None:
+        yield "There is no refresh token with it: when it ends, somebody has to log in again."
