@@ -43,7 +43,7 @@ test-long: $(READY) system ## properties with 1,000 examples, 200 nights, a kill
 test-sample: $(READY) system ## a sample of the long tests: 20 nights, a kill at every tenth call
 	$(PYTEST) --tier=sample
 
-mutants: ## break reconcile/ in thousands of ways, and see that its tests notice (hours; MUTANTS='*reconcile.order*')
+mutants: ## break planning/ in thousands of ways, and see that its tests notice (hours; MUTANTS='*planning.match_users*')
 	$(PYTHON) -m venv $(VENV)-mutants
 	$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1

@@ -1,6 +1,6 @@
 """mutmut, but for sentences: its command, run as `make mutants`.
 
-It breaks `reconcile/` in thousands of small ways, and each time runs the tests until one notices;
+It breaks `planning/` in thousands of small ways, and each time runs the tests until one notices;
 `pyproject.toml` says which. Sentences are left as they are: other words are no fault, and that
 there are some is tested of every plan.
 """

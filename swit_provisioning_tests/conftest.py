@@ -1,6 +1,7 @@
 """What all tests share: no setting of this machine reaches a test."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,13 +20,13 @@ os.environ.pop("COLUMNS", None)
 _LONGEST = (
     "/reliability/test_two_hundred_nights.py",
     "/reliability/test_kills.py",
-    "/reconcile/test_specification.py",
+    "/planning/test_specification.py",
     "/browser/",
     "/reliability/",
     "/integration/",
-    "/messages/",
+    "/operations/",
     "/incidents/",
-    "/reconcile/",
+    "/planning/",
     "",
 )
 """Folders and files, those first that take longest: no process is left with one of them."""
@@ -39,8 +40,8 @@ _IN_ONE_PROCESS = {
 """Folders and files -> what their tests share and is dear to start."""
 
 _SHARE_NOTHING = (
-    "/reconcile/test_specification.py",
-    "/reconcile/test_purity.py",
+    "/planning/test_specification.py",
+    "/planning/test_purity.py",
     "/reliability/test_kills.py",
 )
 """Files of long tests that share nothing: each can run in another process."""
@@ -71,6 +72,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell that starts the tests in the background has them, and all that they start, ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     tiers.load_profile(config)
     if folders.memory() is not None:
         # Read by pytest for `tmp_path`: databases do not wait for a disk.
