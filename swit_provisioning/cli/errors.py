@@ -83,11 +83,11 @@ class UnusableHomeError(Exception):
 
 
 class UnusableInputError(Exception):
-    """What was given to be read does not hold what it should."""
+    """A file or standard input does not contain what the command needs."""
 
-    def __init__(self, problem: str, *, way_out: str) -> None:
-        """Say what is wrong with it, and what to give instead."""
-        super().__init__(f"{problem}. {way_out}")
+    def __init__(self, problem: str, *, advice: str) -> None:
+        """Name the problem and what to do about it."""
+        super().__init__(f"{problem}. {advice}")
 
 
 _WRONG_USE: Final = (

@@ -1,4 +1,4 @@
-"""OAuth 2: from a log-in to a pair of tokens, and from one pair to the next."""
+"""OAuth 2 with Swit: log in, exchange the code for tokens, store and refresh them."""
 
 import logging
 import re
@@ -24,7 +24,6 @@ from swit_provisioning.swit.http import (
     AUTHORIZE_PATH,
     MIB,
     TOKEN_PATH,
-    HttpAnswer,
     NoAuth,
     error_words,
     exchange,
@@ -33,47 +32,77 @@ from swit_provisioning.swit.http import (
 )
 
 OAUTH_CALL = "oauth/token"
-_FORM = "application/x-www-form-urlencoded"
-_LEFT_OF_LIFE: Final = 1 / 5
-"""A pair with less than that is renewed: of Swit's seven days, well over one."""
+PLANNING_SCOPE: Final = "user:read admin:read"
+"""The scopes that a machine needs to make plans."""
+WRITING_SCOPE: Final = f"{PLANNING_SCOPE} admin:write"
+"""The scopes that a machine needs to send changes."""
+
+_RENEWAL_SHARE: Final = 1 / 5
+"""A token is renewed when less than this share of its lifetime remains."""
+_RENEWAL_RETRY: Final = timedelta(minutes=10)
+"""Time between a failed renewal and the next attempt, while the old token is still valid."""
+_RANDOM_BYTES: Final = 32
+"""Makes 43 characters, the minimum length of a PKCE verifier (RFC 7636)."""
+_PKCE_ERROR: Final = re.compile(r"code_?challenge|code_?verifier|pkce|proof.?key", re.IGNORECASE)
+_UNSUPPORTED_ERROR: Final = re.compile(
+    r"unknown|not (?:known|supported|allowed|recogni[sz]ed|expected)"
+    r"|un(?:supported|recogni[sz]ed|expected)",
+    re.IGNORECASE,
+)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenPair:
-    """An access token, what refreshes it, until when it lives, and what it may do."""
+    """An access token and the refresh token that renews it. The tokens are not in the `repr`."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
-    """UTC; `None` where nobody said. Swit's live 7 days."""
+    """UTC; `None` if unknown. Swit's access tokens are valid for 7 days."""
     scope: str | None = None
-    """Separated by spaces: `user:read admin:read`; `None` where nobody said."""
+    """Separated by spaces, such as `user:read admin:read`; `None` if unknown."""
     obtained_at: datetime | None = field(default=None, compare=False)
-    """UTC; `None` where nobody knows."""
-
-    def is_ending(self, now: datetime) -> bool:
-        """Whether most of its life is over, where it is known how long that is."""
-        return not self.has_left(_LEFT_OF_LIFE, now)
+    """UTC; `None` if unknown."""
 
     def has_left(self, share: float, now: datetime) -> bool:
-        """Whether that share of its life is left, as far as it is known how long that is."""
+        """True if at least `share` of the lifetime remains, or if the lifetime is unknown."""
         if self.expires_at is None or self.obtained_at is None:
             return True
         return self.expires_at - now >= share * (self.expires_at - self.obtained_at)
 
 
 class TokenSource(Protocol):
-    """Where the client takes its token from."""
+    """Gives the client its access token."""
 
     def access_token(self) -> str:
         """The token to send."""
 
     def refreshed(self, refused: str) -> str:
-        """Another token than the one that Swit refused; `SwitUnauthorizedError` if none is left."""
+        """A token other than `refused`, which Swit did not accept.
+
+        Raises:
+            SwitUnauthorizedError: there is none.
+
+        """
+
+
+class TokenStore(Protocol):
+    """Keeps one pair between runs."""
+
+    def load(self) -> TokenPair | None:
+        """The stored pair."""
+
+    def save(self, pair: TokenPair) -> None:
+        """Replace the stored pair."""
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        """A lock among all threads and processes that use the store."""
 
 
 class OAuthClient:
-    """Speaks to Swit's OAuth server: authorization code and refresh, client secret in the form."""
+    """Calls Swit's OAuth server. The client secret is sent in the form."""
 
     def __init__(
         self,
@@ -85,7 +114,7 @@ class OAuthClient:
         timeout_seconds: float = 30.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Connect nothing yet; `redirect_url` is one that is registered with Swit."""
+        """Open no connection yet. `redirect_url` must be registered with Swit."""
         self._base_url = base_url.rstrip("/")
         self._client_id = client_id
         self._client_secret = client_secret
@@ -94,9 +123,10 @@ class OAuthClient:
         self._now = now
 
     def authorize_url(self, state: str, scope: str, *, verifier: str | None = None) -> str:
-        """Where a browser goes to log in; `state` comes back with the code (RFC 6749, 10.12).
+        """The address where the browser logs in.
 
-        `verifier` is a proof key (RFC 7636): its hash goes along, it itself to `exchange`.
+        Swit returns `state` with the code (RFC 6749, 10.12). With a PKCE `verifier` (RFC 7636)
+        the address carries its hash; pass the verifier itself to `exchange`.
         """
         challenge = create_s256_code_challenge(verifier) if verifier else None
         address = prepare_grant_uri(
@@ -112,45 +142,53 @@ class OAuthClient:
         return str(address)
 
     def exchange(self, code: str, *, verifier: str | None = None) -> TokenPair:
-        """The pair for the code that a log-in brought, with the proof key that it began with.
+        """Exchange the code of a login for a pair.
 
         Raises:
-            SwitUnauthorizedError: Swit refuses code or client: log in again, check the settings.
-            SwitUnavailableError: no usable answer.
+            SwitUnauthorizedError: Swit refuses the code, the verifier or the client.
+            SwitUnavailableError: there is no usable answer.
 
         """
-        form = prepare_token_request(
+        return self._request(
             "authorization_code",
+            hidden=(code, verifier or ""),
             redirect_uri=self._redirect_url,
             code=code,
             code_verifier=verifier,
-            client_id=self._client_id,
-            client_secret=self._client_secret,
         )
-        return self._request(form, secrets=tuple(filter(None, (code, verifier))))
 
     def refresh(self, refresh_token: str) -> TokenPair:
-        """The next pair; it keeps `refresh_token` where the answer brings no new one.
+        """The next pair. It keeps `refresh_token` if the answer contains no new one.
 
         Raises:
-            SwitUnauthorizedError: Swit refuses it: log in again.
-            SwitUnavailableError: no usable answer.
+            SwitUnauthorizedError: Swit refuses the refresh token.
+            SwitUnavailableError: there is no usable answer.
 
         """
-        form = prepare_token_request(
-            "refresh_token",
-            refresh_token=refresh_token,
-            client_id=self._client_id,
-            client_secret=self._client_secret,
-        )
-        pair = self._request(form, secrets=(refresh_token,))
+        pair = self._request("refresh_token", hidden=(refresh_token,), refresh_token=refresh_token)
         return pair if pair.refresh_token else replace(pair, refresh_token=refresh_token)
 
-    def _request(self, form: str, *, secrets: tuple[str, ...]) -> TokenPair:
-        hidden = (*secrets, self._client_secret)
-        hidden = (*hidden, *map(quote_plus, hidden))
+    def _request(self, grant: str, *, hidden: tuple[str, ...], **fields: str | None) -> TokenPair:
+        form = prepare_token_request(
+            grant, client_id=self._client_id, client_secret=self._client_secret, **fields
+        )
+        hidden = (*filter(None, hidden), self._client_secret)
+        with make_session(connections=1) as session:
+            response = exchange(
+                session,
+                call=OAUTH_CALL,
+                method="POST",
+                url=f"{self._base_url}{TOKEN_PATH}",
+                timeout_seconds=self._timeout,
+                most_bytes=MIB,
+                data=form,
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+                auth=NoAuth(),
+            )
         try:
-            answer = read_answer(self._post(form), call=OAUTH_CALL, secrets=hidden)
+            answer = read_answer(
+                response, call=OAUTH_CALL, secrets=(*hidden, *map(quote_plus, hidden))
+            )
         except SwitRejectedError as error:
             words = f"{error.message} (check SWIT_CLIENT_ID and SWIT_CLIENT_SECRET too)"
             raise SwitUnauthorizedError(
@@ -158,62 +196,30 @@ class OAuthClient:
             ) from error
         return self._pair(answer or {})
 
-    def _post(self, form: str) -> HttpAnswer:
-        url = f"{self._base_url}{TOKEN_PATH}"
-        with make_session(connections=1) as session:
-            return exchange(
-                session,
-                call=OAUTH_CALL,
-                method="POST",
-                url=url,
-                timeout_seconds=self._timeout,
-                most_bytes=MIB,
-                data=form,
-                headers={"Content-Type": _FORM},
-                auth=NoAuth(),
-            )
-
     def _pair(self, answer: Mapping[str, object]) -> TokenPair:
-        access, refresh = answer.get("access_token"), answer.get("refresh_token")
-        if not isinstance(access, str) or not access:
+        def text(name: str) -> str | None:
+            value = answer.get(name)
+            return value if isinstance(value, str) and value else None
+
+        access_token = text("access_token")
+        if access_token is None:
             raise SwitUnavailableError(call=OAUTH_CALL, message="the answer holds no access token")
-        scope = answer.get("scope")
-        return TokenPair(
-            access_token=access,
-            refresh_token=refresh if isinstance(refresh, str) and refresh else None,
-            expires_at=self._expiry(answer.get("expires_in")),
-            scope=scope if isinstance(scope, str) and scope else None,
-            obtained_at=self._now(),
-        )
-
-    def _expiry(self, seconds: object) -> datetime | None:
+        now = self._now()
         try:
-            return self._now() + timedelta(seconds=float(str(seconds)))
+            expires_at = now + timedelta(seconds=float(str(answer.get("expires_in"))))
         except (ValueError, OverflowError):
-            return None
-
-
-_TRY_AGAIN: Final = timedelta(minutes=10)
-"""After a renewal that failed while the pair still lives."""
-
-log = logging.getLogger(__name__)
-
-
-class TokenStore(Protocol):
-    """Where a pair rests between runs."""
-
-    def load(self) -> TokenPair | None:
-        """The pair saved last."""
-
-    def save(self, pair: TokenPair) -> None:
-        """Keep a pair instead of the one before."""
-
-    def exclusive(self) -> AbstractContextManager[object]:
-        """Only one, of all threads and processes, is in here at a time."""
+            expires_at = None
+        return TokenPair(
+            access_token=access_token,
+            refresh_token=text("refresh_token"),
+            expires_at=expires_at,
+            scope=text("scope"),
+            obtained_at=now,
+        )
 
 
 class StoredTokens:
-    """The tokens of the store, or the first pair where it holds none; refreshed once for all."""
+    """The stored pair, or the first pair of the settings. Refreshed once for all users of it."""
 
     def __init__(
         self,
@@ -223,7 +229,7 @@ class StoredTokens:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Read nothing yet. Once a pair is stored it is newer than `first`, and wins."""
+        """Read nothing yet. A stored pair takes precedence over `first`."""
         self._oauth = oauth
         self._store = store
         self._first = first
@@ -233,24 +239,34 @@ class StoredTokens:
         self._renew_from: datetime | None = None
 
     def access_token(self) -> str:
-        """The token to send; a new one where the old one has not long to live.
+        """The token to send. It is renewed first if its lifetime is nearly over.
 
         Raises:
-            SwitUnauthorizedError: nobody has logged in yet.
+            SwitUnauthorizedError: nobody has logged in.
 
         """
         pair = self._pair or self._load()
         self._pair = pair
         if not pair.access_token:
             return self.refreshed(pair.access_token)
-        return self._renewed(pair) if self._is_due(pair) else pair.access_token
+        now = self._now()
+        waits = self._renew_from is not None and now < self._renew_from
+        if waits or not pair.refresh_token or pair.has_left(_RENEWAL_SHARE, now):
+            return pair.access_token
+        try:
+            self.renew(pair)
+        except SwitError as error:
+            self._renew_from = self._now() + _RENEWAL_RETRY
+            until = f"{pair.expires_at:%Y-%m-%d %H:%M} UTC"
+            log.warning("The login, valid until %s, could not be renewed: %s", until, error)
+        return self._pair.access_token
 
     def refreshed(self, refused: str) -> str:
-        """Another token than `refused`: one that somebody else got meanwhile, or a new one.
+        """A token other than `refused`: one that another process obtained, or a new one.
 
         Raises:
             SwitUnauthorizedError: there is no refresh token, or Swit refuses it.
-            SwitUnavailableError: Swit can't be asked now.
+            SwitUnavailableError: Swit cannot be reached now.
 
         """
         with self._store.exclusive():
@@ -259,7 +275,7 @@ class StoredTokens:
                 try:
                     pair = self._refresh(pair)
                 except SwitUnauthorizedError:
-                    # A pair set anew in the settings is the way out when the stored one has died.
+                    # A new pair in the settings replaces a stored pair that no longer works.
                     if self._first is None or self._first == pair or not self._first.access_token:
                         raise
                     pair = self._first
@@ -268,11 +284,11 @@ class StoredTokens:
             return pair.access_token
 
     def renew(self, ending: TokenPair) -> None:
-        """Get the pair after this one, unless somebody has got it meanwhile.
+        """Replace `ending` by a new pair, unless another process has done so.
 
         Raises:
             SwitUnauthorizedError: there is no refresh token, or Swit refuses it.
-            SwitUnavailableError: Swit can't be asked now.
+            SwitUnavailableError: Swit cannot be reached now.
 
         """
         with self._store.exclusive():
@@ -280,22 +296,6 @@ class StoredTokens:
             if pair.access_token == ending.access_token:
                 pair = self._refresh(pair)
             self._pair = pair
-
-    def _renewed(self, ending: TokenPair) -> str:
-        """The next token. If none is to be had now, the old one will still do."""
-        try:
-            self.renew(ending)
-        except SwitError as error:
-            self._renew_from = self._now() + _TRY_AGAIN
-            until = f"{ending.expires_at:%Y-%m-%d %H:%M} UTC"
-            log.warning("The login, good until %s, could not be renewed: %s", until, error)
-            return ending.access_token
-        return (self._pair or ending).access_token
-
-    def _is_due(self, pair: TokenPair) -> bool:
-        now = self._now()
-        waits = self._renew_from is not None and now < self._renew_from
-        return not waits and bool(pair.refresh_token) and pair.is_ending(now)
 
     def _load(self) -> TokenPair:
         pair = self._store.load() or self._first
@@ -305,7 +305,11 @@ class StoredTokens:
         return pair
 
     def _refresh(self, pair: TokenPair) -> TokenPair:
-        """The next pair, stored. Swit gives it once: so first the store must take what is there."""
+        """The next pair, stored.
+
+        Swit gives each pair only once, so the store is written before the request to prove that
+        it accepts writes, and first of all after it.
+        """
         if not pair.refresh_token:
             words = "the access token is refused, and there is no refresh token with it"
             raise SwitUnauthorizedError(call=OAUTH_CALL, message=words)
@@ -316,95 +320,76 @@ class StoredTokens:
         try:
             new = self._oauth.refresh(pair.refresh_token)
         except SwitUnauthorizedError:
-            # Every call in flight comes here; Swit is asked once.
+            # All calls in flight get here; Swit is asked once.
             self._dead_refresh_token = pair.refresh_token
             raise
-        # First of all: the old refresh token may be dead already.
         self._store.save(new)
         return new
 
 
-PLANNING_SCOPE: Final = "user:read admin:read"
-"""What a machine needs that only plans."""
-WRITING_SCOPE: Final = f"{PLANNING_SCOPE} admin:write"
-"""What a machine needs that sends changes."""
-
-_STATE_BYTES: Final = 32
-# 43 characters, the least that RFC 7636 allows, hold 32 bytes.
-_VERIFIER_BYTES: Final = 32
-
-
-_PROOF_KEY: Final = re.compile(r"code_?challenge|code_?verifier|pkce|proof.?key", re.IGNORECASE)
-_UNKNOWN: Final = re.compile(
-    r"unknown|not (?:known|supported|allowed|recogni[sz]ed|expected)"
-    r"|un(?:supported|recogni[sz]ed|expected)",
-    re.IGNORECASE,
-)
-
-
 class LoginError(Exception):
-    """A login did not come to its end; the message says why, and what to do. No secret in it."""
+    """A login failed. The message says why and what to do; it contains no secret."""
 
 
 class ForeignAnswerError(LoginError):
-    """The answer does not belong to this login: its state is another one."""
+    """The answer carries the state of another login."""
 
     def __init__(self) -> None:
-        """Say so."""
+        """Make the message."""
         super().__init__(
-            "This address does not belong to the login that was begun: its state is another one."
-            " Use the whole address that the browser ended on, or begin anew."
+            "This address does not belong to the login that was started: its state is another one."
+            " Use the whole address that the browser ended on, or start again."
         )
 
 
 class LoginDeclinedError(LoginError):
-    """Swit, or the person there, did not agree."""
+    """Swit, or the person who logged in, declined."""
 
-    def __init__(self, said: str) -> None:
-        """Repeat what Swit said."""
+    def __init__(self, answer: str) -> None:
+        """Repeat Swit's `answer`."""
         super().__init__(
-            f"Swit did not agree: {said}. Log in as an administrator, agree to what is asked, and"
+            f"Swit did not agree: {answer}. Log in as an administrator, agree to what is asked, and"
             " check that the app at developers.swit.io/apps has these scopes."
         )
 
 
-class ProofKeyRefusedError(LoginDeclinedError):
-    """Swit refused the request, perhaps for its proof key (PKCE): try again without."""
+class PkceRefusedError(LoginDeclinedError):
+    """Swit refused the request because of PKCE: start again without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """A login that was begun. Who knows its state could end it, so it shows in no `repr`."""
+    """A login that was started. Its state and verifier are secret."""
 
     scope: str
     state: str = field(repr=False)
     verifier: str | None = field(repr=False)
-    """The proof key (RFC 7636); `None` where Swit is known not to take one."""
+    """The PKCE verifier (RFC 7636); `None` if Swit refused PKCE."""
 
     @classmethod
-    def begin(cls, scope: str, *, proof_key: bool = True) -> Self:
-        """A new one, with a state that nobody can guess."""
+    def begin(cls, scope: str, *, pkce: bool = True) -> Self:
+        """A new login with a random state."""
         return cls(
             scope=scope,
-            state=secrets.token_urlsafe(_STATE_BYTES),
-            verifier=secrets.token_urlsafe(_VERIFIER_BYTES) if proof_key else None,
+            state=secrets.token_urlsafe(_RANDOM_BYTES),
+            verifier=secrets.token_urlsafe(_RANDOM_BYTES) if pkce else None,
         )
 
-    def without_proof_key(self) -> "Login":
-        """The same begun anew, for a Swit that takes no proof key."""
-        return Login.begin(self.scope, proof_key=False)
+    def without_pkce(self) -> "Login":
+        """A new login with the same scope and without PKCE."""
+        return Login.begin(self.scope, pkce=False)
 
     def address(self, oauth: OAuthClient) -> str:
-        """Where the browser goes."""
+        """The address where the browser logs in."""
         return oauth.authorize_url(self.state, self.scope, verifier=self.verifier)
 
     def code(self, query: str) -> str:
         """The code in the query of the address that the browser ended on.
 
         Raises:
-            ForeignAnswerError: it belongs to another login, or to none.
-            ProofKeyRefusedError: Swit may not take the proof key; begin again without.
-            LoginDeclinedError: there is no code in it; the message says what Swit said.
+            ForeignAnswerError: the answer belongs to another login.
+            PkceRefusedError: Swit refused PKCE; start again without it.
+            LoginDeclinedError: there is no code; the message contains Swit's answer.
 
         """
         answer = parse_qs(query)
@@ -414,39 +399,34 @@ class Login:
         codes = answer.get("code", [])
         if len(codes) == 1 and "error" not in answer:
             return codes[0]
-        said = _said(answer)
+        words = {name: texts[0] for name, texts in answer.items() if name.startswith("error")}
+        reason = error_words(words, "") if words else "there is no code in the address"
         is_invalid = answer.get("error") == ["invalid_request"]
-        if self.verifier is not None and is_invalid and _PROOF_KEY.search(said):
-            raise ProofKeyRefusedError(said)
-        raise LoginDeclinedError(said)
+        if self.verifier is not None and is_invalid and _PKCE_ERROR.search(reason):
+            raise PkceRefusedError(reason.removesuffix("."))
+        raise LoginDeclinedError(reason.removesuffix("."))
 
     def redeem(self, oauth: OAuthClient, code: str) -> tuple[TokenPair, bool]:
-        """The pair for the code, and whether Swit took the proof key.
+        """The pair for the code, and whether Swit accepted PKCE.
 
         Raises:
-            SwitError: Swit refuses the code, or can't be asked.
+            SwitError: Swit refuses the code, or cannot be reached.
 
         """
         try:
             return oauth.exchange(code, verifier=self.verifier), self.verifier is not None
         except SwitUnauthorizedError as error:
-            # A code that does not fit its proof key may be another login's: that stays refused.
-            is_refused = error.status == HTTPStatus.BAD_REQUEST
-            if self.verifier is None or not is_refused or not _is_unknown(error.message):
+            # Only if Swit does not know PKCE. A code that does not fit its verifier may have been
+            # injected from another login, and stays refused.
+            is_unsupported = (
+                error.status == HTTPStatus.BAD_REQUEST
+                and _PKCE_ERROR.search(error.message)
+                and _UNSUPPORTED_ERROR.search(error.message)
+            )
+            if self.verifier is None or not is_unsupported:
                 raise
             try:
                 return oauth.exchange(code), False
             except SwitUnauthorizedError:
-                # The first refusal says more: by now the code may be used up.
+                # The first error is the useful one: the code may be used up by now.
                 raise error from None
-
-
-def _is_unknown(said: str) -> bool:
-    """Whether Swit says that it does not know proof keys, rather than that this one is wrong."""
-    return bool(_PROOF_KEY.search(said) and _UNKNOWN.search(said))
-
-
-def _said(answer: Mapping[str, list[str]]) -> str:
-    words = {name: texts[0] for name, texts in answer.items() if name.startswith("error")}
-    said = error_words(words, "") if words else "there is no code in the address"
-    return said.removesuffix(".")

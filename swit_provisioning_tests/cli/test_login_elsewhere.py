@@ -57,7 +57,7 @@ def test_pasting_needs_no_proof_key_where_swit_takes_none(desk: Desk) -> None:
         terminal.type(ended_on(terminal.address()))
         terminal.type(ended_on(terminal.address(2)))
         assert terminal.code() == 0, terminal.errors
-    assert "Swit takes no proof key (PKCE). Once more, without one." in terminal.errors
+    assert "Swit refuses PKCE. Log in once more, without it." in terminal.errors
     assert desk.stored is not None
 
 
@@ -114,7 +114,7 @@ def test_a_pair_that_cannot_be_renewed_or_write_is_warned_of(desk: Desk) -> None
     given = {"access_token": pair["access_token"], "scope": pair["scope"]}
     result = run("--from-stdin", given=json.dumps(given))
     assert result.exit_code == 0, result.output
-    assert "Without the scope admin:write it can plan, but send nothing." in result.stderr
+    assert "Without the scope admin:write it can make plans, but send no changes." in result.stderr
     assert "There is no refresh token with it" in result.stderr
     assert "Expires: Swit did not say" in result.stdout
 
@@ -162,8 +162,8 @@ def test_the_reference_programs_login_is_taken_over(desk: Desk, tmp_path: Path) 
     assert stored.expires_at is not None
     assert abs(stored.expires_at - datetime.now(UTC) - timedelta(days=7)) < timedelta(minutes=5)
     assert "Authorised: Sandbox Administrator <admin@sandbox.example>" in result.stdout
-    assert "Scopes: not told" in result.stdout
-    assert "The reference program must not run any more" in result.stdout
+    assert "Scopes: unknown" in result.stdout
+    assert "Stop the reference program" in result.stdout
     assert file.read_bytes() == before
 
 
@@ -200,7 +200,7 @@ def _nothing(path: Path) -> None:
         (_blank, "its access_token is empty"),
         (_no_database, "file is not a database"),
         (_other_tables, "no such column"),
-        (_nothing, "is no file"),
+        (_nothing, "is not a file"),
     ],
 )
 def test_a_file_without_the_reference_programs_login_is_refused(

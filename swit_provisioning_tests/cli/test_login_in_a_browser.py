@@ -68,7 +68,7 @@ def test_the_browser_comes_back_and_the_login_is_stored(desk: Desk) -> None:
     ]
     assert stored.expires_at is not None
     assert lines[5] == (
-        f"Expires: {stored.expires_at:%Y-%m-%d %H:%M} UTC, renewed by itself before that"
+        f"Expires: {stored.expires_at:%Y-%m-%d %H:%M} UTC, renewed automatically before that"
     )
     assert "Warning" not in terminal.errors
     for secret in (stored.access_token, stored.refresh_token or ""):
@@ -108,7 +108,7 @@ def test_a_swit_that_takes_no_proof_key_is_logged_in_to_all_the_same(
     with desk.open("login") as terminal:
         page = come_back(terminal)
         assert terminal.code() == 0, terminal.errors
-    words = "Swit took no proof key (PKCE), so the login was made without one."
+    words = "Swit refused PKCE, so the login was made without it."
     assert terminal.errors.count(words) == notes
     assert page.text.count(words) == notes
     assert desk.stored is not None
@@ -151,7 +151,7 @@ def test_what_swit_declines_is_said_in_the_terminal_and_on_the_page(desk: Desk) 
 def test_nobody_who_comes_back_is_waited_for_no_longer_than_told(desk: Desk) -> None:
     with desk.open("login", "--wait", "1") as terminal:
         assert terminal.code() == 1
-    assert "Nobody came back from Swit within 1 seconds" in terminal.errors
+    assert "The browser did not come back from Swit within 1 seconds" in terminal.errors
     assert "login --paste" in terminal.errors
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
 from swit_provisioning.definitions import defs
-from swit_provisioning.gateway.app import SYNC
+from swit_provisioning.gateway.app import SYNC_COMMAND
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def trap(tmp_path: Path) -> Path:
 def test_the_sync_that_the_gateway_starts_imports_nothing_from_there(
     trap: Path, tmp_path: Path
 ) -> None:
-    command = [word for word in SYNC if word not in {"sync", "--json"}]
+    command = [word for word in SYNC_COMMAND if word not in {"sync", "--json"}]
     done = subprocess.run(  # noqa: S603 - our own words
         [*command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -1,21 +1,16 @@
-"""Who may ask: the key in constant time, and the pace of wrong ones."""
+"""Which keys are accepted, and how many wrong ones are answered."""
 
 from pathlib import Path
 
 import pytest
 
-from swit_provisioning.gateway.auth import (
-    SECONDS_A_KEY,
-    SECONDS_A_KEY_OF_ALL,
-    WRONG_KEYS,
-    WRONG_KEYS_OF_ALL,
-    Access,
-    required_key,
-)
+from swit_provisioning.gateway.access import KeyCheck, required_key
 from swit_provisioning.settings import Settings, SettingsError
 
 KEY = "a-key-of-20-letters!"
 HERE, THERE = "192.0.2.1", "192.0.2.2"
+WRONG_KEYS, SECONDS_A_KEY = 10, 6
+WRONG_KEYS_OF_ALL, SECONDS_A_KEY_OF_ALL = 100, 1
 
 
 class Clock:
@@ -32,33 +27,33 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def access(clock: Clock) -> Access:
-    return Access(KEY, clock=clock)
+def access(clock: Clock) -> KeyCheck:
+    return KeyCheck(KEY, clock=clock)
 
 
-def status(access: Access, key: bytes | None, address: str = HERE) -> int:
+def status(access: KeyCheck, key: bytes | None, address: str = HERE) -> int:
     refused = access.refusal(address, key)
     return refused.status if refused else 200
 
 
-def test_the_right_key_may_ask_as_often_as_it_likes(access: Access) -> None:
+def test_the_right_key_may_ask_as_often_as_it_likes(access: KeyCheck) -> None:
     assert {status(access, KEY.encode()) for _ in range(1000)} == {200}
 
 
 @pytest.mark.parametrize(
     "key", [b"", b"a-key-of-20-letters", b"A-key-of-20-letters!", KEY.encode() + b" ", b"\xff\xfe"]
 )
-def test_any_other_key_is_refused(access: Access, key: bytes) -> None:
+def test_any_other_key_is_refused(access: KeyCheck, key: bytes) -> None:
     assert status(access, key) == 401
 
 
-def test_a_key_that_is_missing_is_refused_and_not_counted(access: Access) -> None:
+def test_a_key_that_is_missing_is_refused_and_not_counted(access: KeyCheck) -> None:
     assert {status(access, None) for _ in range(100)} == {401}
     assert status(access, KEY.encode()) == 200
 
 
 def test_after_ten_wrong_keys_an_address_waits_also_with_the_right_one(
-    access: Access, clock: Clock
+    access: KeyCheck, clock: Clock
 ) -> None:
     """Otherwise the answer would tell that a guess was right."""
     assert [status(access, b"wrong") for _ in range(WRONG_KEYS + 1)] == [401] * 10 + [429]
@@ -73,33 +68,35 @@ def test_after_ten_wrong_keys_an_address_waits_also_with_the_right_one(
     assert status(access, b"wrong") == 429
 
 
-def test_an_address_that_waited_long_has_ten_more_and_no_more(access: Access, clock: Clock) -> None:
+def test_an_address_that_waited_long_has_ten_more_and_no_more(
+    access: KeyCheck, clock: Clock
+) -> None:
     for _ in range(3):
         clock.seconds += 1_000_000
         assert [status(access, b"wrong") for _ in range(11)] == [401] * 10 + [429]
 
 
-def test_one_address_does_not_make_another_wait(access: Access) -> None:
+def test_one_address_does_not_make_another_wait(access: KeyCheck) -> None:
     for _ in range(50):
         status(access, b"wrong")
     assert status(access, KEY.encode()) == 429
     assert status(access, KEY.encode(), THERE) == 200
 
 
-def test_the_addresses_of_one_ipv6_network_share_one_pace(access: Access) -> None:
+def test_the_addresses_of_one_ipv6_network_share_one_pace(access: KeyCheck) -> None:
     for number in range(WRONG_KEYS):
         assert status(access, b"wrong", f"2001:db8::{number:x}") == 401
     assert status(access, b"wrong", "2001:db8::ffff:ffff") == 429
     assert status(access, b"wrong", "2001:db8:0:1::1") == 401
 
 
-def test_no_more_than_ten_thousand_addresses_are_remembered(access: Access, clock: Clock) -> None:
+def test_no_more_than_ten_thousand_addresses_are_remembered(access: KeyCheck, clock: Clock) -> None:
     for number in range(10_500):
         clock.seconds += SECONDS_A_KEY_OF_ALL
         address = f"10.0.{number // 256}.{number % 256}"
         status(access, b"wrong", address)
         status(access, KEY.encode(), address)
-    assert (len(access._buckets), len(access._known)) == (10_000, 10_000)
+    assert (len(access.by_client), len(access.known_clients)) == (10_000, 10_000)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +127,7 @@ def test_a_key_of_sixteen_characters_will_do(monkeypatch: pytest.MonkeyPatch) ->
     assert required_key(Settings.load()) == "k" * 16
 
 
-def test_wrong_keys_of_many_addresses_have_a_limit_together(access: Access, clock: Clock) -> None:
+def test_wrong_keys_of_many_addresses_have_a_limit_together(access: KeyCheck, clock: Clock) -> None:
     assert status(access, KEY.encode(), HERE) == 200
     guesses = [status(access, b"wrong", f"198.51.{n // 250}.{n % 250}") for n in range(500)]
     assert guesses == [401] * WRONG_KEYS_OF_ALL + [429] * (500 - WRONG_KEYS_OF_ALL)
@@ -144,6 +141,6 @@ def test_wrong_keys_of_many_addresses_have_a_limit_together(access: Access, cloc
     assert status(access, KEY.encode(), THERE) == 200
 
 
-def test_an_address_that_has_shown_the_right_key_has_its_own_limit_still(access: Access) -> None:
+def test_an_address_that_has_shown_the_right_key_has_its_own_limit_still(access: KeyCheck) -> None:
     assert status(access, KEY.encode()) == 200
     assert [status(access, b"wrong") for _ in range(WRONG_KEYS + 1)] == [401] * 10 + [429]

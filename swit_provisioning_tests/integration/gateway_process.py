@@ -26,6 +26,7 @@ class Client(requests.Session):
         adapter = HTTPAdapter(pool_maxsize=16)
         adapter.init_poolmanager(1, 16, source_address=(address, 0))
         self.mount("http://", adapter)
+        self.mount("https://", adapter)
         if key is not None:
             self.headers["x-secret-key"] = key
 

@@ -49,7 +49,8 @@ def nginx(
         shipped = shipped.replace(there, local)
     (etc / "sites.conf").write_text(f"{shipped}\n{more}", encoding="utf-8")
     main = (
-        f"daemon off; error_log stderr; pid {etc}/pid; events {{}}"
+        f"daemon off; error_log stderr; pid {etc}/pid;"
+        " worker_rlimit_nofile 16384; events { worker_connections 8192; }"
         f" http {{ access_log off; client_body_temp_path {etc}/body; proxy_temp_path {etc}/proxy;"
         f" fastcgi_temp_path {etc}/f; uwsgi_temp_path {etc}/u; scgi_temp_path {etc}/s;"
         f" include {etc}/sites.conf; }}"

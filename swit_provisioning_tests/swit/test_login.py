@@ -11,7 +11,7 @@ from swit_provisioning.swit.auth import (
     Login,
     LoginDeclinedError,
     OAuthClient,
-    ProofKeyRefusedError,
+    PkceRefusedError,
 )
 from swit_provisioning.swit.errors import SwitUnauthorizedError
 from swit_provisioning_tests.swit.fakes import BASE, TOKEN_URL
@@ -32,7 +32,7 @@ def test_two_logins_share_neither_state_nor_proof_key() -> None:
     begun = [Login.begin(WRITING_SCOPE) for _ in range(20)]
     assert len({login.state for login in begun} | {login.verifier for login in begun}) == 40
     assert min(len(login.state) for login in begun) == 43
-    assert Login.begin(WRITING_SCOPE).without_proof_key().verifier is None
+    assert Login.begin(WRITING_SCOPE).without_pkce().verifier is None
 
 
 def test_a_login_shows_neither_state_nor_proof_key() -> None:
@@ -72,16 +72,16 @@ def test_without_one_code_swit_has_not_agreed(answer: str, said: str) -> None:
         a_login().code(f"state={STATE}{answer}")
     assert said in str(raised.value)
     assert len(str(raised.value)) < 600
-    assert not isinstance(raised.value, ProofKeyRefusedError)
+    assert not isinstance(raised.value, PkceRefusedError)
 
 
 def test_only_a_login_with_a_proof_key_is_begun_again_without() -> None:
     query = f"state={STATE}&error=invalid_request&error_description=code_challenge"
-    with pytest.raises(ProofKeyRefusedError):
+    with pytest.raises(PkceRefusedError):
         a_login().code(query)
     with pytest.raises(LoginDeclinedError) as raised:
         a_login(verifier=None).code(query)
-    assert not isinstance(raised.value, ProofKeyRefusedError)
+    assert not isinstance(raised.value, PkceRefusedError)
 
 
 def test_a_code_refused_with_and_without_its_proof_key_is_refused_for_the_first_reason(
@@ -108,7 +108,7 @@ def test_the_proof_key_is_kept_unless_swit_says_that_it_knows_none(
     assert len(web.calls) == 1
     with pytest.raises(LoginDeclinedError) as raised:
         a_login().code(f"state={STATE}&error=invalid_request&error_description=scope")
-    assert not isinstance(raised.value, ProofKeyRefusedError)
+    assert not isinstance(raised.value, PkceRefusedError)
 
 
 @pytest.mark.parametrize(("status", "verifier"), [(401, "a-verifier"), (400, None)])

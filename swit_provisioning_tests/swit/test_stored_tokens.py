@@ -204,7 +204,7 @@ def test_a_renewal_that_fails_is_told_and_the_old_pair_will_still_do(
     source = tokens_on(day, store)
     assert [source.access_token(), source.access_token()] == ["a1", "a1"]
     assert len(web.calls) == 1
-    assert "good until 2026-03-08 12:00 UTC, could not be renewed" in caplog.text
+    assert "valid until 2026-03-08 12:00 UTC, could not be renewed" in caplog.text
     day.days += 0.01
     assert source.access_token() == "a2"
 
