@@ -10,8 +10,7 @@ from typing import Final, Self
 from rich.console import Console
 
 from swit_provisioning.cli.errors import UnwritableFileError
-from swit_provisioning.cli.framework import errors, output, print_text
-from swit_provisioning.cli.home import warn_of_open_files
+from swit_provisioning.cli.framework import errors, output, print_text, warn_of_open_files
 from swit_provisioning.cli.render import findings_table, guards_table, header, team_tree
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.operations.services import approver, open_store

@@ -1,6 +1,6 @@
 """Exit codes, and what is wrong with how a command was called. Scripts rely on the codes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -90,56 +90,39 @@ class UnusableInputError(Exception):
         super().__init__(f"{problem}. {advice}")
 
 
-_WRONG_USE: Final = (
-    AmbiguousSubjectError,
-    UnknownPlanError,
-    UnknownSubjectError,
-    UnusableInputError,
-    UnwritableFileError,
-)
+_CODES: Final[Mapping[str, int]] = {
+    "AmbiguousPlanError": 2,
+    "AmbiguousSubjectError": 2,
+    "DirectoryError": 1,
+    "IncompleteReadError": 1,
+    "LeaseHeldError": EXIT_CODES["busy"],
+    "ListenError": 1,
+    "LoginError": 1,
+    "RunsUnderWayError": EXIT_CODES["busy"],
+    "SandboxStartError": 1,
+    "SandboxStateError": 1,
+    "SettingsError": 2,
+    "StoreError": 1,
+    "SwitError": 1,
+    "UnknownPlanError": 2,
+    "UnknownSubjectError": 2,
+    "UnusableHomeError": 1,
+    "UnusableInputError": 2,
+    "UnwritableFileError": 2,
+    "UpkeepError": 2,
+}
+"""Exit code of each error whose message is complete; a subclass has that of its nearest base.
+
+By name: importing all of these classes would take longer than most commands.
+"""
 
 
 def exit_code_of(error: Exception) -> int | None:
-    """The code of an error whose message is all that a person needs; `None`: a fault of ours."""
-    if isinstance(error, _WRONG_USE):
-        return 2
-    if isinstance(error, UnusableHomeError):
-        return 1
-    return _code_of_other_rooms(error)
-
-
-def _code_of_other_rooms(error: Exception) -> int | None:
-    # Only a command that failed needs to know all kinds of errors.
-    from swit_provisioning.apply.approvals import DecisionRefusedError  # noqa: PLC0415
-    from swit_provisioning.gateway.server import ListenError  # noqa: PLC0415
-    from swit_provisioning.operations.erasure import RunsUnderWayError, UpkeepError  # noqa: PLC0415
-    from swit_provisioning.report.explain.explain import IncompleteReadError  # noqa: PLC0415
-    from swit_provisioning.sandbox.server import SandboxStartError  # noqa: PLC0415
-    from swit_provisioning.sandbox.state_file import SandboxStateError  # noqa: PLC0415
-    from swit_provisioning.settings import SettingsError  # noqa: PLC0415
-    from swit_provisioning.sources.base import DirectoryError  # noqa: PLC0415
-    from swit_provisioning.state.errors import (  # noqa: PLC0415
-        AmbiguousPlanError,
-        LeaseHeldError,
-        StoreError,
-    )
-    from swit_provisioning.swit.auth import LoginError  # noqa: PLC0415
-    from swit_provisioning.swit.errors import SwitError  # noqa: PLC0415
-
-    if isinstance(error, DecisionRefusedError):
-        return EXIT_CODES[error.status]
-    if isinstance(error, (LeaseHeldError, RunsUnderWayError)):
-        return EXIT_CODES["busy"]
-    if isinstance(error, (AmbiguousPlanError, SettingsError, UpkeepError)):
-        return 2
-    known = (
-        DirectoryError,
-        IncompleteReadError,
-        ListenError,
-        LoginError,
-        SandboxStartError,
-        SandboxStateError,
-        StoreError,
-        SwitError,
-    )
-    return 1 if isinstance(error, known) else None
+    """The exit code of an expected error; `None` for an error of the program itself."""
+    status = getattr(error, "status", None)
+    for kind in type(error).__mro__:
+        if kind.__name__ == "DecisionRefusedError" and isinstance(status, str):
+            return EXIT_CODES[status]
+        if kind.__module__.startswith("swit_provisioning.") and kind.__name__ in _CODES:
+            return _CODES[kind.__name__]
+    return None

@@ -1,36 +1,48 @@
-"""What all commands share: `--json`, `--no-names`, the settings, and how one ends."""
+"""What all commands share: output, settings, `DAGSTER_HOME`, and how a command ends.
+
+Imports nothing slow, so that `--help` appears at once.
+"""
 
 import json
 import os
 import re
+import shutil
+import stat
 import sys
+import traceback
 from collections.abc import Callable
 from functools import wraps
+from importlib.resources import as_file, files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from swit_provisioning.cli.errors import exit_code_of
+from swit_provisioning.cli.errors import UnusableHomeError, exit_code_of
 from swit_provisioning.report.safe_text import for_a_terminal
 
 if TYPE_CHECKING:
-    from swit_provisioning.cli.render import View
     from swit_provisioning.settings import Settings
 
-
-WIDTH_ELSEWHERE: Final = 160
-"""Columns where there is no terminal: 80, what rich takes, would break most addresses."""
+WIDTH_WITHOUT_TERMINAL: Final = 160
+"""Columns. Rich's own default, 80, would break most addresses."""
 _COMMAND: Final = "swit-provisioning "
-
-
-# Control characters, invisible characters, marks of reading direction, halves of characters
-# (surrogates). JSON itself escapes what is below U+0020.
-_STEERING: Final = re.compile(
+# Control, invisible and direction characters, and surrogates. JSON itself escapes those below
+# U+0020.
+_UNSAFE_IN_JSON: Final = re.compile(
     "[\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u205f-\u206f\ud800-\udfff\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+
+
+class _SafeConsole(Console):
+    """A console that removes control characters from everything that is printed."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - passed on
+        """Render markup, without control characters."""
+        return super().render_str("\n".join(map(for_a_terminal, text.split("\n"))), **options)
 
 
 def output() -> Console:
@@ -43,21 +55,16 @@ def errors() -> Console:
     return _console(stderr=True)
 
 
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    has_width = stream.isatty() or "COLUMNS" in os.environ
+    return _SafeConsole(stderr=stderr, width=None if has_width else WIDTH_WITHOUT_TERMINAL)
+
+
 def print_json(document: object) -> None:
-    """Print one JSON document on standard output.
-
-    Characters that would steer a terminal are escaped; a program reads the same text.
-    """
+    """Print one JSON document on standard output, with invisible characters escaped."""
     text = json.dumps(document, ensure_ascii=False, indent=2)
-    sys.stdout.write(_STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n")
-
-
-class _SafeConsole(Console):
-    """A console on which no text steers the terminal, whoever prints it."""
-
-    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - passed on
-        """Text with its markup, and without what would steer the display."""
-        return super().render_str("\n".join(map(for_a_terminal, text.split("\n"))), **options)
+    sys.stdout.write(_UNSAFE_IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n")
 
 
 def print_text(
@@ -75,48 +82,49 @@ def print_text(
             console.print(Text(" " * indent) + part, soft_wrap=True, highlight=False)
 
 
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    fits = stream.isatty() or "COLUMNS" in os.environ
-    return _SafeConsole(stderr=stderr, width=None if fits else WIDTH_ELSEWHERE)
+def exits(command: Callable[..., int]) -> Callable[..., None]:
+    """End the process with the exit code that a command returns, or that fits its error.
 
-
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on standard output."
-)
-
-no_names_option = click.option(
-    "--no-names", is_flag=True, help="Codes in place of people's names, addresses and numbers."
-)
-
-
-def view_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--full` and `--summary`: how much of a plan is printed."""
-    full = click.option("--full", is_flag=True, help="Every change, finding and team.")
-    summary = click.option("--summary", is_flag=True, help="One sentence and the plan's state.")
-    return full(summary(command))
-
-
-def view_of(*, full: bool, summary: bool) -> "View":
-    """How much of a plan these options ask for.
-
-    Raises:
-        click.UsageError: both are given.
-
+    An unexpected error is reported in one line; `swit-provisioning --traceback` shows where it
+    happened.
     """
-    if full and summary:
-        message = "--full and --summary exclude each other. Leave one out."
-        raise click.UsageError(message)
-    return "full" if full else "summary" if summary else "short"
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - click's own
+        try:
+            code = command(*args, **options)
+        except click.ClickException:
+            raise
+        except Exception as error:
+            message = str(error)
+            known = exit_code_of(error)
+            if known is None:
+                if click.get_current_context().find_root().params.get("traceback"):
+                    raise
+                message = _unexpected(error)
+            print_text(errors(), message, style="red")
+            code = 1 if known is None else known
+        sys.exit(code)
+
+    return run
+
+
+def _unexpected(error: Exception) -> str:
+    """One line for an error of the program itself. No message: it could contain a secret."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    words = " ".join(sys.argv[1:])
+    return (
+        f"Unexpected error: {type(error).__name__} at {Path(place.filename).name}:{place.lineno}."
+        " This is a bug in swit_provisioning, please report it. To see the traceback:"
+        f" {_COMMAND}--traceback {words}"
+    )
 
 
 def load_settings(*, writes: bool = False) -> "Settings":
-    """The settings. Warns of variables that nothing reads but that look like settings.
-
-    A command that `writes` to Swit refuses misspelled ones.
+    """The settings, with warnings about unknown variables and unencrypted addresses.
 
     Raises:
-        SettingsError: with every problem at once.
+        SettingsError: names every problem; with `writes`, also every misspelled setting.
 
     """
     # Not at the top: `--help` needs no settings.
@@ -124,7 +132,7 @@ def load_settings(*, writes: bool = False) -> "Settings":
         refuse_misspelled_settings,
         unknown_variables,
     )
-    from swit_provisioning.settings import Settings  # noqa: PLC0415
+    from swit_provisioning.settings import Settings  # noqa: PLC0415 - as above
 
     if writes:
         refuse_misspelled_settings()
@@ -132,38 +140,48 @@ def load_settings(*, writes: bool = False) -> "Settings":
         hint = f": {meant} may be meant" if meant else ""
         print_text(errors(), f"Warning: nothing reads {name}{hint}.", style="yellow")
     settings = Settings.load()
-    warn_of_http(settings)
+    for name in settings.unencrypted_addresses:
+        warning = f"Warning: {name} is an http:// address of another machine: nothing is encrypted."
+        print_text(errors(), warning, style="yellow")
     return settings
 
 
-def warn_of_http(settings: "Settings") -> None:
-    """Say on standard error that tokens are sent, or would be sent, unencrypted."""
-    for name in settings.unencrypted_addresses:
-        said = f"Warning: {name} is an http:// address of another machine: nothing is encrypted."
-        print_text(errors(), said, style="yellow")
+def prepare_home(settings: "Settings") -> Path:
+    """Create `DAGSTER_HOME`, readable by this account only, with our `dagster.yaml` if it has none.
+
+    Raises:
+        UnusableHomeError: it cannot be created or written.
+
+    """
+    home = settings.home
+    target = home / "dagster.yaml"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not target.exists():
+            with as_file(files("swit_provisioning") / "dagster.yaml") as source:
+                shutil.copyfile(source, target)
+    except OSError as error:
+        raise UnusableHomeError(home, error) from error
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
 
 
-def exits(command: Callable[..., int]) -> Callable[..., None]:
-    """Turn what a command returns, or a known error, into an exit code and one clear message."""
+def warn_of_open_files(settings: "Settings") -> None:
+    """Warn on standard error if other accounts can read the state or the frames."""
+    # Not at the top: only `check` and `status` ask.
+    from upath import UPath  # noqa: PLC0415
 
-    @wraps(command)
-    def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - click's own
-        try:
-            code = command(*args, **options)
-        except Exception as error:
-            known = exit_code_of(error)
-            if known is None:
-                raise
-            code = _say(error, known)
-        sys.exit(code)
+    from swit_provisioning.operations.plan_page import readable_by_others  # noqa: PLC0415 - as above
 
-    return run
-
-
-def _say(error: Exception, code: int) -> int:
-    # Only a command that failed has something to print here.
-    from swit_provisioning.report.safe_text import for_a_terminal  # noqa: PLC0415 - see above
-
-    said = "\n".join(map(for_a_terminal, str(error).splitlines()))
-    print_text(errors(), said, style="red")
-    return code
+    frames = UPath(settings.frames_path)
+    is_local = frames.protocol in {"", "file", "local"}
+    found = readable_by_others(settings.home, Path(frames.path) if is_local else None)
+    if found is None:
+        return
+    mode = stat.S_IMODE(found.lstat().st_mode)
+    folder = settings.home if found.is_relative_to(settings.home) else settings.frames_path
+    warning = (
+        f"Warning: other accounts can read {found} (mode {mode:04o}). It may contain people's names"
+        f" or tokens. Close it: chmod -R go= {folder}"
+    )
+    errors().print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)

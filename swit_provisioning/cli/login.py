@@ -275,7 +275,7 @@ def pair_from_json(text: str, *, now: datetime) -> TokenPair:
         found, problem = None, f"{where}: {first['msg']}" if where else "it is no JSON object"
     if found is None:
         problem = f"Standard input contains no pair of tokens: {problem}"
-        raise UnusableInputError(problem, advice=f"Give one such as {_EXAMPLE}") from None
+        raise UnusableInputError(problem, advice=f"Give one such as\n{_EXAMPLE}") from None
     expires_at = found.expires_at
     if expires_at is None and found.expires_in:
         expires_at = now + timedelta(seconds=found.expires_in)

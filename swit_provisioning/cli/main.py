@@ -12,22 +12,24 @@ from uuid import UUID
 import click
 
 from swit_provisioning import __version__
-from swit_provisioning.cli.framework import (
-    exits,
+from swit_provisioning.cli.framework import exits, load_settings
+from swit_provisioning.cli.options import (
+    PastTime,
     json_option,
-    load_settings,
     no_names_option,
+    reason_option,
     view_of,
     view_options,
 )
-from swit_provisioning.cli.times import Since
 from swit_provisioning.sandbox import SANDBOX_PORT
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="swit-provisioning")
-def main() -> None:
+@click.option("--traceback", is_flag=True, help="Show where an unexpected error happened.")
+def main(*, traceback: bool) -> None:
     """Make a Swit organisation follow a company's directory."""
+    del traceback  # `exits` looks it up
     # What it writes is for this account alone.
     os.umask(0o077)
     # Python processes that it starts, Dagster's too, import nothing from the working folder.
@@ -222,9 +224,6 @@ def sandbox(*, port: int, edition: Any, keep: bool) -> int:  # noqa: ANN401 - on
     return 0
 
 
-_reason = click.option("--reason", metavar="TEXT", required=True, help="Why; recorded.")
-
-
 @main.command()
 @json_option
 @exits
@@ -247,7 +246,7 @@ def settings(*, as_json: bool) -> int:
 
 @main.command()
 @click.option("--until", metavar="T", help="2026-12-24, 14:30, '2026-12-24 14:30', 3d, 12h, 30m.")
-@_reason
+@reason_option
 @exits
 def pause(*, until: str | None, reason: str) -> int:
     """Let no scheduled run write until T, or until `resume`."""
@@ -317,7 +316,7 @@ def show(
 
 @main.command()
 @click.argument("plan_id")
-@_reason
+@reason_option
 @exits
 def approve(plan_id: str, *, reason: str) -> int:
     """Let this one plan past the limits that it breaks now."""
@@ -340,7 +339,7 @@ def reject(plan_id: str, *, reason: str) -> int:
 @main.command()
 @click.option("--user", metavar="X", help="An account, by its address or its id in Swit.")
 @click.option("--team", metavar="Y", help="A team, by its name, its id in Swit or its reference.")
-@click.option("--since", metavar="T", type=Since(), help="2026-03-01, 2026-03-01T02:30, 7d, 24h.")
+@click.option("--since", metavar="T", type=PastTime(), help="2026-03-01, 02:30, 7d, 24h.")
 @json_option
 @exits
 def history(*, user: str | None, team: str | None, since: datetime | None, as_json: bool) -> int:

@@ -2,9 +2,8 @@
 
 import logging
 
-from swit_provisioning.cli.framework import errors, output, print_json
+from swit_provisioning.cli.framework import errors, output, prepare_home, print_json
 from swit_provisioning.cli.history import say_whose
-from swit_provisioning.cli.home import prepare_home
 from swit_provisioning.cli.runs import instance
 from swit_provisioning.gateway.server import bracketed, run
 from swit_provisioning.operations.erasure import Forgetting, Forgotten, StillThereError

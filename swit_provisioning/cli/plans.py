@@ -8,10 +8,10 @@ from rich.console import Console
 
 from swit_provisioning.apply.approvals import PlanState, PlanStates
 from swit_provisioning.cli.framework import output, print_json, print_text
+from swit_provisioning.cli.options import View
 from swit_provisioning.cli.render import (
     MOST_ROWS,
     STATE_COLOURS,
-    View,
     change_document,
     changes_tables,
     decision_document,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -18,6 +18,7 @@ from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.cli.errors import UnknownPlanError, UnwritableFileError
 from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.cli.framework import output, print_json, print_text
+from swit_provisioning.cli.options import View
 from swit_provisioning.operations.plan_page import (
     ExpectedPace,
     expected_pace,
@@ -415,9 +416,6 @@ def outcomes_table(console: Console, entries: Iterable[JournalEntry]) -> None:
     if len(undone) > len(rows):
         print_text(console, f"... and {len(undone) - len(rows):,} more: --json shows all")
 
-
-View = Literal["summary", "short", "full"]
-"""How much of a plan is printed: a sentence, at most ten rows of each table, everything."""
 
 STATE_COLOURS: Final[dict[StateName, str]] = {
     "applied": "green",

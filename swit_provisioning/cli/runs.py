@@ -4,9 +4,11 @@ The one module that touches Dagster's inner parts: neither `execute_in_process` 
 leaves a run that the UI can re-execute from failure, because neither gives it a remote origin.
 """
 
+import fcntl
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
@@ -22,7 +24,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from swit_provisioning.cli.errors import UnusableHomeError
 from swit_provisioning.cli.finished_run import FinishedRun, JobName
-from swit_provisioning.cli.home import alone
 from swit_provisioning.defs.gate import LEFT_OUT_TAG
 from swit_provisioning.defs.resources import logger_config
 from swit_provisioning.operations.names import CALLS_TAG, LOCATION, NO_RETRY_TAGS, OURS
@@ -32,6 +33,18 @@ from swit_provisioning.settings import Settings
 _MODULE: Final = "swit_provisioning.definitions"
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """A lock among processes: Dagster creates its tables when it opens its storage.
+
+    Two processes that do so at once disturb each other.
+    """
+    with (home / "opening.lock").open("w") as file:
+        # Closing the file releases the lock, also when the process dies.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

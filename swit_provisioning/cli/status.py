@@ -4,16 +4,23 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import click
 import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
 from swit_provisioning.apply.approvals import PlanState
-from swit_provisioning.cli.framework import errors, output, print_json, print_text
-from swit_provisioning.cli.home import prepare_home, warn_of_open_files
+from swit_provisioning.cli.framework import (
+    errors,
+    output,
+    prepare_home,
+    print_json,
+    print_text,
+    warn_of_open_files,
+)
+from swit_provisioning.cli.options import parse_time
 from swit_provisioning.cli.plans import plan_row, print_plans
 from swit_provisioning.cli.render import own_header, print_table
-from swit_provisioning.cli.times import time_named
 from swit_provisioning.operations.connections import swit_connection
 from swit_provisioning.operations.runs import SeenRun, Status, TokenStanding, status_of
 from swit_provisioning.operations.services import open_store, who_am_i
@@ -201,9 +208,12 @@ def list_settings(settings: Settings, *, as_json: bool) -> int:
 def pause_runs(settings: Settings, *, until: str | None, why: str) -> int:
     """Pause, and say until when."""
     zone = ZoneInfo(settings.schedule_timezone)
-    end = None if until is None else time_named(until, now=datetime.now(UTC), zone=zone)
+    try:
+        end = until and parse_time(until, now=datetime.now(UTC), zone=zone, ahead=True)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--until") from error
     with open_store(settings) as store:
-        store.pauses.begin(who=who_am_i(), why=why, until=end)
+        store.pauses.begin(who=who_am_i(), why=why, until=end or None)
         pause = store.pauses.now()
     if pause is not None:
         _say(output(), pause)

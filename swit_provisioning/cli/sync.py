@@ -12,10 +12,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from swit_provisioning.apply.lease import Headway
 from swit_provisioning.cli.errors import EXIT_CODES
 from swit_provisioning.cli.finished_run import FinishedRun
-from swit_provisioning.cli.framework import errors, output, print_json, print_text
-from swit_provisioning.cli.home import prepare_home
+from swit_provisioning.cli.framework import errors, output, prepare_home, print_json, print_text
+from swit_provisioning.cli.options import View
 from swit_provisioning.cli.render import (
-    View,
     entry_to_show,
     findings_by_kind,
     findings_summary,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from swit_provisioning.cli.times import point_in_time
+from swit_provisioning.cli.options import parse_time
 
 NOW = datetime(2026, 3, 10, 1, 0, tzinfo=UTC)
 
@@ -38,11 +38,11 @@ def _in_seoul(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_a_time_is_read_as_people_write_it(text: str, means: datetime) -> None:
-    assert point_in_time(f" {text} ", now=NOW) == means
+    assert parse_time(f" {text} ", now=NOW) == means
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "7x", "2026-13-01", "25:00", "999999w", "-3d"])
 def test_anything_else_is_refused_with_the_text_and_examples(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no time; give a date \(2026-03-01\)") as refused:
-        point_in_time(text, now=NOW)
+        parse_time(text, now=NOW)
     assert repr(text) in str(refused.value)

@@ -3,10 +3,9 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-import click
 import pytest
 
-from swit_provisioning.cli.times import time_named
+from swit_provisioning.cli.options import parse_time
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 SEOUL = ZoneInfo("Asia/Seoul")  # 9 hours ahead: it is 21:00 there
@@ -28,15 +27,15 @@ SEOUL = ZoneInfo("Asia/Seoul")  # 9 hours ahead: it is 21:00 there
     ],
 )
 def test_a_time_is_local_to_the_schedule_and_lies_ahead(text: str, meant: datetime) -> None:
-    assert time_named(text, now=NOW, zone=SEOUL) == meant
+    assert parse_time(text, now=NOW, zone=SEOUL, ahead=True) == meant
 
 
 @pytest.mark.parametrize("text", ["tomorrow", "25:00", "2026-13-01", "", "3 years", "0d"])
 def test_what_is_no_time_to_come_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"3d|to come"):
-        time_named(text, now=NOW, zone=SEOUL)
+    with pytest.raises(ValueError, match=r"3d|in the future"):
+        parse_time(text, now=NOW, zone=SEOUL, ahead=True)
 
 
 def test_a_time_that_is_over_is_refused() -> None:
-    with pytest.raises(click.BadParameter, match="2026-03-09 00:00 is over"):
-        time_named("2026-03-09", now=NOW, zone=SEOUL)
+    with pytest.raises(ValueError, match="2026-03-09 00:00 is over"):
+        parse_time("2026-03-09", now=NOW, zone=SEOUL, ahead=True)

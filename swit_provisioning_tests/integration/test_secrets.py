@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from swit_provisioning.cli.home import prepare_home
+from swit_provisioning.cli.framework import prepare_home
 from swit_provisioning.cli.runs import run_job
 from swit_provisioning.operations import connections
 from swit_provisioning.sandbox.server import SandboxServer

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from swit_provisioning.cli.finished_run import JobName
-from swit_provisioning.cli.home import prepare_home
+from swit_provisioning.cli.framework import prepare_home
 from swit_provisioning.cli.runs import instance, reconstructable_job
 from swit_provisioning.definitions import defs
 from swit_provisioning.defs.sensors import alarms
