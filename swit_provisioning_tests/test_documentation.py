@@ -9,10 +9,12 @@ from pydantic_core import PydanticUndefined
 
 from swit_provisioning.cli.main import main
 from swit_provisioning.planning.guards import GUARDS
+from swit_provisioning.sandbox import SANDBOX_PORT
 from swit_provisioning.settings import SECRETS, Settings
 from swit_provisioning.sources.config import FileScope
 
 ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 HEAD = """# Settings
 
 Environment variables, or lines of a file `.env` where the program is started. What is in the
@@ -75,11 +77,38 @@ def test_a_file_is_read_whole_with_the_example_env() -> None:
     assert settings.file_scope() == FileScope()
 
 
-@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=str)
+@pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_link_in_the_documentation_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_module_that_the_documentation_names_exists(page: Path) -> None:
+    named = re.findall(r"`((?:[a-z_]+/)+[a-z_0-9]+\.py)`", page.read_text(encoding="utf-8"))
+    roots = (ROOT, ROOT / "swit_provisioning")
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
+def test_the_guide_for_contributors_describes_every_room() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Manners")[0]
+    described = {
+        name for row in table.splitlines() if row.startswith("| `") for name in _rooms(row)
+    }
+    package = ROOT / "swit_provisioning"
+    assert described == {path.parent.name for path in package.glob("*/__init__.py")}
+
+
+def _rooms(row: str) -> list[str]:
+    return re.findall(r"`([a-z]+)/`", row.split("|")[1])
+
+
+def test_the_readme_names_the_port_of_the_sandbox() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (
+        f"sandbox --keep    # shows the organisation at http://127.0.0.1:{SANDBOX_PORT}" in readme
+    )
 
 
 def test_each_section_on_performance_states_its_goals_once_and_as_its_table_has_them() -> None:
