@@ -24,10 +24,11 @@ from benchmarks.server import (
     PEOPLE,
     SUFFIX,
 )
-from swit_provisioning.sources.assembly import group_attributes, people_attributes
-from swit_provisioning.sources.base import AttributeMapping
+from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.config import LdapConfig, ServerAddress
+from swit_provisioning.sources.groups import group_attributes
 from swit_provisioning.sources.ldap.source import LdapDirectory
+from swit_provisioning.sources.people import people_attributes
 from swit_provisioning.sources.server_types import KINDS, KindName
 
 PAGE = 1000

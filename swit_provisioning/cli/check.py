@@ -25,8 +25,7 @@ from swit_provisioning.report.messages import Message
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings, SettingsError
-from swit_provisioning.sources.base import DirectoryError
-from swit_provisioning.sources.entries import listed
+from swit_provisioning.sources.base import DirectoryError, listed
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reader import read_organization

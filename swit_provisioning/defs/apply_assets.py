@@ -50,7 +50,7 @@ from swit_provisioning.planning.model import Step
 from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
 from swit_provisioning.report.redacted_frames import frame_without_people
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.entries import Directory
+from swit_provisioning.sources.base import Directory
 from swit_provisioning.state.errors import LeaseHeldError, StoreError
 from swit_provisioning.state.plans import StoredPlan
 from swit_provisioning.state.store import Store

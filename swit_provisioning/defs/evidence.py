@@ -27,8 +27,7 @@ from swit_provisioning.planning.staleness import (
     who_is_back,
 )
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.base import DirectoryError
-from swit_provisioning.sources.entries import Directory
+from swit_provisioning.sources.base import Directory, DirectoryError
 from swit_provisioning.state.errors import OtherOrganizationError
 from swit_provisioning.state.journal import JournalEntry
 from swit_provisioning.state.plans import Acceptance, StoredPlan

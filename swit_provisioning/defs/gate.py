@@ -42,7 +42,7 @@ from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.schemas import changes_frame
 from swit_provisioning.planning.staleness import Choice, in_words, left_out, part_of
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.entries import Directory
+from swit_provisioning.sources.base import Directory
 from swit_provisioning.state.errors import AmbiguousPlanError, LeaseHeldError, LeaseLostError
 from swit_provisioning.state.plans import Acceptance, Approval, StoredPlan
 from swit_provisioning.state.store import Store

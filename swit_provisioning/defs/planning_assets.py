@@ -49,8 +49,7 @@ from swit_provisioning.report.redaction import without_people
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.tree import tree_markdown, tree_of
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.base import DirectoryError
-from swit_provisioning.sources.entries import Directory
+from swit_provisioning.sources.base import Directory, DirectoryError
 from swit_provisioning.state.plans import StoredPlan
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient

@@ -21,7 +21,7 @@ from swit_provisioning.operations.services import open_store, who_am_i
 from swit_provisioning.planning.model import Plan, Step
 from swit_provisioning.setting_sources import refuse_misspelled_settings
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.entries import Directory
+from swit_provisioning.sources.base import Directory
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient
 

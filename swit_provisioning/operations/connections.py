@@ -17,7 +17,7 @@ from swit_provisioning.sandbox.tokens import (
     SANDBOX_REDIRECT_URLS,
 )
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.entries import Directory
+from swit_provisioning.sources.base import Directory
 from swit_provisioning.sources.files import JsonDirectory, LdifDirectory
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning.state.store import Store

@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from functools import lru_cache
+from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from ldap3.core.exceptions import LDAPExceptionError
@@ -24,17 +25,12 @@ from swit_provisioning.planning.dn import (
     rdn_values,
 )
 from swit_provisioning.planning.model import ReferenceAttribute
-from swit_provisioning.sources.base import (
+from swit_provisioning.sources.attributes import (
     AttributeMapping,
-    Value,
-    as_text,
     parse_group_attributes,
     parse_user_attributes,
 )
-
-if TYPE_CHECKING:  # settings are read without pandas, which entries need
-    from swit_provisioning.sources.entries import Entry
-
+from swit_provisioning.sources.entries import Entry, Value, as_text
 
 Tls = Literal["ldaps", "starttls", "none"]
 
@@ -315,7 +311,8 @@ def other_kind(classes: AbstractSet[str]) -> str | None:
     return f"an entry of the object classes {', '.join(sorted(classes - {'top'}))}"
 
 
-def is_person(classes: AbstractSet[str], *, own_filter: bool = False) -> bool:
+@lru_cache(maxsize=4096)
+def is_person(classes: frozenset[str], *, own_filter: bool = False) -> bool:
     """Whether an entry that a search for people found is a person.
 
     Args:
@@ -437,11 +434,11 @@ class EntryFilter:
         """The filter as it was written."""
         return self._text
 
-    def matches(self, entry: "Entry") -> bool:
+    def matches(self, entry: Entry) -> bool:
         """Whether the entry matches."""
         return _matches(self._root, entry)
 
-    def missing_in(self, entry: "Entry") -> frozenset[str]:
+    def missing_in(self, entry: Entry) -> frozenset[str]:
         """The attributes that it looks at and that the entry lacks; an empty one is there."""
         return frozenset(
             condition["attr"].lower()
@@ -468,14 +465,14 @@ def _unsupported(condition: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _has_attribute(entry: "Entry", condition: Mapping[str, Any]) -> bool:
+def _has_attribute(entry: Entry, condition: Mapping[str, Any]) -> bool:
     name = condition["attr"].lower()
     if any(_keys(entry, name)) or name in _own(entry.dn):
         return True
     return bool(condition.get("dnAttributes") and _in_dn(entry, name))
 
 
-def _matches(node: FilterNode, entry: "Entry") -> bool:
+def _matches(node: FilterNode, entry: Entry) -> bool:
     if node.assertion is not None:
         return _holds(node.tag, node.assertion, entry)
     found = (_matches(element, entry) for element in node.elements)
@@ -486,7 +483,7 @@ def _matches(node: FilterNode, entry: "Entry") -> bool:
     return all(found)
 
 
-def _holds(tag: int, assertion: Mapping[str, Any], entry: "Entry") -> bool:
+def _holds(tag: int, assertion: Mapping[str, Any], entry: Entry) -> bool:
     name = assertion["attr"].lower()
     held = [*_values(entry, name)]
     if tag == ldap3_search.MATCH_PRESENT:
@@ -511,12 +508,12 @@ def _holds(tag: int, assertion: Mapping[str, Any], entry: "Entry") -> bool:
     return any(_equal(value, wanted) for value in held)
 
 
-def _keys(entry: "Entry", name: str) -> Iterator[str]:
+def _keys(entry: Entry, name: str) -> Iterator[str]:
     """The attribute as the entry has it: alone, with more options, or both."""
     return (key for key in entry.attributes if key == name or key.startswith(f"{name};"))
 
 
-def _values(entry: "Entry", name: str) -> Iterator[Value]:
+def _values(entry: Entry, name: str) -> Iterator[Value]:
     for key in _keys(entry, name):
         yield from entry.attributes[key]
     if name == "objectclass":
@@ -534,7 +531,7 @@ def _own(dn: str) -> Mapping[str, str]:
         return {}
 
 
-def _in_dn(entry: "Entry", name: str) -> list[str]:
+def _in_dn(entry: Entry, name: str) -> list[str]:
     try:
         return rdn_values(entry.dn, name)
     except InvalidDN:

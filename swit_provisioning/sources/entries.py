@@ -1,109 +1,56 @@
-"""Entries as a directory has them, what can be read of one, and the findings of a read."""
+"""Directory entries, and how their values are read: as text, numbers, ids and references.
 
+Values that cannot be used become findings. Nothing here depends on the kind of source.
+"""
+
+import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Protocol
-
-import pandas as pd
+from datetime import datetime
+from functools import lru_cache
 
 from swit_provisioning.planning.dn import InvalidDN, dn_key
-from swit_provisioning.planning.schemas import IDP_FINDINGS
-from swit_provisioning.planning.snapshots import DirectoryState
-from swit_provisioning.sources.base import AttributeMapping, Value, as_text
+from swit_provisioning.sources.attributes import AttributeMapping
 
+Value = str | bytes
 
-class Directory(Protocol):
-    """A source of people and groups: a server, a file, or a third kind that someone adds."""
-
-    @property
-    def description(self) -> str:
-        """Which directory this is, for people; nothing secret in it."""
-        ...
-
-    def read(self) -> DirectoryState:
-        """Read everything: that it returns is the proof that the answer is complete.
-
-        Raises:
-            DirectoryError: anything else. Its class says what to do, its message what happened.
-
-        """
-        ...
-
-
-def utc_now() -> datetime:
-    """The time, for telling which accounts have expired; tests pass another clock."""
-    return datetime.now(UTC)
-
-
-class Notes:
-    """Collects findings such as "not a number: order of CN=Sales", each one once."""
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self._rows: dict[tuple[str, str, str, str], None] = {}
-        self._warnings: Counter[str] = Counter()
-
-    def add(self, kind: str, *, dn: str, attribute: str, reason: str) -> None:
-        """Note one value of an entry that is left out, and why."""
-        self._rows[kind, dn, attribute, reason] = None
-
-    def unread(self, attributes: Container[str]) -> frozenset[str]:
-        """DNs of the entries of which a value of these attributes is left out."""
-        return frozenset(dn for _, dn, attribute, _ in self._rows if attribute in attributes)
-
-    def warn(self, what: str) -> None:
-        """Count one more entry of which `what` is true, and no fault of that entry."""
-        self._warnings[what] += 1
-
-    def warnings(self) -> tuple[str, ...]:
-        """One sentence for each `what`, with the number of entries."""
-        return tuple(f"{what} (entries: {count})" for what, count in self._warnings.items())
-
-    def frame(self) -> pd.DataFrame:
-        """The frame `idp_findings`, in the order in which they turned up."""
-        names = IDP_FINDINGS.names
-        return IDP_FINDINGS.frame(dict(zip(names, row, strict=True)) for row in self._rows)
-
-
-def listed(examples: Iterable[str], *, most: int = 5) -> str:
-    """Join examples with `; `, at most so many, and say how many more there are.
-
-    `listed(["a", "b", "c"], most=2)` is `a; b; and 1 more`.
-    """
-    known = list(examples)
-    more = len(known) - most
-    return "; ".join([*known[:most], f"and {more} more"] if more > 0 else known)
-
-
-# What stays the same when an entry is renamed or moved; the first that is there counts.
 IDENTITY_ATTRIBUTES = ("entryUUID", "objectGUID", "nsUniqueId")
-
-
+"""Attributes that survive a rename or a move, in order of preference."""
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GUID_BYTES = 16
+_SECURITY_ID = re.compile(r"S-1(?:-\d+)+", re.IGNORECASE)
+# Revision, number of parts, six bytes of authority; then four bytes a part, little-endian.
+_HEAD_BYTES = 8
+_PART_BYTES = 4
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True)
 class Entry:
-    """A DN and the values of its attributes, as read."""
+    """One directory entry: its DN and the values of its attributes. Never changed after reading."""
 
     dn: str
-    attributes: Mapping[str, tuple[Value, ...]]
-    """By attribute name in lower case, options behind it: `displayname;lang-de`."""
+    attributes: Mapping[str, Sequence[Value]]
+    """By attribute name in lower case, including options: `displayname;lang-de`."""
     where: str = ""
-    """For error messages: `users[3]`, `record 12`; empty where the DN says enough."""
+    """Position in a file, for messages: `users[3]`, `record 12`. Empty for servers."""
+    has_options: bool = True
+    """False if no attribute has options, so that each has one name only."""
 
-    def values(self, name: str) -> tuple[Value, ...]:
-        """The values of one attribute; where it only comes with more options, those.
+    def values(self, name: str) -> Sequence[Value]:
+        """Values of an attribute.
 
-        Options are language tags, for example. Their order means nothing.
+        If the entry has the attribute only with additional options, such as language tags, the
+        values with those options are returned.
         """
-        wanted = name.lower()
+        wanted = _lower(name)
         plain = self.attributes.get(wanted)
         if plain is not None:
             return plain
+        if not self.has_options:
+            return ()
         kind, *options = wanted.split(";")
         tagged = sorted(
             key
@@ -113,108 +60,183 @@ class Entry:
         return tuple(value for key in tagged for value in self.attributes[key])
 
     def has(self, name: str) -> bool:
-        """Whether the source says anything about the attribute, be it that it has no value."""
-        return name.lower() in self.attributes
+        """True if the attribute is present, even if it is empty."""
+        return _lower(name) in self.attributes
+
+    def lacks(self, names: AbstractSet[str]) -> bool:
+        """True if certainly none of these attributes, in lower case, has a value."""
+        return not self.has_options and names.isdisjoint(self.attributes)
 
     def classes(self) -> frozenset[str]:
-        """The object classes in lower case."""
+        """Object classes in lower case."""
         return self.words("objectClass")
 
     def words(self, name: str) -> frozenset[str]:
-        """The values of an attribute whose case means nothing, in lower case."""
-        return frozenset(as_text(value).lower() for value in self.values(name))
+        """Values of a case-insensitive attribute in lower case."""
+        return _words(tuple(self.values(name)))
 
     def __str__(self) -> str:
-        """What it is called in messages."""
+        """Name of the entry in messages."""
         return f"{self.where} {self.dn!r}" if self.where else repr(self.dn)
 
 
+@lru_cache(maxsize=4096)
+def _lower(name: str) -> str:
+    return name.lower()
+
+
+# Most entries have the same few object classes.
+@lru_cache(maxsize=4096)
+def _words(values: tuple[Value, ...]) -> frozenset[str]:
+    return frozenset(as_text(value).lower() for value in values)
+
+
+def as_text(value: Value) -> str:
+    """Decode a value. Invalid UTF-8 becomes replacement characters."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+class Findings:
+    """Collects findings about values that cannot be used, each once, and warnings."""
+
+    def __init__(self) -> None:
+        """Start without findings."""
+        self._rows: dict[tuple[str, str, str, str], None] = {}
+        self._warnings: Counter[str] = Counter()
+
+    def add(self, kind: str, *, dn: str, attribute: str, reason: str) -> None:
+        """Record that a value of an entry is not used, and why."""
+        self._rows[kind, dn, attribute, reason] = None
+
+    def __iter__(self) -> Iterator[tuple[str, str, str, str]]:
+        """Kind, DN, attribute and reason of each finding, in the order in which they were added."""
+        return iter(self._rows)
+
+    def about(self, attributes: Container[str]) -> frozenset[str]:
+        """DNs of the entries that have a finding about one of these attributes."""
+        return frozenset(dn for _, dn, attribute, _ in self._rows if attribute in attributes)
+
+    def warn(self, text: str) -> None:
+        """Count one more entry that a warning applies to."""
+        self._warnings[text] += 1
+
+    def warnings(self) -> tuple[str, ...]:
+        """Each warning with the number of entries that it applies to."""
+        return tuple(f"{text} (entries: {count})" for text, count in self._warnings.items())
+
+
 @dataclass(frozen=True, kw_only=True)
-class Terms:
-    """How one read takes its entries: which attributes, at what time, in what order."""
+class EntryReader:
+    """Reads the values of entries, and collects findings about values that cannot be used."""
 
     mapping: AttributeMapping
     now: datetime
-    """With a time zone; accounts that expired before it are not enabled."""
-    listed: bool
-    """Whether the source's order means something (a file); a server promises none."""
-    notes: Notes = field(default_factory=Notes)
+    """With a time zone. Accounts that expired before it are disabled."""
+    ordered: bool
+    """True if the order of entries and values has a meaning: in files, but not on servers."""
+    findings: Findings = field(default_factory=Findings)
 
     def texts(self, entry: Entry, name: str | None) -> list[str]:
-        """The usable values of an attribute: text, trimmed, not empty, each once.
+        """Distinct, trimmed, non-empty text values of an attribute.
 
-        In the source's order, or sorted where that means nothing.
+        They are in the order of the source, or sorted if that order has no meaning.
         """
         if name is None:
             return []
-        found: dict[str, None] = {}
-        for value in entry.values(name):
-            text = _text(value)
+        found: list[str] = []
+        values = entry.attributes.get(_lower(name))
+        if values is None:
+            if not entry.has_options:
+                return found
+            values = entry.values(name)
+        for value in values:
+            text = clean_text(value)
             if text is None:
-                self.left_out(
-                    "not text",
-                    entry,
-                    name,
-                    "A value can't be read as text (UTF-8), so it is not used, and what it stands"
-                    " for in Swit stays as it is. Write it again as UTF-8.",
-                )
+                self.report_unreadable(entry, name)
             elif text:
-                found[text] = None
-        return list(found) if self.listed else sorted(found)
+                found.append(text)
+        if len(found) > 1:
+            return list(dict.fromkeys(found)) if self.ordered else sorted(set(found))
+        return found
 
     def first(self, entry: Entry, name: str | None) -> str | None:
-        """The first usable value, if there is one."""
-        return next(iter(self.texts(entry, name)), None)
+        """First usable value of an attribute, if any."""
+        found = self.texts(entry, name) if name else None
+        return found[0] if found else None
 
-    def first_of(self, entry: Entry, names: tuple[str, ...]) -> list[str]:
-        """The usable values of the first attribute that has any.
+    def first_of(self, entry: Entry, names: Sequence[str]) -> list[str]:
+        """Usable values of the first attribute that has any.
 
-        One that holds a value, but none that can be read, gives none: what stands in the next
-        attribute is another name, and a bad value must not change one.
+        An attribute with unreadable values only ends the search: the next attribute would be a
+        different name, and an unreadable value must not rename anything.
         """
         for name in names:
             found = self.texts(entry, name)
-            if found or any(_text(value) is None for value in entry.values(name)):
+            if found or any(clean_text(value) is None for value in entry.values(name)):
                 return found
         return []
 
     def number(self, entry: Entry, name: str) -> int | None:
-        """The first usable value as a whole number, if it is one."""
+        """First usable value of an attribute as a whole number. Anything else is a finding."""
         text = self.first(entry, name)
         if text is None:
             return None
         try:
             return int(text)
         except ValueError:
-            self.not_a_number(entry, name, text)
+            self.report_no_number(entry, name, text)
             return None
 
-    def reference_key(self, dn: str, entry: Entry, name: str) -> str:
-        """The key of an entry that the attribute `name` of another one says; no DN: nobody's."""
-        try:
-            return dn_key(dn)
-        except InvalidDN:
-            self.left_out(
-                "not a DN",
-                entry,
-                name,
-                f"The value {dn!r} is no distinguished name, so it stands for nobody. Write the"
-                " DN of a user or group, or take it out.",
-            )
-            return dn.casefold()
+    def dn_keys(self, entry: Entry, name: str) -> dict[str, str]:
+        """Values of a DN-valued attribute by their normal form. Anything else is a finding."""
+        found = {}
+        for text in self.texts(entry, name):
+            try:
+                found[dn_key(text)] = text
+            except InvalidDN:
+                self.report_no_dn(entry, name, text)
+                found[text.casefold()] = text
+        return found
 
-    def left_out(self, kind: str, entry: Entry, name: str, reason: str) -> None:
-        """Note a value of an entry's attribute that could not be read."""
-        self.notes.add(kind, dn=entry.dn, attribute=name, reason=reason)
+    def report(self, kind: str, entry: Entry, name: str, reason: str) -> None:
+        """Add a finding about an attribute of an entry."""
+        self.findings.add(kind, dn=entry.dn, attribute=name, reason=reason)
 
-    def not_a_number(self, entry: Entry, name: str, text: str) -> None:
-        """Note a value that should have been one."""
+    def report_unreadable(self, entry: Entry, name: str) -> None:
+        """Add a finding about a value that is not UTF-8."""
+        reason = (
+            "A value can't be read as text (UTF-8), so it is not used, and what it stands"
+            " for in Swit stays as it is. Write it again as UTF-8."
+        )
+        self.report("not text", entry, name, reason)
+
+    def report_no_number(self, entry: Entry, name: str, text: str) -> None:
+        """Add a finding about a value that should be a number."""
         reason = f"The value {text!r} is no number and is left out. Correct it."
-        self.left_out("not a number", entry, name, reason)
+        self.report("not a number", entry, name, reason)
+
+    def report_no_dn(self, entry: Entry, name: str, text: str) -> None:
+        """Add a finding about a value that should be a DN."""
+        reason = (
+            f"The value {text!r} is no distinguished name, so it stands for nobody. Write the"
+            " DN of a user or group, or take it out."
+        )
+        self.report("not a DN", entry, name, reason)
+
+
+def clean_text(value: Value) -> str | None:
+    """Trimmed text of a value, or `None` if it is not valid Unicode text."""
+    try:
+        if isinstance(value, bytes):
+            return value.decode().strip()
+        value.encode()  # JSON can hold half of a surrogate pair, which cannot be sent anywhere
+    except UnicodeError:
+        return None
+    return value.strip()
 
 
 def directory_id(entry: Entry, key: str) -> str:
-    """What names the entry for good: an id that the server made, as text, else its key."""
+    """Stable id of the entry that the server assigned, as text. Without one: `key`."""
     for name in IDENTITY_ATTRIBUTES:
         for value in entry.values(name):
             text = _ID_READERS[name](value)
@@ -225,6 +247,8 @@ def directory_id(entry: Entry, key: str) -> str:
 
 def _uuid_text(value: Value) -> str:
     text = as_text(value).strip()
+    if _UUID.fullmatch(text):
+        return text
     try:
         # 389 Directory Server writes nsUniqueId with other hyphens: 66446001-1dd211b2-...
         return str(uuid.UUID(text))
@@ -234,7 +258,7 @@ def _uuid_text(value: Value) -> str:
 
 def _guid_text(value: Value) -> str:
     """Active Directory sends 16 bytes, the first three fields little-endian; files hold text."""
-    raw = value.encode() if isinstance(value, str) else value
+    raw = value.encode(errors="replace") if isinstance(value, str) else value
     # Sixteen bytes that happen to be valid text come from an LDIF file as text.
     if len(raw) == _GUID_BYTES:
         return str(uuid.UUID(bytes_le=raw))
@@ -251,11 +275,20 @@ _ID_READERS: Mapping[str, Callable[[Value], str]] = {
 }
 
 
-def _text(value: Value) -> str | None:
-    """The value as text, trimmed; `None` where it is none."""
-    try:
-        text = value.decode() if isinstance(value, bytes) else value
-        text.encode()  # a file can hold half a surrogate pair, which nothing can send
-    except UnicodeError:
-        return None
-    return text.strip()
+def security_id(entry: Entry) -> str:
+    """Windows security id of the entry, such as `S-1-5-21-...`. Empty if there is none."""
+    values = entry.values("objectSid")
+    return next((text for value in values if (text := security_id_text(value))), "")
+
+
+def security_id_text(value: Value) -> str:
+    """Security id as text, from the binary or the text form. Empty if the value is neither."""
+    raw = value.encode(errors="replace") if isinstance(value, str) else value
+    parts, rest = divmod(len(raw) - _HEAD_BYTES, _PART_BYTES)
+    if raw[:1] == b"\x01" and not rest and parts == raw[1]:
+        authority = int.from_bytes(raw[2:_HEAD_BYTES], "big")
+        starts = range(_HEAD_BYTES, len(raw), _PART_BYTES)
+        numbers = (int.from_bytes(raw[at : at + _PART_BYTES], "little") for at in starts)
+        return "-".join(("S-1", str(authority), *map(str, numbers)))
+    text = raw.decode(errors="replace").strip()
+    return text.upper() if _SECURITY_ID.fullmatch(text) else ""

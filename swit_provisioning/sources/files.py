@@ -24,16 +24,22 @@ from ldif import LDIFParser
 from swit_provisioning.planning.dn import InvalidDN, dn_key, is_below
 from swit_provisioning.planning.snapshots import DirectoryState
 from swit_provisioning.sources.assembly import Batch, Source, assemble
+from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import (
-    AttributeMapping,
     DirectoryConfigError,
     DirectoryIncompleteError,
+    listed,
+    utc_now,
+)
+from swit_provisioning.sources.config import EntryFilter, FileScope, is_person, kind_of
+from swit_provisioning.sources.entries import (
+    IDENTITY_ATTRIBUTES,
+    Entry,
+    EntryReader,
     Value,
     as_text,
 )
-from swit_provisioning.sources.config import EntryFilter, FileScope, is_person, kind_of
-from swit_provisioning.sources.entries import IDENTITY_ATTRIBUTES, Entry, Terms, listed, utc_now
-from swit_provisioning.sources.ldap.plain_members import MEMBER_ATTRIBUTES
+from swit_provisioning.sources.memberships import MEMBER_ATTRIBUTES
 from swit_provisioning.sources.server_types import hold_references
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -61,7 +67,7 @@ class FileEntries:
         }
         """Each filter with its attributes that no entry has had so far."""
         self._read = 0
-        self.terms = Terms(mapping=mapping, now=now, listed=True)
+        self.reader = EntryReader(mapping=mapping, now=now, ordered=True)
 
     def add(self, entry: Entry, *, person: bool = False, group: bool = False) -> None:
         """Take an entry that is a person, a group or neither.
@@ -116,7 +122,7 @@ class FileEntries:
                 warnings=(*warnings, *self._blind_filters()),
                 left_out=self._left_out,
             ),
-            terms=self.terms,
+            reader=self.reader,
         )
         return hold_references(
             state,
@@ -408,7 +414,7 @@ class LdifDirectory:
                 name = _classes_of(entry)
                 entries.leave_out("other entries", spelled.setdefault(name.lower(), name))
                 if self._is_unknown_group(entry):
-                    entries.terms.left_out(
+                    entries.reader.report(
                         "class not known",
                         entry,
                         "objectClass",

@@ -1,22 +1,13 @@
 """Kinds of directory servers: how one is recognised, and what is asked of each."""
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Final
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from swit_provisioning.planning.model import ReferenceAttribute
 from swit_provisioning.planning.snapshots import DirectoryState
-from swit_provisioning.sources.base import DirectoryConfigError, Value
+from swit_provisioning.sources.base import DirectoryConfigError, listed
 from swit_provisioning.sources.config import GROUP_FILTER, USER_FILTER, KindName
-from swit_provisioning.sources.entries import IDENTITY_ATTRIBUTES, Entry, Terms, listed
-
-"""`LDAP_KIND`: `auto` asks the server's root entry."""
+from swit_provisioning.sources.entries import IDENTITY_ATTRIBUTES, Entry
 
 ROOT_ATTRIBUTES: Final = (
     "objectClass",
@@ -194,84 +185,3 @@ def hold_references(
     )
     facts = replace(state.facts, warnings=(*state.facts.warnings, warning))
     return replace(state, facts=facts)
-
-
-ACCOUNT_DISABLED = 0x2
-WINDOWS_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
-_NEVER = {0, 0x7FFFFFFFFFFFFFFF}
-_LAST_MICROSECOND = (datetime.max.replace(tzinfo=UTC) - WINDOWS_EPOCH) // timedelta(microseconds=1)
-# OpenLDAP's password policy: this moment means "until an administrator unlocks it". Any other one
-# says that somebody typed a wrong password too often, which is no reason to take an account away.
-_LOCKED_FOR_GOOD = "000001010000"
-
-
-def is_enabled(entry: Entry, terms: Terms) -> bool:
-    """Whether the account may be used now.
-
-    Active Directory says so in `userAccountControl` (bit 2) and `accountExpires`, OpenLDAP in
-    `pwdAccountLockedTime`, 389 Directory Server in `nsAccountLock`.
-    """
-    return not (
-        _disabled(entry, terms)
-        or _expired(entry, terms)
-        or any(t.startswith(_LOCKED_FOR_GOOD) for t in terms.texts(entry, "pwdAccountLockedTime"))
-        or any(t.lower() == "true" for t in terms.texts(entry, "nsAccountLock"))
-    )
-
-
-def _disabled(entry: Entry, terms: Terms) -> bool:
-    flags = terms.number(entry, "userAccountControl")
-    return flags is not None and bool(flags & ACCOUNT_DISABLED)
-
-
-def _expired(entry: Entry, terms: Terms) -> bool:
-    """`accountExpires` counts tenths of microseconds since 1601."""
-    ticks = terms.number(entry, "accountExpires")
-    if ticks is None or ticks in _NEVER or not 0 < ticks // 10 <= _LAST_MICROSECOND:
-        return False
-    return WINDOWS_EPOCH + timedelta(microseconds=ticks // 10) <= terms.now
-
-
-_TEXT = re.compile(r"S-1(?:-\d+)+", re.IGNORECASE)
-# Revision, number of parts, six bytes of authority; then four bytes a part, little-endian.
-_HEAD_BYTES = 8
-_PART_BYTES = 4
-
-
-def primary_members(people: pa.Table, groups: pa.Table) -> Iterator[tuple[int, pa.Table]]:
-    """The groups that are somebody's primary group: number of the row, and whose.
-
-    Args:
-        people: `key`, `dn` and `primary_group_sid`.
-        groups: `sid`.
-
-    """
-    named = people["primary_group_sid"].combine_chunks().dictionary_decode()
-    known = pc.is_in(groups["sid"], value_set=named.unique().drop_null())
-    for row in np.flatnonzero(known).tolist():
-        yield row, people.filter(pc.equal(named, groups["sid"][row]))
-
-
-def primary_group_sid(person: Entry, terms: Terms) -> str | None:
-    """The SID of a person's primary group: it is in the same domain and ends in the number."""
-    number = terms.number(person, "primaryGroupID")
-    domain, _, _ = security_id(person).rpartition("-")
-    return f"{domain}-{number}" if number is not None and domain else None
-
-
-def security_id(entry: Entry) -> str:
-    """`S-1-5-21-...`; empty where there is none that can be read."""
-    return next((text for value in entry.values("objectSid") if (text := sid_text(value))), "")
-
-
-def sid_text(value: Value) -> str:
-    """A security id as text; servers send bytes, files may hold either. Empty: it is none."""
-    raw = value.encode() if isinstance(value, str) else value
-    parts, rest = divmod(len(raw) - _HEAD_BYTES, _PART_BYTES)
-    if raw[:1] == b"\x01" and not rest and parts == raw[1]:
-        authority = int.from_bytes(raw[2:_HEAD_BYTES], "big")
-        starts = range(_HEAD_BYTES, len(raw), _PART_BYTES)
-        numbers = (int.from_bytes(raw[at : at + _PART_BYTES], "little") for at in starts)
-        return "-".join(("S-1", str(authority), *map(str, numbers)))
-    text = raw.decode(errors="replace").strip()
-    return text.upper() if _TEXT.fullmatch(text) else ""

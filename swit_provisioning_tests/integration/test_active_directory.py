@@ -245,8 +245,7 @@ def test_a_group_of_1200_is_read_in_ranges_to_its_last_member(
         page_size=100,
     )
     with connection(active_directory) as opened:
-        (found,) = search(opened, query, server=active_directory.server())
-        (large,) = found.entries()
+        ((large,),) = search(opened, query, server=active_directory.server())
     assert sorted(large.values("member")) == sorted(dn.encode() for dn in listed)
 
 

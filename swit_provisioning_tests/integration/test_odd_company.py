@@ -13,7 +13,7 @@ from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
 from swit_provisioning.planning.snapshots import DirectoryState, column
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.sources.base import AttributeMapping, parse_user_attributes
+from swit_provisioning.sources.attributes import AttributeMapping, parse_user_attributes
 from swit_provisioning.sources.config import EntryFilter, FileScope
 from swit_provisioning.sources.files import LdifDirectory
 from swit_provisioning.sources.ldap.source import LdapDirectory

@@ -5,9 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from swit_provisioning.planning.snapshots import DirectoryState
-from swit_provisioning.sources.base import (
-    DirectoryError,
-)
+from swit_provisioning.sources.base import DirectoryError
 from swit_provisioning.sources.config import LdapConfig, ServerAddress
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.sources.scripted_server import (

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swit_provisioning.sources.base import AttributeMapping, Value
+from swit_provisioning.sources.attributes import AttributeMapping
+from swit_provisioning.sources.base import listed
 from swit_provisioning.sources.config import is_person
-from swit_provisioning.sources.entries import Entry, Notes, Terms, directory_id, listed
-from swit_provisioning.sources.server_types import is_enabled
+from swit_provisioning.sources.entries import Entry, EntryReader, Findings, Value, directory_id
+from swit_provisioning.sources.people import is_enabled
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -20,8 +21,8 @@ def entry(**attributes: tuple[Value, ...]) -> Entry:
     return Entry(dn="cn=a", attributes={name.lower(): v for name, v in attributes.items()})
 
 
-def terms(*, from_file: bool = False) -> Terms:
-    return Terms(mapping=AttributeMapping(), now=NOW, listed=from_file)
+def reader(*, from_file: bool = False) -> EntryReader:
+    return EntryReader(mapping=AttributeMapping(), now=NOW, ordered=from_file)
 
 
 def ticks(when: datetime) -> bytes:
@@ -58,20 +59,14 @@ def test_disabled_and_expired_accounts_are_not_enabled(
 ) -> None:
     """A lock with a time comes of wrong passwords and goes away again: nobody loses an account."""
     account = entry(**{name: (value,) for name, value in attributes.items()})
-    assert is_enabled(account, terms()) is enabled
+    assert is_enabled(account, reader()) is enabled
 
 
 def test_a_flag_that_is_no_number_is_a_finding() -> None:
-    known = terms()
+    known = reader()
     is_enabled(entry(userAccountControl=(b"x",)), known)
-    assert known.notes.frame().to_dict("records") == [
-        {
-            "kind": "not a number",
-            "dn": "cn=a",
-            "attribute": "userAccountControl",
-            "reason": "The value 'x' is no number and is left out. Correct it.",
-        }
-    ]
+    reason = "The value 'x' is no number and is left out. Correct it."
+    assert [*known.findings] == [("not a number", "cn=a", "userAccountControl", reason)]
 
 
 @given(st.uuids())
@@ -101,23 +96,23 @@ def test_an_entry_without_a_usable_id_is_known_by_its_key(
 
 def test_a_servers_values_are_sorted_because_it_promises_no_order() -> None:
     mail = entry(mail=(b"b@x.test", b" a@x.test", b"", b"b@x.test"))
-    assert terms().texts(mail, "mail") == ["a@x.test", "b@x.test"]
-    assert terms(from_file=True).texts(mail, "mail") == ["b@x.test", "a@x.test"]
+    assert reader().texts(mail, "mail") == ["a@x.test", "b@x.test"]
+    assert reader(from_file=True).texts(mail, "mail") == ["b@x.test", "a@x.test"]
 
 
 def test_bytes_that_are_no_text_are_left_out_as_a_finding() -> None:
-    known = terms()
+    known = reader()
     assert known.texts(entry(displayName=(b"\xff\xfe", b"Zo\xc3\xab")), "displayName") == ["Zoë"]
-    (row,) = known.notes.frame().to_dict("records")
-    assert (row["kind"], row["dn"], row["attribute"]) == ("not text", "cn=a", "displayName")
+    (finding,) = known.findings
+    assert finding[:3] == ("not text", "cn=a", "displayName")
 
 
 def test_values_with_a_language_tag_count_where_there_are_no_others() -> None:
     tagged = {"displayname;lang-fr": (b"Equipe",), "displayname;lang-de": (b"Gruppe",)}
     only = Entry(dn="cn=a", attributes=tagged)
-    assert terms(from_file=True).texts(only, "displayName") == ["Gruppe", "Equipe"]
+    assert reader(from_file=True).texts(only, "displayName") == ["Gruppe", "Equipe"]
     both = Entry(dn="cn=a", attributes={**tagged, "displayname": (b"Team",)})
-    assert terms().texts(both, "displayName") == ["Team"]
+    assert reader().texts(both, "displayName") == ["Team"]
 
 
 def test_what_is_in_a_group_or_an_ou_is_no_person_whoever_wrote_the_filter() -> None:
@@ -129,11 +124,10 @@ def test_what_is_in_a_group_or_an_ou_is_no_person_whoever_wrote_the_filter() -> 
 
 
 def test_every_value_that_was_left_out_is_named_each_once() -> None:
-    notes = Notes()
+    findings = Findings()
     for number in [*range(7), 6]:
-        notes.add("not a number", dn=f"cn={number}", attribute="order", reason="why")
-    assert list(notes.frame()["dn"]) == [f"cn={number}" for number in range(7)]
-    assert len(Notes().frame()) == 0
+        findings.add("not a number", dn=f"cn={number}", attribute="order", reason="why")
+    assert [dn for _, dn, _, _ in findings] == [f"cn={number}" for number in range(7)]
 
 
 def test_a_list_in_a_message_is_cut_and_says_so() -> None:

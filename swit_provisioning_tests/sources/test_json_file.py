@@ -8,11 +8,8 @@ from typing import Any
 import pytest
 
 from swit_provisioning.planning.snapshots import BaseCount, DirectoryState, column
-from swit_provisioning.sources.base import (
-    AttributeMapping,
-    DirectoryConfigError,
-    DirectoryIncompleteError,
-)
+from swit_provisioning.sources.attributes import AttributeMapping
+from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.sources.files import JsonDirectory
 
 ADA = {

@@ -155,7 +155,7 @@ def test_paging_that_never_ends_is_an_error() -> None:
 def test_an_answer_that_is_no_ldap_is_an_error() -> None:
     message = refused([garbage(), done()], DirectoryIncompleteError)
     assert "not LDAP" in message
-    assert "after 2 entries" in message
+    assert "after 1 entries" in message
 
 
 def test_an_answer_that_is_no_ldap_is_no_lost_connection() -> None:

@@ -4,10 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from swit_provisioning.sources.base import (
-    DirectoryIncompleteError,
-    DirectoryUnavailableError,
-)
+from swit_provisioning.sources.base import DirectoryIncompleteError, DirectoryUnavailableError
 from swit_provisioning_tests.sources.faulty_server import (
     ADA,
     BEN,

@@ -22,14 +22,13 @@ from ldap3.protocol.rfc4511 import (
 from ldap3.strategy.sync import SyncStrategy
 from ldap3.utils.asn1 import decode_message_fast, encode  # type: ignore[attr-defined]
 
-from swit_provisioning.sources.ldap import page
-from swit_provisioning.sources.ldap.page import read_page
 from swit_provisioning.sources.ldap.wire import Answer, DisconnectedError, WireError
 from swit_provisioning_tests.sources.scripted_server import Reply, done, entry, reference
 from swit_provisioning_tests.sources.wire import number, tlv
 
 Attributes = Mapping[str, Sequence[bytes]]
-Raw = list[tuple[bytes, dict[bytes, list[bytes]]]]
+Raw = list[tuple[bytes, dict[str, list[bytes]]]]
+"""DN and attributes of each entry; names are in lower case, as they have no case in LDAP."""
 MESSAGE_ID = 7
 
 # Long ones need lengths in two octets and more.
@@ -45,12 +44,6 @@ ENTRIES = st.lists(
     ),
     max_size=8,
 )
-
-
-@pytest.fixture(params=[0, 2, 1000], ids=["in step", "both ways", "one by one"], autouse=True)
-def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many values are few: small answers then take every way through the code."""
-    monkeypatch.setattr(page, "_FEW", request.param)
 
 
 def inner(reply: Reply) -> tuple[bytes, bytes]:
@@ -107,8 +100,11 @@ def by_ldap3(answer: bytes) -> Raw:
         answer = answer[size:]
         if decoded["protocolOp"] == 4:
             (_, _, _, dn), (_, _, _, attributes) = decoded["payload"]
-            pairs = [(bytes(a[3][0][3]), [bytes(v[3]) for v in a[3][1][3]]) for a in attributes]
-            found.append((bytes(dn), dict(pairs)))
+            values: dict[str, list[bytes]] = {}
+            for attribute in attributes:
+                name = bytes(attribute[3][0][3]).decode(errors="replace").lower()
+                values.setdefault(name, []).extend(bytes(v[3]) for v in attribute[3][1][3])
+            found.append((bytes(dn), values))
     return found
 
 
@@ -119,7 +115,21 @@ def read(answer: bytes, *pieces: int) -> Raw:
         incoming.add(answer[:size])
         answer = answer[size:]
     assert incoming.add(answer)
-    return [(dn, dict(pairs)) for dn, pairs in read_page(incoming).raw()]
+    return decoded(incoming)
+
+
+def decoded(answer: Answer) -> Raw:
+    """Entries of an answer, their DNs as the bytes that were sent."""
+    return [
+        (
+            entry.dn.encode(errors="surrogateescape"),
+            {
+                name: [value for value in values if isinstance(value, bytes)]
+                for name, values in entry.attributes.items()
+            },
+        )
+        for entry in answer.entries
+    ]
 
 
 @given(entries=ENTRIES)
@@ -194,7 +204,7 @@ def test_lengths_in_more_octets_than_needed_are_read() -> None:
     found = long(0x64, dn, long(0x30, long(0x30, name, long(0x31, value))))
     end = long(0x65, b"\x0a\x01\x00", tlv(4), tlv(4))
     answer = long(0x30, number(MESSAGE_ID), found) + long(0x30, number(MESSAGE_ID), end)
-    assert read(answer) == [(b"cn=x", {b"mail": [b"a@x"]})]
+    assert read(answer) == [(b"cn=x", {"mail": [b"a@x"]})]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +215,7 @@ def test_lengths_in_more_octets_than_needed_are_read() -> None:
         (b"\x30\x85\x00\x00\x00\x00\x01", "a length that LDAP doesn't have"),
         (b"\x30\x84\x7f\xff\xff\xff", "it has more than 1073741824 bytes"),
         (b"\x30\x00", "cut off"),
-        (message(ADA, message_id=MESSAGE_ID + 1), "wasn't asked"),
+        (message(ADA, message_id=MESSAGE_ID + 1), "another request"),
         (message(ADA, message_id=0), "nobody asked for"),
         (message(tlv(0x6E, b"")), "tag 0x6e"),
         (message(tlv(0x73)), "a reference to nowhere"),
@@ -240,21 +250,20 @@ def test_what_is_no_answer_is_refused(sent: bytes, problem: str) -> None:
     ],
 )
 def test_an_entry_that_is_none_is_refused(operation: bytes) -> None:
-    """It stands between two good ones: neither of them is given either."""
+    """Refused at once, whatever follows."""
     incoming = Answer(MESSAGE_ID)
-    assert incoming.add(GOOD + message(operation) + GOOD + message(END))
     with pytest.raises(WireError, match="at byte"):
-        read_page(incoming)
+        incoming.add(GOOD + message(operation) + GOOD + message(END))
+    with pytest.raises(RuntimeError, match="not ended"):
+        _ = incoming.result
 
 
 def test_an_entry_may_come_with_controls_and_with_nothing_else_behind_it() -> None:
     incoming = Answer(MESSAGE_ID)
     assert incoming.add(message(ADA, tlv(0xA0, tlv(0x30, tlv(4, b"1.2")))) + message(END))
-    assert len(read_page(incoming)) == 1
-    incoming = Answer(MESSAGE_ID)
-    assert incoming.add(message(ADA, tlv(0x04, b"more")) + message(END))
+    assert len(incoming.entries) == 1
     with pytest.raises(WireError):
-        read_page(incoming)
+        Answer(MESSAGE_ID).add(message(ADA, tlv(0x04, b"more")) + message(END))
 
 
 def test_references_and_the_end_are_told() -> None:
@@ -284,11 +293,11 @@ def outcome(answer: bytes) -> Raw | None:
     try:
         if not incoming.add(answer):
             return None
-        raw = list(read_page(incoming).raw())
     except (WireError, DisconnectedError):
         return None
-    found = [(dn, dict(pairs)) for dn, pairs in raw]
-    assert sum(len(dn) + sum(map(len, names)) for dn, names in found) <= len(answer)
+    found = decoded(incoming)
+    sizes = [sum(map(len, values)) for _, named in found for values in named.values()]
+    assert sum(sizes) <= len(answer)
     return found
 
 

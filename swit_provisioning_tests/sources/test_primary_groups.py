@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swit_provisioning.sources.base import Value
+from swit_provisioning.sources.entries import Value, security_id_text
 from swit_provisioning.sources.files import LdifDirectory
-from swit_provisioning.sources.server_types import sid_text
 
 DOMAIN = (21, 1004336348, 1177238915, 682003330)
 ELSEWHERE = (21, 1, 2, 3)
@@ -25,12 +24,17 @@ def sid(*parts: int) -> bytes:
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=15))
 def test_bytes_and_text_name_the_same_security_id(parts: list[int]) -> None:
     text = "-".join(["S-1-5", *map(str, parts)])
-    assert sid_text(sid(*parts)) == sid_text(text) == sid_text(text.lower().encode()) == text
+    assert (
+        security_id_text(sid(*parts))
+        == security_id_text(text)
+        == security_id_text(text.lower().encode())
+        == text
+    )
 
 
 @pytest.mark.parametrize("value", [b"", b"\x01", b"\x01\x02\x00\x00", sid(1, 2)[:-1], "S-1", "x"])
 def test_what_is_no_security_id_names_nobody(value: Value) -> None:
-    assert sid_text(value) == ""
+    assert security_id_text(value) == ""
 
 
 def record(dn: str, classes: str, attributes: Mapping[str, bytes | str]) -> str:

@@ -10,7 +10,7 @@ from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
 from swit_provisioning.planning.planner import reconcile
 from swit_provisioning.planning.snapshots import DirectoryState
-from swit_provisioning.sources.base import AttributeMapping
+from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.files import JsonDirectory, LdifDirectory
 from swit_provisioning_tests.planning.specification.organisation import Organisation
 from swit_provisioning_tests.planning.specification.states import swit_state

@@ -1,10 +1,8 @@
 """One search, page by page: it ends without an error only if every entry and value has come."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, NoReturn
 from urllib.parse import unquote, urlsplit
 
@@ -18,7 +16,7 @@ from swit_provisioning.sources.base import (
     DirectoryIncompleteError,
     DirectoryUnavailableError,
 )
-from swit_provisioning.sources.entries import Entry
+from swit_provisioning.sources.entries import Entry, Value
 from swit_provisioning.sources.ldap.exchange import (
     BadRequestError,
     Connection,
@@ -26,7 +24,6 @@ from swit_provisioning.sources.ldap.exchange import (
     LostConnectionError,
     Request,
 )
-from swit_provisioning.sources.ldap.page import Page, read_page
 from swit_provisioning.sources.ldap.wire import Answer, DisconnectedError, Result, WireError
 
 SUCCESS = 0
@@ -142,37 +139,33 @@ def holds_no_people(url: str) -> bool:
 _MOST_EMPTY_PAGES = 10_000
 
 
-class Circles:
-    """Watches the pages of one search.
+class LoopDetector:
+    """Detects a server that sends pages again, or empty pages without end.
 
-    Cookies alone tell nothing: some servers give the same one with every page.
+    Cookies alone do not show that: some servers send the same one with every page.
     """
 
     def __init__(self) -> None:
-        """Nothing has come."""
-        self._begun: set[bytes] = set()
+        """Start a search."""
+        self._first_dns: set[str] = set()
         self._empty: set[bytes] = set()
 
-    def empty_without_end(self, cookie: bytes) -> bool:
-        """Whether another empty page, and where it says the next one begins, is one too many."""
+    def is_endless(self, cookie: bytes) -> bool:
+        """True if this cookie came with an empty page before, or too many pages were empty."""
         found = cookie in self._empty or len(self._empty) > _MOST_EMPTY_PAGES
         self._empty.add(cookie)
         return found
 
-    def again(self, page: Page) -> str:
-        """The DN that this page and an earlier one begin with, if there is one."""
-        if not len(page):
-            return ""
-        first = bytes(page.data[page.dn.start[0] : page.dn.stop[0]])
-        if first in self._begun:
-            return first.decode(errors="replace")
-        self._begun.add(first)
-        return ""
+    def is_repeated(self, entries: Sequence[Entry]) -> bool:
+        """True if an earlier page began with the same entry."""
+        if not entries:
+            return False
+        found = entries[0].dn in self._first_dns
+        self._first_dns.add(entries[0].dn)
+        return found
 
 
 _RANGE = re.compile(r"range=(\d+)-(\d+|\*)")
-
-Values = tuple[bytes, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,32 +180,19 @@ class Query:
     page_size: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """What one page of a search gave."""
+def search(connection: Connection, query: Query, *, server: object) -> Iterator[list[Entry]]:
+    """Yield the entries at and below the base that match the filter, page by page.
 
-    page: Page
-    entries: Callable[..., list[Entry]]
-    """As `Page.raw` gives them, with all values of attributes that were sent in ranges.
-
-    Only until the next page is asked for.
-    """
-
-
-def search(connection: Connection, query: Query, *, server: object) -> Iterator[Found]:
-    """Yield all entries below the base, the base itself too, that match the filter.
-
-    Coming to the end is the proof that the answer is complete: each page said success and told
-    where the next begins, and each attribute sent in ranges was read up to its last value
-    (`Found.entries` has to be asked for every entry that has one).
+    Reaching the end proves that the result is complete: each page ended with success and said
+    whether another one follows, and all values of attributes that were sent in ranges were read.
 
     Args:
-        connection: logged in, used by nobody else.
-        query: what to ask for.
-        server: what error messages call the server.
+        connection: authenticated, not used by anything else.
+        query: what to search for.
+        server: name of the server in messages.
 
     Raises:
-        DirectoryError: anything else; the message says after how many entries.
+        DirectoryError: the result is not complete. The message says after how many entries.
 
     """
     return _Search(connection, query, f"{server}: reading {query.base!r}").pages()
@@ -247,42 +227,44 @@ def single_entry(
 class _Search:
     def __init__(self, connection: Connection, query: Query, doing: str) -> None:
         self._exchange = Exchange(connection)
-        self._most = connection.limits
+        self._limits = connection.limits
         self._query = query
         self._doing = doing
         self._asked = {name.lower().partition(";range=")[0] for name in query.attributes}
         self._got = 0
         self._ahead: Answer | None = None
-        """The answer to a page asked for ahead, if it had to be taken out of the way."""
+        """Answer to the next page, if it had to be received before a range was requested."""
 
-    def pages(self) -> Iterator[Found]:
+    def pages(self) -> Iterator[list[Entry]]:
         query = self._query
         request = self._request(query.base, query.filter, ldap3.SUBTREE, query.attributes)
-        circles = Circles()
+        loops = LoopDetector()
         pages = 0
         self._ask(request, (query.page_size, b""))
         while True:
-            answer = self._received()
+            answer = self._ahead or self._answer()
+            self._ahead = None
+            self._got += len(answer.entries)
             cookie = self._checked(answer).cookie
             if cookie is None:
                 self._fail("the server didn't say whether there are more pages")
             pages += 1
-            if cookie and pages >= self._most.pages:
+            if cookie and pages >= self._limits.pages:
                 self._fail(
-                    f"there are more than {self._most.pages} pages; set LDAP_PAGE_SIZE higher"
+                    f"there are more than {self._limits.pages} pages; set LDAP_PAGE_SIZE higher"
                 )
-            if cookie and not answer and circles.empty_without_end(cookie):
+            if cookie and not answer.entries and loops.is_endless(cookie):
                 self._fail("the server sends empty pages without end")
             if cookie:
-                # Before the entries are looked at: the server works meanwhile.
+                # Requested before the entries are used: the server works in the meantime.
                 self._ask(request, (query.page_size, cookie))
-            page = self._taken_apart(answer)
-            if first := circles.again(page):
+            if loops.is_repeated(answer.entries):
                 self._fail(
-                    f"the page that begins with {first!r} came twice, so the server lost its"
-                    " place. If a load balancer is before it, name one server in LDAP_SERVER_DOMAIN"
+                    f"the page that begins with {answer.entries[0].dn!r} came twice, so the server"
+                    " lost its place. If a load balancer is before it, name one server in"
+                    " LDAP_SERVER_DOMAIN"
                 )
-            yield Found(page=page, entries=partial(self._entries, page))
+            yield self._completed(answer)
             if not cookie:
                 return
 
@@ -297,16 +279,7 @@ class _Search:
             self._checked(answer)
         except DirectoryConfigError:  # hidden from this account, or from everybody
             return None
-        return next(iter(self._entries(self._taken_apart(answer))), None)
-
-    def _one_entry(self, dn: str, attributes: tuple[str, ...]) -> Page:
-        """Ask for one entry, also in the middle of a search."""
-        if self._exchange.awaited is not None:
-            self._ahead = self._answer()
-        self._ask(self._request(dn, "(objectClass=*)", ldap3.BASE, attributes))
-        answer = self._answer()
-        self._checked(answer)
-        return self._taken_apart(answer)
+        return next(iter(self._completed(answer)), None)
 
     def _request(
         self,
@@ -327,23 +300,14 @@ class _Search:
         except LostConnectionError as error:
             raise self._lost(error) from error
 
-    def _received(self) -> Answer:
-        """Take the next page's answer, or that which was taken out of the way."""
-        answer = self._answer() if self._ahead is None else self._ahead
-        self._ahead = None
-        self._got += len(answer)
-        return answer
-
     def _answer(self) -> Answer:
         try:
             return self._exchange.receive()
         except (LostConnectionError, DisconnectedError, WireError) as error:
-            part = self._exchange.awaited
-            self._got += len(part or ())
+            partial = self._exchange.awaited
+            self._got += len(partial.entries) if partial else 0
             if isinstance(error, WireError):
                 self._fail(f"the answer is not LDAP ({error})")
-            if part is not None:
-                self._taken_apart(part)  # where that is wrong, it says more than the end does
             raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> DirectoryUnavailableError:
@@ -359,12 +323,6 @@ class _Search:
             self._refuse_reference(url)
         return result
 
-    def _taken_apart(self, answer: Answer) -> Page:
-        try:
-            return read_page(answer)
-        except WireError as error:
-            self._fail(f"the answer is not LDAP ({error})")
-
     def _refuse_reference(self, url: str) -> None:
         if not holds_no_people(url):
             self._fail(
@@ -373,66 +331,67 @@ class _Search:
                 " LDAP_GROUP_OUS that this server keeps whole"
             )
 
-    def _entries(
-        self,
-        page: Page,
-        which: Iterable[int] | None = None,
-        *,
-        without: AbstractSet[int] = frozenset(),
-    ) -> list[Entry]:
-        return [self._entry(dn, pairs) for dn, pairs in page.raw(which, without=without)]
+    def _completed(self, answer: Answer) -> list[Entry]:
+        """Entries of an answer, with all values of attributes that were sent in ranges."""
+        if not answer.names.has_options:
+            return answer.entries
+        return [self._with_all_values(entry) for entry in answer.entries]
 
-    def _entry(self, raw_dn: bytes, pairs: list[tuple[bytes, list[bytes]]]) -> Entry:
-        dn = raw_dn.decode(errors="surrogateescape")
-        attributes: dict[str, Values] = {}
-        ranges: dict[str, tuple[str, Values]] = {}
-        for raw_name, values in pairs:
-            name = raw_name.decode(errors="replace").lower()
+    def _with_all_values(self, entry: Entry) -> Entry:
+        attributes: dict[str, Sequence[Value]] = {}
+        ranges: dict[str, tuple[str, Sequence[Value]]] = {}
+        for name, values in entry.attributes.items():
             plain, limits = _without_range(name)
             if limits:
-                ranges[plain] = (limits, tuple(values))
+                ranges[plain] = limits, values
             else:
-                attributes[plain] = (*attributes.get(plain, ()), *values)
+                attributes[plain] = values
         # Beside `member;range=0-1499` Active Directory sends an empty `member`.
         for name, (limits, first) in ranges.items():
-            attributes[name] = self._completed(dn, name, limits, first)
-        return Entry(dn=dn, attributes=attributes)
+            attributes[name] = self._all_values(entry.dn, name, limits, first)
+        return Entry(dn=entry.dn, attributes=attributes)
 
-    def _completed(self, dn: str, name: str, limits: str, first: Values) -> Values:
-        """Ask for the rest of an attribute's values until the server says `-*`."""
+    def _all_values(
+        self, dn: str, name: str, limits: str, first: Sequence[Value]
+    ) -> Sequence[Value]:
+        """Request the remaining values of an attribute until the server says `-*`."""
         if name not in self._asked:
             self._fail(f"only a part of {name} of {dn!r} was sent, unasked")
-        values: list[bytes] = []
+        values: list[Value] = []
         more = first
         ranges = 1
         while True:
-            low, high = self._limits(dn, name, limits)
+            low, high = self._bounds(dn, name, limits)
             values_end = low + len(more) - 1
             if low != len(values) or (high is not None and high != values_end) or not more:
                 problem = f"{name};{limits} of {dn!r} came with {len(more)} values"
                 self._fail(f"{problem} after {len(values)}")
             values.extend(more)
             if high is None:
-                return tuple(values)
+                return values
             ranges += 1
-            if ranges > self._most.ranges:
-                self._fail(f"{name} of {dn!r} comes in more than {self._most.ranges} ranges")
+            if ranges > self._limits.ranges:
+                self._fail(f"{name} of {dn!r} comes in more than {self._limits.ranges} ranges")
             limits, more = self._next_range(dn, name, len(values))
 
-    def _next_range(self, dn: str, name: str, begin: int) -> tuple[str, Values]:
-        page = self._one_entry(dn, (f"{name};range={begin}-*",))
+    def _next_range(self, dn: str, name: str, begin: int) -> tuple[str, Sequence[Value]]:
+        if self._exchange.awaited is not None:
+            self._ahead = self._answer()
+        self._ask(self._request(dn, "(objectClass=*)", ldap3.BASE, (f"{name};range={begin}-*",)))
+        answer = self._answer()
+        self._checked(answer)
         sent = [
-            (limits, tuple(values))
-            for _, pairs in page.raw()
-            for raw_name, values in pairs
-            for plain, limits in [_without_range(raw_name.decode(errors="replace").lower())]
+            (limits, values)
+            for entry in answer.entries
+            for written, values in entry.attributes.items()
+            for plain, limits in [_without_range(written)]
             if plain == name and limits
         ]
         if len(sent) != 1:
             self._fail(f"{name} of {dn!r} stopped after {begin} values")
         return sent[0]
 
-    def _limits(self, dn: str, name: str, text: str) -> tuple[int, int | None]:
+    def _bounds(self, dn: str, name: str, text: str) -> tuple[int, int | None]:
         matched = _RANGE.fullmatch(text)
         if matched is None:
             self._fail(f"{name};{text} of {dn!r} is no range")

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
-import pandas as pd
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -16,27 +16,22 @@ from tenacity import (
 )
 
 from swit_provisioning.planning.dn import dn_key, is_dn
-from swit_provisioning.planning.schemas import IDP_FINDINGS
-from swit_provisioning.planning.snapshots import DirectoryState, index_of, mask
-from swit_provisioning.sources.assembly import (
-    Batch,
-    Source,
-    assemble,
-    group_attributes,
-    people_attributes,
-)
+from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.sources.assembly import Batch, Source, assemble
+from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import (
-    AttributeMapping,
     DirectoryError,
     DirectoryUnavailableError,
     DirectoryUntrustedError,
+    utc_now,
 )
 from swit_provisioning.sources.config import LdapConfig, ServerAddress, is_person, other_kind
-from swit_provisioning.sources.entries import Entry, Notes, Terms, utc_now
+from swit_provisioning.sources.entries import EntryReader
+from swit_provisioning.sources.groups import group_attributes
 from swit_provisioning.sources.ldap.exchange import Connection
-from swit_provisioning.sources.ldap.plain_rows import plain_groups, plain_people
 from swit_provisioning.sources.ldap.search import Query, root_entry, search, single_entry
 from swit_provisioning.sources.ldap.session import logged_in
+from swit_provisioning.sources.people import people_attributes
 from swit_provisioning.sources.server_types import (
     KINDS,
     ROOT_ATTRIBUTES,
@@ -47,8 +42,6 @@ from swit_provisioning.sources.server_types import (
 )
 
 _ATTEMPTS = 3
-_MOST_LOOKED_UP = 200
-"""Members that are neither among the people nor among the groups; each takes a request."""
 _log = logging.getLogger(__name__)
 
 
@@ -144,9 +137,9 @@ class LdapDirectory:
             )
         with logged_in(config, server) as connection:
             kind = self._kind(connection, server)
-            terms = Terms(mapping=self._mapping, now=self._clock(), listed=False)
+            reader = EntryReader(mapping=self._mapping, now=self._clock(), ordered=False)
             state = assemble(
-                self._people(connection, server, kind, terms),
+                self._people(connection, server, kind, reader),
                 self._groups(connection, server, kind),
                 source=Source(
                     name=str(server),
@@ -158,9 +151,9 @@ class LdapDirectory:
                     warnings=tuple(warnings),
                     server_kind=kind.title,
                 ),
-                terms=terms,
+                reader=reader,
+                identify=partial(_kind_of_entry, connection, server),
             )
-            state = _without_other_kinds(state, connection, server)
         return hold_references(state, config.reference_attribute, server)
 
     def _kind(self, connection: Connection, server: ServerAddress) -> Kind:
@@ -173,7 +166,7 @@ class LdapDirectory:
         return with_reference(kind, self._config.reference_attribute, server)
 
     def _people(
-        self, connection: Connection, server: ServerAddress, kind: Kind, terms: Terms
+        self, connection: Connection, server: ServerAddress, kind: Kind, reader: EntryReader
     ) -> Iterator[Batch]:
         own_filter = self._config.user_filter is not None
         for base in self._config.user_bases:
@@ -183,22 +176,16 @@ class LdapDirectory:
                 attributes=tuple(people_attributes(self._mapping, kind)),
                 page_size=self._config.page_size,
             )
-            for found in search(connection, query, server=server):
-                plain, odd = plain_people(
-                    found.page,
-                    base=dn_key(base),
-                    mapping=self._mapping,
-                    own_filter=own_filter,
-                    now=terms.now,
-                    needed=kind.state_attribute,
-                )
-                entries = [
-                    entry
-                    for entry in found.entries(odd)
-                    if is_person(entry.classes(), own_filter=own_filter)
-                ]
-                _warn_of_unknown_state(entries, kind, terms.notes)
-                yield Batch(base=dn_key(base), entries=entries, rows=plain)
+            for page in search(connection, query, server=server):
+                people = [e for e in page if is_person(e.classes(), own_filter=own_filter)]
+                if kind.state_attribute:
+                    for entry in people:
+                        if not entry.has(kind.state_attribute):
+                            reader.findings.warn(
+                                f"{kind.state_attribute} can't be read, so whether they are"
+                                " disabled isn't known; give LDAP_USER the right to"
+                            )
+                yield Batch(base=dn_key(base), entries=people)
 
     def _groups(self, connection: Connection, server: ServerAddress, kind: Kind) -> Iterator[Batch]:
         for base in self._config.group_bases:
@@ -208,60 +195,16 @@ class LdapDirectory:
                 attributes=tuple(group_attributes(self._mapping, kind)),
                 page_size=self._config.page_size,
             )
-            for found in search(connection, query, server=server):
-                plain = plain_groups(found.page, base=dn_key(base), mapping=self._mapping)
-                yield Batch(
-                    base=dn_key(base),
-                    entries=found.entries(plain.odd, without=plain.taken),
-                    rows=plain.rows,
-                    members=plain.members,
-                )
+            for page in search(connection, query, server=server):
+                yield Batch(base=dn_key(base), entries=page)
 
 
-def _without_other_kinds(
-    state: DirectoryState, connection: Connection, server: ServerAddress
-) -> DirectoryState:
-    """The state without members that are no people and no groups, such as computers.
-
-    Each of them becomes a finding that says what it is. Only the first ones are looked up.
-    """
-    rows = state.memberships
-    unknown = rows[~mask(state.users["key"], index_of(rows["member"]))]
-    unknown = unknown[~mask(state.groups["key"], index_of(unknown["member"]))]
-    others: dict[str, str] = {}
-    for dn in sorted(set(unknown["member_dn"]))[:_MOST_LOOKED_UP]:
-        if not is_dn(dn):
-            continue
-        entry = single_entry(connection, dn, ("objectClass",), server=server)
-        kind = other_kind(entry.classes()) if entry else None
-        if kind is not None:
-            others[dn] = kind
-    if not others:
-        return state
-    other = unknown[unknown["member_dn"].isin(list(others))]
-    named = dict(zip(state.groups["key"], state.groups["dn"], strict=True))
-    found = [
-        {
-            "kind": "unknown member",
-            "dn": named[group],
-            "attribute": "member",
-            "reason": f"The member {dn} is {others[dn]}, neither a person nor a group, so it is"
-            " ignored. Nothing has to be done.",
-        }
-        for group, dn in zip(other["group"], other["member_dn"], strict=True)
-    ]
-    findings = pd.concat([state.findings, IDP_FINDINGS.frame(found)], ignore_index=True)
-    memberships = rows.drop(index=other.index).reset_index(drop=True)
-    return replace(state, findings=findings, memberships=memberships)
-
-
-def _warn_of_unknown_state(entries: list[Entry], kind: Kind, notes: Notes) -> None:
-    for entry in entries:
-        if kind.state_attribute and not entry.has(kind.state_attribute):
-            notes.warn(
-                f"{kind.state_attribute} can't be read, so whether they are disabled"
-                " isn't known; give LDAP_USER the right to"
-            )
+def _kind_of_entry(connection: Connection, server: ServerAddress, dn: str) -> str | None:
+    """What an entry is, if it exists and is neither a person nor a group."""
+    if not is_dn(dn):
+        return None
+    entry = single_entry(connection, dn, ("objectClass",), server=server)
+    return other_kind(entry.classes()) if entry else None
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -1,11 +1,14 @@
-"""LDAP's bytes: requests put together, the answer to a search taken apart as it comes.
+"""Encode LDAP requests, and decode answers while they arrive.
 
-No socket here: what sends and receives is in `ldap_exchange`. Of BER (X.690) exactly that is read
-which LDAP allows (RFC 4511, 5.1): definite lengths, of at most four octets. Everything else is a
-`WireError`; none of these functions raises anything else, whatever the bytes.
+`exchange` has the socket. The subset of BER (X.690) that LDAP allows (RFC 4511, 5.1) is read:
+definite lengths of at most four octets. Anything else is a `WireError`; these functions raise no
+other error, whatever the bytes are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from swit_provisioning.sources.entries import Entry
 
 PAGED_RESULTS = b"1.2.840.113556.1.4.319"
 
@@ -103,90 +106,180 @@ def expected(data: Data, at: int, end: int, tag: int) -> tuple[int, int]:
     return start, stop
 
 
+class Names(dict[bytes, str]):
+    """Attribute descriptions in an answer, and the same as text in lower case."""
+
+    has_options = False
+    """True if one of them has options, such as `member;range=0-1499`."""
+
+    def __missing__(self, raw: bytes) -> str:
+        """Decode a description that is new."""
+        name = self[raw] = raw.decode(errors="replace").lower()
+        self.has_options |= ";" in name
+        return name
+
+
 class Answer:
-    """The answer to one search as it comes, in pieces of any size."""
+    """Answer to one search. Its entries are decoded while the bytes arrive."""
 
     def __init__(self, message_id: int, begun: bytes = b"", *, most_bytes: int = 1 << 30) -> None:
-        """Wait for the answer to this message.
+        """Prepare for the answer to a request.
 
         Args:
-            message_id: as sent.
-            begun: what had come already when the message was sent.
-            most_bytes: a longer answer is a `WireError`.
+            message_id: number of the request.
+            begun: bytes that arrived before the request was sent.
+            most_bytes: size of the longest answer that is accepted.
 
         """
-        self._most_bytes = most_bytes
-        self.starts: list[int] = []
-        """Where in `data` each entry's `SearchResultEntry` begins, its tag included."""
-        self.stops: list[int] = []
-        """Where the message of each ends."""
+        self.entries: list[Entry] = []
+        """Decoded entries, in the order of the server."""
         self.references: list[str] = []
-        """Addresses of parts of the answer that are kept elsewhere."""
+        """Continuation references: URLs of parts of the answer on other servers."""
+        self.names = Names()
+        self._most_bytes = most_bytes
         self._result: Result | None = None
         self._data = bytearray(begun)
-        self._at = 0
+        self._decoded_bytes = 0
         self._id = number(message_id)
         self._entry = self._id + bytes((SEARCH_ENTRY,))
 
-    def __len__(self) -> int:
-        """How many entries have come."""
-        return len(self.starts)
-
     @property
     def result(self) -> Result:
-        """The end, which has to have come: nothing is complete without it."""
+        """Final result of the search. Raises `RuntimeError` before it has arrived."""
         if self._result is None:
             message = "the answer has not ended"
             raise RuntimeError(message)
         return self._result
 
     @property
-    def data(self) -> Data:
-        """What `starts` and `stops` count in, not copied: a group can be large."""
-        return self._data
-
-    @property
     def left_over(self) -> bytes:
-        """What came behind the end."""
-        return bytes(memoryview(self._data)[self._at :])
+        """Bytes behind the final result. They belong to the next answer."""
+        return bytes(self._data)
 
     def add(self, chunk: bytes = b"") -> bool:
-        """Take what has come; whether the answer has ended.
+        """Decode the next bytes. Returns True when the final result has arrived.
 
         Raises:
-            WireError: it is no answer to this message.
-            DisconnectedError: the server says that it ends the connection.
+            WireError: the bytes are not an answer to this request.
+            DisconnectedError: the server announced that it closes the connection.
 
         """
         self._data += chunk
-        data, have = self._data, len(self._data)
-        while self._result is None:
-            found = _message(data, self._at, have, self._most_bytes)
-            if found is None:
-                return False
-            start, stop = found
-            self._at = stop
-            if data.startswith(self._entry, start):
-                self.starts.append(start + len(self._id))
-                self.stops.append(stop)
-            else:
-                self._take_other(start, stop)
+        if self._result is not None:
+            return True
+        # Copied only when a message is complete: a large group comes in thousands of chunks.
+        if _message(self._data, 0, self._most_bytes, self._decoded_bytes) is None:
+            return False
+        data = bytes(self._data)
+        at = 0
+        try:
+            while self._result is None:
+                found = _message(data, at, self._most_bytes, self._decoded_bytes)
+                if found is None:
+                    return False
+                start, at = found
+                if data.startswith(self._entry, start):
+                    start += len(self._id)
+                    self.entries.append(_decode_entry(data, start, at, self.names))
+                else:
+                    self._take_other(data, start, at)
+        finally:
+            # Also after an error: nothing is decoded twice.
+            self._decoded_bytes += at
+            self._data = bytearray(data[at:])
         return True
 
-    def _take_other(self, start: int, stop: int) -> None:
-        data = self._data
-        id_start, id_stop = expected(data, start, stop, INTEGER)
-        tag, content, content_stop = header(data, id_stop, stop)
+    def _take_other(self, data: bytes, start: int, end: int) -> None:
+        id_start, id_stop = expected(data, start, end, INTEGER)
+        tag, content, content_stop = header(data, id_stop, end)
         if not any(data[id_start:id_stop]):
             raise _disconnection(data, tag, content, content_stop)
         if data[start:id_stop] != self._id:
-            raise WireError(_at(start, "an answer to something that wasn't asked"))
+            raise WireError(_at(start, "an answer to another request"))
         if tag == SEARCH_DONE:
-            self._result = _result(data, tag, content, content_stop, stop)
+            self._result = _result(data, tag, content, content_stop, end)
         elif tag == SEARCH_REFERENCE:
             self.references.extend(_texts(data, content, content_stop))
         else:
             raise WireError(_at(id_stop, f"tag 0x{tag:02x} in the answer to a search"))
+
+
+def _decode_entry(  # noqa: C901, PLR0912, PLR0915 - most of a read is spent here: calls cost more
+    data: bytes, at: int, end: int, names: "Names"
+) -> Entry:
+    """Decode a `SearchResultEntry` (RFC 4511, 4.5.2) from `at` to `end`, behind it only controls.
+
+    Each value has to end where the next one begins, and the last one where the value around it
+    ends. That also catches lengths that are too large, so they are not checked one by one.
+
+    Args:
+        data: bytes that hold the message.
+        at: position of the entry.
+        end: end of the message.
+        names: attribute descriptions of the answer.
+
+    """
+    try:
+        size = data[at + 1]
+        at += 2
+        if size > _SHORT:
+            size, at = _long_length(data, at)
+        stop = at + size
+        if stop != end and expected(data, stop, end, CONTROLS)[1] != end:
+            raise WireError(_at(stop, "something behind the end of a message"))
+        dn_tag, size = data[at], data[at + 1]
+        at += 2
+        if size > _SHORT:
+            size, at = _long_length(data, at)
+        dn = data[at : at + size]
+        at += size
+        list_tag, size = data[at], data[at + 1]
+        at += 2
+        if size > _SHORT:
+            size, at = _long_length(data, at)
+        if dn_tag != OCTETS or list_tag != SEQUENCE or at + size != stop:
+            raise WireError(_at(at, "an entry is not a DN and attributes"))
+        attributes: dict[str, Sequence[bytes]] = {}
+        while at < stop:
+            pair_tag, size = data[at], data[at + 1]
+            at += 2
+            if size > _SHORT:
+                size, at = _long_length(data, at)
+            pair_stop = at + size
+            name_tag, size = data[at], data[at + 1]
+            at += 2
+            if size > _SHORT:
+                size, at = _long_length(data, at)
+            raw_name = data[at : at + size]
+            at += size
+            set_tag, size = data[at], data[at + 1]
+            at += 2
+            if size > _SHORT:
+                size, at = _long_length(data, at)
+            if pair_tag != SEQUENCE or name_tag != OCTETS or set_tag != SET:
+                raise WireError(_at(at, "an attribute is not a name and values"))
+            if at + size != pair_stop:
+                raise WireError(_at(at, "the values of an attribute end at the wrong place"))
+            values: list[bytes] = []
+            while at < pair_stop:
+                if data[at] != OCTETS:
+                    raise WireError(_at(at, f"tag 0x{data[at]:02x} instead of 0x04"))
+                size = data[at + 1]
+                at += 2
+                if size > _SHORT:
+                    size, at = _long_length(data, at)
+                values.append(data[at : at + size])
+                at += size
+            if at != pair_stop:
+                raise WireError(_at(at, "a value is longer than what is around it"))
+            name = names[raw_name]
+            before = attributes.get(name)
+            attributes[name] = values if before is None else [*before, *values]
+        if at != stop:
+            raise WireError(_at(at, "an attribute is longer than what is around it"))
+    except IndexError:
+        raise WireError(_at(at, "a value is cut off")) from None
+    return Entry(dn.decode(errors="surrogateescape"), attributes, "", names.has_options)
 
 
 class DisconnectedError(Exception):
@@ -201,7 +294,7 @@ def single_answer(data: Data, message_id: int, tag: int, most_bytes: int) -> Res
         DisconnectedError: the server says that it ends the connection.
 
     """
-    found = _message(data, 0, len(data), most_bytes)
+    found = _message(data, 0, most_bytes)
     if found is None:
         return None
     start, stop = found
@@ -210,7 +303,7 @@ def single_answer(data: Data, message_id: int, tag: int, most_bytes: int) -> Res
     if not any(data[id_start:id_stop]):
         raise _disconnection(data, got, content, content_stop)
     if data[start:id_stop] != number(message_id):
-        raise WireError(_at(start, "an answer to something that wasn't asked"))
+        raise WireError(_at(start, "an answer to another request"))
     if got != tag:
         raise WireError(_at(id_stop, f"tag 0x{got:02x} instead of 0x{tag:02x}"))
     if stop != len(data):
@@ -218,18 +311,32 @@ def single_answer(data: Data, message_id: int, tag: int, most_bytes: int) -> Res
     return _result(data, tag, content, content_stop, stop)
 
 
-def _message(data: Data, at: int, have: int, most_bytes: int) -> tuple[int, int] | None:
-    """Where the message at `at` begins and ends; `None` while not all of it has come."""
+def _message(data: Data, at: int, most_bytes: int, before: int = 0) -> tuple[int, int] | None:
+    """Start and end of the message at `at`, or `None` while it is incomplete.
+
+    `before` bytes of the same answer are not in `data` any longer.
+    """
+    have = len(data)
     if at < have and data[at] != SEQUENCE:
         raise WireError(_at(at, f"tag 0x{data[at]:02x} where a message begins"))
     found = _length(data, at, have)
     if found is None:
         return None
     size, start = found
-    if start + size > most_bytes:
+    if before + start + size > most_bytes:
         message = f"it has more than {most_bytes} bytes"
         raise WireError(message)
     return (start, start + size) if start + size <= have else None
+
+
+def _long_length(data: bytes, at: int) -> tuple[int, int]:
+    """Length in several octets, of which the first stands before `at`, and where it ends."""
+    octets = data[at - 1] & _SHORT
+    if not 1 <= octets <= _LENGTH_OCTETS:
+        raise WireError(_at(at, "a length that LDAP doesn't have"))
+    if at + octets > len(data):
+        raise WireError(_at(at, "a value is cut off"))
+    return int.from_bytes(data[at : at + octets], "big"), at + octets
 
 
 def _length(data: Data, at: int, end: int) -> tuple[int, int] | None:
@@ -324,4 +431,4 @@ def _text(data: Data, start: int, stop: int) -> str:
 
 
 def _at(place: int, problem: str) -> str:
-    return f"{problem}, at byte {place} of the answer"
+    return f"{problem}, at byte {place}"
