@@ -45,7 +45,7 @@ SAID = [
 ]
 _WAYS_OUT = re.compile(
     r"\b(?:swit-provisioning [a-z]+|Set|Use|Name|Give|Install|Wait|Look|Mend|Try|Run|Log in"
-    r"|Make|[Rr]e-execute|Write|Save|Start)\b"
+    r"|Make|Check|Correct|[Rr]e-execute|Write|Save|Start)\b"
 )
 
 

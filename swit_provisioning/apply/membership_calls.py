@@ -11,8 +11,8 @@ from swit_provisioning.swit.errors import (
     SwitThrottledError,
     SwitUnavailableError,
 )
-from swit_provisioning.swit.http import ATTEMPTS, PATIENCE_SECONDS
 from swit_provisioning.swit.models import Team
+from swit_provisioning.swit.transport import ATTEMPTS, PATIENCE_SECONDS
 
 Refused = dict[str, SwitRejectedError]
 """Swit's id of a user -> why Swit refused it."""

@@ -14,24 +14,18 @@ from urllib.parse import parse_qs, quote_plus
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
+from swit_provisioning.swit.answers import error_words, read_answer
 from swit_provisioning.swit.errors import (
     SwitError,
     SwitRejectedError,
     SwitUnauthorizedError,
     SwitUnavailableError,
 )
-from swit_provisioning.swit.http import (
-    AUTHORIZE_PATH,
-    MIB,
-    TOKEN_PATH,
-    NoAuth,
-    error_words,
-    exchange,
-    make_session,
-    read_answer,
-)
+from swit_provisioning.swit.http import MIB, NoAuth, exchange, make_session
 
-OAUTH_CALL = "oauth/token"
+AUTHORIZE_PATH: Final = "/oauth/authorize"
+TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path
+OAUTH_CALL: Final = "oauth/token"
 PLANNING_SCOPE: Final = "user:read admin:read"
 """The scopes that a machine needs to make plans."""
 WRITING_SCOPE: Final = f"{PLANNING_SCOPE} admin:write"

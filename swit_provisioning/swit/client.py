@@ -1,4 +1,4 @@
-"""A small typed client for Swit: one method for each call we make. Nothing is decided here."""
+"""A typed client for Swit: one method for each call. It decides nothing."""
 
 import copy
 import time
@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from swit_provisioning.swit import http as calls
+from swit_provisioning.swit.answers import error_words
 from swit_provisioning.swit.auth import TokenSource
 from swit_provisioning.swit.errors import SwitIncompleteReadError, SwitUnavailableError
-from swit_provisioning.swit.http import Call, error_words
+from swit_provisioning.swit.http import MIB
 from swit_provisioning.swit.models import (
     AuthorisedUser,
     Organization,
@@ -24,25 +24,43 @@ from swit_provisioning.swit.models import (
     UserPage,
 )
 from swit_provisioning.swit.rate_limit import Pace
-from swit_provisioning.swit.transport import Transport
+from swit_provisioning.swit.transport import Call, Transport
+
+USER_INFO: Final = Call(name="user.info", method="GET")
+ORGANIZATION_INFO: Final = Call(name="organization.info", method="GET")
+ORGANIZATION_USER_INFO: Final = Call(name="organization.user.info", method="GET")
+LIST_USERS: Final = Call(name="organization.user.list", method="GET")
+# All teams with all members in one answer: 5,000,000 memberships are about 120 MiB.
+LIST_TEAMS: Final = Call(name="user.team.list", method="GET", most_bytes=256 * MIB)
+CREATE_USER: Final = Call(name="organization.user.create", method="POST", repeatable=False)
+UPDATE_USER: Final = Call(name="SCIM Users", method="PATCH", host="scim")
+DEACTIVATE_USER: Final = Call(name="organization.user.deactivate", method="POST")
+ACTIVATE_USER: Final = Call(name="organization.user.activate", method="POST")
+REMOVE_USER: Final = Call(name="organization.user.remove", method="POST")
+CREATE_TEAM: Final = Call(name="team.create", method="POST", repeatable=False)
+UPDATE_TEAM: Final = Call(name="team.update", method="POST")
+DELETE_TEAM: Final = Call(name="team.delete", method="POST")
+SORT_TEAMS: Final = Call(name="team.sort", method="POST")
+ADD_TEAM_USERS: Final = Call(name="team.user.add", method="POST", repeatable=False)
+REMOVE_TEAM_USERS: Final = Call(name="team.user.remove", method="POST", repeatable=False)
+UPDATE_PRIMARY_TEAM: Final = Call(name="team.user.primary.update", method="POST")
+
+MAX_USERS: Final = 5_000_000
+"""More than any organisation has, so that reading page after page ends."""
+
+# Swit requires this schema where RFC 7644 has PatchOp.
+_SCIM_SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
+_SCIM_MOBILE: Final = 'phoneNumbers[type eq "mobile"].value'
 
 Model = TypeVar("Model", bound=BaseModel)
 
-# The schema that Swit takes, where RFC 7644 would have PatchOp.
-_SCIM_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
-_SCIM_MOBILE = 'phoneNumbers[type eq "mobile"].value'
-
-
-MOST_USERS = 5_000_000
-"""More than any organisation has: whoever reads all pages comes to an end."""
-
 
 class SwitClient:
-    """Reads and writes one Swit organisation; may be shared by threads.
+    """Reads and writes one Swit organisation. Thread-safe.
 
-    Every method raises a `SwitError` by what to do about it. What Swit or the network fails is
-    sent again, except for the two creations and the two membership changes: the answer may be
-    lost and the work done, so the caller has to look before it asks again.
+    Every method raises a `SwitError` by what to do about it. Calls that fail in Swit or in the
+    network are repeated, except the two creations and the two membership changes: if only the
+    answer was lost, the caller has to look before it sends them again.
     """
 
     def __init__(
@@ -56,10 +74,10 @@ class SwitClient:
         connections: int = 8,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Connect nothing yet.
+        """Open no connection yet.
 
         `base_url` is `https://openapi.swit.io`, `scim_base_url` `https://saml.swit.io/scim/v2`;
-        `connections` is how many calls are in flight at most; `sleep` waits before a retry.
+        `connections` is the number of calls in flight; `sleep` waits before a repetition.
         """
         self._transport = Transport(
             base_url=base_url,
@@ -73,17 +91,16 @@ class SwitClient:
         self._send = self._transport.send
 
     def only_while(self, may_go: Callable[[], None]) -> Self:
-        """The same client, asking `may_go` just before each request; it raises to end the call.
+        """A client that calls `may_go` before each request; an error of it ends the call.
 
-        That holds for repetitions, too, however long was waited before them. Both share
-        connections, pace and the count of calls, so only one of them is closed.
+        Both clients share connections, pace and the count of calls, so close only one of them.
         """
         guarded = copy.copy(self)
         guarded._send = partial(self._transport.send, may_go=may_go)  # noqa: SLF001 - its own
         return guarded
 
     def __enter__(self) -> Self:
-        """Use it as a context: the connections are closed at its end."""
+        """Return the client; its connections are closed at the end of the block."""
         return self
 
     def __exit__(
@@ -101,30 +118,30 @@ class SwitClient:
 
     @property
     def calls(self) -> int:
-        """API requests sent so far: repetitions and SCIM count, OAuth doesn't."""
+        """The number of API requests, with repetitions and SCIM, without OAuth."""
         return self._transport.sent
 
     @property
     def calls_here(self) -> int:
-        """The same of the calling thread alone: what one change took."""
+        """The number of API requests of the calling thread."""
         return self._transport.sent_here
 
     @property
     def status_here(self) -> int | None:
-        """HTTP status of the last answer that the calling thread got; `None`: it got none."""
+        """HTTP status of the last answer to the calling thread; `None` if there was none."""
         return self._transport.status_here
 
     def user_info(self) -> AuthorisedUser:
         """The account that the token belongs to."""
-        return self._ask(calls.USER_INFO, AuthorisedUser)
+        return self._ask(USER_INFO, AuthorisedUser)
 
     def organization_info(self) -> Organization:
-        """The organisation; `SwitNotFoundError` where the API's edition doesn't have the call."""
-        return self._ask(calls.ORGANIZATION_INFO, Organization)
+        """The organisation; `SwitNotFoundError` if the API's edition has no such call."""
+        return self._ask(ORGANIZATION_INFO, Organization)
 
     def organization_user_info(self, user_id: str) -> User:
         """One account."""
-        return self._ask(calls.ORGANIZATION_USER_INFO, User, query={"user_id": user_id})
+        return self._ask(ORGANIZATION_USER_INFO, User, query={"user_id": user_id})
 
     def list_users(
         self,
@@ -137,11 +154,11 @@ class SwitClient:
     ) -> UserPage:
         """One page of `count` (1 to 1000) accounts; without `active`, active and inactive ones.
 
-        `keyword` finds a part of a name or an address.
+        `keyword` is a part of a name or an address.
 
         Raises:
-            SwitIncompleteReadError: Swit counts more users than an organisation has. Whoever reads
-                page after page would never come to an end.
+            SwitIncompleteReadError: Swit counts more users than any organisation has, so reading
+                page after page would not end.
 
         """
         status = {True: "active", False: "inactive", None: None}[active]
@@ -152,10 +169,10 @@ class SwitClient:
             "team_id": team_id,
             "filters.membership_status": status,
         }
-        answer = self._ask(calls.LIST_USERS, UserPage, query=query)
-        if answer.total_rows > MOST_USERS:
-            words = f"Swit counts {answer.total_rows:,} users; {MOST_USERS:,} are read at most"
-            raise SwitIncompleteReadError(call=calls.LIST_USERS.name, message=words)
+        answer = self._ask(LIST_USERS, UserPage, query=query)
+        if answer.total_rows > MAX_USERS:
+            words = f"Swit counts {answer.total_rows:,} users; the maximum is {MAX_USERS:,}"
+            raise SwitIncompleteReadError(call=LIST_USERS.name, message=words)
         return answer
 
     def list_teams(
@@ -171,7 +188,7 @@ class SwitClient:
             "direct_children_only": "true" if direct_children_only else None,
             "reference": reference,
         }
-        teams = self._ask(calls.LIST_TEAMS, TeamList, query=query).teams
+        teams = self._ask(LIST_TEAMS, TeamList, query=query).teams
         if reference is None:
             return teams
         # Newer editions have no such filter and answer with every team.
@@ -194,7 +211,7 @@ class SwitClient:
             "timezone": timezone,
             "tel": phone_number,
         }
-        return self._ask(calls.CREATE_USER, User, body=_given(body))
+        return self._ask(CREATE_USER, User, body=_given(body))
 
     def update_user(
         self, user_id: str, *, name: str | None = None, phone_number: str | None = None
@@ -208,26 +225,26 @@ class SwitClient:
             {"op": "Replace", "path": path, "value": value} for path, value in values.items()
         ]
         body = {"schemas": [_SCIM_SCHEMA], "Operations": operations}
-        call = calls.UPDATE_USER
+        call = UPDATE_USER
         answer = self._send(call, object_id=user_id, body=body)
         return _parsed(call, ScimUser, answer) if answer else None
 
     def deactivate_user(self, user_id: str) -> None:
-        """Take an account's access away; `activate_user` gives it back."""
-        self._send(calls.DEACTIVATE_USER, body={"user_id": user_id})
+        """Deactivate an account; `activate_user` reverses it."""
+        self._send(DEACTIVATE_USER, body={"user_id": user_id})
 
     def activate_user(self, user_id: str) -> None:
-        """Give a deactivated account its access back."""
-        self._send(calls.ACTIVATE_USER, body={"user_id": user_id})
+        """Activate a deactivated account."""
+        self._send(ACTIVATE_USER, body={"user_id": user_id})
 
     def remove_user(self, user_id: str) -> None:
-        """Delete an account. Nothing brings it back."""
-        self._send(calls.REMOVE_USER, body={"user_id": user_id})
+        """Delete an account. This cannot be undone."""
+        self._send(REMOVE_USER, body={"user_id": user_id})
 
     def create_team(self, *, name: str, parent_id: str, reference: str | None = None) -> Team:
-        """Create a team under another; under the root team's id for one at the top."""
+        """Create a team under another; a top-level team is under the root team."""
         body = {"name": name, "parent_id": parent_id, "reference": reference}
-        return self._ask(calls.CREATE_TEAM, Team, body=_given(body))
+        return self._ask(CREATE_TEAM, Team, body=_given(body))
 
     def update_team(
         self,
@@ -239,40 +256,40 @@ class SwitClient:
     ) -> Team | None:
         """Rename, move or re-key a team; `None` leaves a value as it is.
 
-        Returns the team as Swit keeps it, `None` where the answer doesn't say.
+        Returns the team as Swit stores it; `None` if the answer does not contain it.
         """
         values = _given({"name": name, "parent_id": parent_id, "reference": reference})
         if not values:
             message = f"update_team({team_id}): give a name, a parent or a reference"
             raise ValueError(message)
-        answer = self._send(calls.UPDATE_TEAM, body={"id": team_id, **values})
+        answer = self._send(UPDATE_TEAM, body={"id": team_id, **values})
         data = (answer or {}).get("data")
-        return _parsed(calls.UPDATE_TEAM, Team, data) if data else None
+        return _parsed(UPDATE_TEAM, Team, data) if data else None
 
     def delete_team(self, team_id: str) -> None:
-        """Delete a team, most likely with all teams below it. Nothing brings it back."""
-        self._send(calls.DELETE_TEAM, body={"id": team_id})
+        """Delete a team, most likely with all teams below it. This cannot be undone."""
+        self._send(DELETE_TEAM, body={"id": team_id})
 
     def sort_teams(self, parent_id: str, team_ids: Sequence[str]) -> None:
-        """Order the teams directly under `parent_id`; `team_ids` must name all of them."""
+        """Order the teams directly under `parent_id`; `team_ids` must contain all of them."""
         body = {"parent_id": parent_id, "team_ids": list(team_ids)}
-        self._send(calls.SORT_TEAMS, body=body)
+        self._send(SORT_TEAMS, body=body)
 
     def add_team_users(self, team_id: str, user_ids: Sequence[str]) -> None:
-        """Add accounts to a team. Swit answers well if it took any of them: read to be sure."""
-        self._change_members(calls.ADD_TEAM_USERS, team_id, user_ids)
+        """Add accounts to a team. Swit reports success if it added any of them: read to be sure."""
+        self._change_members(ADD_TEAM_USERS, team_id, user_ids)
 
     def remove_team_users(self, team_id: str, user_ids: Sequence[str]) -> None:
         """Remove accounts from a team. A partial success looks like a success: read to be sure."""
-        self._change_members(calls.REMOVE_TEAM_USERS, team_id, user_ids)
+        self._change_members(REMOVE_TEAM_USERS, team_id, user_ids)
 
     def update_primary_team(self, user_id: str, *, team_id: str) -> None:
         """Make a team the primary one of an account that is in it."""
         body = {"id": team_id, "user_id": user_id}
-        self._send(calls.UPDATE_PRIMARY_TEAM, body=body)
+        self._send(UPDATE_PRIMARY_TEAM, body=body)
 
     def _change_members(self, call: Call, team_id: str, user_ids: Sequence[str]) -> None:
-        # Nobody knows what Swit makes of an empty list; "everybody" must not be it.
+        # It is not known what Swit does with an empty list; it must not mean all users.
         if not user_ids:
             message = f"{call.name}({team_id}): name at least one user"
             raise ValueError(message)
@@ -288,7 +305,7 @@ class SwitClient:
     ) -> Model:
         answer = self._send(call, query=_given(query or {}), body=body)
         if answer is None or answer.get("data") is None:
-            words = f"the answer holds no data: {error_words(answer, '')}"
+            words = f"the answer contains no data: {error_words(answer, '')}"
             status = HTTPStatus.NO_CONTENT if answer is None else HTTPStatus.OK
             raise SwitUnavailableError(call=call.name, message=words, status=int(status))
         return _parsed(call, model, answer["data"])
@@ -304,7 +321,7 @@ def _parsed(call: Call, model: type[Model], data: object) -> Model:
     except ValidationError as error:
         fields = sorted({".".join(map(str, ("data", *e["loc"]))) for e in error.errors()})
         first = error.errors()[0]["msg"]
-        words = f"the answer can't be used: {', '.join(fields[:5])}: {first}"
+        words = f"the answer cannot be used: {', '.join(fields[:5])}: {first}"
         raise SwitUnavailableError(
             call=call.name, message=words, status=int(HTTPStatus.OK)
         ) from error

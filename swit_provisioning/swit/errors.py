@@ -2,53 +2,55 @@
 
 * SwitError
   - SwitRejectedError             the request is refused; sending it again changes nothing
-    + SwitNotFoundError           what it is about is not there
-    + SwitOtherOrganizationError  the token belongs to another organisation than the one meant
+    + SwitNotFoundError           its object does not exist
+    + SwitOtherOrganizationError  the token belongs to another organisation
   - SwitUnavailableError          Swit or the network failed; a later attempt may work
-    + SwitThrottledError          too many requests, for longer than we wait
-    + SwitEndlessAnswerError      an answer that is too large, or comes too slowly in all
-  - SwitUnauthorizedError         no valid token, also after a refresh: log in again
-  - SwitIncompleteReadError       a read that is not proved complete: nothing may be planned on it
+    + SwitThrottledError          too many requests, for longer than the client waits
+    + SwitEndlessAnswerError      the answer is too large, or the whole exchange too slow
+  - SwitUnauthorizedError         no valid token, even after a refresh: log in again
+  - SwitIncompleteReadError       a read is not proved complete: it must not be used for a plan
 """
 
 from typing import ClassVar
 
 
 class SwitError(Exception):
-    """Base class: catch this one at the edge. No token is ever in it."""
+    """Base class. The message contains no token."""
 
     remedy: ClassVar[str] = ""
 
     def __init__(self, *, call: str, message: str, status: int | None = None) -> None:
-        """Name the call, what Swit (or the network) said, and the HTTP status if there was one."""
+        """Take the call, Swit's or our message, and the HTTP status if there was one."""
         self.call = call
-        """Swit's name of the call: `team.create`; `SCIM Users` and `oauth/token` for the others."""
+        """Swit's name of the call, such as `team.create`; also `SCIM Users` and `oauth/token`."""
         self.message = message
-        """Swit's words, shortened; ours where Swit said nothing."""
+        """Swit's message, shortened, or ours if there is none."""
         self.status = status
-        """The HTTP status as received; `None` where no answer came."""
+        """`None` if no answer came."""
         where = call if status is None else f"{call}: HTTP {status}"
         super().__init__(" ".join(filter(None, [f"{where}: {_sentence(message)}", self.remedy])))
 
 
 class SwitRejectedError(SwitError):
-    """Swit understood the request and refused it; sending it again changes nothing."""
+    """Swit understood the request and refused it."""
 
-    remedy = "Mend what Swit names, in Swit or in the settings; sending it again changes nothing."
+    remedy = (
+        "Correct what Swit names, in Swit or in the settings; sending it again changes nothing."
+    )
 
 
 class SwitNotFoundError(SwitRejectedError):
-    """What the call is about is not in Swit (404)."""
+    """The object of the call does not exist in Swit (404)."""
 
 
 class SwitOtherOrganizationError(SwitRejectedError):
-    """The token belongs to another organisation than the one that is meant."""
+    """The token belongs to another organisation than the expected one."""
 
-    remedy = "Use a token of the organisation meant, or correct SWIT_ORGANIZATION."
+    remedy = "Use a token of the expected organisation, or correct SWIT_ORGANIZATION."
 
 
 class SwitUnavailableError(SwitError):
-    """Swit, a proxy or the network failed: 5xx, no answer, or one that nobody can read."""
+    """Swit, a proxy or the network failed: 5xx, no answer, or an unreadable one."""
 
     remedy = "Try again later."
 
@@ -60,36 +62,33 @@ class SwitUnavailableError(SwitError):
         status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        """As `SwitError`; `retry_after` is the wait in seconds that Swit asks for, if it does."""
+        """As `SwitError`; `retry_after` is the wait in seconds that Swit asks for."""
         super().__init__(call=call, message=message, status=status)
         self.retry_after = retry_after
 
 
 class SwitThrottledError(SwitUnavailableError):
-    """Swit takes no more requests for now (429), for longer than the client waits."""
+    """Swit accepts no more requests for now (429), for longer than the client waits."""
 
     remedy = "Try again later, or lower SWIT_REQUESTS_PER_SECOND."
 
 
 class SwitEndlessAnswerError(SwitUnavailableError):
-    """The answer is larger, or takes longer in all, than any answer of Swit's should."""
+    """The answer is larger or takes longer than any answer of Swit should."""
 
-    remedy = (
-        "Make sure that SWIT_BASE_URL and the proxy are right. If they are, raise"
-        " SWIT_TIMEOUT_SECONDS."
-    )
+    remedy = "Check SWIT_BASE_URL and the proxy. If they are right, raise SWIT_TIMEOUT_SECONDS."
 
 
 class SwitUnauthorizedError(SwitError):
-    """There is no token that Swit takes, also after a refresh."""
+    """Swit accepts no token, even after a refresh."""
 
     remedy = "Log in again: swit-provisioning login."
 
 
 class SwitIncompleteReadError(SwitError):
-    """What was read of Swit is not proved to be everything."""
+    """The read of Swit is not proved complete."""
 
-    remedy = "Nothing is planned on it. Run it again; if it stays so, ask help@swit.io."
+    remedy = "No plan is made from it. Run it again; if it happens again, ask help@swit.io."
 
 
 def _sentence(words: str) -> str:

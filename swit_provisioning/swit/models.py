@@ -1,7 +1,7 @@
-"""What Swit answers, as frozen values: every shape it was seen in goes in, one comes out.
+"""Swit's answers as frozen values.
 
-Three editions of the API name and wrap the same things differently, so each model takes all of
-the names. Only what this project needs is kept: no activity, status message or photo.
+Three editions of the API name and wrap the same fields differently, so each model accepts all of
+them. It keeps only the fields that this project needs: no activity, status message or photo.
 """
 
 from collections.abc import Mapping
@@ -22,10 +22,7 @@ def _is_yes(value: object) -> bool:
     return value is True or (isinstance(value, str) and value.strip().upper() == "Y")
 
 
-# Whatever has one of these is the thing itself and no wrapper around it.
-_IDS = frozenset({"id", "user_id", "team_id"})
-
-# Whatever has one of these is the thing itself and no wrapper around it.
+# A value with one of these keys is the object itself, not a wrapper around it.
 _IDS = frozenset({"id", "user_id", "team_id"})
 
 Id = Annotated[str, Field(min_length=1)]
@@ -34,7 +31,7 @@ OptionalText = Annotated[str | None, BeforeValidator(_text_or_nothing)]
 
 
 class _Answer(BaseModel):
-    """A part of an answer: a null field counts as absent, one wrapped in `wrapper` is unwrapped."""
+    """A part of an answer. Null fields count as absent; an object in `wrapper` is unwrapped."""
 
     # Inputs are hidden in errors: they are people's names and addresses.
     model_config = ConfigDict(
@@ -64,7 +61,7 @@ def _flat(value: object, wrapper: str | None) -> object:
 
 
 class UserTeam(_Answer):
-    """A team that a user is in, as the user list says."""
+    """A team of a user in the user list."""
 
     team_id: Id = Field(validation_alias=AliasChoices("team_id", "id"))
     primary: Annotated[bool, BeforeValidator(_is_yes)] = Field(
@@ -75,8 +72,8 @@ class UserTeam(_Answer):
 class User(_Answer):
     """An account of the organisation, active or not.
 
-    `role`: 10 master, 20 admin, 30 member, 40 guest; 0 where Swit doesn't say (protected, like
-    any number that is not known). `teams` is `None` where the answer has none at all.
+    `role`: 10 master, 20 admin, 30 member, 40 guest; 0 if Swit does not say. Unknown roles are
+    protected. `teams` is `None` if the answer does not contain the field.
     """
 
     wrapper = "user"
@@ -96,7 +93,7 @@ class User(_Answer):
 
 
 class UserPage(_Answer):
-    """One page of the user list, and how many users all pages hold."""
+    """One page of the user list, and the number of users on all pages."""
 
     total_rows: int = Field(ge=0)
     users: tuple[User, ...] = ()
@@ -130,7 +127,7 @@ class TeamList(_Answer):
 
 
 class AuthorisedUser(_Answer):
-    """The account that the token belongs to. Its role stands only in the user list."""
+    """The account that the token belongs to. Only the user list contains its role."""
 
     wrapper = "user"
 
@@ -156,7 +153,7 @@ class _ScimNumber(_Answer):
 
 
 class ScimUser(_Answer):
-    """A user as SCIM answers it; what it doesn't say is `None`."""
+    """A user in a SCIM answer; missing values are `None`."""
 
     name: OptionalText = Field(default=None, validation_alias=AliasChoices("displayName", "name"))
     phone_numbers: tuple[_ScimNumber, ...] = Field(

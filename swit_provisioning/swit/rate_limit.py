@@ -1,4 +1,4 @@
-"""How fast requests may go: one pace for all threads and steps, known or found (`finding`)."""
+"""How fast requests are sent: one pace for all threads and steps of a run, fixed or found."""
 
 import math
 import re
@@ -8,30 +8,42 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final, Protocol
 
-# Swit counts requests as they arrive, and what lies between holds some of them up: without any
-# room, those and the ones that follow on time would be one too many. A 429 costs more than this.
-_ROOM_SHARE: Final = 0.05
-_REMEMBERED_SECONDS: Final = 60.0
+START_PER_SECOND: Final = 5.0
+MAX_PER_SECOND: Final = 20.0
+_MIN_PER_SECOND: Final = 0.2
+
+# Swit counts requests when they arrive, and the network delays some of them: without a margin
+# these and the next ones would exceed the limit. A 429 costs more than the margin.
+_MARGIN: Final = 0.05
+_HISTORY_SECONDS: Final = 60.0
+
+# Requests per second that each answer adds: before the first 429, below the limit that a 429
+# showed, and beyond that limit.
+_SEARCH_STEP: Final = 3.0
+_RETURN_STEP: Final = 0.5
+_PROBE_STEP: Final = 0.1
+_PROBE_AFTER_SECONDS: Final = 60.0
+"""How long the pace stays at the limit before it probes beyond it."""
 
 
 class Pace(Protocol):
-    """Gives each request its turn. Safe for several threads.
+    """Decides when the next request may be sent. Thread-safe.
 
-    Whoever sends tells what came of a request by the turn that it had.
+    The sender reports the answer to each request with the turn that the request had.
     """
 
     def wait(self) -> float:
-        """Block until the next request may go; its turn, in seconds of the pace's own clock."""
+        """Block until the next request may be sent; its turn, in seconds of the pace's clock."""
 
     def throttled(self, turn: float, retry_after: float | None) -> None:
-        """Swit refused a request for haste; nothing goes for `retry_after` seconds, if given."""
+        """Swit answered 429. Nothing is sent for `retry_after` seconds, if given."""
 
     def succeeded(self, turn: float) -> None:
-        """Swit took a request."""
+        """Swit accepted a request."""
 
 
 class FixedPace:
-    """So many requests a second at most, evenly spaced."""
+    """At most so many requests a second, evenly spaced."""
 
     def __init__(
         self,
@@ -40,180 +52,129 @@ class FixedPace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Take the pace in requests per second; `clock` and `sleep` are in seconds."""
+        """Take the pace in requests per second; `clock` and `sleep` use seconds."""
         self._per_second = per_second
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
         self._next_turn = -math.inf
         self._held_until = -math.inf
-        self._went: list[float] = []
+        self._sent_at: list[float] = []
 
     @property
     def per_second(self) -> float:
-        """The pace now, in requests per second."""
+        """The current pace in requests per second."""
         with self._lock:
             return self._per_second
 
     def wait(self) -> float:
-        """Block until the next request may go; its turn."""
+        """Block until the next request may be sent; its turn."""
         turn: float | None = None
         while True:
             with self._lock:
                 now = self._clock()
                 if turn is None or turn < self._held_until:
-                    # While this one slept, Swit may have asked everyone to wait longer.
-                    turn = self._take_turn(now)
-                seconds = max(turn, self._room_at()) - now
+                    # Taken again if a 429 came while this thread slept. Turns are evenly spaced;
+                    # a late one does not let the next ones catch up.
+                    turn = max(now, self._next_turn, self._held_until)
+                    self._next_turn = turn + (1 + _MARGIN) / self._per_second
+                seconds = max(turn, self._next_free()) - now
                 if seconds <= 0:
-                    self._note(now)
+                    self._sent_at.append(now)
+                    if self._sent_at[0] < now - 2 * _HISTORY_SECONDS:
+                        del self._sent_at[: bisect_right(self._sent_at, now - _HISTORY_SECONDS)]
                     return now
             self._sleep(seconds)
 
     def throttled(self, turn: float, retry_after: float | None) -> None:
-        """Hold everything for `retry_after` seconds; the pace stays."""
+        """Send nothing for `retry_after` seconds; the pace stays."""
         del turn
         with self._lock:
             self._hold(retry_after)
 
     def succeeded(self, turn: float) -> None:
-        """A fixed pace doesn't learn."""
+        """Do nothing: the pace is fixed."""
 
-    def _take_turn(self, now: float) -> float:
-        """The turns are evenly spaced, and whoever comes late has saved nothing up."""
-        turn = max(now, self._next_turn, self._held_until)
-        self._next_turn = turn + (1 + _ROOM_SHARE) / self._per_second
-        return turn
-
-    def _room_at(self) -> float:
-        """When the next one is not one too many, however late some before it have woken up."""
-        most = max(math.floor(self._per_second), 1)
-        if len(self._went) < most:
+    def _next_free(self) -> float:
+        """When one more request keeps within the pace, even if threads woke up late."""
+        count = max(math.floor(self._per_second), 1)
+        if len(self._sent_at) < count:
             return -math.inf
-        return self._went[-most] + (1 + _ROOM_SHARE / 2) * most / self._per_second
+        return self._sent_at[-count] + (1 + _MARGIN / 2) * count / self._per_second
 
-    def _note(self, now: float) -> None:
-        self._went.append(now)
-        if self._went[0] < now - 2 * _REMEMBERED_SECONDS:
-            del self._went[: bisect_right(self._went, now - _REMEMBERED_SECONDS)]
-
-    def _recent(self, turn: float, seconds: float = 1.0) -> int:
-        """How many requests went in the seconds up to this turn, itself among them."""
-        return bisect_right(self._went, turn) - bisect_right(self._went, turn - seconds)
+    def _sent_before(self, turn: float, seconds: float) -> int:
+        """The number of requests in the `seconds` up to `turn`, including the one at `turn`."""
+        return bisect_right(self._sent_at, turn) - bisect_right(self._sent_at, turn - seconds)
 
     def _hold(self, retry_after: float | None) -> None:
         if retry_after is not None:
             self._held_until = max(self._held_until, self._clock() + retry_after)
 
 
-START_PER_SECOND: Final = 5.0
-MOST_PER_SECOND: Final = 20.0
-_LEAST_PER_SECOND: Final = 0.2
-
-# What each answer adds to the requests per second: while no limit is known, on the way back to
-# the one that is, and beyond it. Answers come at the pace itself, so 0.1 is a tenth a second.
-_SEARCHING: Final = 3.0
-_RETURNING: Final = 0.5
-_PROBING: Final = 0.1
-
-_NEARLY_SHARE: Final = 0.8
-_LOWERED_SHARE: Final = 0.9
-"""What is kept of the limit found if it is too much, though nearly as much goes through."""
-_FIRST_PROBE_SECONDS: Final = 30.0
-_LAST_PROBE_SECONDS: Final = 480.0
-_SHORTEST_WINDOW_SECONDS: Final = 1.0
-_LONGEST_WINDOW_SECONDS: Final = 60.0
-
-
 class AutoPace(FixedPace):
-    """Finds the pace by itself, and finds it again when Swit's limit changes.
+    """Finds the pace: each answer adds a little, a 429 halves it.
 
-    It grows with each answer until a 429 comes. Then it halves, and remembers how many requests
-    went through in the time that Swit asks to wait (a second, where it doesn't say): that is the
-    limit. It returns to it, with the room that every pace leaves, and stays there. It probes
-    beyond it after a while, and later each time that the limit is still there.
+    A 429 also shows the limit: the number of requests that went through in the time that Swit
+    asks to wait (one second if it does not say). The pace returns to that limit quickly and
+    stays there for a minute, then probes beyond it.
     """
 
     def __init__(
         self,
         start: float = START_PER_SECOND,
-        most: float = MOST_PER_SECOND,
+        most: float = MAX_PER_SECOND,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Begin with `start` requests per second, never go beyond `most`."""
+        """Start with `start` requests per second, never exceed `most`."""
         super().__init__(min(start, most), clock=clock, sleep=sleep)
         self._most = most
+        self._least = min(_MIN_PER_SECOND, most)
         self._limit: float | None = None
         self._halved_at = self._clock()
-        self._probe_after = _FIRST_PROBE_SECONDS
 
     @property
     def most_per_second(self) -> float:
-        """What it never goes beyond, in requests per second."""
+        """The maximum, in requests per second."""
         return self._most
 
     def throttled(self, turn: float, retry_after: float | None) -> None:
-        """Halve the pace, once for all requests that were under way together."""
+        """Halve the pace, once for all requests that were in flight together."""
         with self._lock:
             self._hold(retry_after)
             if turn < self._halved_at:
                 return
-            self._learn(turn, retry_after)
-            self._per_second = max(self._per_second / 2, self._least())
+            window = min(max(retry_after or 1.0, 1.0), _HISTORY_SECONDS)
+            # Less than a whole window of requests does not show the limit.
+            if max(self._halved_at, self._sent_at[0]) <= turn - window:
+                self._limit = max(self._sent_before(turn, window) - 1, 1) / window
+            elif self._limit is None:
+                self._limit = self._per_second
+            self._per_second = max(min(self._per_second, self._limit) / 2, self._least)
             self._halved_at = self._clock()
 
     def succeeded(self, turn: float) -> None:
-        """Go a little faster, if this pace was made use of and nothing speaks against it."""
+        """Raise the pace a little, unless it is not used or at the limit."""
         with self._lock:
-            # What was sent before the pace was halved says nothing about the pace now.
-            if turn >= self._halved_at and self._recent(turn) >= self._per_second / 4:
-                self._grow()
-
-    def _grow(self) -> None:
-        ceiling, growth = self._most, _SEARCHING
-        if self._limit is not None:
-            ceiling, growth = min(self._most, self._limit), _RETURNING
-            if self._per_second >= ceiling:
-                if self._clock() - self._halved_at < self._probe_after:
-                    return
-                ceiling, growth = self._most, _PROBING
-        self._per_second = min(self._per_second + growth, ceiling)
-
-    def _learn(self, turn: float, retry_after: float | None) -> None:
-        """Remember the limit, and when to look whether it is still there."""
-        window = min(max(retry_after or 0.0, _SHORTEST_WINDOW_SECONDS), _LONGEST_WINDOW_SECONDS)
-        since = turn - self._halved_at
-        if self._limit is None:
-            # Before a whole window is over nobody knows what else was counted.
-            known = self._went[0] <= turn - window
-            self._limit = self._rate(turn, window) if known else self._per_second
-        elif self._per_second > self._limit:
-            self._probe_after = min(2 * self._probe_after, _LAST_PROBE_SECONDS)
-            self._limit = self._rate(turn, window)
-        elif since > window:
-            # Within it, what had been sent before the pace was halved may still have counted.
-            self._probe_after = _FIRST_PROBE_SECONDS
-            rate = self._rate(turn, window)
-            # One that was held up on its way is no sign of another limit; many are.
-            held_up = rate >= _NEARLY_SHARE * self._limit
-            self._limit = _LOWERED_SHARE * self._limit if held_up else rate
-        self._limit = max(self._limit, self._least())
-        self._per_second = min(self._per_second, self._limit)
-
-    def _rate(self, turn: float, seconds: float) -> float:
-        """Requests a second that went through before this turn, which did not; one at least."""
-        return max(self._recent(turn, seconds) - 1, 1) / seconds
-
-    def _least(self) -> float:
-        return min(_LEAST_PER_SECOND, self._most)
+            # The answer to a request that was sent before the last 429 says nothing about now.
+            is_used = self._sent_before(turn, 1.0) >= self._per_second / 4
+            if turn < self._halved_at or not is_used:
+                return
+            ceiling, step = self._most, _SEARCH_STEP
+            if self._limit is not None:
+                ceiling, step = min(self._most, max(self._limit, self._least)), _RETURN_STEP
+                if self._per_second >= ceiling:
+                    if self._clock() - self._halved_at < _PROBE_AFTER_SECONDS:
+                        return
+                    ceiling, step = self._most, _PROBE_STEP
+            self._per_second = min(self._per_second + step, ceiling)
 
 
 def estimated_pace(setting: str) -> float:
-    """Calls a second to expect: the number, the most that `auto` may reach, or half of it."""
+    """Requests a second to expect: the number, or half of what `auto` may reach."""
     if setting == "auto":
-        return MOST_PER_SECOND / 2
+        return MAX_PER_SECOND / 2
     return float(setting.removeprefix("auto:")) / (2 if setting.startswith("auto:") else 1)
 
 

@@ -1,4 +1,4 @@
-"""Read the whole organisation; what proves that it is the whole stands in `proof`."""
+"""Read the whole organisation and prove that the read is complete."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,24 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 from swit_provisioning.planning.model import ROLES
 from swit_provisioning.planning.schemas import SWIT_MEMBERSHIPS, SWIT_TEAMS, SWIT_USERS
 from swit_provisioning.planning.snapshots import SwitFacts, SwitState
-from swit_provisioning.swit.client import SwitClient
+from swit_provisioning.swit.client import (
+    LIST_TEAMS,
+    LIST_USERS,
+    ORGANIZATION_INFO,
+    USER_INFO,
+    SwitClient,
+)
 from swit_provisioning.swit.errors import (
     SwitIncompleteReadError,
     SwitNotFoundError,
     SwitOtherOrganizationError,
     SwitRejectedError,
 )
-from swit_provisioning.swit.http import LIST_TEAMS, LIST_USERS, ORGANIZATION_INFO, USER_INFO, Call
 from swit_provisioning.swit.models import AuthorisedUser, Organization, Team, User, UserPage
+from swit_provisioning.swit.transport import Call
 
 ADMINISTRATORS = frozenset({10, 20})
-"""Roles that may read and change everybody: master, admin."""
+"""Roles that may read and change all users: master, admin."""
 
 _NAMED = 5
 
@@ -32,11 +38,11 @@ def incomplete(call: Call, problem: str) -> SwitIncompleteReadError:
 def prove_page(
     answer: UserPage, *, page: int, page_size: int, before: Collection[str], total: int | None
 ) -> None:
-    """One page fits those before it: `before` are the ids read, `total` the users counted then.
+    """Prove that a page fits those before it: `before` are their ids, `total` their total.
 
     Raises:
-        SwitIncompleteReadError: the total moved, a user came twice or one too many, or the page
-            is short and not the last.
+        SwitIncompleteReadError: the total changed, a user came twice, there are too many users,
+            or the page is short and not the last.
 
     """
     ids = [user.user_id for user in answer.users]
@@ -55,7 +61,12 @@ def prove_page(
 
 
 def prove_authorised(me: AuthorisedUser, users: Sequence[User]) -> None:
-    """The account that reads is in the list, active, and an administrator who sees everybody."""
+    """Prove that the authorising account is in the list, active, and an administrator.
+
+    Raises:
+        SwitIncompleteReadError: it is not.
+
+    """
     mine = next((user for user in users if user.user_id == me.user_id), None)
     if mine is None:
         problem = f"is not among the {len(users)} users"
@@ -71,7 +82,12 @@ def prove_authorised(me: AuthorisedUser, users: Sequence[User]) -> None:
 
 
 def prove_tree(teams: Sequence[Team]) -> Team:
-    """The root, once every team is there only once and hangs from it."""
+    """The root team, if every team is there once and has the root above it.
+
+    Raises:
+        SwitIncompleteReadError: the teams are not one tree.
+
+    """
     by_id = {team.team_id: team for team in teams}
     roots = [team for team in teams if _is_root(team)]
     if len(by_id) != len(teams):
@@ -88,7 +104,7 @@ def prove_tree(teams: Sequence[Team]) -> Team:
 
 
 def some(words: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
+    """The first few words, and the number of the others."""
     more = len(words) - _NAMED
     return ", ".join(words[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
@@ -111,7 +127,7 @@ def _count(teams: Sequence[Team]) -> str:
 
 
 Membership = tuple[str, str]
-"""Id of the team, id of the user."""
+"""Team id, user id."""
 
 
 def swit_state(
@@ -122,7 +138,7 @@ def swit_state(
     teams: Sequence[Team],
     root: Team,
 ) -> SwitState:
-    """The three frames and their facts, of a read that is proved complete."""
+    """The frames and facts of a read that was proved complete."""
     claimed = _claimed(users, teams)
     user_ids, team_ids = {u.user_id for u in users}, {t.team_id for t in teams}
     members = {(team, user) for team, user in claimed if team in team_ids and user in user_ids}
@@ -143,7 +159,7 @@ def swit_state(
 
 
 def _claimed(users: Sequence[User], teams: Sequence[Team]) -> set[Membership]:
-    """As either list says: one of them may be shortened, or not there at all."""
+    """The memberships in either list: one of them may be shortened or missing."""
     by_user = {(team.team_id, user.user_id) for user in users for team in user.teams or ()}
     by_team = {(team.team_id, user) for team in teams for user in team.user_ids or ()}
     return by_user | by_team
@@ -167,7 +183,7 @@ def _team_row(team: Team, position: int, root: Team) -> dict[str, object]:
     return {
         "team_id": team.team_id,
         "name": team.name,
-        # Whatever the root names, the organisation's id for one, is no team.
+        # The root may name a parent, such as the organisation's id, that is no team.
         "parent_id": None if team is root else team.parent_id,
         "reference": team.reference,
         "position": position,
@@ -185,9 +201,9 @@ def _unknown(pairs: Iterable[Membership]) -> Iterable[str]:
 
 
 PAGE_SIZE = 1000
-"""As many users as Swit gives at once."""
-TRIES = 3
-"""How often the user list is read while it moves."""
+"""The maximum number of users in one answer of Swit."""
+ATTEMPTS = 3
+"""How often the user list is read if it changes meanwhile."""
 
 
 def read_organization(
@@ -195,12 +211,12 @@ def read_organization(
 ) -> SwitState:
     """Users, teams and memberships of the organisation that the token belongs to.
 
-    `expected` is the id or subdomain of the organisation that is meant. Takes 4 calls for up to
+    `expected` is the id or subdomain of the expected organisation. It takes 4 calls for up to
     `page_size` users, and one more for each further page.
 
     Raises:
         SwitOtherOrganizationError: the token belongs to another organisation than `expected`.
-        SwitIncompleteReadError: it is not proved that everything was read.
+        SwitIncompleteReadError: the read is not proved complete.
         SwitError: a call failed.
 
     """
@@ -216,7 +232,7 @@ def read_organization(
 def organization_of(
     client: SwitClient, me: AuthorisedUser, *, expected: str | None = None
 ) -> Organization:
-    """The organisation that the token belongs to; `expected` is the one that is meant.
+    """The organisation that the token belongs to; `expected` is its id or subdomain.
 
     Raises:
         SwitOtherOrganizationError: it is another one.
@@ -225,7 +241,7 @@ def organization_of(
     try:
         found = client.organization_info()
     except SwitNotFoundError as error:
-        # Older editions of the API don't have the call; only the id is known there.
+        # Older editions of the API lack the call; only the id is known.
         if not me.organization_id:
             raise incomplete(USER_INFO, "it names no organisation") from error
         found = Organization(id=me.organization_id)
@@ -240,13 +256,13 @@ def organization_of(
 
 
 def read_users(client: SwitClient, *, page_size: int = PAGE_SIZE) -> tuple[User, ...]:
-    """All accounts, page by page; again from the first if somebody came or went meanwhile.
+    """All accounts, page by page; from the first page again if the list changed meanwhile.
 
     Raises as `read_organization`.
     """
     again = Retrying(
         retry=retry_if_exception_type(SwitIncompleteReadError),
-        stop=stop_after_attempt(TRIES),
+        stop=stop_after_attempt(ATTEMPTS),
         reraise=True,
     )
     return again(_read_pages, client, page_size)
@@ -265,7 +281,7 @@ def _read_pages(client: SwitClient, page_size: int) -> tuple[User, ...]:
     return tuple(users.values())
 
 
-_ENOUGH_OF_A_KEYWORD = 100
+_KEYWORD_PAGE_SIZE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,7 +291,7 @@ class Account:
     email: str
     name: str
     role: str | None
-    """`master`, `admin`, `member` or `guest`; `None` where Swit does not tell this account."""
+    """`master`, `admin`, `member` or `guest`; `None` if Swit does not say."""
     is_administrator: bool
     organization_id: str
     organization_name: str
@@ -283,11 +299,11 @@ class Account:
 
 
 def authorised_account(client: SwitClient, *, expected: str | None = None) -> Account:
-    """Ask Swit whose token it is; `expected` is the organisation that is meant (3 or 4 calls).
+    """The account that the token belongs to (3 or 4 calls); `expected` is its organisation.
 
     Raises:
         SwitOtherOrganizationError: it belongs to another organisation.
-        SwitError: Swit can't be asked.
+        SwitError: a call failed.
 
     """
     me = client.user_info()
@@ -305,12 +321,12 @@ def authorised_account(client: SwitClient, *, expected: str | None = None) -> Ac
 
 
 def _role(client: SwitClient, me: AuthorisedUser) -> int:
-    """The role's number, 0 where Swit does not tell: `user.info` has none."""
+    """The number of the role; 0 if Swit does not say. `user.info` does not contain it."""
     try:
         role = client.organization_user_info(me.user_id).role
         if role in ROLES:
             return role
-        found = client.list_users(keyword=me.email, count=_ENOUGH_OF_A_KEYWORD).users
+        found = client.list_users(keyword=me.email, count=_KEYWORD_PAGE_SIZE).users
     except SwitRejectedError:
         return 0
     return next((user.role for user in found if user.user_id == me.user_id), 0)

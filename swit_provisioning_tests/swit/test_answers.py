@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import responses
 
+from swit_provisioning.swit.answers import retry_after
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import (
     SwitError,
@@ -18,7 +19,7 @@ from swit_provisioning.swit.errors import (
     SwitUnauthorizedError,
     SwitUnavailableError,
 )
-from swit_provisioning.swit.http import HttpAnswer, retry_after
+from swit_provisioning.swit.http import HttpAnswer
 from swit_provisioning_tests.swit.fakes import API, Rig
 
 URL = f"{API}/team.create"
@@ -174,7 +175,7 @@ def test_a_good_status_with_a_body_nobody_can_read_is_no_success(
     error = refusal(client)
     assert type(error) is SwitUnavailableError
     assert error.status == 200
-    assert f"not a whole JSON object (text/html, {len(body)} bytes)" in error.message
+    assert f"not a complete JSON object (text/html, {len(body)} bytes)" in error.message
 
 
 def test_a_body_may_begin_with_a_byte_order_mark(

@@ -16,7 +16,7 @@ import pytest
 import responses
 
 from swit_provisioning.swit.auth import OAuthClient
-from swit_provisioning.swit.client import MOST_USERS, SwitClient
+from swit_provisioning.swit.client import MAX_USERS, SwitClient
 from swit_provisioning.swit.errors import (
     SwitEndlessAnswerError,
     SwitIncompleteReadError,
@@ -159,7 +159,7 @@ def test_a_body_without_an_end_is_refused_at_the_largest_size_of_its_call(rig: R
     with (
         server(say) as (url, _),
         rig.client(base_url=url) as client,
-        pytest.raises(SwitEndlessAnswerError, match="33,554,432 are read at most"),
+        pytest.raises(SwitEndlessAnswerError, match="the maximum is 33,554,432"),
     ):
         client.user_info()
 
@@ -195,8 +195,8 @@ def test_an_answer_that_can_not_be_unpacked_is_no_answer(
 
 def test_pages_without_an_end_are_not_read(client: SwitClient, web: responses.RequestsMock) -> None:
     users = [{"user_id": f"u{number}"} for number in range(1000)]
-    data = {"total_rows": MOST_USERS + 1, "users": users}
+    data = {"total_rows": MAX_USERS + 1, "users": users}
     web.get(f"{API}/organization.user.list", json={"data": data})
-    with pytest.raises(SwitIncompleteReadError, match="5,000,000 are read at most"):
+    with pytest.raises(SwitIncompleteReadError, match="the maximum is 5,000,000"):
         read_users(client)
     assert len(web.calls) <= 3

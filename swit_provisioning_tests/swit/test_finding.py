@@ -38,7 +38,7 @@ def test_a_limit_is_found_soon_and_hardly_passed(
 def test_once_found_the_limit_is_used_and_seldom_passed(
     swit: SimulatedSwit, per_second: int
 ) -> None:
-    """It is looked at again after half a minute, a minute, two, four, and eight from then on."""
+    """The pace probes beyond it after a minute."""
     swit.limited(per_second)
     pace = auto(swit, most=1000)
     swit.send(pace, 60 * per_second)

@@ -18,7 +18,7 @@ from swit_provisioning.swit.errors import (
     SwitOtherOrganizationError,
     SwitRejectedError,
 )
-from swit_provisioning.swit.reader import TRIES, read_organization
+from swit_provisioning.swit.reader import ATTEMPTS, read_organization
 from swit_provisioning_tests.swit.fakes import API
 
 Row = dict[str, Any]
@@ -108,7 +108,7 @@ def swit(web: responses.RequestsMock) -> Swit:
 def incomplete(client: SwitClient, *, page_size: int = 1000) -> str:
     with pytest.raises(SwitIncompleteReadError) as caught:
         read_organization(client, page_size=page_size)
-    assert "Nothing is planned on it" in str(caught.value)
+    assert "No plan is made from it" in str(caught.value)
     return str(caught.value)
 
 
@@ -182,7 +182,7 @@ def test_a_full_last_page_is_the_last(swit: Swit, client: SwitClient) -> None:
 def test_a_page_that_comes_back_short_is_no_complete_read(swit: Swit, client: SwitClient) -> None:
     swit.bend = lambda _, data: data["users"].pop()
     assert "page 1 came short: 1 of 5 users were read" in incomplete(client, page_size=2)
-    assert client.calls == 2 + TRIES
+    assert client.calls == 2 + ATTEMPTS
 
 
 def test_an_empty_page_is_no_complete_read(swit: Swit, client: SwitClient) -> None:
@@ -227,7 +227,7 @@ def test_an_organisation_that_never_rests_is_no_complete_read(
 
     swit.bend = restless
     assert "the total went from 9 to 10 while paging" in incomplete(client, page_size=3)
-    assert client.calls == 2 + TRIES * 2
+    assert client.calls == 2 + ATTEMPTS * 2
 
 
 @pytest.mark.parametrize("page_size", [10, 3])
@@ -340,7 +340,7 @@ def test_another_organisation_is_not_read(expected: str, swit: Swit, client: Swi
     assert isinstance(caught.value, SwitRejectedError)
     assert str(caught.value) == (
         "organization.info: the token belongs to Acme (id o1, subdomain acme), but"
-        f" {expected} is meant. Use a token of the organisation meant, or correct"
+        f" {expected} is meant. Use a token of the expected organisation, or correct"
         " SWIT_ORGANIZATION."
     )
     assert "organization.user.list" not in swit.asked

@@ -20,7 +20,7 @@ from swit_provisioning.swit.errors import (
     SwitUnauthorizedError,
     SwitUnavailableError,
 )
-from swit_provisioning.swit.http import ATTEMPTS, THROTTLED_ATTEMPTS
+from swit_provisioning.swit.transport import ATTEMPTS, THROTTLED_ATTEMPTS
 from swit_provisioning_tests.swit.fakes import API, SCIM, Rig
 
 INFO = f"{API}/user.info"
@@ -323,7 +323,7 @@ def test_what_swit_refuses_is_not_sent_again(
             requests.exceptions.SSLError("certificate verify failed"),
             "name its file in REQUESTS_CA_BUNDLE",
         ),
-        (requests.exceptions.ProxyError("Tunnel failed: 407"), "the proxy that HTTPS_PROXY names"),
+        (requests.exceptions.ProxyError("Tunnel failed: 407"), "the proxy in HTTPS_PROXY"),
         (requests.exceptions.ChunkedEncodingError("x"), "broke off (ChunkedEncodingError)"),
         (requests.exceptions.ConnectionError(), "no connection to openapi.swit.example"),
     ],

@@ -151,7 +151,7 @@ def test_a_proxys_password_is_not_told(rig: Rig, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("http_proxy", raising=False)
     with (
         rig.client(base_url="http://openapi.swit.invalid") as client,
-        pytest.raises(SwitUnavailableError, match="through the proxy that HTTPS_PROXY") as caught,
+        pytest.raises(SwitUnavailableError, match="through the proxy in HTTPS_PROXY") as caught,
     ):
         client.user_info()
     assert "s3cret" not in f"{caught.value} {caught.value.__cause__}"

@@ -219,7 +219,7 @@ def test_an_answer_without_data_says_so_and_what_swit_said(
     body: dict[str, Any], client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(f"{API}/user.info", json=body)
-    with pytest.raises(SwitUnavailableError, match="holds no data") as caught:
+    with pytest.raises(SwitUnavailableError, match="contains no data") as caught:
         client.user_info()
     assert body.get("message", "no reason given") in str(caught.value)
 
