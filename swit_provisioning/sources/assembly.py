@@ -277,10 +277,12 @@ def _without_other_kinds(
         keys = keys.filter(pc.invert(pc.is_in(keys, value_set=some["key"])))
     if not len(keys):
         return pairs
-    unknown = pairs.filter(pc.is_in(pairs["member"], value_set=keys))
-    dns = pa.table({"dn": pc.unique(unknown["member_dn"])})
-    first = pc.select_k_unstable(dns, k=_MOST_IDENTIFIED, sort_keys=[("dn", "ascending")])
-    kinds = {dn: kind for dn in dns["dn"].take(first).to_pylist() if (kind := identify(dn))}
+    first = pc.select_k_unstable(
+        pa.table({"key": keys}), k=_MOST_IDENTIFIED, sort_keys=[("key", "ascending")]
+    )
+    unknown = pairs.filter(pc.is_in(pairs["member"], value_set=keys.take(first)))
+    dns = sorted(set(unknown["member_dn"].to_pylist()))
+    kinds = {dn: kind for dn in dns if (kind := identify(dn))}
     if not kinds:
         return pairs
     others = pa.array([*kinds], _TEXT)

@@ -69,7 +69,7 @@ class Entry:
 
     def classes(self) -> frozenset[str]:
         """Object classes in lower case."""
-        return self.words("objectClass")
+        return _words(tuple(self.values("objectClass")))
 
     def words(self, name: str) -> frozenset[str]:
         """Values of a case-insensitive attribute in lower case."""

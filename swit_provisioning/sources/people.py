@@ -1,6 +1,6 @@
 """People of a directory: which attributes are read, and the table that is made of the entries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from swit_provisioning.planning.dn import InvalidDN, dn_key, own_values
+from swit_provisioning.planning.dn_columns import dn_keys
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.entries import Entry, EntryReader, directory_id, security_id
 from swit_provisioning.sources.server_types import OTHER_ADDRESSES, Kind
@@ -214,11 +215,15 @@ def with_names_from_dns(
     return rows.set_column(place, field, pa.array(names, field.type))
 
 
-def named(entries: Iterable[Entry], problems: list[str]) -> Iterable[tuple[str, Entry]]:
+def named(entries: Sequence[Entry], problems: list[str]) -> Iterator[tuple[str, Entry]]:
     """Entries with their DNs in normal form. An invalid DN adds a sentence to `problems`."""
-    for entry in entries:
+    try:
+        keys = dn_keys(pa.array([entry.dn for entry in entries], pa.large_string())).to_pylist()
+    except UnicodeEncodeError:  # one of them is not valid Unicode text
+        keys = [None] * len(entries)
+    for key, entry in zip(keys, entries, strict=True):
         try:
-            yield dn_key(entry.dn), entry
+            yield key if key is not None else dn_key(entry.dn), entry
         except InvalidDN as error:
             problems.append(f"{entry.where}: {error}" if entry.where else str(error))
 

@@ -7,14 +7,12 @@ without an end, and hides some of what can be wrong with an answer.
 import math
 import socket
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NoReturn
+from functools import lru_cache
+from typing import NoReturn
 
 import ldap3
 from ldap3.core.exceptions import LDAPException
 from ldap3.operation.search import search_operation
-from ldap3.protocol.rfc4511 import ProtocolOp
 from ldap3.utils.asn1 import encode  # type: ignore[attr-defined] # the stubs lack it
 
 from swit_provisioning.sources.base import DirectoryIncompleteError
@@ -32,39 +30,31 @@ class BadRequestError(Exception):
     """The request can't be put together: its filter is none."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """A search, encoded; it is sent once for each page."""
+@lru_cache(maxsize=100)
+def encoded_filter(text: str) -> bytes:
+    """Encode an LDAP filter (RFC 4515).
 
-    operation: bytes
+    Raises:
+        BadRequestError: the text is not a filter.
 
-    @classmethod
-    def search(
-        cls, base: str, filter_: str, scope: Literal["BASE", "SUBTREE"], names: Sequence[str]
-    ) -> "Request":
-        """Encode a search for these attributes.
-
-        Raises:
-            BadRequestError: the filter is none.
-
-        """
-        try:
-            made = search_operation(
-                base,
-                filter_,
-                scope,
-                ldap3.DEREF_NEVER,
-                list(names),
-                size_limit=0,
-                time_limit=0,
-                types_only=False,
-                auto_escape=False,
-                auto_encode=True,
-                check_names=False,
-            )
-        except LDAPException as error:
-            raise BadRequestError(str(error)) from error
-        return cls(operation=encode(ProtocolOp().setComponentByName("searchRequest", made)))
+    """
+    try:
+        made = search_operation(
+            "",
+            text,
+            ldap3.BASE,
+            ldap3.DEREF_NEVER,
+            [],
+            size_limit=0,
+            time_limit=0,
+            types_only=False,
+            auto_escape=False,
+            auto_encode=True,
+            check_names=False,
+        )
+    except LDAPException as error:
+        raise BadRequestError(str(error)) from error
+    return bytes(encode(made["filter"]))
 
 
 class Connection:
@@ -179,11 +169,11 @@ class Exchange:
         """The answer that is still to come, with as much of it as has come."""
         return self._answer
 
-    def ask(self, asked: Request, page: tuple[int, bytes] | None = None) -> None:
+    def ask(self, search: bytes, page: tuple[int, bytes] | None = None) -> None:
         """Send a request; its answer has to be received before the next one is sent.
 
         Args:
-            asked: what to search for.
+            search: encoded search request.
             page: how many entries, and the cookie of the page before; `None`: all at once.
 
         Raises:
@@ -194,7 +184,7 @@ class Exchange:
         controls = () if page is None else (paging(*page),)
         most = self._connection.limits.answer_bytes
         self._answer = Answer(number, self._left_over, most_bytes=most)
-        self._connection.send(request(number, asked.operation, *controls))
+        self._connection.send(request(number, search, *controls))
 
     def receive(self) -> Answer:
         """Wait for the whole answer.

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
-import ldap3
 from ldap3.core.results import RESULT_CODES
 
 from swit_provisioning.planning.dn import InvalidDN, dn_key
@@ -22,10 +21,17 @@ from swit_provisioning.sources.ldap.exchange import (
     Connection,
     Exchange,
     LostConnectionError,
-    Request,
+    encoded_filter,
 )
-from swit_provisioning.sources.ldap.wire import Answer, DisconnectedError, Result, WireError
+from swit_provisioning.sources.ldap.wire import (
+    Answer,
+    DisconnectedError,
+    Result,
+    WireError,
+    search_request,
+)
 
+_BASE_OBJECT, _SUBTREE = 0, 2
 SUCCESS = 0
 REFERRAL = 10
 NO_SUCH_OBJECT = 32
@@ -237,7 +243,7 @@ class _Search:
 
     def pages(self) -> Iterator[list[Entry]]:
         query = self._query
-        request = self._request(query.base, query.filter, ldap3.SUBTREE, query.attributes)
+        request = self._request(query.base, query.filter, _SUBTREE, query.attributes)
         loops = LoopDetector()
         pages = 0
         self._ask(request, (query.page_size, b""))
@@ -271,7 +277,7 @@ class _Search:
     def single(self, *, or_nothing: bool = False) -> Entry | None:
         """The entry at the base; `or_nothing`: also where the server answers with an error."""
         query = self._query
-        self._ask(self._request(query.base, "(objectClass=*)", ldap3.BASE, query.attributes))
+        self._ask(self._request(query.base, "(objectClass=*)", _BASE_OBJECT, query.attributes))
         answer = self._answer()
         if or_nothing and (answer.result.code != SUCCESS or answer.references):
             return None
@@ -281,20 +287,14 @@ class _Search:
             return None
         return next(iter(self._completed(answer)), None)
 
-    def _request(
-        self,
-        base: str,
-        filter_: str,
-        scope: Literal["BASE", "SUBTREE"],
-        attributes: tuple[str, ...],
-    ) -> Request:
+    def _request(self, base: str, filter_: str, scope: int, attributes: tuple[str, ...]) -> bytes:
         try:
-            return Request.search(base, filter_, scope, attributes)
+            return search_request(base, scope, encoded_filter(filter_), attributes)
         except BadRequestError as error:
             message = f"{self._doing}: the request can't be made ({error}); look at the filter"
             raise DirectoryConfigError(message) from error
 
-    def _ask(self, request: Request, page: tuple[int, bytes] | None = None) -> None:
+    def _ask(self, request: bytes, page: tuple[int, bytes] | None = None) -> None:
         try:
             self._exchange.ask(request, page)
         except LostConnectionError as error:
@@ -377,7 +377,7 @@ class _Search:
     def _next_range(self, dn: str, name: str, begin: int) -> tuple[str, Sequence[Value]]:
         if self._exchange.awaited is not None:
             self._ahead = self._answer()
-        self._ask(self._request(dn, "(objectClass=*)", ldap3.BASE, (f"{name};range={begin}-*",)))
+        self._ask(self._request(dn, "(objectClass=*)", _BASE_OBJECT, (f"{name};range={begin}-*",)))
         answer = self._answer()
         self._checked(answer)
         sent = [

@@ -75,6 +75,28 @@ def bind(user: str, password: str) -> bytes:
     return element(0x60, number(3), name, secret)
 
 
+def search_request(base: str, scope: int, filter_: bytes, names: Sequence[str]) -> bytes:
+    """A search, without limits of its own, that never follows aliases.
+
+    Args:
+        base: DN where the search begins.
+        scope: 0 for the entry itself, 2 for the entry and everything below it.
+        filter_: encoded filter.
+        names: attributes to return.
+
+    """
+    return element(
+        0x63,
+        element(OCTETS, base.encode()),
+        element(ENUMERATED, bytes((scope,))),
+        element(ENUMERATED, b"\0"),
+        number(0) * 2,
+        element(BOOLEAN, b"\0"),
+        filter_,
+        element(SEQUENCE, *(element(OCTETS, name.encode()) for name in names)),
+    )
+
+
 def paging(size: int, cookie: bytes) -> bytes:
     """The control that asks for a page of so many entries, or else for an error (RFC 2696)."""
     value = element(SEQUENCE, number(size), element(OCTETS, cookie))
@@ -138,7 +160,10 @@ class Answer:
         self.names = Names()
         self._most_bytes = most_bytes
         self._result: Result | None = None
-        self._data = bytearray(begun)
+        self._chunks = [begun]
+        self._received = len(begun)
+        self._needed = 0
+        """Size that the chunks must have until the next message is complete, as far as known."""
         self._decoded_bytes = 0
         self._id = number(message_id)
         self._entry = self._id + bytes((SEARCH_ENTRY,))
@@ -154,7 +179,7 @@ class Answer:
     @property
     def left_over(self) -> bytes:
         """Bytes behind the final result. They belong to the next answer."""
-        return bytes(self._data)
+        return b"".join(self._chunks)
 
     def add(self, chunk: bytes = b"") -> bool:
         """Decode the next bytes. Returns True when the final result has arrived.
@@ -164,30 +189,34 @@ class Answer:
             DisconnectedError: the server announced that it closes the connection.
 
         """
-        self._data += chunk
-        if self._result is not None:
-            return True
-        # Copied only when a message is complete: a large group comes in thousands of chunks.
-        if _message(self._data, 0, self._most_bytes, self._decoded_bytes) is None:
-            return False
-        data = bytes(self._data)
-        at = 0
+        self._chunks.append(chunk)
+        self._received += len(chunk)
+        # Joined only when a message is complete: a large group comes in thousands of chunks.
+        if self._result is not None or self._received < self._needed:
+            return self._result is not None
+        data = b"".join(self._chunks)
+        at = self._needed = 0
         try:
             while self._result is None:
                 found = _message(data, at, self._most_bytes, self._decoded_bytes)
                 if found is None:
-                    return False
-                start, at = found
+                    break
+                start, stop = found
+                if stop > len(data):
+                    self._needed = stop - at
+                    break
+                at = stop
                 if data.startswith(self._entry, start):
                     start += len(self._id)
-                    self.entries.append(_decode_entry(data, start, at, self.names))
+                    self.entries.append(_decode_entry(data, start, stop, self.names))
                 else:
-                    self._take_other(data, start, at)
+                    self._take_other(data, start, stop)
         finally:
             # Also after an error: nothing is decoded twice.
             self._decoded_bytes += at
-            self._data = bytearray(data[at:])
-        return True
+            self._chunks = [data[at:]]
+            self._received = len(data) - at
+        return self._result is not None
 
     def _take_other(self, data: bytes, start: int, end: int) -> None:
         id_start, id_stop = expected(data, start, end, INTEGER)
@@ -295,7 +324,7 @@ def single_answer(data: Data, message_id: int, tag: int, most_bytes: int) -> Res
 
     """
     found = _message(data, 0, most_bytes)
-    if found is None:
+    if found is None or found[1] > len(data):
         return None
     start, stop = found
     id_start, id_stop = expected(data, start, stop, INTEGER)
@@ -312,7 +341,7 @@ def single_answer(data: Data, message_id: int, tag: int, most_bytes: int) -> Res
 
 
 def _message(data: Data, at: int, most_bytes: int, before: int = 0) -> tuple[int, int] | None:
-    """Start and end of the message at `at`, or `None` while it is incomplete.
+    """Start and end of the message at `at`, which may be behind `data`; `None`: not yet known.
 
     `before` bytes of the same answer are not in `data` any longer.
     """
@@ -326,7 +355,7 @@ def _message(data: Data, at: int, most_bytes: int, before: int = 0) -> tuple[int
     if before + start + size > most_bytes:
         message = f"it has more than {most_bytes} bytes"
         raise WireError(message)
-    return (start, start + size) if start + size <= have else None
+    return start, start + size
 
 
 def _long_length(data: bytes, at: int) -> tuple[int, int]:
