@@ -25,12 +25,8 @@ from swit_provisioning.defs.jobs import (
 from swit_provisioning.defs.planning_assets import compute_difference, read_directory, read_swit
 from swit_provisioning.defs.resources import (
     SILENT,
-    DirectoryResource,
-    ProgressResource,
+    SessionResource,
     SettingsResource,
-    StoreResource,
-    SwitResource,
-    WriterResource,
 )
 from swit_provisioning.defs.sensors import SENSORS
 from swit_provisioning.settings import ScheduleSettings
@@ -62,11 +58,7 @@ def defs() -> dg.Definitions:
         executor=interruptible_executor,
         resources={
             "settings": SettingsResource(),
-            "store": StoreResource(),
-            "directory": DirectoryResource(),
-            "swit": SwitResource(),
-            "writer": WriterResource(),
-            "progress": ProgressResource(),
+            "session": SessionResource(),
             "io_manager": ParquetFramesResource(),
         },
     )

@@ -17,9 +17,10 @@ from swit_provisioning.apply.attempt import (
     reject_what_was_not_done,
     sent_memberships,
 )
-from swit_provisioning.apply.lease import HeldLease, Progress
+from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.apply.object_calls import TeamsNow
 from swit_provisioning.apply.outcomes import DONE, Needs, Outcome, OutcomeKind, Record
+from swit_provisioning.apply.progress import Progress
 from swit_provisioning.planning.model import Change, Plan, Step
 from swit_provisioning.planning.staleness import spares_all, without_users
 from swit_provisioning.state.errors import StoreError

@@ -5,13 +5,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
-from swit_provisioning.planning.estimate import READ_BEFORE
-from swit_provisioning.planning.model import STEPS, Plan, Step
 from swit_provisioning.state.coordination import LeaseGrant, lost
 from swit_provisioning.state.errors import LeaseLostError, StoreError
 from swit_provisioning.state.store import Store
@@ -30,13 +27,6 @@ def awake_seconds() -> float:
     """Seconds that also pass while the machine sleeps, as the lease does."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)
-
-
-class Progress(Protocol):
-    """Is told how far a step has come."""
-
-    def advance(self, step: Step, done: int, planned: int) -> None:
-        """`done` of `planned` changes of this step have an outcome."""
 
 
 class HeldLease:
@@ -176,61 +166,3 @@ class HeldLease:
         interval = self.grant.ttl.total_seconds() / _RENEWALS_IN_A_TTL
         while self._lost is None and not self._over.wait(interval):
             self.renew()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Headway:
-    """Where a run stands."""
-
-    step: Step
-    sent: int
-    """Calls sent since the first writer began, repetitions and looks included."""
-    planned: int
-    """Those, and one for each change that is still undone."""
-    per_second: float
-    seconds_left: float | None
-    """`None` where nothing was sent yet, so that nobody can say."""
-
-    @property
-    def sentence(self) -> str:
-        """The same for a log."""
-        left = "" if self.seconds_left is None else f", about {self.seconds_left:.0f} s left"
-        what = self.step.replace("_", " ")
-        return f"{what}: {self.sent} of {self.planned} calls, {self.per_second:.1f} a second{left}"
-
-
-class Meter:
-    """Measures one run of one plan; told by the thread that waits for the others."""
-
-    def __init__(
-        self, plan: Plan, *, sent: Callable[[], int], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Begin now. `sent` says how many calls the client has sent, `clock` the seconds."""
-        self._sent, self._clock = sent, clock
-        self._sent_before, self._began = sent(), clock()
-        self._left = {step: _expected(plan, step) for step in STEPS}
-        self._told: set[Step] = set()
-
-    def headway(self, step: Step, done: int, planned: int) -> Headway:
-        """Where the run stands once `done` of `planned` changes of a step have an outcome."""
-        self._told.add(step)
-        self._left[step] = planned - done
-        for earlier in STEPS[: STEPS.index(step)]:
-            # A run that goes on where another one stopped passes over what is done.
-            if earlier not in self._told:
-                self._left[earlier] = 0
-        sent, left = self._sent() - self._sent_before, sum(self._left.values())
-        seconds = self._clock() - self._began
-        per_second = sent / seconds if seconds > 0 else 0.0
-        return Headway(
-            step=step,
-            sent=sent,
-            planned=sent + left,
-            per_second=per_second,
-            seconds_left=left / per_second if per_second else None,
-        )
-
-
-def _expected(plan: Plan, step: Step) -> int:
-    changes = len(plan.of_step(step))
-    return changes + (step in READ_BEFORE) if changes else 0

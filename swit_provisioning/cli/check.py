@@ -13,7 +13,7 @@ from swit_provisioning.cli.errors import UnwritableFileError
 from swit_provisioning.cli.framework import errors, output, print_text, warn_of_open_files
 from swit_provisioning.cli.render import findings_table, guards_table, header, team_tree
 from swit_provisioning.operations.connections import open_directory, swit_connection
-from swit_provisioning.operations.services import approver, open_store
+from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.operations.webhooks import channels, no_channels, post_at_once
 from swit_provisioning.planning.baselines import directory_counts
 from swit_provisioning.planning.describe import counts_in_words
@@ -239,7 +239,7 @@ def _say_plan(
     print_text(console, f"A plan made now: {summary(plan.changes)}")
     team_tree(console, tree_of(_all_teams(swit), plan.changes))
     _say_findings(console, plan.findings)
-    verdicts = approver(settings, store).judged(plan)
+    verdicts = plan_judge(settings, store).judge(plan)
     guards_table(console, [verdict.document() for verdict in verdicts])
 
 

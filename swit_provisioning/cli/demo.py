@@ -12,8 +12,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.rule import Rule
 
+from swit_provisioning.apply.run_model import RunState
 from swit_provisioning.cli import sync as commands
-from swit_provisioning.cli.errors import EXIT_CODES
 from swit_provisioning.cli.framework import output
 from swit_provisioning.sandbox.model import sample_directory_path
 from swit_provisioning.sandbox.server import SandboxServer
@@ -39,7 +39,9 @@ def tell_the_story(*, ui: bool) -> int:
             _day(console, "Day 2: one joins, one leaves, a group is renamed", people, _next_day()),
             _day(console, "Day 3: 40 % have left, says the directory", people, _mass_departure()),
         ]
-        expected = [EXIT_CODES["applied"], EXIT_CODES["applied"], EXIT_CODES["blocked"]]
+        expected = [
+            state.exit_code for state in (RunState.APPLIED, RunState.APPLIED, RunState.BLOCKED)
+        ]
         console.print(Rule())
         if ended != expected:
             console.print(

@@ -4,22 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.report.safe_text import for_a_terminal, shortened
-
-EXIT_CODES: Final = {
-    "success": 0,
-    "applied": 0,
-    "nothing to do": 0,
-    "failed": 1,
-    "canceled": 1,
-    "unknown plan": 2,
-    "wrong use": 2,
-    "blocked": 3,
-    "partly applied": 4,
-    "stale": 5,
-    "busy": 6,
-}
-"""0 done · 1 failed · 2 wrong use or settings · 3 a guard · 4 some rejected · 5 stale · 6 busy."""
 
 
 class UnwritableFileError(Exception):
@@ -95,10 +81,10 @@ _CODES: Final[Mapping[str, int]] = {
     "AmbiguousSubjectError": 2,
     "DirectoryError": 1,
     "IncompleteReadError": 1,
-    "LeaseHeldError": EXIT_CODES["busy"],
+    "LeaseHeldError": RunState.BUSY.exit_code,
     "ListenError": 1,
     "LoginError": 1,
-    "RunsUnderWayError": EXIT_CODES["busy"],
+    "RunsUnderWayError": RunState.BUSY.exit_code,
     "SandboxStartError": 1,
     "SandboxStateError": 1,
     "SettingsError": 2,
@@ -109,7 +95,7 @@ _CODES: Final[Mapping[str, int]] = {
     "UnusableHomeError": 1,
     "UnusableInputError": 2,
     "UnwritableFileError": 2,
-    "UpkeepError": 2,
+    "ErasureError": 2,
 }
 """Exit code of each error whose message is complete; a subclass has that of its nearest base.
 
@@ -119,10 +105,9 @@ By name: importing all of these classes would take longer than most commands.
 
 def exit_code_of(error: Exception) -> int | None:
     """The exit code of an expected error; `None` for an error of the program itself."""
-    status = getattr(error, "status", None)
+    if isinstance(error, RefusedError):
+        return error.state.exit_code
     for kind in type(error).__mro__:
-        if kind.__name__ == "DecisionRefusedError" and isinstance(status, str):
-            return EXIT_CODES[status]
         if kind.__module__.startswith("swit_provisioning.") and kind.__name__ in _CODES:
             return _CODES[kind.__name__]
     return None

@@ -12,7 +12,7 @@ from swit_provisioning.cli.framework import output, print_json
 from swit_provisioning.cli.history import say_deeds
 from swit_provisioning.cli.render import COLOURS, deed_document, deed_to_show, header, safe
 from swit_provisioning.operations.connections import open_directory, swit_connection
-from swit_provisioning.operations.services import approver, open_store
+from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.planning.describe import what
 from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning.planning.planner import reconcile
@@ -236,7 +236,7 @@ def _way_to(explained: Explained) -> str:
 
 def _stopped(plan: Plan, settings: Settings, store: Store) -> list[str]:
     """Guards that would stop this plan, as the gate judges it, whoever it is about."""
-    verdicts = approver(settings, store).judged(plan)
+    verdicts = plan_judge(settings, store).judge(plan)
     return [v.name for v in verdicts if v.stops] if plan.changes else []
 
 

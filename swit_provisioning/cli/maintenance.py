@@ -6,7 +6,7 @@ from swit_provisioning.cli.framework import errors, output, prepare_home, print_
 from swit_provisioning.cli.history import say_whose
 from swit_provisioning.cli.runs import instance
 from swit_provisioning.gateway.server import bracketed, run
-from swit_provisioning.operations.erasure import Forgetting, Forgotten, StillThereError
+from swit_provisioning.operations.erasure import Forgetting, Forgotten, StillPresentError
 from swit_provisioning.operations.retention import Pruning
 from swit_provisioning.operations.services import open_store, who_am_i
 from swit_provisioning.settings import Settings
@@ -30,14 +30,14 @@ def prune_old_things(settings: Settings, *, dry_run: bool, as_json: bool) -> int
 
 
 def forget_person(settings: Settings, who: str, *, anyway: bool, as_json: bool) -> int:
-    """Find the person, make sure that the next run doesn't bring them back, put a code there."""
+    """Forget a person whom the next run would not read again."""
     prepare_home(settings)
     with open_store(settings) as store, instance() as dagster:
         say_whose(errors() if as_json else output(), settings, store)
         forgetting = Forgetting(settings, dagster, store)
-        person = forgetting.who(who)
+        person = forgetting.find(who)
         if person.still_in and not anyway:
-            raise StillThereError(person.still_in)
+            raise StillPresentError(person.still_in)
         done = forgetting.forget(person)
     if as_json:
         print_json({**done.document(), "still_in": list(person.still_in)})
@@ -49,9 +49,9 @@ def forget_person(settings: Settings, who: str, *, anyway: bool, as_json: bool) 
 def _say(done: Forgotten, still_in: tuple[str, ...]) -> None:
     rows = ", ".join(f"{number} of {table}" for table, number in done.rows.items()) or "none"
     lines = [
-        f"In their place stands now: {done.code}",
-        f"Rows of the state: {rows}. Frames: {done.frames}. Pages: {done.pages}.",
-        f"Dagster's events can't be changed: {done.runs} runs that named them were deleted.",
+        f"The code in the person's place is {done.code}.",
+        f"Deleted: {done.runs} runs with their events, {done.frames} frames, {done.pages} pages.",
+        f"Rows of the state that were deleted or changed: {rows}.",
     ]
     if done.histories:
         lines.append(f"Begun anew in the UI: the history of {', '.join(done.histories)}.")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from swit_provisioning.apply.approvals import PlanState, PlanStates
+from swit_provisioning.apply.approvals import PlanState
 from swit_provisioning.cli.framework import output, print_json, print_text
 from swit_provisioning.cli.options import View
 from swit_provisioning.cli.render import (
@@ -29,10 +29,8 @@ from swit_provisioning.cli.render import (
     write_page,
 )
 from swit_provisioning.operations.services import (
-    approver,
-    current_state,
-    max_age,
     open_store,
+    plan_judge,
     who_am_i,
 )
 from swit_provisioning.planning.describe import what
@@ -45,7 +43,7 @@ from swit_provisioning.state.plans import StoredPlan
 def list_plans(settings: Settings, *, limit: int, as_json: bool) -> int:
     """Print the plans that were made last."""
     with open_store(settings) as store:
-        states = PlanStates(store, max_age=max_age(settings)).listed(limit=limit)
+        states = plan_judge(settings, store).states(limit=limit)
         bound_to = store.organization.bound_to()
     if as_json:
         print_json([plan_row(state) for state in states])
@@ -78,7 +76,7 @@ def show_plan(
     """
     stored = stored_plan(settings, plan_id)
     with open_store(settings) as store:
-        stored, state = current_state(settings, store, stored)
+        stored, state = plan_judge(settings, store).current(stored)
     stored = plan_to_show(stored, no_names=no_names)
     if html is not None:
         write_page(settings, stored, state, html, no_names=no_names)
@@ -98,7 +96,9 @@ def approve_plan(settings: Settings, plan_id: str, *, why: str) -> int:
     reason = _reason(why)
     stored = stored_plan(settings, plan_id)
     with open_store(settings) as store:
-        lifted = approver(settings, store).approve(stored.plan_hash, who=who_am_i(), why=reason)
+        lifted = plan_judge(settings, store).approve(
+            stored.plan_hash, actor=who_am_i(), reason=reason
+        )
     if lifted:
         said = f"Approved for plan {stored.plan_id} alone: {', '.join(lifted)}."
     else:
@@ -112,7 +112,7 @@ def reject_plan(settings: Settings, plan_id: str, *, why: str) -> int:
     """Reject one plan and say what that means."""
     stored = stored_plan(settings, plan_id)
     with open_store(settings) as store:
-        approver(settings, store).reject(stored.plan_hash, who=who_am_i(), why=why.strip())
+        plan_judge(settings, store).reject(stored.plan_hash, actor=who_am_i(), reason=why.strip())
     print_text(
         output(),
         f"Rejected: plan {stored.plan_id}, also where a later run plans these very changes again.",

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from swit_provisioning.apply.approvals import PlanState, StateName
 from swit_provisioning.apply.outcomes import DONE
+from swit_provisioning.apply.run_model import RunResult
 from swit_provisioning.cli.errors import UnknownPlanError, UnwritableFileError
-from swit_provisioning.cli.finished_run import FinishedRun
 from swit_provisioning.cli.framework import output, print_json, print_text
 from swit_provisioning.cli.options import View
 from swit_provisioning.operations.plan_page import (
@@ -40,9 +40,10 @@ from swit_provisioning.report.safe_text import for_a_terminal
 from swit_provisioning.report.summary import IN_WORDS, by_action, duration, summary
 from swit_provisioning.report.tree import Branch, Mark, rows_of, tree_of
 from swit_provisioning.settings import Settings
+from swit_provisioning.state.decisions import Approval, Rejection
 from swit_provisioning.state.history import Deed
 from swit_provisioning.state.journal import JournalEntry
-from swit_provisioning.state.plans import Approval, Rejection, StoredPlan
+from swit_provisioning.state.plans import StoredPlan
 
 Verdicts = Iterable[Mapping[str, Any]]
 
@@ -77,22 +78,19 @@ def plan_document(
     }
 
 
-def run_document(
-    run: FinishedRun, status: str, stored: StoredPlan | None, entries: Iterable[JournalEntry]
-) -> dict[str, Any]:
+def run_document(run: RunResult) -> dict[str, Any]:
     """`apply` and `sync`: what was done.
 
     The guards are as the gate judged them: an approval lifts some, and limits count the last day.
-    `entries` are the changes of the plan that were sent so far; `outcomes` counts this run's.
+    `outcomes` counts the changes that this run sent; earlier runs may have sent others of the plan.
     """
+    stored, entries = run.stored, list(run.entries.values())
     plan = stored.plan if stored else None
-    entries = list(entries)
     return {
         "run_id": run.run_id,
         "plan_id": stored.plan_id if stored else None,
         "plan_hash": stored.plan_hash if stored else None,
-        # A script knows seven words.
-        "status": "failed" if status in {"canceled", "unknown plan", "wrong use"} else status,
+        "status": run.state.json_state,
         "message": run.message or undone_message(entries),
         "counts": plan.counts() if plan else {},
         "outcomes": outcome_counts(entry for entry in entries if entry.run_id == run.run_id),
@@ -572,6 +570,14 @@ def deed_to_show(deed: Deed, *, no_names: bool) -> Deed:
     )
 
 
-def run_to_show(run: FinishedRun, *, no_names: bool) -> FinishedRun:
-    """How a run ended, on demand without people."""
-    return replace(run, message=without_people_in(run.message)) if no_names else run
+def run_to_show(run: RunResult, *, no_names: bool) -> RunResult:
+    """The result of a run, on demand without people."""
+    if not no_names:
+        return run
+    shown = {name: entry_to_show(entry, no_names=True) for name, entry in run.entries.items()}
+    return replace(
+        run,
+        message=without_people_in(run.message),
+        stored=run.stored and plan_to_show(run.stored, no_names=True),
+        entries=shown,
+    )

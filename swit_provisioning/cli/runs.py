@@ -8,6 +8,7 @@ import fcntl
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -22,13 +23,15 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from sqlalchemy.exc import SQLAlchemyError
 
+from swit_provisioning.apply.run_model import JobName, RunResult, RunState
 from swit_provisioning.cli.errors import UnusableHomeError
-from swit_provisioning.cli.finished_run import FinishedRun, JobName
-from swit_provisioning.defs.gate import LEFT_OUT_TAG
 from swit_provisioning.defs.resources import logger_config
-from swit_provisioning.operations.names import CALLS_TAG, LOCATION, NO_RETRY_TAGS, OURS
-from swit_provisioning.operations.run_notifications import guards, tell_of_run, why
+from swit_provisioning.operations.names import LOCATION, NO_RETRY_TAGS, OURS
+from swit_provisioning.operations.run_notifications import tell_of_run
+from swit_provisioning.operations.run_results import result_of
+from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings
+from swit_provisioning.state.errors import StoreError
 
 _MODULE: Final = "swit_provisioning.definitions"
 
@@ -58,8 +61,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 def run_job(
     name: JobName, *, config: Mapping[str, Any] | None = None, run_id: str | None = None
-) -> FinishedRun:
-    """Run a job here and now, and say how it ended. An interrupt ends it as a canceled run.
+) -> RunResult:
+    """Run a job in this process; its result. An interrupt ends it as a canceled run.
 
     `run_id` is for whoever has promised one to somebody already.
     """
@@ -71,13 +74,12 @@ def run_job(
             run_id = run.run_id
             return _executed(dagster, job, run, started)
     except (SQLAlchemyError, OSError) as error:
-        # Dagster can't note anything any longer, so nor can it tell how the run went.
-        return FinishedRun(
+        # Dagster can't record anything any longer, so its record of the run can't be read either.
+        return RunResult(
             run_id=run_id or "",
-            success=False,
-            status="failed",
+            job=name,
+            state=RunState.FAILED,
             message=str(UnusableHomeError(Settings.load().home, error)),
-            calls=0,
             seconds=monotonic() - started,
         )
 
@@ -101,23 +103,19 @@ def _new_run(
 
 def _executed(
     dagster: dg.DagsterInstance, job: ReconstructableJob, run: dg.DagsterRun, started: float
-) -> FinishedRun:
-    result = execute_run(job, run, dagster, raise_on_error=False)
+) -> RunResult:
+    execute_run(job, run, dagster, raise_on_error=False)
     ended = monotonic()
     for trouble in tell_of_run(dagster, run.run_id):
         log.warning("%s", trouble)
-    status, message = ("success", "") if result.success else why(dagster, run.run_id)
-    after = dagster.get_run_by_id(run.run_id)
-    return FinishedRun(
-        run_id=run.run_id,
-        success=result.success,
-        status=status,
-        message=message,
-        calls=int((after.tags if after else {}).get(CALLS_TAG, "0")),
-        seconds=ended - started,
-        guards=guards(dagster, run.run_id),
-        left_for_later=(after.tags if after else {}).get(LEFT_OUT_TAG, ""),
-    )
+    after = dagster.get_run_by_id(run.run_id) or run
+    try:
+        with open_store(Settings.load()) as store:
+            result = result_of(dagster, after, store)
+    except StoreError as error:
+        result = result_of(dagster, after, None)
+        result = replace(result, state=RunState.FAILED, message=result.message or str(error))
+    return replace(result, seconds=ended - started)
 
 
 def reconstructable_job(name: JobName) -> ReconstructableJob:

@@ -1,6 +1,6 @@
 """`plan`, `apply`, `sync`: each runs a job, then says what came of it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -9,17 +9,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from swit_provisioning.apply.lease import Headway
-from swit_provisioning.cli.errors import EXIT_CODES
-from swit_provisioning.cli.finished_run import FinishedRun
+from swit_provisioning.apply.progress import CURRENT_DISPLAY, Headway
+from swit_provisioning.apply.run_model import RunResult, RunState
 from swit_provisioning.cli.framework import errors, output, prepare_home, print_json, print_text
 from swit_provisioning.cli.options import View
 from swit_provisioning.cli.render import (
-    entry_to_show,
     findings_by_kind,
     findings_summary,
     guards_table,
-    outcome_counts,
     outcomes_table,
     plan_header,
     plan_summary,
@@ -31,12 +28,10 @@ from swit_provisioning.cli.render import (
 )
 from swit_provisioning.cli.runs import run_job
 from swit_provisioning.cli.status import mention_pause
-from swit_provisioning.defs.resources import CURRENT_DISPLAY, QUIET
-from swit_provisioning.operations.services import current_state, open_store
-from swit_provisioning.planning.model import PlanHash
+from swit_provisioning.defs.resources import QUIET
+from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.report.safe_text import for_a_terminal
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.errors import StoreError
 from swit_provisioning.state.journal import JournalEntry
 from swit_provisioning.state.plans import StoredPlan
 
@@ -85,20 +80,15 @@ def progress_bar(console: Console) -> Iterator[None]:
 def plan(settings: Settings, *, as_json: bool, view: View = "short", no_names: bool = False) -> int:
     """Run the job `plan` and print what it made. 3: a guard would stop it."""
     run = _run(settings, "plan")
-    with open_store(settings) as store:
-        plan_hash = store.plans.made_by(run.run_id)
-        stored = store.plans.get(plan_hash) if plan_hash else None
-        if stored is not None:
-            stored, state = current_state(settings, store, stored)
+    stored = run.stored
     if stored is None:
-        run = run_to_show(run, no_names=no_names)
-        return _end(
-            run, run.status, as_json=as_json, document=run_document(run, run.status, None, ())
-        )
+        return _end(run_to_show(run, no_names=no_names), as_json=as_json)
+    with open_store(settings) as store:
+        stored, state = plan_judge(settings, store).current(stored)
     shown = plan_to_show(stored, no_names=no_names)
     print_plan(settings, shown, state, as_json=as_json, view=view, no_names=no_names)
     stopped = state.rejection is not None or any(stops(verdict) for verdict in stored.verdicts)
-    return EXIT_CODES["blocked"] if stopped else EXIT_CODES[run.status]
+    return (RunState.BLOCKED if stopped else run.state).exit_code
 
 
 def apply(
@@ -123,7 +113,7 @@ def apply(
         plan_hash = store.plans.find(plan_id)
     part = {"only": only, "exclude": exclude, "limit": limit}
     run = _run(settings, "apply", {"plan_id": plan_hash or plan_id, "approve": approve, **part})
-    return _report(settings, run, plan_hash, as_json=as_json, no_names=no_names)
+    return _report(settings, run, as_json=as_json, no_names=no_names)
 
 
 def sync(
@@ -131,7 +121,7 @@ def sync(
 ) -> int:
     """Run the job `sync`, under `run_id` if one is given."""
     run = _run(settings, "sync", run_id=run_id)
-    return _report(settings, run, None, as_json=as_json, no_names=no_names)
+    return _report(settings, run, as_json=as_json, no_names=no_names)
 
 
 def _run(
@@ -140,7 +130,7 @@ def _run(
     config: dict[str, Any] | None = None,
     *,
     run_id: str | None = None,
-) -> FinishedRun:
+) -> RunResult:
     """Check the settings, make Dagster's home, run the job."""
     prepare_home(settings)
     if settings.missing("directory", "swit"):
@@ -153,27 +143,13 @@ def _run(
         return run_job(job, config=config, run_id=run_id)
 
 
-def _report(
-    settings: Settings,
-    run: FinishedRun,
-    plan_hash: PlanHash | None,
-    *,
-    as_json: bool,
-    no_names: bool,
-) -> int:
-    """Say what an `apply` or `sync` did, and end with its exit code."""
-    try:
-        stored, entries = _what_happened(settings, run, plan_hash)
-    except StoreError as error:
-        stored, entries = None, []
-        run = replace(run, success=False, status="failed", message=run.message or str(error))
-    status = _status(run, stored, entries)
-    if status == "canceled" and stored is not None:
-        run = replace(run, message=f"{_sent_of(stored, entries)} {run.message}")
+def _report(settings: Settings, run: RunResult, *, as_json: bool, no_names: bool) -> int:
+    """Print what an `apply` or `sync` did; its exit code."""
+    if run.state is RunState.CANCELED and run.stored is not None:
+        sent = _sent_of(run.stored, run.entries.values())
+        run = replace(run, message=f"{sent} {run.message}")
     run = run_to_show(run, no_names=no_names)
-    stored = plan_to_show(stored, no_names=no_names) if stored else None
-    entries = [entry_to_show(entry, no_names=no_names) for entry in entries]
-    document = run_document(run, status, stored, entries)
+    stored = run.stored
     if not as_json and stored is not None:
         console = output()
         plan_header(console, settings, stored)
@@ -182,10 +158,10 @@ def _report(
             print_text(console, findings_summary(findings_by_kind(stored.plan.findings)))
         if stored.plan.changes or stored.plan.findings:
             print_text(console, f"To see all of it: swit-provisioning show {stored.plan_id}")
-        outcomes_table(console, entries)
-        if status == "blocked":
-            guards_table(console, _guards_that_stopped(document))
-    return _end(run, status, as_json=as_json, document=document)
+        outcomes_table(console, run.entries.values())
+        if run.state is RunState.BLOCKED:
+            guards_table(console, _guards_that_stopped(run_document(run)))
+    return _end(run, as_json=as_json)
 
 
 def _guards_that_stopped(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -193,53 +169,29 @@ def _guards_that_stopped(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [g for g in document["guards"] if stops(g) and g["message"] in document["message"]]
 
 
-def _what_happened(
-    settings: Settings, run: FinishedRun, plan_hash: PlanHash | None
-) -> tuple[StoredPlan | None, list[JournalEntry]]:
-    with open_store(settings) as store:
-        acceptance = store.acceptances.of(run.run_id)
-        found = plan_hash or store.plans.made_by(run.run_id)
-        stored = store.plans.get(found) if found else None
-        entries = (
-            store.journal.latest(acceptance.application_id, plan_hash=acceptance.plan_hash)
-            if acceptance
-            else {}
-        )
-    return stored, list(entries.values())
-
-
-def _status(run: FinishedRun, stored: StoredPlan | None, entries: list[JournalEntry]) -> str:
-    if not run.success:
-        return run.status
-    if stored is not None and not stored.plan.changes:
-        return "nothing to do"
-    undone = outcome_counts(entries).keys() - {"applied", "already so"}
-    return "partly applied" if undone else "applied"
-
-
-def _sent_of(stored: StoredPlan, entries: list[JournalEntry]) -> str:
-    """How many changes of the plan were sent, and of how many nobody knows."""
+def _sent_of(stored: StoredPlan, entries: Collection[JournalEntry]) -> str:
+    """How many changes of the plan were sent, and how many may have been."""
     unknown = sum(entry.outcome is None for entry in entries)
     sent = sum(entry.outcome not in {None, "skipped"} for entry in entries)
     more = f", and {unknown} more may have been: their answers are not known" if unknown else ""
     return f"{sent} of {len(stored.plan.changes)} changes were sent{more}."
 
 
-def _end(run: FinishedRun, status: str, *, as_json: bool, document: dict[str, Any]) -> int:
-    """The last lines, or the JSON document; the exit code."""
+def _end(run: RunResult, *, as_json: bool) -> int:
+    """Print the last lines, or the JSON document; the exit code."""
+    document = run_document(run)
     if as_json:
         print_json(document)
     else:
-        well = status in {"applied", "nothing to do", "partly applied"}
-        console = output() if well else errors()
+        console = output() if run.state.is_success else errors()
         outcomes = ", ".join(f"{n} {kind}" for kind, n in document["outcomes"].items())
-        line = f"{status.capitalize()}: {outcomes or 'no change was sent'}"
+        line = f"{run.state.capitalize()}: {outcomes or 'no change was sent'}"
         print_text(console, f"{line} · {run.calls} API calls · {run.seconds:.1f} s")
-        if well and run.left_for_later:
+        if run.state.is_success and run.left_for_later:
             print_text(console, f"Left for later: {run.left_for_later}.")
             print_text(console, f"To send it: swit-provisioning apply {document['plan_id']}")
         if run.run_id:
             print_text(console, f"Run {run.run_id} (in the Dagster UI)")
         if document["message"] and not _guards_that_stopped(document):
             print_text(console, for_a_terminal(document["message"]), style="red")
-    return EXIT_CODES[status]
+    return run.state.exit_code

@@ -6,36 +6,23 @@ undone and fails if anything is left, so that a re-execution from failure runs o
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Final
 
 import dagster as dg
 import pandas as pd
 
 from swit_provisioning.apply.change_log import change_log_frame, outcome_counts, outcomes_frame
-from swit_provisioning.apply.executor import STOPPED, Applier
+from swit_provisioning.apply.evidence import AcceptedPlan
+from swit_provisioning.apply.executor import STOPPED
 from swit_provisioning.apply.outcomes import DONE, Outcome
+from swit_provisioning.apply.session import Session
 from swit_provisioning.defs.common import (
     APPLY_GROUP,
     OWNERS,
-    READ_AT,
     WRITERS_POOL,
-    BlockedError,
-    as_failure,
-    refuse_after_a_restore,
-    refuse_forbidden,
-    refuse_forgotten,
-    refuse_other_runs,
-    told,
+    failing_clearly,
+    public_text,
 )
-from swit_provisioning.defs.evidence import (
-    Sides,
-    is_too_old,
-    overtaken,
-    read_again,
-    refuse_old,
-)
-from swit_provisioning.defs.gate import conclude
 from swit_provisioning.defs.io_manager import (
     PREVIEW_ROWS,
     ParquetFrames,
@@ -43,28 +30,25 @@ from swit_provisioning.defs.io_manager import (
     preview,
     table_schema,
 )
-from swit_provisioning.defs.resources import Evidence, RunProgress, Writer
 from swit_provisioning.operations.names import WRITERS
 from swit_provisioning.operations.runs import root_run_id
 from swit_provisioning.planning.model import Step
 from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
 from swit_provisioning.report.redacted_frames import frame_without_people
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.base import Directory
-from swit_provisioning.state.errors import LeaseHeldError, StoreError
-from swit_provisioning.state.plans import StoredPlan
+from swit_provisioning.state.errors import StoreError
 from swit_provisioning.state.store import Store
-from swit_provisioning.swit.client import SwitClient
 
-ASSET: Final = "change_log"
+_STOPPED: Final = dict.fromkeys(STOPPED, "Stopped in the middle")
+_CHANGE_LOG_ASSET: Final = "change_log"
 
 Numbers = dict[str, int | float]
 
 
-def change_log_of(store: Store, run: dg.DagsterRun) -> pd.DataFrame:
-    """What was done of the plan that a run may send, by all runs that had a hand in it.
+def _change_log_of(store: Store, run: dg.DagsterRun) -> pd.DataFrame:
+    """The journal of the plan that a run may send, with the entries of all runs that sent parts.
 
-    A run that may send none, because somebody asked for the log alone, gets the newest.
+    A run without an accepted plan, which was launched for the log alone, gets that of the newest.
     """
     acceptance = store.acceptances.of(root_run_id(run)) or store.acceptances.newest()
     if acceptance is None:
@@ -74,47 +58,32 @@ def change_log_of(store: Store, run: dg.DagsterRun) -> pd.DataFrame:
     )
 
 
-def counts_of(log: pd.DataFrame) -> dict[str, str | int]:
-    """Counts by outcome, and in words."""
+def _change_log_counts(log: pd.DataFrame) -> dict[str, str | int]:
+    """Changes by outcome, as numbers and as one line."""
     counts = outcome_counts(log)
     words = ", ".join(f"{n} {outcome}" for outcome, n in counts.items()) or "nothing was sent"
     return {"summary": words, **counts}
 
 
-def effort_of(store: Store, run: dg.DagsterRun, steps: Sequence[Step]) -> Numbers:
-    """What it took this run to send these steps: calls, seconds, calls a second."""
-    effort = store.history.effort(run.run_id, steps)
-    pace = effort.calls / effort.seconds if effort.seconds else 0.0
-    return {
-        "calls": effort.calls,
-        "seconds": round(effort.seconds, 1),
-        "calls per second": round(pace, 1),
-    }
-
-
 @contextmanager
-def logged_if_it_fails(
-    context: dg.OpExecutionContext, store: Store, frames: ParquetFrames
+def _sending(
+    context: dg.OpExecutionContext, settings: Settings, session: Session, frames: ParquetFrames
 ) -> Iterator[None]:
-    """However the block fails, the change log is there: the asset's own step won't run then."""
+    """Let a step that sends fail clearly, and write the change log: its own step won't run then."""
     try:
-        yield
+        with failing_clearly(context, settings, _STOPPED):
+            yield
     except BaseException:
-        _leave(context, store, frames)
+        try:
+            log = _change_log_of(session.store, context.run)
+        except StoreError as error:
+            # Then the journal is what failed, and the step says so.
+            context.log.warning("The change log could not be read: %s", error)
+        else:
+            frames.put(_CHANGE_LOG_ASSET, context.run.run_id, log)
+            metadata = {**frames.described(_CHANGE_LOG_ASSET, log), **_change_log_counts(log)}
+            context.log_event(dg.AssetMaterialization(_CHANGE_LOG_ASSET, metadata=metadata))
         raise
-
-
-def _leave(context: dg.OpExecutionContext, store: Store, frames: ParquetFrames) -> None:
-    """Write the frame and say so, as the asset's step would have done."""
-    try:
-        log = change_log_of(store, context.run)
-    except StoreError as error:
-        # Then the journal is what failed, and the step says so.
-        context.log.warning("The change log could not be read: %s", error)
-        return
-    frames.put(ASSET, context.run.run_id, log)
-    metadata = {**frames.described(ASSET, log), **counts_of(log)}
-    context.log_event(dg.AssetMaterialization(ASSET, metadata=metadata))
 
 
 USER_STEPS: Final[tuple[Step, ...]] = (
@@ -140,8 +109,8 @@ MEMBERSHIP_STEPS: Final[tuple[Step, ...]] = (
 _SAYS: Final[dict[Step, str]] = {
     "create_users": "Create accounts (`POST organization.user.create`).",
     "update_users": "Update names and phone numbers (`PATCH scim/v2/Users/{id}`).",
-    "deactivate_users": "Deactivate, or remove, who has left (`organization.user.deactivate`).",
-    "activate_users": "Activate who is back (`POST organization.user.activate`).",
+    "deactivate_users": "Deactivate or remove departed users (`organization.user.deactivate`).",
+    "activate_users": "Activate returning users (`POST organization.user.activate`).",
     "delete_teams": "Delete teams with nothing below, bottom up (`POST team.delete`).",
     "free_team_names": "Free the names that new teams need (`POST team.update`).",
     "create_teams": "Create teams, parents first (`POST team.create`).",
@@ -154,84 +123,6 @@ _SAYS: Final[dict[Step, str]] = {
 }
 
 
-def _applier(
-    context: dg.OpExecutionContext,
-    settings: Settings,
-    store: Store,
-    directory: Directory,
-    swit: SwitClient,
-    writer: Writer,
-    progress: RunProgress,
-    accepted: pd.DataFrame,
-) -> Applier:
-    """Who sends for this run: only a plan that the gate accepted for its root run."""
-    refuse_other_runs(context.run)
-    root = root_run_id(context.run)
-    acceptance = store.acceptances.of(root)
-    stored = store.plans.get(acceptance.plan_hash) if acceptance else None
-    if acceptance is None or stored is None:
-        message = "No plan was accepted for this run. Launch the job `sync`, or `apply`."
-        raise dg.Failure(message, metadata={"status": "failed"}, allow_retries=False)
-    refuse_forgotten(stored)
-    try:
-        refuse_after_a_restore(context.run, stored, settings, store)
-        refuse_forbidden(context.run, acceptance.plan_hash, settings, store)
-    except BlockedError as error:
-        raise error.as_failure() from error
-    try:
-        lease = writer.lease()
-    except LeaseHeldError as error:
-        raise as_failure(
-            error, doing="Nothing more was written", settings=settings, status="busy"
-        ) from error
-    newest = store.acceptances.newest()
-    if newest is not None and newest.application_id != acceptance.application_id:
-        raise overtaken(acceptance.plan_id, newest, "Nothing more was written")
-    if not writer.has_sent:
-        refuse_old(stored, settings, store, "Nothing more was written")
-    left_out = {c.change_id for c in stored.plan.changes} - set(accepted["change_id"])
-    part = stored.plan.without(left_out)
-    if writer.evidence is None:
-        writer.evidence = _stored_evidence(accepted, stored)
-    if not writer.has_sent and is_too_old(writer.evidence, settings, store):
-        entries = store.journal.latest(acceptance.application_id, plan_hash=acceptance.plan_hash)
-        sides = Sides(settings=settings, store=store, directory=directory, swit=swit)
-        again = read_again(acceptance.plan_id, part, entries, sides)
-        writer.evidence = again.with_earlier(writer.evidence)
-    writer.has_sent = True
-    if writer.evidence.moved:
-        context.log.warning(
-            "%d changes are no longer called for and are not sent.", len(writer.evidence.moved)
-        )
-    progress.begin(part, sent=lambda: swit.calls, log=context.log.info)
-    return Applier(
-        plan=stored.plan,
-        application_id=acceptance.application_id,
-        run_id=context.run.run_id,
-        approval_id=acceptance.approval_id,
-        client=swit,
-        store=store,
-        lease=lease,
-        concurrency=settings.swit_max_concurrency,
-        progress=progress,
-        left_out=left_out,
-        back=writer.evidence.back,
-        moved=writer.evidence.moved,
-    )
-
-
-def _stored_evidence(accepted: pd.DataFrame, stored: StoredPlan) -> Evidence:
-    """What the gate knew, as it is stored with the plan that it accepted."""
-    facts = accepted.attrs.get("facts", {})
-    # Frames of earlier versions don't say when.
-    read_at = facts.get(READ_AT)
-    return Evidence(
-        read_at=datetime.fromisoformat(read_at) if read_at else stored.created_at,
-        back=frozenset(facts.get("back", ())),
-        moved=frozenset(facts.get("moved", ())),
-    )
-
-
 def _sending_op(step: Step) -> dg.OpDefinition:
     @dg.op(
         name=step,
@@ -240,84 +131,75 @@ def _sending_op(step: Step) -> dg.OpDefinition:
         ins={"accepted_plan": dg.In(pd.DataFrame), "before": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
     )
-    def send(  # noqa: PLR0913, PLR0917 - one argument a resource
+    def send(
         context: dg.OpExecutionContext,
         accepted_plan: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
-        store: dg.ResourceParam[Store],
-        directory: dg.ResourceParam[Directory],
-        swit: dg.ResourceParam[SwitClient],
-        writer: dg.ResourceParam[Writer],
-        progress: dg.ResourceParam[RunProgress],
+        session: dg.ResourceParam[Session],
         io_manager: dg.ResourceParam[ParquetFrames],
     ) -> None:
         if not (accepted_plan["step"] == step).any():
             return
-        applier = _applier(
-            context, settings, store, directory, swit, writer, progress, accepted_plan
-        )
-        with logged_if_it_fails(context, store, io_manager):
-            try:
-                outcomes = applier.send(step)
-            except STOPPED as error:
-                raise as_failure(error, doing="Stopped in the middle", settings=settings) from error
+        with _sending(context, settings, session, io_manager):
+            outcomes = session.send(step, AcceptedPlan.of(accepted_plan), log=context.log)
         context.log.info("%s: %s", step, _counted(outcomes))
 
     return send
 
 
-def _settling_op(
-    name: str, asset: str, steps: tuple[Step, ...], *, last: bool = False
-) -> dg.OpDefinition:
+def _settling_op(asset: str, steps: tuple[Step, ...]) -> dg.OpDefinition:
     @dg.op(
-        name=name,
-        description="Send what is still undone of the steps before; fail if anything is left.",
+        name=f"settle_{asset.removeprefix('applied_')}",
+        description="Send the changes of the steps before that are still undone; fail if any are.",
         pool=WRITERS_POOL,
         ins={"accepted_plan": dg.In(pd.DataFrame), "before": dg.In(dg.Nothing)},
         out=dg.Out(pd.DataFrame, metadata={"dagster/column_schema": table_schema(OUTCOMES)}),
     )
-    def settle(  # noqa: PLR0913, PLR0917 - one argument a resource
+    def settle(
         context: dg.OpExecutionContext,
         accepted_plan: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
-        store: dg.ResourceParam[Store],
-        directory: dg.ResourceParam[Directory],
-        swit: dg.ResourceParam[SwitClient],
-        writer: dg.ResourceParam[Writer],
-        progress: dg.ResourceParam[RunProgress],
+        session: dg.ResourceParam[Session],
         io_manager: dg.ResourceParam[ParquetFrames],
     ) -> dg.Output[pd.DataFrame]:
-        applier = _applier(
-            context, settings, store, directory, swit, writer, progress, accepted_plan
-        )
-        with logged_if_it_fails(context, store, io_manager):
-            try:
-                outcomes = applier.settle(steps)
-            except STOPPED as error:
-                raise as_failure(error, doing="Stopped in the middle", settings=settings) from error
+        with _sending(context, settings, session, io_manager):
+            outcomes = session.settle(
+                steps,
+                AcceptedPlan.of(accepted_plan),
+                is_last=asset == WRITERS[-1],
+                log=context.log,
+            )
             frame = outcomes_frame(outcomes)
             metadata = {
                 **_metadata(outcomes, frame, settings),
-                **effort_of(store, context.run, steps),
+                **_effort(session.store, context.run, steps),
             }
             failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
             if failed:
                 # A step that fails leaves no frame and no preview, so all of it is shown here.
-                seen = {**metadata, "outcomes": outcomes_preview(frame, settings)}
-                context.log_event(dg.AssetObservation(asset, metadata=seen))
+                shown = {**metadata, "outcomes": outcomes_preview(frame, settings)}
+                context.log_event(dg.AssetObservation(asset, metadata=shown))
                 raise _failure(failed, outcomes, settings)
-        if last:
-            whole = applier.is_through
-            conclude(store, applier.plan, applier.application_id, through=whole)
         return dg.Output(frame, metadata=metadata)
 
     return settle
 
 
+def _effort(store: Store, run: dg.DagsterRun, steps: Sequence[Step]) -> Numbers:
+    """Calls, seconds and calls a second that this run spent on these steps."""
+    effort = store.history.effort(run.run_id, steps)
+    pace = effort.calls / effort.seconds if effort.seconds else 0.0
+    return {
+        "calls": effort.calls,
+        "seconds": round(effort.seconds, 1),
+        "calls per second": round(pace, 1),
+    }
+
+
 def _metadata(
     outcomes: list[Outcome], frame: pd.DataFrame, settings: Settings
 ) -> "dict[str, dg.RawMetadataValue]":
-    """What came of it in a sentence and in numbers; what was not done, each with its reason."""
+    """The outcomes as a sentence and as numbers, and the changes that were not applied."""
     left = frame[~frame["outcome"].isin(DONE)]
     metadata: dict[str, dg.RawMetadataValue] = {"summary": _counted(outcomes), **_numbers(outcomes)}
     if not left.empty:
@@ -326,7 +208,7 @@ def _metadata(
 
 
 def outcomes_preview(outcomes: pd.DataFrame, settings: Settings) -> dg.TableMetadataValue:
-    """Outcomes as a table for the UI, what a person must see first."""
+    """Outcomes as a table for the UI, the most dangerous actions first."""
     rows = dangerous_rows_first(outcomes).head(PREVIEW_ROWS)
     if settings.names_are_hidden_everywhere:
         rows = frame_without_people("outcomes", rows)
@@ -340,8 +222,9 @@ def _failure(failed: list[Outcome], outcomes: list[Outcome], settings: Settings)
         f"{len(failed)} of {len(outcomes)} changes failed; the first: {first.change.action} "
         f"{first.change.target}: {said}. Re-execute from failure: what is done is not sent again."
     )
-    metadata: dict[str, dg.RawMetadataValue] = {**_numbers(outcomes), "status": "failed"}
-    return dg.Failure(told(settings, message), metadata=metadata, allow_retries=False)
+    return dg.Failure(
+        public_text(settings, message), metadata={**_numbers(outcomes)}, allow_retries=False
+    )
 
 
 def _numbers(outcomes: list[Outcome]) -> Numbers:
@@ -358,12 +241,7 @@ def _writing_graph(
 ) -> dg.AssetsDefinition:
     """A graph asset that sends `steps` one after the other and settles them."""
     ops = [_sending_op(step) for step in steps]
-    settle = _settling_op(
-        f"settle_{asset.removeprefix('applied_')}",
-        asset,
-        steps,
-        last=asset == "applied_memberships",
-    )
+    settle = _settling_op(asset, steps)
 
     def chain(plan: dg.In, start: Callable[..., object] | None) -> object:
         before = start
@@ -433,8 +311,8 @@ applied_memberships = _writing_graph(
     metadata={"dagster/column_schema": table_schema(CHANGE_LOG)},
 )
 def change_log(
-    context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]
+    context: dg.AssetExecutionContext, session: dg.ResourceParam[Session]
 ) -> dg.MaterializeResult[pd.DataFrame]:
     """Read the journal of the plan that this run has sent."""
-    log = change_log_of(store, context.run)
-    return dg.MaterializeResult(value=log, metadata=counts_of(log))
+    log = _change_log_of(session.store, context.run)
+    return dg.MaterializeResult(value=log, metadata=_change_log_counts(log))

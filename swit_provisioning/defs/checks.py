@@ -6,36 +6,36 @@ import dagster as dg
 import pandas as pd
 
 from swit_provisioning.apply.change_log import mass_refusals
+from swit_provisioning.apply.session import Session
 from swit_provisioning.defs.apply_assets import outcomes_preview
-from swit_provisioning.defs.common import block, check_result, guard_specs, judged
+from swit_provisioning.defs.common import block, check_result, guard_specs
 from swit_provisioning.operations.names import (
     FEW_REJECTED,
     NO_CHANGE_REJECTED,
     WRITERS,
     WRITING_JOBS,
 )
-from swit_provisioning.operations.runs import root_run_id
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.store import Store
 
 
 @dg.multi_asset_check(specs=guard_specs("change_plan"))
 def plan_is_safe(
     context: dg.AssetCheckExecutionContext,
     settings: dg.ResourceParam[Settings],
-    store: dg.ResourceParam[Store],
+    session: dg.ResourceParam[Session],
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge the plan that this run has made, on exactly what would be sent."""
-    plan_hash = store.plans.made_by(root_run_id(context.run)) or store.plans.latest()
-    stored = store.plans.get(plan_hash) if plan_hash else None
+    plans = session.store.plans
+    plan_hash = plans.made_by(session.run.root_run_id) or plans.latest()
+    stored = plans.get(plan_hash) if plan_hash else None
     if stored is None:
         message = "There is no plan to judge. Launch the job `plan`."
         raise dg.Failure(message, allow_retries=False)
-    verdicts = judged(stored.plan, settings, store)
-    yield from (check_result(verdict, "change_plan", settings) for verdict in verdicts)
+    results = session.judge.judge(stored.plan)
+    yield from (check_result(result, "change_plan", settings) for result in results)
     if context.run.job_name not in WRITING_JOBS:
-        # Where there is a gate, the gate says so: it knows which part of the plan is to be sent.
-        stopped = [verdict.message for verdict in verdicts if verdict.stops]
+        # In a writing job the gate blocks the run: it knows which part of the plan is to be sent.
+        stopped = [result.message for result in results if result.stops]
         if stopped:
             block(context, settings, *stopped)
 

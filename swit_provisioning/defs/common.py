@@ -1,26 +1,18 @@
-"""What all assets share: owners, how a frame is declared, how an error becomes a failed step."""
+"""What all assets share: owners, declared frames, the text that may be shown, failed steps."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import dagster as dg
 
+from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.defs.io_manager import schema_of, table_schema
-from swit_provisioning.operations.names import (
-    BLOCKED_TAG,
-    RETRY_TAG,
-    SCHEDULE_TAG,
-    WRITING_JOBS,
-)
-from swit_provisioning.operations.runs import root_run_id
-from swit_provisioning.operations.services import approver
+from swit_provisioning.operations.names import BLOCKED_TAG, RESULT_TAG
 from swit_provisioning.planning.guards import GUARDS, GuardName, Verdict
-from swit_provisioning.planning.model import Plan, PlanHash
 from swit_provisioning.report.redaction import without_people_in
 from swit_provisioning.report.safe_text import readable
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.plans import StoredPlan
-from swit_provisioning.state.store import Store
 
 OWNERS: Final = ["team:it-operations"]
 DIRECTORY_GROUP: Final = "directory"
@@ -30,7 +22,9 @@ APPLY_GROUP: Final = "apply"
 READ_AT: Final = "read_at"
 """The fact of a frame that says when reading it began, by the state database's clock."""
 WRITERS_POOL: Final = "swit_writers"
-"""Of every op that sends, not of the gate: who comes second is told who writes, at once."""
+"""Of every op that sends, not of the gate: a second run is refused at once instead of waiting."""
+
+Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
 
 def frame_out(name: str, *, group: str, kinds: set[str]) -> dg.AssetOut:
@@ -46,24 +40,37 @@ def frame_out(name: str, *, group: str, kinds: set[str]) -> dg.AssetOut:
     )
 
 
-def told(settings: Settings, text: str) -> str:
-    """What metadata, logs and errors may say: without people where `HIDE_NAMES` asks for that."""
+def public_text(settings: Settings, text: str) -> str:
+    """The text for metadata, logs and errors: without people if `HIDE_NAMES` says everywhere."""
     return readable(without_people_in(text) if settings.names_are_hidden_everywhere else text)
 
 
-def as_failure(
-    error: Exception, *, doing: str, settings: Settings, status: str = "failed"
-) -> dg.Failure:
-    """Return (not raise) a failed step, so that the caller keeps `raise ... from`.
+@contextmanager
+def failing_clearly(
+    context: Context, settings: Settings, errors: Mapping[type[Exception], str]
+) -> Iterator[None]:
+    """Turn a refusal, or one of these errors, into a failed step that says what happened.
 
-    Reading and sending try again by themselves; Dagster must not add tries of its own.
+    `errors` has the kinds of errors and how their messages begin. Reading and sending retry by
+    themselves, so Dagster must not. The state of a refusal is kept as a tag of the run.
     """
-    said = told(settings, f"{doing}: {error}")
-    return dg.Failure(said, metadata={"status": status}, allow_retries=False)
+    try:
+        yield
+    except RefusedError as error:
+        if error.state is not RunState.FAILED:
+            context.instance.add_run_tags(context.run.run_id, {RESULT_TAG: error.state.value})
+        raise _failure(settings, str(error)) from _shown_cause(error.__cause__, settings)
+    except tuple(errors) as error:
+        doing = next(words for kind, words in errors.items() if isinstance(error, kind))
+        raise _failure(settings, f"{doing}: {error}") from _shown_cause(error, settings)
 
 
-def cause(error: Exception, settings: Settings) -> Exception | None:
-    """What the failed step shows as its cause: nothing where the error may name people."""
+def _failure(settings: Settings, message: str) -> dg.Failure:
+    return dg.Failure(public_text(settings, message), allow_retries=False)
+
+
+def _shown_cause(error: BaseException | None, settings: Settings) -> BaseException | None:
+    """The cause that Dagster shows below the failure: none if it may name people."""
     return None if settings.names_are_hidden_everywhere else error
 
 
@@ -80,9 +87,6 @@ GUARD_SAYS: Final[Mapping[GuardName, str]] = {
 }
 
 
-_Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
-
-
 def guard_specs(asset: str) -> list[dg.AssetCheckSpec]:
     """The guards as checks of one asset.
 
@@ -93,100 +97,21 @@ def guard_specs(asset: str) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(name, asset=asset, description=GUARD_SAYS[name]) for name in GUARDS]
 
 
-class BlockedError(Exception):
-    """A person keeps this plan, or this run, from being sent; the message says who and why."""
-
-    def as_failure(self) -> dg.Failure:
-        """What a step that sends fails with; the gate blocks the run instead."""
-        message = f"Nothing more was written. {self}"
-        return dg.Failure(message, metadata={"status": "blocked"}, allow_retries=False)
-
-
-def block(context: _Context, settings: Settings, *reasons: str) -> None:
-    """Let the run end as blocked, before it writes anything; the reasons come first."""
-    why = told(settings, f"{' '.join(reasons)} Nothing was written to Swit.")
-    context.instance.add_run_tags(context.run.run_id, {BLOCKED_TAG: why})
-
-
-def judged(plan: Plan, settings: Settings, store: Store) -> tuple[Verdict, ...]:
-    """Judge a plan by today's limits, what ran in the last 24 hours, and its approval, if any."""
-    return approver(settings, store).judged(plan)
-
-
-def refuse_other_runs(run: dg.DagsterRun) -> None:
-    """Let only runs write that a person or the schedule started, of the jobs `sync` and `apply`."""
-    if run.job_name not in WRITING_JOBS:
-        message = (
-            "Nothing was written to Swit. Only the jobs sync and apply may write: launch the job"
-            " sync to plan and apply in one run, or the job apply with a stored plan's plan_id."
-        )
-        raise dg.Failure(message, metadata={"status": "wrong use"}, allow_retries=False)
-    if RETRY_TAG in run.tags:
-        message = (
-            "Nothing was written to Swit. Dagster started this run by itself to retry the run"
-            f" {run.parent_run_id}, and a run that writes is never retried automatically."
-            " To go on, run: swit-provisioning sync"
-        )
-        raise dg.Failure(message, metadata={"status": "failed"}, allow_retries=False)
-
-
-def refuse_forbidden(
-    run: dg.DagsterRun, plan_hash: PlanHash, settings: Settings, store: Store
-) -> None:
-    """Refuse a plan that a person has rejected, and a scheduled run while runs are paused."""
-    rejection = store.rejections.of(plan_hash)
-    if rejection is not None:
-        raise BlockedError(told(settings, rejection.sentence))
-    pause = store.pauses.now() if SCHEDULE_TAG in run.tags else None
-    if pause is not None:
-        why = f"Scheduled runs are {pause.sentence}. To go on: swit-provisioning resume"
-        raise BlockedError(told(settings, why))
-
-
-def refuse_forgotten(stored: StoredPlan) -> None:
-    """Refuse a plan that holds a code where it should say whom to change."""
-    if stored.forgotten:
-        message = f"Nothing more was written. {stored.forgotten_sentence}"
-        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
-
-
-def refuse_after_a_restore(
-    run: dg.DagsterRun, stored: StoredPlan, settings: Settings, store: Store
-) -> None:
-    """Refuse what the first run after a restore would send, and plans of before it."""
-    restored = store.restorations.latest()
-    if restored is None:
-        return
-    if restored.planned_by in {None, root_run_id(run)}:
-        what_now = (
-            f"Look at it: swit-provisioning show {stored.plan_id}; the next run sends it, or apply"
-            if restored.planned_by
-            else "Make one: swit-provisioning plan"
-        )
-        raise BlockedError(
-            told(
-                settings,
-                f"{restored.sentence}, so the first run after that only plans, and no approval of"
-                f" before counts. {what_now}",
-            )
-        )
-    if stored.created_at < restored.noticed_at:
-        message = (
-            f"Nothing more was written. Plan {stored.plan_id} is of before the state came back"
-            " from a backup. Make a new one: swit-provisioning plan"
-        )
-        raise dg.Failure(message, metadata={"status": "stale"}, allow_retries=False)
-
-
-def check_result(verdict: Verdict, asset: str, settings: Settings) -> dg.AssetCheckResult:
-    """A verdict as the UI shows it: its message is the first thing to read."""
+def check_result(result: Verdict, asset: str, settings: Settings) -> dg.AssetCheckResult:
+    """The result of a guard as the UI shows it, with its message first."""
     return dg.AssetCheckResult(
         asset_key=asset,
-        check_name=verdict.name,
-        passed=not verdict.stops,
-        description=told(settings, verdict.message),
-        metadata={"approved": verdict.lifted},
+        check_name=result.name,
+        passed=not result.stops,
+        description=public_text(settings, result.message),
+        metadata={"approved": result.lifted},
     )
+
+
+def block(context: Context, settings: Settings, *reasons: str) -> None:
+    """End the run as blocked, before it writes anything; the reasons come first."""
+    why = public_text(settings, f"{' '.join(reasons)} Nothing was written to Swit.")
+    context.instance.add_run_tags(context.run.run_id, {BLOCKED_TAG: why})
 
 
 def refuse_env_references(config: Mapping[str, Any]) -> None:
@@ -198,5 +123,5 @@ def refuse_env_references(config: Mapping[str, Any]) -> None:
                     "{env: NAME} is not allowed in a run's configuration: it would show any"
                     " variable of the server. Write the value itself."
                 )
-                raise dg.Failure(message, metadata={"status": "failed"}, allow_retries=False)
+                raise RefusedError(message, RunState.FAILED)
             refuse_env_references(value)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from swit_provisioning.operations.names import BLOCKED_TAG, INTERRUPTED
+from swit_provisioning.operations.names import BLOCKED_TAG, INTERRUPTED, RESULT_TAG
 from swit_provisioning.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class _Interruptible(dg.Executor):
         limit = _RunTime(Settings.what_can_be_used().max_run_hours)
         try:
             with limit:
-                _begin_unblocked(instance, run_id)
+                _clear_result(instance, run_id)
                 yield from self._inner.execute(plan_context, execution_plan)
             run = instance.get_run_by_id(run_id)
             if run is not None and run.tags.get(BLOCKED_TAG):
@@ -54,11 +54,12 @@ class _Interruptible(dg.Executor):
             raise
 
 
-def _begin_unblocked(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Judge a re-execution of a blocked run anew: the UI gives it the tags of that run."""
+def _clear_result(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Judge a re-execution of a blocked or refused run anew: the UI copies the tags of that run."""
     run = instance.get_run_by_id(run_id)
-    if run is not None and run.tags.get(BLOCKED_TAG):
-        instance.add_run_tags(run_id, {BLOCKED_TAG: ""})
+    tags = [tag for tag in (BLOCKED_TAG, RESULT_TAG) if run is not None and run.tags.get(tag)]
+    if tags:
+        instance.add_run_tags(run_id, dict.fromkeys(tags, ""))
 
 
 class _RunTime:

@@ -9,16 +9,15 @@ import dagster as dg
 import pandas as pd
 from upath import UPath
 
+from swit_provisioning.apply.session import Session
 from swit_provisioning.defs.common import (
     DIFFERENCE_GROUP,
     DIRECTORY_GROUP,
     READ_AT,
     SWIT_GROUP,
-    as_failure,
-    cause,
+    failing_clearly,
     frame_out,
-    judged,
-    told,
+    public_text,
 )
 from swit_provisioning.defs.io_manager import PREVIEW_ROWS, preview, schema_of
 from swit_provisioning.operations.plan_page import (
@@ -27,8 +26,6 @@ from swit_provisioning.operations.plan_page import (
     page_facts,
     write_private,
 )
-from swit_provisioning.operations.runs import root_run_id
-from swit_provisioning.operations.services import current_state
 from swit_provisioning.planning.baselines import is_complete
 from swit_provisioning.planning.convergence import repeats_after
 from swit_provisioning.planning.describe import counts_in_words
@@ -49,10 +46,8 @@ from swit_provisioning.report.redaction import without_people
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.tree import tree_markdown, tree_of
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.base import Directory, DirectoryError
+from swit_provisioning.sources.base import DirectoryError
 from swit_provisioning.state.plans import StoredPlan
-from swit_provisioning.state.store import Store
-from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reader import read_organization
 
@@ -65,19 +60,15 @@ from swit_provisioning.swit.reader import read_organization
 )
 def read_directory(
     context: dg.AssetExecutionContext,
-    directory: dg.ResourceParam[Directory],
     settings: dg.ResourceParam[Settings],
-    store: dg.ResourceParam[Store],
+    session: dg.ResourceParam[Session],
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Read users, groups, memberships in one go, from one server: all of it or nothing."""
-    read_at = store.now().isoformat()
-    try:
-        state = directory.read()
-    except DirectoryError as error:
-        failure = as_failure(error, doing="The directory was not read", settings=settings)
-        raise failure from cause(error, settings)
+    read_at = session.store.now().isoformat()
+    with failing_clearly(context, settings, {DirectoryError: "The directory was not read"}):
+        state = session.directory.read()
     for warning in state.facts.warnings:
-        context.log.warning(told(settings, warning))
+        context.log.warning(public_text(settings, warning))
     if len(state.findings):
         context.log.warning("%d values could not be read: see idp_findings", len(state.findings))
     facts = {**state.facts.document(), READ_AT: read_at}
@@ -99,19 +90,15 @@ def read_directory(
 )
 def read_swit(
     context: dg.AssetExecutionContext,
-    swit: dg.ResourceParam[SwitClient],
     settings: dg.ResourceParam[Settings],
-    store: dg.ResourceParam[Store],
+    session: dg.ResourceParam[Session],
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Read accounts, teams and memberships in one go: all of it or nothing."""
-    read_at = store.now().isoformat()
-    try:
-        state = read_organization(swit, expected=settings.expected_organization)
-    except SwitError as error:
-        failure = as_failure(error, doing="Swit was not read", settings=settings)
-        raise failure from cause(error, settings)
+    read_at = session.store.now().isoformat()
+    with failing_clearly(context, settings, {SwitError: "Swit was not read"}):
+        state = read_organization(session.swit, expected=settings.expected_organization)
     for warning in state.facts.warnings:
-        context.log.warning(told(settings, warning))
+        context.log.warning(public_text(settings, warning))
     facts = {**state.facts.document(), READ_AT: read_at}
     for name, frame in (
         ("swit_users", state.users),
@@ -161,7 +148,7 @@ _READS_OF: Final = {
 def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
-    store: dg.ResourceParam[Store],
+    session: dg.ResourceParam[Session],
     idp_users: pd.DataFrame,
     idp_groups: pd.DataFrame,
     idp_memberships: pd.DataFrame,
@@ -184,17 +171,18 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
         memberships=swit_memberships,
         facts=SwitFacts.of({k: v for k, v in swit_users.attrs["facts"].items() if k != READ_AT}),
     )
+    store, run_id = session.store, session.run.root_run_id
     store.organization.bind(swit.facts.organization_id)
     memory = store.memory()
     plan = reconcile(directory, swit, settings.policy(), memory)
-    verdicts = judged(plan, settings, store)
+    verdicts = session.judge.judge(plan)
     store.plans.save(
         plan,
-        run_id=root_run_id(context.run),
+        run_id=run_id,
         verdicts=[verdict.document() for verdict in verdicts],
         read_at=_read_at(idp_users, swit_users),
     )
-    store.restorations.planned(root_run_id(context.run))
+    store.restorations.planned(run_id)
     if is_complete(plan.bases):
         store.identities.remember_exempt(plan.exempt)
     repeats = repeats_after(plan, memory, complete=is_complete(plan.bases))
@@ -208,11 +196,11 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
         plan_hash=plan.plan_hash,
         created_at=datetime.now(UTC),
         verdicts=tuple(
-            {**verdict.document(), "message": told(settings, verdict.message)}
+            {**verdict.document(), "message": public_text(settings, verdict.message)}
             for verdict in verdicts
         ),
     )
-    _, state = current_state(settings, store, stored)
+    _, state = session.judge.current(stored)
     hidden = settings.names_are_hidden_everywhere
     page = plan_page(shown, page_facts(settings, store, stored, state, no_names=hidden))
     kept = keep_page(settings, context.run.run_id, page)
@@ -256,12 +244,12 @@ def _teams_metadata(plan: Plan, shown: Plan) -> dict[str, dg.MetadataValue]:
 def _findings_output(plan: Plan) -> dg.Output[pd.DataFrame]:
     frame = findings_frame(plan.findings)
     counts = {str(kind): int(n) for kind, n in frame["kind"].value_counts(sort=False).items()}
-    told_counts = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
+    counted = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
     return dg.Output(
         frame,
         "directory_findings",
         metadata={
-            "summary": told_counts or "nothing to mend",
+            "summary": counted or "nothing to mend",
             "number of findings": len(frame),
             **counts,
         },

@@ -1,35 +1,31 @@
-"""Both sides and the state, opened for one run and closed after it. Wiring only."""
+"""The settings and the session of a run, opened when it starts and closed when it ends."""
 
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Any, Final, Literal
 
 import dagster as dg
 
-from swit_provisioning.apply.lease import Headway, HeldLease, Meter
+from swit_provisioning.apply.progress import CURRENT_DISPLAY, RunProgress
+from swit_provisioning.apply.run_model import RunIdentity, SendingRules
+from swit_provisioning.apply.session import Session
 from swit_provisioning.operations.connections import open_directory, swit_connection
-from swit_provisioning.operations.names import CALLS_TAG
-from swit_provisioning.operations.restore_detection import count_run
-from swit_provisioning.operations.runs import alive, bury
-from swit_provisioning.operations.services import open_store, who_am_i
-from swit_provisioning.planning.model import Plan, Step
+from swit_provisioning.operations.names import CALLS_TAG, RETRY_TAG, SCHEDULE_TAG, WRITING_JOBS
+from swit_provisioning.operations.runs import alive, mark_failed, root_run_id
+from swit_provisioning.operations.services import open_store, plan_judge, who_am_i
 from swit_provisioning.setting_sources import refuse_misspelled_settings
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.base import Directory
 from swit_provisioning.state.store import Store
-from swit_provisioning.swit.client import SwitClient
 
 Side = Literal["directory", "swit"]
 
 
 def needed_sides(run: dg.DagsterRun | None) -> tuple[Side, ...]:
-    """What this run reads: a hand-picked asset of one side does not need the other's settings."""
+    """The sides that this run reads: a single asset of one side needs no settings of the other."""
     keys = [key.to_user_string() for key in (run.asset_selection if run else None) or ()]
     if keys and all(key.startswith("idp_") for key in keys):
         return ("directory",)
@@ -39,7 +35,7 @@ def needed_sides(run: dg.DagsterRun | None) -> tuple[Side, ...]:
 
 
 def settings_for(context: dg.InitResourceContext) -> Settings:
-    """The settings, the same for all of one run, or one error that names what this run misses."""
+    """The settings, the same throughout one run, or one error that names all that are missing."""
     sides = needed_sides(context.run)
     return _of_run(context.run.run_id, sides) if context.run else _settings(sides)
 
@@ -66,175 +62,54 @@ class SettingsResource(dg.ConfigurableResource[Settings]):
         return settings_for(context)
 
 
-class StoreResource(dg.ConfigurableResource[Store]):
-    """The state database, open for one run."""
+class SessionResource(dg.ConfigurableResource[Session]):
+    """Both sides, the state, the lease and the accepted plan, for all steps of a run."""
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Store]:
-        """Open it, close it after the run, which is known to be alive for so long."""
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Session]:
+        """Open it; release and close everything, however the run ends."""
+        run, instance = context.run, context.instance
+        if run is None or instance is None:
+            message = "a session needs a Dagster run: launch the job `sync` or `apply`"
+            raise dg.DagsterInvariantViolationError(message)
+        if run.job_name in WRITING_JOBS:
+            refuse_misspelled_settings()
         settings = settings_for(context)
         with ExitStack() as opened:
-            if context.run is not None:
-                opened.enter_context(alive(settings.home, context.run.run_id))
+            opened.enter_context(alive(settings.home, run.run_id))
             store = opened.enter_context(open_store(settings))
-            if context.run is not None and context.instance is not None:
-                count_run(settings, store, context.instance, context.run.run_id)
-            yield store
-
-
-class DirectoryResource(dg.ConfigurableResource[Directory]):
-    """The directory. Nothing is connected before it is read."""
-
-    def create_resource(self, context: dg.InitResourceContext) -> Directory:
-        """Choose the kind that the settings name."""
-        return open_directory(settings_for(context))
-
-
-class SwitResource(dg.ConfigurableResource[SwitClient]):
-    """The Swit client; one for all steps of a run, so that one pace holds."""
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[SwitClient]:
-        """Open the connection, close it after the run."""
-        settings = settings_for(context)
-        with open_store(settings) as store, swit_connection(settings, store) as client:
+            session = opened.enter_context(session_of(run, settings, store, instance))
             try:
-                yield client
+                yield session
             finally:
-                _tag_calls(context, client)
+                instance.add_run_tags(run.run_id, {CALLS_TAG: str(session.calls)})
 
 
-def _tag_calls(context: dg.InitResourceContext, client: SwitClient) -> None:
-    """Leave the number of API calls on the run, where the UI and the command line find it."""
-    if context.run is not None and context.instance is not None:
-        context.instance.add_run_tags(context.run.run_id, {CALLS_TAG: str(client.calls)})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What is known of both sides when a plan is sent."""
-
-    read_at: datetime
-    """When reading them began."""
-    back: frozenset[str] = frozenset()
-    """Ids of users who would have left and are in the directory again."""
-    moved: frozenset[str] = frozenset()
-    """Ids of changes that were no longer called for when both sides were read again."""
-
-    def with_earlier(self, earlier: Self) -> Self:
-        """Add what was left out before: a change that the guards did not judge stays left out."""
-        return replace(self, back=self.back | earlier.back, moved=self.moved | earlier.moved)
-
-
-class Writer:
-    """Takes the lease when the first writer of a run asks, and gives it back after the run."""
-
-    evidence: Evidence | None = None
-    """What this process has read or found stored, once it sends."""
-    has_sent: bool = False
-    """Whether this process has begun to send: what it knows was new enough then."""
-
-    def __init__(self, store: Store, instance: dg.DagsterInstance, run_id: str) -> None:
-        """Nothing is taken yet."""
-        self._store, self._instance, self._run_id = store, instance, run_id
-        self._held: HeldLease | None = None
-
-    def lease(self) -> HeldLease:
-        """The lease, taken now if it was not yet.
-
-        Raises:
-            LeaseHeldError: another run holds it; the message says which and until when.
-
-        """
-        if self._held is None:
-            self._held = HeldLease.acquire(self._store, holder=self._run_id, who=who_am_i())
-            if self._held.taken_over_from:
-                bury(self._instance, self._held.taken_over_from)
-        return self._held
-
-    def close(self) -> None:
-        """Give the lease back."""
-        if self._held is not None:
-            self._held.close()
-
-
-class WriterResource(dg.ConfigurableResource[Writer]):
-    """The right to write, for one run."""
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Writer]:
-        """Give back what was taken, however the run ends."""
-        run = context.run
-        instance = context.instance
-        if run is None or instance is None:
-            message = "a writer needs a Dagster run: launch the job `sync` or `apply`"
-            raise dg.DagsterInvariantViolationError(message)
-        refuse_misspelled_settings()
-        with open_store(settings_for(context)) as store:
-            writer = Writer(store, instance, run.run_id)
-            try:
-                yield writer
-            finally:
-                writer.close()
-
-
-LINE_EVERY_SECONDS: Final = 15.0
-"""Each line is an event that is stored: often enough for a person, and not for each change."""
-
-
-class Display(Protocol):
-    """Shows where a run stands, as often as it is told."""
-
-    def show(self, headway: Headway) -> None:
-        """Show it."""
-
-
-class NoDisplay:
-    """There is nobody in front of a terminal."""
-
-    def show(self, headway: Headway) -> None:
-        """Show nothing."""
-
-
-CURRENT_DISPLAY: Final[ContextVar[Display]] = ContextVar("display", default=NoDisplay())  # noqa: B039 - it holds nothing
-"""Set by the command line around the run it executes in its own process."""
-
-
-class RunProgress:
-    """One for all writers of a run, so that calls and seconds go on from op to op."""
-
-    def __init__(self, display: Display, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is measured before the first writer begins."""
-        self._display, self._clock = display, clock
-        self._meter: Meter | None = None
-        self._log: Callable[[str], object] = lambda _line: None
-        self._next_line = 0.0
-
-    def begin(self, plan: Plan, *, sent: Callable[[], int], log: Callable[[str], object]) -> None:
-        """An op begins to send: `sent` counts the client's calls, `log` writes to the op's log."""
-        self._log = log
-        if self._meter is None:
-            self._meter = Meter(plan, sent=sent, clock=self._clock)
-            self._next_line = self._clock() + LINE_EVERY_SECONDS
-
-    def advance(self, step: Step, done: int, planned: int) -> None:
-        """`done` of `planned` changes of this step have an outcome."""
-        if self._meter is None:
-            return
-        headway = self._meter.headway(step, done, planned)
-        self._display.show(headway)
-        if self._clock() >= self._next_line:
-            self._next_line = self._clock() + LINE_EVERY_SECONDS
-            self._log(headway.sentence)
-
-
-class ProgressResource(dg.ConfigurableResource[RunProgress]):
-    """The progress of one run."""
-
-    def create_resource(self, context: dg.InitResourceContext) -> RunProgress:
-        """On the command line's display, if there is one."""
-        del context
-        return RunProgress(CURRENT_DISPLAY.get())
+def session_of(
+    run: dg.DagsterRun, settings: Settings, store: Store, instance: dg.DagsterInstance
+) -> Session:
+    """The session of a Dagster run, as the settings say."""
+    return Session(
+        run=RunIdentity(
+            run_id=run.run_id,
+            root_run_id=root_run_id(run),
+            actor=who_am_i(),
+            may_write=run.job_name in WRITING_JOBS,
+            is_scheduled=SCHEDULE_TAG in run.tags,
+            retry_of=run.parent_run_id or run.run_id if RETRY_TAG in run.tags else None,
+        ),
+        rules=SendingRules(
+            policy=settings.policy(),
+            expected_organization=settings.expected_organization,
+            evidence_max_age=timedelta(minutes=settings.evidence_max_age_minutes),
+            concurrency=settings.swit_max_concurrency,
+        ),
+        judge=plan_judge(settings, store),
+        open_directory=lambda: open_directory(settings),
+        open_swit=lambda: swit_connection(settings, store),
+        progress=RunProgress(CURRENT_DISPLAY.get()),
+        mark_run_failed=lambda dead: mark_failed(instance, dead),
+    )
 
 
 QUIET: Final[ContextVar[bool]] = ContextVar("quiet", default=False)
@@ -253,5 +128,5 @@ SILENT: Final = dg.LoggerDefinition(_silent, description="Prints nothing.")
 
 
 def logger_config() -> dict[str, Any]:
-    """What a run's configuration says of loggers: nothing, or the silent one."""
+    """The loggers of a run's configuration: the silent one, or Dagster's."""
     return {"loggers": {"silent": {}}} if QUIET.get() else {}

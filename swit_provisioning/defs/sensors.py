@@ -11,7 +11,7 @@ from swit_provisioning.operations.alarms import (
     tell_of_silence,
 )
 from swit_provisioning.operations.run_notifications import settings_for_telling, tell_of_run
-from swit_provisioning.operations.runs import bury_the_dead
+from swit_provisioning.operations.runs import mark_dead_runs_failed
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.operations.webhooks import channels, deliver, no_channels
 from swit_provisioning.settings import Settings, SettingsError
@@ -30,7 +30,7 @@ def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     try:
         settings = Settings.load()
         with open_store(settings) as store:
-            dead = bury_the_dead(context.instance, store, settings.home)
+            dead = mark_dead_runs_failed(context.instance, store, settings.home)
     except (SettingsError, StoreError) as error:
         return dg.SkipReason(str(error))
     if not dead:

@@ -18,8 +18,12 @@ WRITING_JOBS: Final = ("sync", "apply")
 BLOCKED_TAG: Final = "swit_provisioning/blocked"
 """The tag of a run that a guard or a person stopped before it wrote anything: why; empty: it was
 not, but it re-executes a run that was."""
+RESULT_TAG: Final = "swit_provisioning/result"
+"""The tag of a run that was refused: its `RunState`; empty: it re-executes a run that was."""
 CALLS_TAG: Final = "swit_provisioning/calls"
 """Run tag: API calls to Swit in this run, reads included."""
+LEFT_OUT_TAG: Final = "swit_provisioning/left_for_later"
+"""Run tag: the changes of the plan that were not chosen, counted."""
 FEW_REJECTED: Final = "few_changes_were_rejected"
 NO_CHANGE_REJECTED: Final = "no_change_was_rejected"
 WRITERS: Final = ("applied_users", "applied_teams", "applied_sort", "applied_memberships")

@@ -1,9 +1,8 @@
 """What is older than its retention: frames and pages, Dagster's runs, plans, the journal."""
 
 import contextlib
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ from sqlalchemy import text
 from upath import UPath
 
 from swit_provisioning.operations.names import OURS
-from swit_provisioning.operations.runs import bury_the_dead
+from swit_provisioning.operations.runs import mark_dead_runs_failed
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.retention import OldRows
 from swit_provisioning.state.store import Store
@@ -137,14 +136,6 @@ class FrameFiles:
         """The runs that made what is the newest frame of some asset."""
         return {pointer.read_text().strip() for pointer in self._pointers()}
 
-    def files(self, suffix: str) -> Iterator[UPath]:
-        """Every file of a run that ends so: frames of assets and of ops, pages."""
-        for path in self._of_runs():
-            if path.is_dir():
-                yield from (found for found in path.rglob(f"*{suffix}") if found.is_file())
-            elif path.suffix == suffix:
-                yield path
-
     def latest(self, asset: str) -> UPath | None:
         """The newest frame of an asset, if there is one."""
         pointer = self.base / asset / LATEST
@@ -152,24 +143,6 @@ class FrameFiles:
             return None
         frame = self.base / asset / f"{pointer.read_text().strip()}.parquet"
         return frame if frame.exists() else None
-
-    @staticmethod
-    def rewrite(path: UPath, content: bytes) -> None:
-        """Put a file in place of the one before; whoever reads it finds one or the other.
-
-        It is as old as before: what it tells is no newer.
-        """
-        if path.protocol not in {"", "file", "local"}:
-            # An object store shows a new object only once it is whole.
-            path.write_bytes(content)
-            return
-        file = Path(path.path)
-        before, part = file.stat(), file.with_name(f"{file.name}.part")
-        part.touch(mode=0o600)
-        part.write_bytes(content)
-        part.chmod(before.st_mode)
-        os.utime(part, (before.st_atime, before.st_mtime))
-        part.replace(file)
 
     @staticmethod
     def written_at(path: UPath) -> datetime:
@@ -188,6 +161,16 @@ class FrameFiles:
             path.rmdir(recursive=True)
         else:
             path.unlink(missing_ok=True)
+
+    def delete_runs(self, run_ids: Collection[str]) -> None:
+        """Delete the files of these runs, and the pointers to them."""
+        for pointer in list(self._pointers()):
+            if pointer.read_text().strip() in run_ids:
+                pointer.unlink()
+        for run_id, paths in self.runs().items():
+            if run_id in run_ids:
+                for path in paths:
+                    self.delete(path)
 
     def _folders(self) -> Iterator[UPath]:
         if self.base.exists():
@@ -289,7 +272,7 @@ class Pruning:
         Of a pruning that broke off, the next one finds the rest. Runs whose process is gone are
         over from now on, so that their time comes, too.
         """
-        bury_the_dead(self._instance, self._store, self._settings.home)
+        mark_dead_runs_failed(self._instance, self._store, self._settings.home)
         for path in old.files:
             self._files.delete(path)
         for run_id in old.runs:

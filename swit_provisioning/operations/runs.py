@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from swit_provisioning.apply.approvals import PlanState, PlanStates
+from swit_provisioning.apply.approvals import PlanState
 from swit_provisioning.operations.names import BLOCKED_TAG
-from swit_provisioning.operations.services import max_age, who_am_i
+from swit_provisioning.operations.services import plan_judge, who_am_i
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.settings import ScheduleSettings, Settings
 from swit_provisioning.state.coordination import LeaseHolder, Pause
@@ -44,7 +44,7 @@ def alive(home: Path, run_id: str) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def dead_ones(home: Path) -> Iterator[str]:
+def dead_runs(home: Path) -> Iterator[str]:
     """Runs that ended without a word, each told once."""
     for path in sorted((home / _FOLDER).glob("[!.]*")):
         if not _is_locked(path):
@@ -66,7 +66,7 @@ def _is_locked(path: Path) -> bool:
 _A_MOMENT = timedelta(seconds=10)
 
 
-def bury(instance: dg.DagsterInstance, run_id: str) -> bool:
+def mark_failed(instance: dg.DagsterInstance, run_id: str) -> bool:
     """Mark a run whose process is gone as failed, so that it can be re-executed; whether it was.
 
     Its place in the pool is given free in any case: Dagster does so only minutes later.
@@ -79,11 +79,11 @@ def bury(instance: dg.DagsterInstance, run_id: str) -> bool:
     return True
 
 
-def bury_the_dead(instance: dg.DagsterInstance, store: Store, home: Path) -> list[str]:
+def mark_dead_runs_failed(instance: dg.DagsterInstance, store: Store, home: Path) -> list[str]:
     """Do so with all that are found: by the lease that ran out, by the file nobody has locked."""
-    found = [run_id for run_id in dead_ones(home) if run_id != store.lease.holder()]
+    found = [run_id for run_id in dead_runs(home) if run_id != store.lease.holder()]
     overdue = _whose_lease_ran_out(store)
-    return [run_id for run_id in (*found, *overdue) if bury(instance, run_id)]
+    return [run_id for run_id in (*found, *overdue) if mark_failed(instance, run_id)]
 
 
 def _whose_lease_ran_out(store: Store) -> list[str]:
@@ -249,7 +249,7 @@ class Status:
 def status_of(settings: Settings, store: Store, instance: dg.DagsterInstance) -> Status:
     """Look at the settings, the state database and Dagster's runs; Swit is not asked."""
     plans_count = settings.schedule_action == "plan"
-    plans = PlanStates(store, max_age=max_age(settings)).listed(limit=100)
+    plans = plan_judge(settings, store).states(limit=100)
     return Status(
         test_mode=settings.is_test_mode,
         organization_id=store.organization.bound_to(),

@@ -4,9 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from swit_provisioning.apply.outcomes import DONE
+from swit_provisioning.apply.run_model import RunState
 from swit_provisioning.planning.describe import what
 from swit_provisioning.planning.model import Change, Plan, PlanHash, shown_id
 from swit_provisioning.report.redaction import HIDDEN, change_without_people, without_people_in
@@ -106,34 +107,16 @@ def _json(value: object) -> str:
 MOST_CHANGES: Final = 200
 """Lines for changes; all of them are in the UI and in `show`."""
 
-Ending = Literal[
-    "applied",
-    "partly applied",
-    "nothing to do",
-    "planned",
-    "blocked",
-    "stale",
-    "busy",
-    "canceled",
-    "failed",
-]
-ENDINGS: Final[tuple[Ending, ...]] = get_args(Ending)
-_TITLES: Final[Mapping[str, str]] = {
-    "applied": "applied",
-    "partly applied": "applied, but not all of it",
-    "nothing to do": "nothing to do",
-    "planned": "planned, nothing was written",
-    "blocked": "STOPPED BY A GUARD, nothing was written",
-    "stale": "NOT APPLIED: the plan is stale",
-    "busy": "NOT STARTED: another run is writing",
-    "canceled": "CANCELED",
-    "failed": "FAILED",
-}
-_SEVERITIES: Final[Mapping[str, Severity]] = {
-    "applied": "info",
-    "nothing to do": "info",
-    "planned": "info",
-    "partly applied": "warning",
+_TITLES: Final[Mapping[RunState, str]] = {
+    RunState.APPLIED: "applied",
+    RunState.PARTLY_APPLIED: "applied, but not all of it",
+    RunState.NOTHING_TO_DO: "nothing to do",
+    RunState.PLANNED: "planned, nothing was written",
+    RunState.BLOCKED: "STOPPED BY A GUARD, nothing was written",
+    RunState.STALE: "NOT APPLIED: the plan is stale",
+    RunState.BUSY: "NOT STARTED: another run is writing",
+    RunState.CANCELED: "CANCELED",
+    RunState.FAILED: "FAILED",
 }
 
 
@@ -143,7 +126,7 @@ class RunStory:
 
     run_id: str
     job: str
-    ending: Ending
+    state: RunState
     why: str
     """What stopped it; empty where nothing did."""
     guards: Mapping[str, str]
@@ -168,9 +151,9 @@ class RunStory:
     @property
     def is_worth_telling(self) -> bool:
         """Whether anything changed, was refused, or went wrong."""
-        if self.ending == "planned":
+        if self.state is RunState.PLANNED:
             return self.plan is not None and bool(self.plan.changes)
-        return self.ending != "nothing to do"
+        return self.state is not RunState.NOTHING_TO_DO
 
 
 def run_message(story: RunStory, *, no_names: bool) -> Message:
@@ -190,17 +173,23 @@ def run_message(story: RunStory, *, no_names: bool) -> Message:
     lines = [*map(without_links, lines), *_ways_on(story)]
     return Message(
         event="run",
-        severity=_SEVERITIES.get(story.ending, "error"),
+        severity=_severity(story.state),
         lines=tuple(readable(line) for line in lines if line),
         facts=_facts(story),
     )
 
 
+def _severity(state: RunState) -> Severity:
+    if state is RunState.PARTLY_APPLIED:
+        return "warning"
+    return "info" if state.is_success else "error"
+
+
 def _title(story: RunStory) -> str:
     mode = "" if story.mode == "live" else f"{story.mode} · "
     # Paused, or the plan was rejected.
-    by_a_person = story.ending == "blocked" and not story.guards
-    title = "STOPPED" if by_a_person else _TITLES[story.ending]
+    by_a_person = story.state is RunState.BLOCKED and not story.guards
+    title = "STOPPED" if by_a_person else _TITLES[story.state]
     return f"{mode}Swit provisioning of {story.organization}: {title}"
 
 
@@ -268,7 +257,7 @@ def _ways_on(story: RunStory) -> Iterator[str]:
 
 def _facts(story: RunStory) -> dict[str, Any]:
     return {
-        "status": story.ending,
+        "status": story.state,
         "mode": story.mode,
         "organization": story.organization,
         "run_id": story.run_id,

@@ -1,4 +1,4 @@
-"""A person replaced by a code in everything that the state remembers; who was who is deleted."""
+"""One person taken out of the state: plans and identities are deleted, texts get a code."""
 
 import json
 import secrets
@@ -22,11 +22,11 @@ from sqlalchemy import (
 )
 
 from swit_provisioning.planning.model import NEW_USER
-from swit_provisioning.state.database import METADATA, Database, put
+from swit_provisioning.state.database import METADATA, Database
 from swit_provisioning.state.errors import TokensUnreadableError
-from swit_provisioning.state.identities import IDENTITIES
+from swit_provisioning.state.identities import EXEMPTIONS, IDENTITIES
 from swit_provisioning.state.journal import JOURNAL
-from swit_provisioning.state.plans import CONTENTS, FORGOTTEN, MADE, content_of, packed
+from swit_provisioning.state.plans import CONTENTS, MADE, content_of
 from swit_provisioning.state.tokens import TOKENS, Cipher
 
 
@@ -34,50 +34,40 @@ from swit_provisioning.state.tokens import TOKENS, Cipher
 class Trace:
     """What one record says about one person, as written."""
 
-    addresses: frozenset[str] = frozenset()
-    swit_ids: frozenset[str] = frozenset()
-    dns: frozenset[str] = frozenset()
-    """DNs, in any spelling."""
-    entry_ids: frozenset[str] = frozenset()
-    """What the directory calls the entry, beside its DN."""
+    keys: frozenset[str] = frozenset()
+    """Addresses, ids and DNs: they name this person alone."""
     words: frozenset[str] = frozenset()
-    """Names, numbers, other addresses: others may have the same."""
+    """Names, phone numbers and other addresses: another person may have the same."""
 
     @property
-    def keys(self) -> frozenset[str]:
-        """What stands for this person alone, as it is compared."""
-        written = self.addresses | self.swit_ids | self.dns | self.entry_ids
-        return frozenset(key.strip().casefold() for key in written)
+    def compared_keys(self) -> frozenset[str]:
+        """The keys as they are compared with those of other records."""
+        return frozenset(key.strip().casefold() for key in self.keys)
 
-    def joined(self, other: "Trace") -> Self:
-        """Both, of one person."""
-        return type(self)(
-            addresses=self.addresses | other.addresses,
-            swit_ids=self.swit_ids | other.swit_ids,
-            dns=self.dns | other.dns,
-            entry_ids=self.entry_ids | other.entry_ids,
-            words=self.words | other.words,
-        )
+    def joined(self, other: Self) -> Self:
+        """Both traces, of one person."""
+        return type(self)(keys=self.keys | other.keys, words=self.words | other.words)
 
 
 def texts(*values: object) -> frozenset[str]:
-    """Those of the values that are texts with something in them."""
+    """The values that are texts and not blank."""
     return frozenset(value for value in values if isinstance(value, str) and value.strip())
 
 
 def traces_of_change(record: Mapping[str, Any]) -> Iterator[Trace]:
-    """Of a change in a plan, or of an entry of the journal."""
-    action, before, after = str(record["action"]), record["before"], record["after"]
+    """The people that a change in a plan, or an entry of the journal, is about."""
+    action, sides = str(record["action"]), (record["before"], record["after"])
     if action.startswith("membership."):
-        for side in (before, after):
+        for side in sides:
             for user, email in zip(side.get("user_ids", ()), side.get("emails", ()), strict=True):
-                yield Trace(swit_ids=_swit_ids(user), addresses=texts(email))
+                yield Trace(keys=_swit_ids(user) | texts(email))
     elif action.startswith("user.") or action == "primary.update":
-        sides = (before, after) if action.startswith("user.") else ()
+        of_user = sides if action.startswith("user.") else ()
+        addresses = texts(record["target"], *(side.get("email") for side in of_user))
+        words = (side.get(name) for side in of_user for name in ("name", "phone_number"))
         yield Trace(
-            addresses=texts(record["target"], *(side.get("email") for side in sides)),
-            swit_ids=_swit_ids(record["object_id"], record.get("made_id")),
-            words=texts(*(side.get(name) for side in sides for name in ("name", "phone_number"))),
+            keys=addresses | _swit_ids(record["object_id"], record.get("made_id")),
+            words=texts(*words),
         )
 
 
@@ -85,8 +75,10 @@ def _swit_ids(*values: object) -> frozenset[str]:
     return frozenset(value for value in texts(*values) if not value.startswith(NEW_USER))
 
 
+Names = Callable[[str], bool]
+"""Whether a text names the person."""
 Replace = Callable[[Any], Any]
-"""A record (JSON values) as it is once the person is forgotten; the same one if it isn't named."""
+"""A record (JSON values) with a code for the person; the same one if it doesn't name the person."""
 
 _SECRETS: Final = Table(
     "pseudonym_secret",
@@ -95,21 +87,20 @@ _SECRETS: Final = Table(
     Column("secret", Text, nullable=False),
     Column("encrypted", Boolean, nullable=False),
 )
-_CHANGES: Final = ("changes", "disabled", "held")
 
 
-class Forgetting:
-    """Finds people in rows, and rewrites these."""
+class Erasure:
+    """Finds people in rows, and takes one out of them."""
 
     def __init__(self, database: Database, cipher: Cipher) -> None:
-        """Take the open database and how secrets are written down."""
+        """Take the open database, and the cipher that secrets are stored with."""
         self._database = database
         self._cipher = cipher
 
     def secret(self) -> str:
-        """What codes are made with: who has it can test a guess, nobody can read a code back.
+        """The key that codes are made with: with it a guess can be tested, a code never decoded.
 
-        One that was encrypted with a key that is gone is replaced: codes made from then on differ.
+        One that was encrypted with a lost key is replaced: codes made from then on differ.
         """
         with self._database.write() as connection:
             row = connection.execute(select(_SECRETS)).one_or_none()
@@ -123,96 +114,75 @@ class Forgetting:
             connection.execute(insert(_SECRETS).values(id=1, **sealed))
         return made
 
-    def traces(self, names: Callable[[str], bool]) -> Iterator[Trace]:
-        """Of all people in rows in which `names` finds somebody it looks for."""
+    def traces(self, may_name: Names) -> Iterator[Trace]:
+        """All people in the rows whose text passes `may_name`."""
         with self._database.read() as connection:
-            rows = connection.execute(select(IDENTITIES).where(IDENTITIES.c.kind == "user"))
-            for row in rows:
-                if names(f"{row.directory_id}\n{row.swit_id}"):
-                    yield _of_identity(row.directory_id, row.swit_id)
+            for row in connection.execute(select(IDENTITIES).where(IDENTITIES.c.kind == "user")):
+                if may_name(f"{row.directory_id}\n{row.swit_id}"):
+                    yield Trace(keys=texts(row.directory_id, row.swit_id))
             for (content,) in connection.execute(select(CONTENTS.c.content)):
-                if names(zlib.decompress(content).decode()):
-                    yield from _of_plan(content_of(content))
+                if may_name(zlib.decompress(content).decode()):
+                    yield from _traces_of_plan(content_of(content))
             for entry in connection.execute(select(JOURNAL)).mappings():
-                if names("\n".join(texts(*entry.values()))):
+                if may_name("\n".join(texts(*entry.values()))):
                     sides = {side: json.loads(entry[side]) for side in ("before", "after")}
                     yield from traces_of_change({**entry, **sides})
 
-    def replace(self, replace: Replace, person: Trace) -> dict[str, int]:
-        """Replace in every text, and delete who the person was; all of it or, on an error, nothing.
+    def erase(self, person: Trace, names: Names, replace: Replace) -> dict[str, int]:
+        """Delete the person's identities and the plans that name them; replace all other texts.
 
-        Returns how many rows of each table were changed.
+        Exemptions of teams stay: the settings, which name them, say them again.
+
+        Returns how many rows of each table were deleted or changed. On an error nothing is.
         """
         with self._database.write() as connection:
-            changed = {"identity": _delete_identities(connection, person)}
-            changed["plan_content"] = _replace_in_plans(connection, replace)
+            changed = {
+                "identity": _delete_identities(connection, person),
+                "exemption": _delete_exemptions(connection, person),
+                "plan_content": _delete_plans(connection, names),
+            }
             for table in METADATA.sorted_tables:
-                if table not in {CONTENTS, IDENTITIES, TOKENS, _SECRETS}:
+                if table not in {CONTENTS, IDENTITIES, EXEMPTIONS, TOKENS, _SECRETS}:
                     changed[table.name] = _replace_in(connection, table, replace)
         self._database.tidy()
         return {name: number for name, number in changed.items() if number}
 
 
-def _of_identity(directory_id: str, swit_id: str) -> Trace:
-    kind = "dns" if "=" in directory_id else "entry_ids"
-    return Trace(swit_ids=texts(swit_id), **{kind: texts(directory_id)})
-
-
-def _of_plan(document: Mapping[str, Any]) -> Iterator[Trace]:
-    for name in _CHANGES:
+def _traces_of_plan(document: Mapping[str, Any]) -> Iterator[Trace]:
+    for name in ("changes", "disabled", "held"):
         for change in document.get(name, ()):
             yield from traces_of_change(change)
     for binding in document["bindings"]:
-        if binding["kind"] == "user" and not binding["object_id"].startswith("new:"):
-            yield _of_identity(binding["directory_id"], binding["object_id"])
+        if binding["kind"] == "user":
+            swit_id = _swit_ids(binding["object_id"])
+            yield Trace(keys=swit_id | texts(binding["directory_id"]))
 
 
 def _delete_identities(connection: Connection, person: Trace) -> int:
-    gone = 0
-    for row in connection.execute(select(IDENTITIES).where(IDENTITIES.c.kind == "user")).all():
-        if _of_identity(row.directory_id, row.swit_id).keys & person.keys:
-            c = IDENTITIES.c
+    deleted = 0
+    c = IDENTITIES.c
+    for row in connection.execute(select(IDENTITIES).where(c.kind == "user")).all():
+        if Trace(keys=texts(row.directory_id, row.swit_id)).compared_keys & person.compared_keys:
             mine = delete(IDENTITIES).where(c.kind == "user", c.directory_id == row.directory_id)
-            gone += connection.execute(mine).rowcount
-    return gone
+            deleted += connection.execute(mine).rowcount
+    return deleted
 
 
-def _replace_in_plans(connection: Connection, replace: Replace) -> int:
-    """A content gets a hash of its own: the same plan made anew must not find the old one."""
-    changed = 0
-    stored = select(CONTENTS.c.content_hash, CONTENTS.c.content)
-    for name, content in connection.execute(stored).all():
-        before = content_of(content)
-        after = _plan_replaced(before, replace)
-        if after != before:
-            new_name, new_content = packed(after)
-            put(
-                connection,
-                CONTENTS,
-                key={"content_hash": new_name},
-                values={"content": new_content},
-            )
-            mine = update(MADE).where(MADE.c.content_hash == name)
-            connection.execute(mine.values(content_hash=new_name))
-            connection.execute(delete(CONTENTS).where(CONTENTS.c.content_hash == name))
-            changed += 1
-    return changed
+def _delete_exemptions(connection: Connection, person: Trace) -> int:
+    c = EXEMPTIONS.c
+    rows = connection.execute(select(c.object_id).where(c.kind == "user").distinct()).scalars()
+    mine = [name for name in rows if name.strip().casefold() in person.compared_keys]
+    gone = delete(EXEMPTIONS).where(c.kind == "user", c.object_id.in_(mine))
+    return connection.execute(gone).rowcount
 
 
-def _plan_replaced(before: Mapping[str, Any], replace: Replace) -> dict[str, Any]:
-    """Each change and each finding is a record of its own.
-
-    A plan that would send something else now is marked: it can be read, and no longer be applied.
-    """
-    records = {*_CHANGES, "findings", "bindings"}
-    after: dict[str, Any] = replace({k: v for k, v in before.items() if k not in records})
-    for name in records & before.keys():
-        after[name] = [replace(record) for record in before[name]]
-    pairs = zip(before["bindings"], after["bindings"], strict=True)
-    after["bindings"] = [was for was, now in pairs if was["kind"] != "user" or was == now]
-    if any(after[name] != before[name] for name in ("changes", "policy")):
-        after[FORGOTTEN] = True
-    return {name: after[name] for name in (*before, FORGOTTEN) if name in after}
+def _delete_plans(connection: Connection, names: Names) -> int:
+    stored = connection.execute(select(CONTENTS.c.content_hash, CONTENTS.c.content)).all()
+    naming = [row.content_hash for row in stored if names(zlib.decompress(row.content).decode())]
+    for content_hash in naming:
+        connection.execute(delete(MADE).where(MADE.c.content_hash == content_hash))
+        connection.execute(delete(CONTENTS).where(CONTENTS.c.content_hash == content_hash))
+    return len(naming)
 
 
 def _replace_in(connection: Connection, table: Table, replace: Replace) -> int:

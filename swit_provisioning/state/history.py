@@ -12,8 +12,8 @@ from swit_provisioning.planning.dn import reference_key
 from swit_provisioning.planning.model import STEPS, PlanHash
 from swit_provisioning.planning.normalize import address_key, name_key
 from swit_provisioning.state.database import Database
+from swit_provisioning.state.decisions import APPROVALS, Approval, approval_of
 from swit_provisioning.state.journal import JOURNAL, JournalEntry, entry_of
-from swit_provisioning.state.plans import APPROVALS, Approval, approval_of
 
 _BATCHES: Final = ("membership.add", "membership.remove")
 _WITH_MEMBERS: Final = (*_BATCHES, "team.delete")

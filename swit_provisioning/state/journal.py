@@ -35,7 +35,7 @@ from swit_provisioning.planning.memory import Kept, Repeat, parts_of
 from swit_provisioning.planning.model import Change, PlanHash, shown_id
 from swit_provisioning.state.coordination import LeaseGrant, must_be_held
 from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
-from swit_provisioning.state.plans import APPROVALS
+from swit_provisioning.state.decisions import APPROVALS
 
 JOURNAL: Final = Table(
     "journal",

@@ -1,16 +1,11 @@
-"""Whether this state is the newest there was: a count of runs, and what came back from a backup.
+"""What a person said about a restored state: approvals are void, and the first run only plans."""
 
-The count is also left outside the database. Where that is ahead, an older database was put back.
-"""
-
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Self
+from typing import Final
 
 from sqlalchemy import (
     Column,
-    Connection,
     Integer,
     String,
     Table,
@@ -22,16 +17,9 @@ from sqlalchemy import (
 
 from swit_provisioning.planning.model import PlanHash
 from swit_provisioning.planning.normalize import clock
-from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
-from swit_provisioning.state.plans import APPROVALS, Approval, approval_of
+from swit_provisioning.state.database import METADATA, Database, UtcDateTime
+from swit_provisioning.state.decisions import APPROVALS, Approval, approval_of
 
-_MARK: Final = Table(
-    "state_mark",
-    METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("name", String(32), nullable=False),
-    Column("runs", Integer, nullable=False),
-)
 _RESTORATIONS: Final = Table(
     "restoration",
     METADATA,
@@ -43,75 +31,35 @@ _RESTORATIONS: Final = Table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
-    """Which state this is, and how many runs have used it."""
-
-    name: str
-    count: int
-
-    def __str__(self) -> str:
-        """As it is left outside: `<name>:<count>`."""
-        return f"{self.name}:{self.count}"
-
-    @classmethod
-    def of(cls, text: str) -> Self | None:
-        """The mark that a text is; `None` if it is none."""
-        name, _, count = text.strip().rpartition(":")
-        return cls(name=name, count=int(count)) if name and count.isdecimal() else None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Restoration:
-    """The state came back from a backup, as far as anybody knows."""
+    """The state came back from a backup."""
 
     noticed_at: datetime
     why: str
-    """How that was noticed, or who said so."""
+    """Who said so, and the reason."""
     planned_by: str | None
     """The (root) run that planned first since then."""
 
     @property
     def sentence(self) -> str:
-        """What to tell whoever is kept from sending."""
+        """The same as a clause."""
         return f"The state came back from a backup ({self.why}; {clock(self.noticed_at)})"
 
 
 class Restorations:
-    """What must not be taken for granted after a restore: approvals, plans, what was begun."""
+    """All restorations; only the last one counts."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
         self._database = database
 
-    def mark(self) -> Mark:
-        """As it stands now."""
-        with self._database.read() as connection:
-            row = connection.execute(select(_MARK)).one_or_none()
-        if row is not None:
-            return Mark(name=row.name, count=row.runs)
-        with self._database.write() as connection:
-            return _mark(connection)
-
-    def advance(self) -> Mark:
-        """Count one run more."""
-        with self._database.write() as connection:
-            mark = _mark(connection)
-            return _put(connection, Mark(name=mark.name, count=mark.count + 1))
-
-    def begin(self, why: str, *, beyond: int = 0) -> Restoration:
-        """Note that the state came back: every approval is void from now on.
-
-        The count goes on from `beyond`, if that is higher than its own.
-        """
+    def begin(self, why: str) -> None:
+        """Record that the state came back: every approval is void from now on."""
         with self._database.write() as connection:
             now = self._database.now(connection)
-            mark = _mark(connection)
-            _put(connection, Mark(name=mark.name, count=max(mark.count, beyond)))
-            row = {"noticed_at": now, "why": why, "planned_by": None}
-            connection.execute(insert(_RESTORATIONS).values(**row))
-            standing = update(APPROVALS).where(APPROVALS.c.spent_at.is_(None))
-            connection.execute(standing.values(spent_at=now))
-        return Restoration(noticed_at=now, why=why, planned_by=None)
+            connection.execute(insert(_RESTORATIONS).values(noticed_at=now, why=why))
+            unspent = update(APPROVALS).where(APPROVALS.c.spent_at.is_(None))
+            connection.execute(unspent.values(spent_at=now))
 
     def latest(self) -> Restoration | None:
         """The last one, if there was one."""
@@ -139,15 +87,3 @@ class Restorations:
         with self._database.read() as connection:
             row = connection.execute(void.order_by(APPROVALS.c.id.desc()).limit(1)).first()
         return None if row is None else approval_of(row)
-
-
-def _mark(connection: Connection) -> Mark:
-    row = connection.execute(select(_MARK)).one_or_none()
-    if row is None:
-        return _put(connection, Mark(name=secrets.token_hex(8), count=0))
-    return Mark(name=row.name, count=row.runs)
-
-
-def _put(connection: Connection, mark: Mark) -> Mark:
-    put(connection, _MARK, key={"id": 1}, values={"name": mark.name, "runs": mark.count})
-    return mark

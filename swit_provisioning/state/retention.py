@@ -23,8 +23,9 @@ from sqlalchemy import (
 
 from swit_provisioning.state.coordination import PAUSES
 from swit_provisioning.state.database import Database
+from swit_provisioning.state.decisions import ACCEPTANCES, APPROVALS, REJECTIONS
 from swit_provisioning.state.journal import JOURNAL, SEEN, newest_kept
-from swit_provisioning.state.plans import ACCEPTANCES, APPROVALS, CONTENTS, MADE, REJECTIONS
+from swit_provisioning.state.plans import CONTENTS, MADE
 
 _BATCH: Final = 500
 

@@ -12,13 +12,14 @@ from sqlalchemy.exc import ArgumentError
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.state.coordination import Lease, Pauses
 from swit_provisioning.state.database import Database, PostgresqlServer, SqliteFile, utc_now
-from swit_provisioning.state.erasure import Forgetting
+from swit_provisioning.state.decisions import Acceptances, Approvals, Rejections
+from swit_provisioning.state.erasure import Erasure
 from swit_provisioning.state.errors import StoreUnavailableError
 from swit_provisioning.state.history import History
 from swit_provisioning.state.identities import BoundOrganization, Identities, Reads
 from swit_provisioning.state.journal import Journal, Recollection, Repeats
 from swit_provisioning.state.outbox import Alarms, Outbox
-from swit_provisioning.state.plans import Acceptances, Approvals, Plans, Rejections
+from swit_provisioning.state.plans import Plans
 from swit_provisioning.state.restores import Restorations
 from swit_provisioning.state.retention import Retention
 from swit_provisioning.state.tokens import Cipher, Tokens, cipher_of
@@ -45,7 +46,7 @@ class Store:
         self.pauses = Pauses(database)
         self.restorations = Restorations(database)
         self.retention = Retention(database)
-        self.forgetting = Forgetting(database, cipher)
+        self.erasure = Erasure(database, cipher)
         self.organization = BoundOrganization(database)
         self.outbox = Outbox(database)
         self.alarms = Alarms(database)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.apply.approvals import Approver, DecisionRefusedError, PlanStates, StateName
+from swit_provisioning.apply.approvals import PlanJudge, StateName
+from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.planning.guards import Limit, Limits
 from swit_provisioning.planning.model import Bases, Change, Plan, PlanHash, shown_id
 from swit_provisioning.state.journal import Answer, Application
@@ -40,9 +41,9 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
 
 
 @pytest.fixture
-def approver(store: Store, clock: Clock) -> Approver:
+def judge(store: Store, clock: Clock) -> PlanJudge:
     limits = Limits(max_deactivations=Limit.parse("10%"), max_updates=Limit.parse("0"))
-    return Approver(store=store, limits=limits, max_age=MAX_AGE, clock=clock)
+    return PlanJudge(store=store, limits=limits, max_age=MAX_AGE, clock=clock)
 
 
 def leavers(*numbers: int) -> Plan:
@@ -78,15 +79,15 @@ def leavers(*numbers: int) -> Plan:
     )
 
 
-def made(approver: Approver, plan: Plan) -> PlanHash:
+def made(judge: PlanJudge, plan: Plan) -> PlanHash:
     """Store a plan as a run does."""
-    verdicts = [verdict.document() for verdict in approver.judged(plan)]
-    approver.store.plans.save(plan, run_id="R", verdicts=verdicts)
+    verdicts = [verdict.document() for verdict in judge.judge(plan)]
+    judge.store.plans.save(plan, run_id="R", verdicts=verdicts)
     return plan.plan_hash
 
 
-def stopped_by(approver: Approver, plan: Plan) -> list[str]:
-    return [verdict.name for verdict in approver.judged(plan) if verdict.stops]
+def stopped_by(judge: PlanJudge, plan: Plan) -> list[str]:
+    return [verdict.name for verdict in judge.judge(plan) if verdict.stops]
 
 
 def sent(store: Store, plan: Plan, *, application: str = "A", approval: int | None = None) -> None:
@@ -99,159 +100,157 @@ def sent(store: Store, plan: Plan, *, application: str = "A", approval: int | No
         store.journal.outcome(entry, Answer(outcome="applied", changed={change.action: 1}))
 
 
-def test_an_approval_lifts_the_limits_that_the_plan_breaks_and_no_other(approver: Approver) -> None:
+def test_an_approval_lifts_the_limits_that_the_plan_breaks_and_no_other(judge: PlanJudge) -> None:
     plan = leavers(1, 2, 3)
-    plan_hash = made(approver, plan)
-    assert stopped_by(approver, plan) == [DEACTIVATIONS]
-    assert approver.approve(plan_hash, who="ann@dc1", why="sold") == (DEACTIVATIONS,)
-    assert stopped_by(approver, plan) == []
-    approval = approver.store.approvals.of(plan_hash)
+    plan_hash = made(judge, plan)
+    assert stopped_by(judge, plan) == [DEACTIVATIONS]
+    assert judge.approve(plan_hash, actor="ann@dc1", reason="sold") == (DEACTIVATIONS,)
+    assert stopped_by(judge, plan) == []
+    approval = judge.store.approvals.of(plan_hash)
     assert approval is not None
     assert (approval.who, approval.why, approval.guards) == ("ann@dc1", "sold", (DEACTIVATIONS,))
 
 
-def test_an_approval_is_for_one_plan_alone(approver: Approver) -> None:
-    approver.approve(made(approver, leavers(1, 2, 3)), who="ann", why="sold")
-    assert stopped_by(approver, leavers(1, 2, 3, 4)) == [DEACTIVATIONS]
+def test_an_approval_is_for_one_plan_alone(judge: PlanJudge) -> None:
+    judge.approve(made(judge, leavers(1, 2, 3)), actor="ann", reason="sold")
+    assert stopped_by(judge, leavers(1, 2, 3, 4)) == [DEACTIVATIONS]
 
 
-def test_a_plan_within_its_limits_needs_no_approval_and_gets_none(approver: Approver) -> None:
-    plan_hash = made(approver, leavers(1))
-    assert approver.approve(plan_hash, who="ann", why="sold") == ()
-    assert approver.store.approvals.of(plan_hash) is None
+def test_a_plan_within_its_limits_needs_no_approval_and_gets_none(judge: PlanJudge) -> None:
+    plan_hash = made(judge, leavers(1))
+    assert judge.approve(plan_hash, actor="ann", reason="sold") == ()
+    assert judge.store.approvals.of(plan_hash) is None
 
 
-def test_an_approval_expires_with_the_age_of_a_plan(approver: Approver, clock: Clock) -> None:
+def test_an_approval_expires_with_the_age_of_a_plan(judge: PlanJudge, clock: Clock) -> None:
     plan = leavers(1, 2, 3)
-    approver.approve(made(approver, plan), who="ann", why="sold")
+    judge.approve(made(judge, plan), actor="ann", reason="sold")
     clock.time += MAX_AGE
-    assert stopped_by(approver, plan) == []
+    assert stopped_by(judge, plan) == []
     clock.time += timedelta(seconds=1)
-    assert stopped_by(approver, plan) == [DEACTIVATIONS]
+    assert stopped_by(judge, plan) == [DEACTIVATIONS]
 
 
 def test_what_ran_in_the_last_24_hours_counts_against_the_limits_too(
-    approver: Approver, clock: Clock
+    judge: PlanJudge, clock: Clock
 ) -> None:
     """Of 20, 2 may go a day, in however many runs; those of an approved plan do not count."""
-    approved = approver.store.approvals.add(
+    approved = judge.store.approvals.add(
         PlanHash("P"), who="ann", why="sold", guards=(DEACTIVATIONS,)
     )
-    sent(approver.store, leavers(1, 2), approval=approved)
-    assert stopped_by(approver, leavers(3, 4)) == []
-    sent(approver.store, leavers(3, 4))
+    sent(judge.store, leavers(1, 2), approval=approved)
+    assert stopped_by(judge, leavers(3, 4)) == []
+    sent(judge.store, leavers(3, 4))
     clock.time += timedelta(hours=23, minutes=59)
-    assert stopped_by(approver, leavers(5)) == [DEACTIVATIONS]
+    assert stopped_by(judge, leavers(5)) == [DEACTIVATIONS]
     clock.time += timedelta(minutes=2)
-    assert stopped_by(approver, leavers(5)) == []
+    assert stopped_by(judge, leavers(5)) == []
 
 
 def test_an_approval_leaves_only_what_its_limits_count_out_of_the_24_hours(
-    approver: Approver,
+    judge: PlanJudge,
 ) -> None:
     """Of 100, 19 were deactivated in a day: 9 in a plan approved for the teams that it deleted."""
-    journal, day = approver.store.journal, approver.clock() - timedelta(hours=24)
+    journal, day = judge.store.journal, judge.clock() - timedelta(hours=24)
     plan = leavers(1, 2)
     updated = replace(plan.changes[0], change_id="user.update:U9", action="user.update")
     mixed = replace(plan, changes=(*plan.changes, updated))
-    assert approver.approve(made(approver, mixed), who="ann", why="new names") == (UPDATES,)
-    approval = approver.approval_of(mixed)
+    assert judge.approve(made(judge, mixed), actor="ann", reason="new names") == (UPDATES,)
+    approval = judge.approval_of(mixed)
     assert approval is not None
-    sent(approver.store, mixed, approval=approval.approval_id)
+    sent(judge.store, mixed, approval=approval.approval_id)
     assert journal.unapproved_since(day) == {"user.deactivate": 2}
-    assert stopped_by(approver, leavers(3)) == [DEACTIVATIONS]
-    assert approver.approve(made(approver, leavers(3, 4)), who="ann", why="sold") == (
-        DEACTIVATIONS,
-    )
-    approval = approver.approval_of(leavers(3, 4))
+    assert stopped_by(judge, leavers(3)) == [DEACTIVATIONS]
+    assert judge.approve(made(judge, leavers(3, 4)), actor="ann", reason="sold") == (DEACTIVATIONS,)
+    approval = judge.approval_of(leavers(3, 4))
     assert approval is not None
-    sent(approver.store, leavers(3, 4), application="B", approval=approval.approval_id)
+    sent(judge.store, leavers(3, 4), application="B", approval=approval.approval_id)
     assert journal.unapproved_since(day) == {"user.deactivate": 2}
 
 
 def test_what_a_run_did_of_a_plan_before_it_broke_off_is_not_counted_twice(
-    approver: Approver,
+    judge: PlanJudge,
 ) -> None:
     plan = leavers(1, 2)
-    sent(approver.store, leavers(1), application="A1")
-    (goes_on,) = (v for v in approver.judged(plan, application_id="A1") if v.name == DEACTIVATIONS)
+    sent(judge.store, leavers(1), application="A1")
+    (goes_on,) = (v for v in judge.judge(plan, application_id="A1") if v.name == DEACTIVATIONS)
     assert goes_on.passed
-    assert stopped_by(approver, plan) == [DEACTIVATIONS]
+    assert stopped_by(judge, plan) == [DEACTIVATIONS]
 
 
-def test_a_plan_that_is_too_old_is_not_approved(approver: Approver, clock: Clock) -> None:
-    plan_hash = made(approver, leavers(1, 2, 3))
+def test_a_plan_that_is_too_old_is_not_approved(judge: PlanJudge, clock: Clock) -> None:
+    plan_hash = made(judge, leavers(1, 2, 3))
     clock.time += MAX_AGE + timedelta(seconds=1)
-    with pytest.raises(DecisionRefusedError, match="PLAN_MAX_AGE_HOURS is 72") as caught:
-        approver.approve(plan_hash, who="ann", why="sold")
-    assert caught.value.status == "stale"
+    with pytest.raises(RefusedError, match="PLAN_MAX_AGE_HOURS is 72") as caught:
+        judge.approve(plan_hash, actor="ann", reason="sold")
+    assert caught.value.state is RunState.STALE
 
 
-def test_a_bad_read_is_never_approved(approver: Approver) -> None:
+def test_a_bad_read_is_never_approved(judge: PlanJudge) -> None:
     plan = leavers(1, 2, 3)
     bad = replace(plan, bases=replace(plan.bases, directory={"OU=A": {"users": 0, "groups": 0}}))
-    plan_hash = made(approver, bad)
-    with pytest.raises(DecisionRefusedError, match="directory_read_is_complete") as caught:
-        approver.approve(plan_hash, who="ann", why="sold")
-    assert caught.value.status == "blocked"
-    assert approver.store.approvals.of(plan_hash) is None
+    plan_hash = made(judge, bad)
+    with pytest.raises(RefusedError, match="directory_read_is_complete") as caught:
+        judge.approve(plan_hash, actor="ann", reason="sold")
+    assert caught.value.state is RunState.BLOCKED
+    assert judge.store.approvals.of(plan_hash) is None
 
 
-def test_the_departure_of_a_protected_user_is_never_approved(approver: Approver) -> None:
+def test_the_departure_of_a_protected_user_is_never_approved(judge: PlanJudge) -> None:
     plan = leavers(1, 2, 3)
     protected = replace(plan.bases, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
-    plan_hash = made(approver, replace(plan, bases=protected))
-    with pytest.raises(DecisionRefusedError, match="protected_users_untouched") as caught:
-        approver.approve(plan_hash, who="ann", why="sold")
-    assert caught.value.status == "blocked"
-    assert approver.store.approvals.of(plan_hash) is None
+    plan_hash = made(judge, replace(plan, bases=protected))
+    with pytest.raises(RefusedError, match="protected_users_untouched") as caught:
+        judge.approve(plan_hash, actor="ann", reason="sold")
+    assert caught.value.state is RunState.BLOCKED
+    assert judge.store.approvals.of(plan_hash) is None
 
 
 def test_a_part_is_judged_by_what_is_in_it_and_by_the_approval_of_the_whole(
-    approver: Approver,
+    judge: PlanJudge,
 ) -> None:
     plan = leavers(1, 2, 3, 4)
     two, three = plan.without({"user.deactivate:U3", "user.deactivate:U4"}), leavers(1, 2, 3)
-    made(approver, plan)
-    assert not any(verdict.stops for verdict in approver.judged(plan, part=two))
-    assert any(verdict.stops for verdict in approver.judged(plan, part=three))
-    assert approver.lift(plan, who="ann", why="sold", part=two) == ()
-    assert approver.lift(plan, who="ann", why="sold", part=three) == (DEACTIVATIONS,)
-    assert not any(verdict.stops for verdict in approver.judged(plan, part=three))
-    assert stopped_by(approver, three) == [DEACTIVATIONS]
+    made(judge, plan)
+    assert not any(verdict.stops for verdict in judge.judge(plan, part=two))
+    assert any(verdict.stops for verdict in judge.judge(plan, part=three))
+    assert judge.lift(plan, actor="ann", reason="sold", part=two) == ()
+    assert judge.lift(plan, actor="ann", reason="sold", part=three) == (DEACTIVATIONS,)
+    assert not any(verdict.stops for verdict in judge.judge(plan, part=three))
+    assert stopped_by(judge, three) == [DEACTIVATIONS]
 
 
 @pytest.mark.parametrize("decide", ["approve", "reject"])
-def test_a_plan_that_nobody_knows_is_named(approver: Approver, decide: str) -> None:
-    with pytest.raises(DecisionRefusedError, match="no plan 0123") as caught:
-        getattr(approver, decide)("0123", who="ann", why="x")
-    assert caught.value.status == "unknown plan"
+def test_a_plan_that_nobody_knows_is_named(judge: PlanJudge, decide: str) -> None:
+    with pytest.raises(RefusedError, match="no plan 0123") as caught:
+        getattr(judge, decide)("0123", actor="ann", reason="x")
+    assert caught.value.state is RunState.UNKNOWN_PLAN
 
 
-def test_the_plan_that_changes_nothing_is_not_rejected(approver: Approver) -> None:
+def test_the_plan_that_changes_nothing_is_not_rejected(judge: PlanJudge) -> None:
     """Its id is that of every quiet night: a rejection would stop them all."""
-    plan_hash = made(approver, leavers())
-    with pytest.raises(DecisionRefusedError, match="nothing to reject"):
-        approver.reject(plan_hash, who="ann", why="x")
-    assert approver.store.rejections.of(plan_hash) is None
+    plan_hash = made(judge, leavers())
+    with pytest.raises(RefusedError, match="nothing to reject"):
+        judge.reject(plan_hash, actor="ann", reason="x")
+    assert judge.store.rejections.of(plan_hash) is None
 
 
 def test_a_rejection_takes_an_approval_back_and_an_approval_lifts_a_rejection(
-    approver: Approver,
+    judge: PlanJudge,
 ) -> None:
     plan = leavers(1, 2, 3)
-    plan_hash = made(approver, plan)
-    approver.approve(plan_hash, who="ann", why="sold")
-    approver.reject(plan_hash, who="bob", why="not yet")
-    assert approver.store.rejections.of(plan_hash) is not None
-    assert stopped_by(approver, plan) == [DEACTIVATIONS]
-    approver.approve(plan_hash, who="ann", why="now")
-    assert approver.store.rejections.of(plan_hash) is None
-    assert stopped_by(approver, plan) == []
+    plan_hash = made(judge, plan)
+    judge.approve(plan_hash, actor="ann", reason="sold")
+    judge.reject(plan_hash, actor="bob", reason="not yet")
+    assert judge.store.rejections.of(plan_hash) is not None
+    assert stopped_by(judge, plan) == [DEACTIVATIONS]
+    judge.approve(plan_hash, actor="ann", reason="now")
+    assert judge.store.rejections.of(plan_hash) is None
+    assert stopped_by(judge, plan) == []
 
 
-def states(approver: Approver) -> list[StateName]:
-    found = PlanStates(approver.store, max_age=MAX_AGE, clock=approver.clock).listed(limit=9)
+def states(judge: PlanJudge) -> list[StateName]:
+    found = judge.states(limit=9)
     return [state.name for state in found]
 
 
@@ -261,51 +260,50 @@ def accepted(store: Store, plan_hash: PlanHash, application: str) -> None:
     )
 
 
-def test_the_state_of_a_plan_follows_what_becomes_of_it(approver: Approver, clock: Clock) -> None:
-    store = approver.store
-    plan_hash = made(approver, leavers(1, 2, 3))
-    assert states(approver) == ["waiting for approval"]
-    approver.reject(plan_hash, who="bob", why="")
-    assert states(approver) == ["rejected"]
-    approver.approve(plan_hash, who="ann", why="sold")
-    assert states(approver) == ["approved"]
+def test_the_state_of_a_plan_follows_what_becomes_of_it(judge: PlanJudge, clock: Clock) -> None:
+    store = judge.store
+    plan_hash = made(judge, leavers(1, 2, 3))
+    assert states(judge) == ["waiting for approval"]
+    judge.reject(plan_hash, actor="bob", reason="")
+    assert states(judge) == ["rejected"]
+    judge.approve(plan_hash, actor="ann", reason="sold")
+    assert states(judge) == ["approved"]
     accepted(store, plan_hash, "A1")
-    assert states(approver) == ["begun"]
+    assert states(judge) == ["begun"]
     store.acceptances.finish("A1")
-    assert states(approver) == ["applied"]
-    made(approver, leavers(1, 2, 3))
-    assert states(approver) == ["approved"]
+    assert states(judge) == ["applied"]
+    made(judge, leavers(1, 2, 3))
+    assert states(judge) == ["approved"]
     store.approvals.spend(plan_hash)
-    assert states(approver) == ["waiting for approval"]
+    assert states(judge) == ["waiting for approval"]
     clock.time += MAX_AGE + timedelta(seconds=1)
-    assert states(approver) == ["expired"]
+    assert states(judge) == ["expired"]
 
 
-def told(approver: Approver, plan_hash: PlanHash) -> str:
+def told(judge: PlanJudge, plan_hash: PlanHash) -> str:
     """The state of a plan in words, and what to do next."""
-    states = PlanStates(approver.store, max_age=MAX_AGE, clock=approver.clock)
-    state = states.of(plan_hash)
+    state = next(s for s in judge.states(limit=9) if s.plan.plan_hash == plan_hash)
     return " ".join([*state.sentences, state.advice])
 
 
 def test_a_plan_says_its_state_who_decided_when_and_what_to_do_next(
-    approver: Approver, clock: Clock
+    judge: PlanJudge, clock: Clock
 ) -> None:
-    store = approver.store
-    plan_hash = made(approver, leavers(1, 2, 3))
+    store = judge.store
+    plan_hash = made(judge, leavers(1, 2, 3))
     when = f"{clock.time:%Y-%m-%d %H:%M} UTC"
     apply, approve = (
         f"swit-provisioning {verb} {shown_id(plan_hash)}" for verb in ("apply", "approve")
     )
-    waiting = told(approver, plan_hash)
+    waiting = told(judge, plan_hash)
     assert f"Waiting for an approval. Stopped by {DEACTIVATIONS}." in waiting
     assert (approve in waiting, apply in waiting) == (True, False)
-    approver.reject(plan_hash, who="bob", why="a wrong filter")
-    rejected = told(approver, plan_hash)
+    judge.reject(plan_hash, actor="bob", reason="a wrong filter")
+    rejected = told(judge, plan_hash)
     assert f"Rejected by bob on {when}: a wrong filter." in rejected
     assert (approve in rejected, apply in rejected) == (True, False)
-    approver.approve(plan_hash, who="ann", why="sold")
-    approved = told(approver, plan_hash)
+    judge.approve(plan_hash, actor="ann", reason="sold")
+    approved = told(judge, plan_hash)
     assert f"Approved by ann on {when}: sold" in approved
     assert (apply in approved, "Stopped" in approved) == (True, False)
     approval = store.approvals.of(plan_hash)
@@ -317,68 +315,68 @@ def test_a_plan_says_its_state_who_decided_when_and_what_to_do_next(
         approval_id=approval.approval_id,
         who="night@dc1",
     )
-    begun = told(approver, plan_hash)
+    begun = told(judge, plan_hash)
     assert f"Partly applied by night@dc1 on {when} (run R1): 0 of 3 changes are done." in begun
     assert f"To send the rest: {apply}" in begun
     store.acceptances.finish("R1")
     store.approvals.spend(plan_hash)
-    applied = told(approver, plan_hash)
+    applied = told(judge, plan_hash)
     assert f"Applied by night@dc1 on {when} (run R1)." in applied
     assert f"Approved by ann on {when}: sold" in applied
     assert apply not in applied
-    for decide in (approver.approve, approver.reject):
-        with pytest.raises(DecisionRefusedError, match=f"was applied by night@dc1 on {when}"):
-            decide(plan_hash, who="bob", why="too late")
-    made(approver, leavers(1, 2, 3))
-    newest = made(approver, leavers(4))
-    stale = told(approver, plan_hash)
+    for decide in (judge.approve, judge.reject):
+        with pytest.raises(RefusedError, match=f"was applied by night@dc1 on {when}"):
+            decide(plan_hash, actor="bob", reason="too late")
+    made(judge, leavers(1, 2, 3))
+    newest = made(judge, leavers(4))
+    stale = told(judge, plan_hash)
     assert f"Stale: the newest plan, {shown_id(newest)}, no longer makes all its changes." in stale
     assert (apply in stale, "swit-provisioning plan" in stale) == (False, True)
     clock.time += MAX_AGE + timedelta(seconds=1)
-    assert "Expired: it was made on" in told(approver, newest)
-    assert f"swit-provisioning apply {shown_id(newest)}" not in told(approver, newest)
+    assert "Expired: it was made on" in told(judge, newest)
+    assert f"swit-provisioning apply {shown_id(newest)}" not in told(judge, newest)
 
 
-def test_a_plan_is_stale_once_the_newest_one_does_not_do_all_it_does(approver: Approver) -> None:
-    made(approver, leavers(1, 2, 3))
-    made(approver, leavers(1, 2, 3, 4))
-    assert states(approver) == ["waiting for approval", "waiting for approval"]
-    made(approver, leavers(1))
-    assert states(approver) == ["ready", "stale", "stale"]
-    made(approver, leavers())
-    assert states(approver) == ["nothing to do", "stale", "stale", "stale"]
+def test_a_plan_is_stale_once_the_newest_one_does_not_do_all_it_does(judge: PlanJudge) -> None:
+    made(judge, leavers(1, 2, 3))
+    made(judge, leavers(1, 2, 3, 4))
+    assert states(judge) == ["waiting for approval", "waiting for approval"]
+    made(judge, leavers(1))
+    assert states(judge) == ["ready", "stale", "stale"]
+    made(judge, leavers())
+    assert states(judge) == ["nothing to do", "stale", "stale", "stale"]
 
 
 def test_a_half_applied_plan_is_stale_once_a_newer_one_was_accepted(
-    approver: Approver, clock: Clock
+    judge: PlanJudge, clock: Clock
 ) -> None:
     """The gate refuses the rest of it, so nobody is told to apply it."""
     half, newer = leavers(1), leavers(2)
-    accepted(approver.store, made(approver, half), "A1")
-    assert "To send the rest" in told(approver, half.plan_hash)
+    accepted(judge.store, made(judge, half), "A1")
+    assert "To send the rest" in told(judge, half.plan_hash)
     clock.time += timedelta(minutes=1)
-    accepted(approver.store, made(approver, newer), "A2")
-    assert states(approver) == ["begun", "stale"]
-    words = told(approver, half.plan_hash)
+    accepted(judge.store, made(judge, newer), "A2")
+    assert states(judge) == ["begun", "stale"]
+    words = told(judge, half.plan_hash)
     assert f"Stale: a newer plan, {newer.plan_id}, was accepted on {clock.time:%Y-%m-%d}" in words
     assert "To make a new plan: swit-provisioning plan" in words
     clock.time += timedelta(minutes=1)
-    made(approver, half)
-    assert "To apply it" in told(approver, half.plan_hash)
+    made(judge, half)
+    assert "To apply it" in told(judge, half.plan_hash)
 
 
-def test_nobody_is_told_to_approve_the_rest_that_no_approval_lifts(approver: Approver) -> None:
+def test_nobody_is_told_to_approve_the_rest_that_no_approval_lifts(judge: PlanJudge) -> None:
     plan = leavers(1, 2)
     protected = replace(plan.bases, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
-    plan_hash = made(approver, replace(plan, bases=protected))
-    accepted(approver.store, plan_hash, "A1")
-    words = told(approver, plan_hash)
+    plan_hash = made(judge, replace(plan, bases=protected))
+    accepted(judge.store, plan_hash, "A1")
+    words = told(judge, plan_hash)
     assert "Partly applied" in words
     assert ("approve" in words, "swit-provisioning plan" in words) == (False, True)
 
 
-def test_only_what_an_approval_can_lift_waits_for_one(approver: Approver) -> None:
+def test_only_what_an_approval_can_lift_waits_for_one(judge: PlanJudge) -> None:
     plan = leavers(1, 2, 3)
     bad = replace(plan, bases=replace(plan.bases, directory={"OU=A": {"users": 0, "groups": 0}}))
-    made(approver, bad)
-    assert states(approver) == ["blocked"]
+    made(judge, bad)
+    assert states(judge) == ["blocked"]

@@ -2,8 +2,7 @@
 
 import pytest
 
-from swit_provisioning.apply.lease import Headway, Meter
-from swit_provisioning.defs.resources import LINE_EVERY_SECONDS, RunProgress
+from swit_provisioning.apply.progress import LINE_EVERY_SECONDS, Headway, Meter, RunProgress
 from swit_provisioning_tests.apply.changes import (
     create_team,
     create_user,

@@ -9,7 +9,7 @@ def test_a_run_without_settings_fails_with_one_message_that_names_every_missing_
     """As one that is launched in the UI does: the code location has loaded without them."""
     prepare_home(Settings.load())
     run = run_job("plan")
-    assert not run.success
+    assert not run.state.is_success
     for name in (
         "LDAP_SERVER_DOMAIN",
         "LDAP_USER",

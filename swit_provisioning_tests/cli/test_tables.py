@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from swit_provisioning.apply.lease import Headway
+from swit_provisioning.apply.progress import CURRENT_DISPLAY, Headway
 from swit_provisioning.cli.framework import errors, output
 from swit_provisioning.cli.render import (
     MOST_ROWS,
@@ -22,7 +22,6 @@ from swit_provisioning.cli.render import (
     team_tree,
 )
 from swit_provisioning.cli.sync import progress_bar
-from swit_provisioning.defs.resources import CURRENT_DISPLAY
 from swit_provisioning.planning.model import Action, Change, Finding, Plan, Step
 from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings

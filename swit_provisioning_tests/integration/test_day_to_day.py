@@ -160,7 +160,7 @@ def test_a_misspelled_setting_is_a_warning_and_stops_every_run_that_would_write(
         assert "MAX_DEACTIVATION: there is no such setting, MAX_DEACTIVATIONS" in result.stderr
         assert "DISABLED_ACTION: there is no such setting, DISABLED_ACTIONS" in result.stderr
     by_the_daemon = run_job("sync")
-    assert not by_the_daemon.success
+    assert not by_the_daemon.state.is_success
     assert "MAX_DEACTIVATION: there is no such setting, MAX_DEACTIVATIONS" in by_the_daemon.message
     assert settled.writes == []
     monkeypatch.delenv("MAX_DEACTIVATION")

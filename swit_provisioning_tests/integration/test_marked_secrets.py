@@ -168,7 +168,7 @@ def _bad_days(scene: Scene) -> None:
     scene.run("sync", code=1)
     scene.swit.sandbox.tokens.client_secret = _CLIENT
     launched = run_job("apply", config={"plan_id": {"env": "SWIT_CLIENT_SECRET"}})
-    assert not launched.success
+    assert not launched.state.is_success
     scene.shown.append(("the launchpad", launched.message))
 
 

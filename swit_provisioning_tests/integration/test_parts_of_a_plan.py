@@ -114,7 +114,7 @@ def test_a_part_that_cannot_be_meant_is_wrong_use(
 def test_a_part_of_which_nothing_is_left_to_send_is_wrong_use(on_stage: Stage) -> None:
     result = on_stage.run("apply", planned(on_stage), "--only", "user.remove")
     assert result.exit_code == 2
-    assert "Nothing of the plan is left to send by this choice" in result.stderr
+    assert "The selection contains no pending changes" in result.stderr
     assert on_stage.writes == []
 
 
@@ -143,7 +143,7 @@ def test_limits_count_what_earlier_parts_of_the_plan_have_sent(
 def test_a_part_is_applied_from_the_launchpad_too(on_stage: Stage) -> None:
     plan_id = planned(on_stage)
     run = run_job("apply", config={"plan_id": plan_id, "only": "user.create", "limit": 3})
-    assert run.success, run.message
+    assert run.state.is_success, run.message
     assert len(active(on_stage)) == 3
     with instance() as dagster:
         found = dagster.get_run_by_id(run.run_id)

@@ -1,4 +1,4 @@
-"""An old state is put back: the first run only plans, and no approval of before counts."""
+"""An old state is put back and `restored` says so: the first run only plans."""
 
 import shutil
 from collections.abc import Iterator
@@ -42,6 +42,11 @@ class Backup:
         else:
             shutil.rmtree(settings.home / "state")
             shutil.copytree(self._folder, settings.home / "state")
+
+
+def restored(on_stage: Stage) -> None:
+    """What a person does once the backup is back, before any run."""
+    assert on_stage.run("restored", "--reason", "the disk of Tuesday").exit_code == 0
 
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
@@ -92,11 +97,12 @@ def test_the_first_run_after_an_old_state_came_back_only_plans(
     rename(on_stage, "Amelie Blanc")
     on_stage.json("sync")
     backup.put_back()
+    restored(on_stage)
     rename(on_stage, "Amelie Noir")
     on_stage.server.log.clear()
     held = on_stage.json("sync", code=3)
     assert held["status"] == "blocked"
-    assert "older than its frames or Dagster's runs" in held["message"]
+    assert "the disk of Tuesday" in held["message"]
     assert "the first run after that only plans" in held["message"]
     assert on_stage.writes == []
     assert not re_execute_from_the_gate(held["run_id"])[0], "it stays the first run"
@@ -116,6 +122,7 @@ def test_a_plan_by_hand_is_the_first_run_and_may_then_be_applied(
     backup.take()
     on_stage.json("plan")
     backup.put_back()
+    restored(on_stage)
     refused = on_stage.json("apply", of_before, code=3)
     assert "swit-provisioning plan" in refused["message"]
     rename(on_stage, "Amelie Noir")
@@ -138,6 +145,7 @@ def test_an_approval_that_came_back_is_void(on_stage: Stage, backup: Backup) -> 
     on_stage.directory["users"] = everybody
     on_stage.json("sync")
     backup.put_back()
+    restored(on_stage)
     leave(on_stage)
     assert on_stage.json("sync", code=3)["plan_id"] == plan_id
     on_stage.server.log.clear()
@@ -157,6 +165,7 @@ def test_what_had_broken_half_way_is_not_gone_on_with(on_stage: Stage, backup: B
     on_stage.server.faults.clear()
     on_stage.json("sync")
     backup.put_back()
+    restored(on_stage)
     on_stage.server.log.clear()
     assert on_stage.json("plan")["counts"] == {}
     assert not re_execute_from_failure(broken["run_id"])[0]
@@ -164,33 +173,7 @@ def test_what_had_broken_half_way_is_not_gone_on_with(on_stage: Stage, backup: B
     assert on_stage.json("sync")["status"] == "nothing to do"
 
 
-def test_frames_may_be_gone_then_dagsters_runs_tell(on_stage: Stage, backup: Backup) -> None:
-    on_stage.json("sync")
-    backup.take()
-    frames = Path(Settings.load().frames_path)
-    shutil.copytree(frames, frames.with_name("frames of before"))
-    on_stage.json("sync")
-    backup.put_back()
-    shutil.rmtree(frames)
-    frames.with_name("frames of before").rename(frames)
-    assert on_stage.json("sync", code=3)["status"] == "blocked"
-    assert on_stage.json("sync")["status"] == "nothing to do"
-
-
-@on_both_databases
-def test_a_new_state_under_old_frames_only_plans_first(
-    on_stage: Stage, server: Postgresql | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Who is who is lost with the old one."""
-    on_stage.json("sync")
-    url = server.new_database() if server else f"sqlite:///{tmp_path / 'another.sqlite'}"
-    monkeypatch.setenv("STATE_DATABASE_URL", url)
-    held = on_stage.json("sync", code=3)
-    assert "made with another state database" in held["message"]
-    assert on_stage.json("sync")["status"] == "nothing to do"
-
-
-def test_where_all_came_back_from_one_backup_a_person_says_so(on_stage: Stage) -> None:
+def test_the_state_of_a_restore_is_shown_until_a_run_has_planned(on_stage: Stage) -> None:
     on_stage.json("sync")
     rename(on_stage, "Amelie Blanc")
     told = on_stage.run("restored", "--reason", "the disk of Tuesday")

@@ -124,5 +124,5 @@ def test_an_environment_variable_cannot_be_read_through_the_launchpad(
     with stage(monkeypatch, tmp_path, SandboxServer()):
         prepare_home(Settings.load())
         run = run_job("apply", config={"plan_id": {"env": "SWIT_CLIENT_SECRET"}})
-    assert not run.success
+    assert not run.state.is_success
     assert "{env: NAME} is not allowed" in run.message

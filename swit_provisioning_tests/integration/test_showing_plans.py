@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from swit_provisioning.apply.run_model import RunState
 from swit_provisioning.cli.runs import run_job
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.report.redaction import code_of
@@ -189,7 +190,7 @@ def test_a_plan_is_named_by_a_part_of_its_hash_that_is_not_ambiguous(
         assert f"2 plans begin with {name}: " in result.stderr
         assert pair[0].plan_hash[:13] in result.stderr
     launched = run_job("apply", config={"plan_id": name})
-    assert launched.status == "wrong use"
+    assert launched.state is RunState.WRONG_USE
     assert f"Nothing was written. 2 plans begin with {name}: " in launched.message
     assert on_stage.writes == []
 

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.finished_run import JobName
+from swit_provisioning.apply.run_model import JobName
 from swit_provisioning.cli.framework import prepare_home
 from swit_provisioning.cli.runs import instance, reconstructable_job
 from swit_provisioning.definitions import defs

@@ -9,10 +9,10 @@ import dagster as dg
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import LEASE_TTL, HeldLease
 from swit_provisioning.apply.outcomes import DONE
-from swit_provisioning.cli.finished_run import JobName
+from swit_provisioning.apply.progress import NoDisplay, RunProgress
+from swit_provisioning.apply.run_model import JobName
 from swit_provisioning.cli.main import main
 from swit_provisioning.cli.runs import instance, reconstructable_job
-from swit_provisioning.defs.resources import NoDisplay, RunProgress
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.planning.model import STEPS, Plan
 from swit_provisioning.planning.planner import reconcile

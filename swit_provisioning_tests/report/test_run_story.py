@@ -5,17 +5,18 @@ from dataclasses import replace
 
 import pytest
 
+from swit_provisioning.apply.run_model import RunState
 from swit_provisioning.planning.model import Finding, Plan, PlanHash, single_change
-from swit_provisioning.report.messages import MOST_CHANGES, Ending, RunStory, run_message
+from swit_provisioning.report.messages import MOST_CHANGES, RunStory, run_message
 from swit_provisioning.report.redaction import code_of
 from swit_provisioning_tests.state.made import a_plan
 
 
-def _story(ending: Ending, *numbers: int, **more: object) -> RunStory:
+def _story(state: str, *numbers: int, **more: object) -> RunStory:
     made = RunStory(
         run_id="R1",
         job="sync",
-        ending=ending,
+        state=RunState(state),
         why="",
         guards={},
         plan_hash=PlanHash("P1"),
@@ -49,7 +50,7 @@ def test_it_begins_with_whose_it_is_and_how_it_ended() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "severity", "says"),
+    ("state", "severity", "says"),
     [
         ("applied", "info", ": applied"),
         ("planned", "info", "planned, nothing was written"),
@@ -60,8 +61,8 @@ def test_it_begins_with_whose_it_is_and_how_it_ended() -> None:
         ("failed", "error", "FAILED"),
     ],
 )
-def test_how_bad_it_is(ending: Ending, severity: str, says: str) -> None:
-    message = run_message(_story(ending, 1), no_names=True)
+def test_how_bad_it_is(state: str, severity: str, says: str) -> None:
+    message = run_message(_story(state, 1), no_names=True)
     assert message.severity == severity
     assert message.lines[0].endswith(says)
 
@@ -97,7 +98,7 @@ def test_what_else_the_plan_says_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "numbers", "told"),
+    ("state", "numbers", "told"),
     [
         ("nothing to do", (), False),
         ("planned", (), False),
@@ -106,8 +107,8 @@ def test_what_else_the_plan_says_is_counted() -> None:
         ("failed", (), True),
     ],
 )
-def test_what_is_worth_telling(ending: Ending, numbers: tuple[int, ...], *, told: bool) -> None:
-    assert _story(ending, *numbers).is_worth_telling is told
+def test_what_is_worth_telling(state: str, numbers: tuple[int, ...], *, told: bool) -> None:
+    assert _story(state, *numbers).is_worth_telling is told
 
 
 def test_without_a_plan_it_says_what_stopped_it() -> None:

@@ -11,8 +11,9 @@ from sqlalchemy import Table, func, select, text
 
 from swit_provisioning.planning.model import Change, Plan, PlanHash
 from swit_provisioning.state.coordination import PAUSES
+from swit_provisioning.state.decisions import REJECTIONS
 from swit_provisioning.state.journal import Answer, Application
-from swit_provisioning.state.plans import CONTENTS, REJECTIONS
+from swit_provisioning.state.plans import CONTENTS
 from swit_provisioning.state.retention import OldRows
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.ageing import age_state

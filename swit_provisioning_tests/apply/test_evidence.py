@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from swit_provisioning.defs.resources import Evidence
+from swit_provisioning.apply.evidence import Evidence
 
 AT_THE_GATE = datetime(2026, 3, 1, 2, tzinfo=UTC)
 LATER = datetime(2026, 3, 1, 9, tzinfo=UTC)

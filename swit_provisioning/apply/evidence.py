@@ -1,0 +1,118 @@
+"""Whether what a plan rests on still holds when it is sent, by a second read of both sides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Self
+
+import pandas as pd
+
+from swit_provisioning.apply.outcomes import DONE
+from swit_provisioning.planning.model import Plan
+from swit_provisioning.planning.schemas import changes_frame
+from swit_provisioning.planning.snapshots import SwitState
+from swit_provisioning.planning.staleness import (
+    in_effect,
+    moved_changes,
+    not_comparable,
+    not_to_be_repeated,
+    who_is_back,
+)
+from swit_provisioning.state.journal import JournalEntry
+
+_MOST_NAMED: Final = 20
+
+
+class StalePlanError(Exception):
+    """A plan made now would not make all changes of the stored one; the message says which."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is known of both sides when a plan is sent."""
+
+    read_at: datetime
+    """When reading them began."""
+    back: frozenset[str] = frozenset()
+    """Ids of users whom the plan lets go and who are in the directory again."""
+    moved: frozenset[str] = frozenset()
+    """Ids of changes that were no longer called for when both sides were read again."""
+
+    def with_earlier(self, earlier: Self) -> Self:
+        """Keep what was left out before: the guards have not judged those changes."""
+        return replace(self, back=self.back | earlier.back, moved=self.moved | earlier.moved)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptedPlan:
+    """The part of a plan that the gate lets the run send, as the asset `accepted_plan` holds it."""
+
+    change_ids: frozenset[str]
+    """With the changes that have moved: the steps note that these were not sent, and why."""
+    evidence: Evidence | None
+    """`None`: a frame of an earlier version, which has none."""
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Self:
+        """Read the asset's frame."""
+        facts = frame.attrs.get("facts", {})
+        read_at = facts.get("read_at")
+        evidence = read_at and Evidence(
+            read_at=datetime.fromisoformat(read_at),
+            back=frozenset(facts.get("back", ())),
+            moved=frozenset(facts.get("moved", ())),
+        )
+        return cls(change_ids=frozenset(frame["change_id"]), evidence=evidence or None)
+
+
+def accepted_frame(plan: Plan, evidence: Evidence, *, plan_hash: str) -> pd.DataFrame:
+    """The frame of the asset `accepted_plan`: the chosen changes, and the evidence beside them."""
+    frame = changes_frame(plan.changes)
+    frame.attrs["facts"] = {
+        "plan_hash": plan_hash,
+        "read_at": evidence.read_at.isoformat(),
+        "back": sorted(evidence.back),
+        "moved": sorted(evidence.moved),
+    }
+    return frame
+
+
+def compared(
+    part: Plan,
+    fresh: Plan,
+    now: SwitState,
+    entries: Mapping[str, JournalEntry],
+    *,
+    read_at: datetime,
+    stale_if_moved: bool = False,
+) -> Evidence:
+    """Find which changes of `part` are no longer called for by `fresh`, a plan made from `now`.
+
+    `part` holds the chosen changes of a stored plan, and `entries` what the journal has of it. With
+    `stale_if_moved` a change that is no longer called for makes the plan stale; else that change
+    is left out. Users who are back in the directory are left alone in either case.
+
+    Raises:
+        StalePlanError: the plan is stale, or for another organisation or other settings.
+
+    """
+    # Also with an unknown outcome: a run that was killed may have sent it.
+    sent = frozenset(name for name, entry in entries.items() if entry.outcome != "skipped")
+    settled = frozenset(n for n, entry in entries.items() if entry.outcome in DONE | {"rejected"})
+    back = who_is_back(part, fresh, settled)
+    # Swit applied these though the answer was lost. Sent again, they get their true outcome.
+    settled |= in_effect(part, fresh, now, sent - settled)
+    moved = moved_changes(part, fresh, sent, back)
+    problems = not_comparable(part, fresh)
+    if stale_if_moved:
+        problems += [sentence for sentences in moved.values() for sentence in sentences]
+    if problems:
+        sentences = [sentence.removesuffix(".") for sentence in problems]
+        more = len(sentences) - _MOST_NAMED
+        message = (
+            f"{'; '.join(sentences[:_MOST_NAMED])}{f' and {more} more' if more > 0 else ''}."
+            " Make a new one: swit-provisioning plan"
+        )
+        raise StalePlanError(message)
+    repeated = not_to_be_repeated(part, fresh, sent - settled, settled, back)
+    return Evidence(read_at=read_at, back=back, moved=frozenset(moved) | repeated)

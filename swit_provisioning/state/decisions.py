@@ -1,0 +1,313 @@
+"""Decisions about plans: approvals, rejections, and which run may send which plan (acceptances)."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Integer,
+    Row,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    insert,
+    select,
+    update,
+)
+
+from swit_provisioning.planning.model import PlanHash, shown_id
+from swit_provisioning.planning.normalize import clock
+from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
+from swit_provisioning.state.plans import newest_making
+
+APPROVALS: Final = Table(
+    "approval",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("plan_hash", String(64), nullable=False, index=True),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("guards", Text, nullable=False),
+    Column("spent_at", UtcDateTime),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """One plan may pass these guards."""
+
+    approval_id: int
+    plan_hash: PlanHash
+    who: str
+    why: str
+    at: datetime
+    guards: tuple[str, ...]
+    """Names of the guards that it lifts."""
+
+
+class Approvals:
+    """All approvals; spent ones stay on record and count no longer."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def add(self, plan_hash: PlanHash, *, who: str, why: str, guards: tuple[str, ...]) -> int:
+        """Record that `who` lets this plan past `guards`; the approval's id."""
+        with self._database.write() as connection:
+            made = connection.execute(
+                insert(APPROVALS).values(
+                    plan_hash=plan_hash,
+                    who=who,
+                    why=why,
+                    at=self._database.now(connection),
+                    guards=json.dumps(list(guards)),
+                )
+            )
+            key = made.inserted_primary_key
+        return int(key[0]) if key else 0
+
+    def of(self, plan_hash: PlanHash, *, newer_than: timedelta | None = None) -> Approval | None:
+        """The last unspent approval of this plan, if one was given in the time `newer_than`."""
+        unspent = select(APPROVALS).where(
+            APPROVALS.c.plan_hash == plan_hash, APPROVALS.c.spent_at.is_(None)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(unspent.order_by(APPROVALS.c.id.desc()).limit(1)).first()
+            now = self._database.now(connection)
+        if row is None or (newer_than is not None and row.at < now - newer_than):
+            return None
+        return approval_of(row)
+
+    def get(self, approval_id: int) -> Approval | None:
+        """One approval, spent or not."""
+        with self._database.read() as connection:
+            found = select(APPROVALS).where(APPROVALS.c.id == approval_id)
+            row = connection.execute(found).one_or_none()
+        return None if row is None else approval_of(row)
+
+    def spend(self, plan_hash: PlanHash) -> None:
+        """The plan is through: what was approved for it is used up."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(APPROVALS)
+                .where(APPROVALS.c.plan_hash == plan_hash, APPROVALS.c.spent_at.is_(None))
+                .values(spent_at=self._database.now(connection))
+            )
+
+
+def approval_of(row: Row[Any]) -> Approval:
+    """The approval that a row of the table holds."""
+    return Approval(
+        approval_id=row.id,
+        plan_hash=row.plan_hash,
+        who=row.who,
+        why=row.why,
+        at=row.at,
+        guards=tuple(json.loads(row.guards)),
+    )
+
+
+ACCEPTANCES: Final = Table(
+    "acceptance",
+    METADATA,
+    Column("run_id", String(64), primary_key=True),
+    Column("plan_hash", String(64), nullable=False, index=True),
+    Column("application_id", String(64), nullable=False, index=True),
+    Column("approval_id", ForeignKey(APPROVALS.c.id)),
+    Column("making", Integer),
+    Column("accepted_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("who", Text),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """This (root) run may send this plan."""
+
+    run_id: str
+    plan_hash: PlanHash
+    application_id: str
+    """The run that accepted the plan first: the journal of all that go on with it is one."""
+    approval_id: int | None
+    """The approval that lifted a limit for it, if one did."""
+    accepted_at: datetime
+    finished_at: datetime | None
+    who: str | None = None
+    """User and host that started the run; `None`: not recorded."""
+
+    @property
+    def plan_id(self) -> str:
+        """The plan's name for people."""
+        return shown_id(self.plan_hash)
+
+
+class Acceptances:
+    """Every plan that passed the gate."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def accept(
+        self,
+        run_id: str,
+        *,
+        plan_hash: PlanHash,
+        application_id: str,
+        approval_id: int | None = None,
+        who: str | None = None,
+    ) -> None:
+        """Let `run_id` send this plan; what it accepted before, it may not send any longer."""
+        with self._database.write() as connection:
+            values = {
+                "plan_hash": plan_hash,
+                "application_id": application_id,
+                "approval_id": approval_id,
+                "making": newest_making(connection, plan_hash),
+                "accepted_at": self._database.now(connection),
+                "finished_at": None,
+                "who": who,
+            }
+            put(connection, ACCEPTANCES, key={"run_id": run_id}, values=values)
+
+    def of(self, run_id: str) -> Acceptance | None:
+        """The plan that this run may send."""
+        with self._database.read() as connection:
+            accepted = select(ACCEPTANCES).where(ACCEPTANCES.c.run_id == run_id)
+            row = connection.execute(accepted).mappings().one_or_none()
+        return None if row is None else _acceptance(row)
+
+    def newest(self) -> Acceptance | None:
+        """The last of all: whatever was accepted before it is out of date."""
+        newest = select(ACCEPTANCES).order_by(ACCEPTANCES.c.accepted_at.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(newest).mappings().one_or_none()
+        return None if row is None else _acceptance(row)
+
+    def unfinished(self, plan_hash: PlanHash) -> Acceptance | None:
+        """The last application of this plan as it was made last, if it is not through."""
+        newest = self.newest_of(plan_hash)
+        return newest if newest is not None and newest.finished_at is None else None
+
+    def newest_of(self, plan_hash: PlanHash) -> Acceptance | None:
+        """The last application of this plan as it was made last.
+
+        One that began before the plan was last made doesn't count: when a plan is made again,
+        all of its changes are to be done again.
+        """
+        newest = (
+            select(ACCEPTANCES)
+            .where(ACCEPTANCES.c.plan_hash == plan_hash)
+            .order_by(ACCEPTANCES.c.accepted_at.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(newest).mappings().one_or_none()
+            if row is None or row["making"] != newest_making(connection, plan_hash):
+                return None
+        return _acceptance(row)
+
+    def finish(self, application_id: str) -> None:
+        """The plan is through."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(ACCEPTANCES)
+                .where(ACCEPTANCES.c.application_id == application_id)
+                .values(finished_at=self._database.now(connection))
+            )
+
+
+def _acceptance(row: RowMapping) -> Acceptance:
+    return Acceptance(
+        run_id=row["run_id"],
+        plan_hash=row["plan_hash"],
+        application_id=row["application_id"],
+        approval_id=row["approval_id"],
+        accepted_at=row["accepted_at"],
+        finished_at=row["finished_at"],
+        who=row["who"],
+    )
+
+
+REJECTIONS: Final = Table(
+    "rejection",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("plan_hash", String(64), nullable=False, index=True),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("lifted_at", UtcDateTime),
+    Column("lifted_by", Text),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejection:
+    """One plan must not be applied, also if a later read makes the very same one again."""
+
+    plan_hash: PlanHash
+    who: str
+    why: str
+    at: datetime
+
+    @property
+    def words(self) -> str:
+        """`Rejected by ann on 2026-03-01 02:30 UTC: wrong filter.`: who, when and why."""
+        reason = f": {self.why.rstrip('.')}" if self.why else ""
+        return f"Rejected by {self.who} on {clock(self.at)}{reason}."
+
+    @property
+    def sentence(self) -> str:
+        """What to tell whoever wants to apply it."""
+        plan_id = shown_id(self.plan_hash)
+        return (
+            f"Plan {plan_id} was r{self.words[1:]} If it is meant after all:"
+            f' swit-provisioning approve {plan_id} --reason "reason"'
+        )
+
+
+class Rejections:
+    """All rejections; lifted ones stay on record and count no longer."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def add(self, plan_hash: PlanHash, *, who: str, why: str) -> None:
+        """Record that `who` rejects this plan."""
+        with self._database.write() as connection:
+            row = {"plan_hash": plan_hash, "who": who, "why": why}
+            now = self._database.now(connection)
+            connection.execute(insert(REJECTIONS).values(**row, at=now))
+
+    def of(self, plan_hash: PlanHash) -> Rejection | None:
+        """The last rejection of this plan, if none has lifted it."""
+        standing = select(REJECTIONS).where(_is_of(plan_hash), REJECTIONS.c.lifted_at.is_(None))
+        with self._database.read() as connection:
+            row = connection.execute(standing.order_by(REJECTIONS.c.id.desc()).limit(1)).first()
+        if row is None:
+            return None
+        return Rejection(plan_hash=plan_hash, who=row.who, why=row.why, at=row.at)
+
+    def lift(self, plan_hash: PlanHash, *, who: str) -> None:
+        """Let this plan be applied again, as far as rejections go."""
+        with self._database.write() as connection:
+            now = self._database.now(connection)
+            connection.execute(
+                update(REJECTIONS)
+                .where(_is_of(plan_hash), REJECTIONS.c.lifted_at.is_(None))
+                .values(lifted_at=now, lifted_by=who)
+            )
+
+
+def _is_of(plan_hash: PlanHash) -> ColumnElement[bool]:
+    return REJECTIONS.c.plan_hash.in_([plan_hash, shown_id(plan_hash)])
