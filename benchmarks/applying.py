@@ -24,7 +24,7 @@ from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import STEPS, Plan, Policy, Step
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.sandbox.http import RateLimit
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.state.store import Store
@@ -148,7 +148,7 @@ def plan_for(there: Sandbox, users: int, teams: int) -> Plan:
     """What makes a firm of this size out of a fresh organisation."""
     with there.client(FixedPace(1000)) as client:
         swit = read_organization(client)
-    return reconcile(made_firm(users, teams), swit, Policy(), Memory())
+    return make_plan(made_firm(users, teams), swit, Policy(), Memory())
 
 
 def apply(there: Sandbox, plan: Plan, pace: str) -> Sent:

@@ -18,9 +18,9 @@ from swit_provisioning.planning.schemas import (
 from swit_provisioning.planning.snapshots import (
     BaseCount,
     DirectoryFacts,
-    DirectoryState,
+    DirectorySnapshot,
+    OrganizationSnapshot,
     SwitFacts,
-    SwitState,
 )
 
 _BASE = "dc=example,dc=com"
@@ -52,7 +52,7 @@ class Company:
         number = np.arange(size.groups)
         self._above = np.where(number < _WITHIN, -1, number // _WITHIN)
 
-    def directory(self) -> DirectoryState:
+    def directory(self) -> DirectorySnapshot:
         """As it is today."""
         size = self._size
         people = [f"uid=u{n},ou=people,{_BASE}" for n in range(size.users)]
@@ -61,7 +61,7 @@ class Company:
         members = np.array(people, object)[user]
         parents = [[groups[above]] if above >= 0 else [] for above in self._above.tolist()]
         counted = BaseCount(base=_BASE, users=size.users, groups=size.groups)
-        return DirectoryState(
+        return DirectorySnapshot(
             users=_frame(
                 IDP_USERS,
                 key=people,
@@ -96,14 +96,14 @@ class Company:
             ),
         )
 
-    def organisation(self) -> SwitState:
+    def organisation(self) -> OrganizationSnapshot:
         """As it was made yesterday: a share of accounts, teams and memberships is another."""
         memberships = self._memberships_yesterday()
         users = self._accounts(memberships)
         size = self._size
         present = np.isin(memberships % size.users, users["number"].to_numpy())
         memberships = memberships[present]
-        return SwitState(
+        return OrganizationSnapshot(
             users=SWIT_USERS.conform(users),
             teams=self._teams(),
             memberships=_frame(

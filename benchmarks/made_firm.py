@@ -6,7 +6,7 @@ from swit_provisioning.planning.schemas import (
     IDP_MEMBERSHIPS,
     IDP_USERS,
 )
-from swit_provisioning.planning.snapshots import BaseCount, DirectoryFacts, DirectoryState
+from swit_provisioning.planning.snapshots import BaseCount, DirectoryFacts, DirectorySnapshot
 
 _BASE = "dc=example,dc=com"
 _DEPARTMENTS = 10
@@ -14,14 +14,14 @@ _ONE_OF = 10
 """Of so many people one is in two teams."""
 
 
-def made_firm(users: int, teams: int) -> DirectoryState:
+def made_firm(users: int, teams: int) -> DirectorySnapshot:
     """So many users and teams: ten departments at the top, the other teams below them in turn.
 
     Everybody is in one team, every tenth in a second one that is to be the primary team.
     """
     people = [f"uid=u{number},ou=people,{_BASE}" for number in range(users)]
     groups = [f"cn=g{number},ou=groups,{_BASE}" for number in range(teams)]
-    return DirectoryState(
+    return DirectorySnapshot(
         users=IDP_USERS.frame(
             {
                 "key": dn,

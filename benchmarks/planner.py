@@ -22,8 +22,8 @@ from swit_provisioning.planning import planner
 from swit_provisioning.planning.membership_changes import Members
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
-from swit_provisioning.planning.planner import reconcile
-from swit_provisioning.planning.snapshots import DirectoryState, SwitState
+from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.snapshots import DirectorySnapshot, OrganizationSnapshot
 
 SIZES = {
     "100k": Size(users=100_000, groups=10_000, memberships=500_000),
@@ -53,7 +53,9 @@ class Clock:
         return timed
 
 
-def with_sets(directory: DirectoryState, swit: SwitState, plan: Plan) -> tuple[float, Counter[str]]:
+def with_sets(
+    directory: DirectorySnapshot, swit: OrganizationSnapshot, plan: Plan
+) -> tuple[float, Counter[str]]:
     """Compare memberships as anyone would: dictionaries and two sets of pairs.
 
     Who has which account and team is taken from the plan, and not counted.
@@ -95,12 +97,12 @@ def once(name: str) -> dict[str, Any]:
     company = Company(SIZES[name])
     directory, swit = company.directory(), company.organisation()
     begin = time.perf_counter()
-    plan = reconcile(directory, swit, Policy(), Memory())
+    plan = make_plan(directory, swit, Policy(), Memory())
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     clock = Clock()
     without_primaries = Policy(disabled_actions=frozenset({"primary.update"}))
-    reconcile(directory, swit, without_primaries, Memory())
+    make_plan(directory, swit, without_primaries, Memory())
     sets, found = with_sets(directory, swit, plan)
     counts = plan.counts()
     if any(found[action] != counts[action] for action in found):

@@ -10,7 +10,7 @@ import pandas as pd
 from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.schemas import changes_frame
-from swit_provisioning.planning.snapshots import SwitState
+from swit_provisioning.planning.snapshots import OrganizationSnapshot
 from swit_provisioning.planning.staleness import (
     in_effect,
     moved_changes,
@@ -80,7 +80,7 @@ def accepted_frame(plan: Plan, evidence: Evidence, *, plan_hash: str) -> pd.Data
 def compared(
     part: Plan,
     fresh: Plan,
-    now: SwitState,
+    now: OrganizationSnapshot,
     entries: Mapping[str, JournalEntry],
     *,
     read_at: datetime,

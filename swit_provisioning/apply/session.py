@@ -36,7 +36,7 @@ from swit_provisioning.apply.run_model import (
 )
 from swit_provisioning.planning.guards import Verdict
 from swit_provisioning.planning.model import Plan, Step
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.staleness import (
     Choice,
     in_words,
@@ -423,7 +423,7 @@ class Session:
             now = read_organization(self.swit, expected=self.rules.expected_organization)
             self.store.organization.bind(now.facts.organization_id)
             directory = self.directory.read()
-            fresh = reconcile(directory, now, self.rules.policy, self.store.memory())
+            fresh = make_plan(directory, now, self.rules.policy, self.store.memory())
             return compared(
                 part, fresh, now, entries, read_at=read_at, stale_if_moved=stale_if_moved
             )

@@ -19,8 +19,8 @@ from swit_provisioning.planning.baselines import directory_counts
 from swit_provisioning.planning.describe import counts_in_words
 from swit_provisioning.planning.findings import directory_findings, findings_frame
 from swit_provisioning.planning.model import Finding, Plan, TeamBefore
-from swit_provisioning.planning.planner import reconcile
-from swit_provisioning.planning.snapshots import DirectoryState, SwitState, column
+from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.snapshots import DirectorySnapshot, OrganizationSnapshot, column
 from swit_provisioning.report.messages import Message
 from swit_provisioning.report.summary import summary
 from swit_provisioning.report.tree import tree_of
@@ -162,7 +162,7 @@ def check_both_sides(
         if swit:
             _say_swit(console, swit)
         if directory and swit:
-            plan = reconcile(directory, swit, policy, memory)
+            plan = make_plan(directory, swit, policy, memory)
             _say_plan(console, plan, swit, settings, store)
             findings = plan.findings
         elif directory:
@@ -183,7 +183,7 @@ def check_both_sides(
     return int(undelivered or directory_error is not None or swit_error is not None)
 
 
-def _directory(settings: Settings) -> tuple[DirectoryState | None, Exception | None]:
+def _directory(settings: Settings) -> tuple[DirectorySnapshot | None, Exception | None]:
     try:
         settings.require("directory")
         return open_directory(settings).read(), None
@@ -191,7 +191,7 @@ def _directory(settings: Settings) -> tuple[DirectoryState | None, Exception | N
         return None, error
 
 
-def _swit(settings: Settings, store: Store) -> tuple[SwitState | None, Exception | None]:
+def _swit(settings: Settings, store: Store) -> tuple[OrganizationSnapshot | None, Exception | None]:
     try:
         settings.require("swit", token_stored=store.tokens.load() is not None)
         with swit_connection(settings, store) as client:
@@ -201,7 +201,7 @@ def _swit(settings: Settings, store: Store) -> tuple[SwitState | None, Exception
 
 
 def _say_directory(
-    console: Console, directory: DirectoryState, read: Mapping[str, Mapping[str, int]]
+    console: Console, directory: DirectorySnapshot, read: Mapping[str, Mapping[str, int]]
 ) -> None:
     facts = directory.facts
     lines = [
@@ -223,7 +223,7 @@ def _say_directory(
         print_text(console, f"Warning: {warning}", style="yellow")
 
 
-def _say_swit(console: Console, swit: SwitState) -> None:
+def _say_swit(console: Console, swit: OrganizationSnapshot) -> None:
     active = int(swit.users["active"].sum())
     print_text(console, f"Swit: {len(swit.users)} users ({active} active), {len(swit.teams)} teams")
     me = swit.users[swit.users["user_id"] == swit.facts.authorised_user_id]
@@ -234,7 +234,7 @@ def _say_swit(console: Console, swit: SwitState) -> None:
 
 
 def _say_plan(
-    console: Console, plan: Plan, swit: SwitState, settings: Settings, store: Store
+    console: Console, plan: Plan, swit: OrganizationSnapshot, settings: Settings, store: Store
 ) -> None:
     print_text(console, f"A plan made now: {summary(plan.changes)}")
     team_tree(console, tree_of(_all_teams(swit), plan.changes))
@@ -247,7 +247,7 @@ def _say_findings(console: Console, findings: Iterable[Finding]) -> None:
     findings_table(console, findings, all_of_them="check --csv FILE writes all of the directory")
 
 
-def _all_teams(swit: SwitState) -> Iterator[TeamBefore]:
+def _all_teams(swit: OrganizationSnapshot) -> Iterator[TeamBefore]:
     columns = (column(swit.teams, name) for name in ("team_id", "name", "parent_id"))
     for team_id, name, parent_id in zip(*columns, strict=True):
         yield TeamBefore(team_id=team_id, name=name, parent_id=parent_id)

@@ -15,7 +15,7 @@ from swit_provisioning.operations.connections import open_directory, swit_connec
 from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.planning.describe import what
 from swit_provisioning.planning.model import Change, Plan
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.report.explain.explain import Answer, explain
 from swit_provisioning.report.explain.model import (
     AccountFacts,
@@ -179,7 +179,7 @@ def explain_who(settings: Settings, who: str, *, as_json: bool, no_names: bool) 
             swit = read_organization(client, expected=settings.expected_organization)
         directory = open_directory(settings).read()
         read_at = datetime.now(UTC)
-        plan = reconcile(directory, swit, settings.policy(), store.memory())
+        plan = make_plan(directory, swit, settings.policy(), store.memory())
         answer = explain(who, directory, swit, settings.policy(), store.memory(), plan)
         told = _told(who, answer, store, no_names=no_names)
         stopped = _stopped(plan, settings, store)

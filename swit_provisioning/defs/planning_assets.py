@@ -33,13 +33,13 @@ from swit_provisioning.planning.estimate import calls_by_kind, estimate
 from swit_provisioning.planning.findings import KIND as UNMANAGED
 from swit_provisioning.planning.findings import findings_frame
 from swit_provisioning.planning.model import ACTIONS, Action, Plan
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.schemas import changes_frame
 from swit_provisioning.planning.snapshots import (
     DirectoryFacts,
-    DirectoryState,
+    DirectorySnapshot,
     SwitFacts,
-    SwitState,
+    OrganizationSnapshot,
 )
 from swit_provisioning.report.page import plan_page
 from swit_provisioning.report.redaction import without_people
@@ -158,14 +158,14 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     swit_memberships: pd.DataFrame,
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Compute all changes from one state of both sides, and store them as one plan."""
-    directory = DirectoryState(
+    directory = DirectorySnapshot(
         users=idp_users,
         groups=idp_groups,
         memberships=idp_memberships,
         findings=idp_findings,
         facts=DirectoryFacts.of(idp_users.attrs["facts"]),
     )
-    swit = SwitState(
+    swit = OrganizationSnapshot(
         users=swit_users,
         teams=swit_teams,
         memberships=swit_memberships,
@@ -174,7 +174,7 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     store, run_id = session.store, session.run.root_run_id
     store.organization.bind(swit.facts.organization_id)
     memory = store.memory()
-    plan = reconcile(directory, swit, settings.policy(), memory)
+    plan = make_plan(directory, swit, settings.policy(), memory)
     verdicts = session.judge.judge(plan)
     store.plans.save(
         plan,

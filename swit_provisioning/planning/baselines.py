@@ -13,9 +13,9 @@ from swit_provisioning.planning.model import Bases, Policy
 from swit_provisioning.planning.normalize import address_key, clean_name
 from swit_provisioning.planning.snapshots import (
     Accounts,
-    DirectoryState,
+    DirectorySnapshot,
     Entries,
-    SwitState,
+    OrganizationSnapshot,
     column,
     index_of,
     places,
@@ -27,7 +27,11 @@ _ADMINS = (10, 20)
 
 
 def count_reads(
-    directory: DirectoryState, swit: SwitState, entries: Entries, groups: Groups, policy: Policy
+    directory: DirectorySnapshot,
+    swit: OrganizationSnapshot,
+    entries: Entries,
+    groups: Groups,
+    policy: Policy,
 ) -> Bases:
     """What can be counted of any read, complete or not."""
     return Bases(
@@ -41,7 +45,7 @@ def count_reads(
 
 
 def directory_counts(
-    directory: DirectoryState, policy: Policy, memory: Memory
+    directory: DirectorySnapshot, policy: Policy, memory: Memory
 ) -> dict[str, dict[str, int]]:
     """How many users and groups were read, by whether they are usable: `Bases.read`."""
     groups = read_groups(directory, read_links(directory), policy, memory)
@@ -112,13 +116,13 @@ def teams_that_may_go(owners: Owners, policy: Policy) -> int:
     return len(teams)
 
 
-def memberships_that_count(swit: SwitState, owners: Owners) -> int:
+def memberships_that_count(swit: OrganizationSnapshot, owners: Owners) -> int:
     """All memberships in Swit but for those in its own teams: the root and `Unassigned`."""
     rows = swit.memberships
     return len(rows) - int(rows["team_id"].isin(list(owners.own)).sum())
 
 
-def members_by_team(swit: SwitState, teams: Collection[str]) -> dict[str, int]:
+def members_by_team(swit: OrganizationSnapshot, teams: Collection[str]) -> dict[str, int]:
     """Team id -> members now."""
     counted = sorted(teams)
     found = places(swit.memberships["team_id"], index_of(counted))
@@ -126,7 +130,7 @@ def members_by_team(swit: SwitState, teams: Collection[str]) -> dict[str, int]:
     return dict(zip(counted, members.tolist(), strict=True))
 
 
-def _directory(directory: DirectoryState, entries: Entries) -> dict[str, dict[str, int]]:
+def _directory(directory: DirectorySnapshot, entries: Entries) -> dict[str, dict[str, int]]:
     """Search base -> users that are enabled and have a usable address, groups with a name."""
     found = zip(entries.base, entries.addresses, strict=True)
     users = Counter(base for base, addresses in found if addresses)
@@ -137,7 +141,7 @@ def _directory(directory: DirectoryState, entries: Entries) -> dict[str, dict[st
 
 
 def _read(
-    directory: DirectoryState, entries: Entries, groups: Groups, policy: Policy
+    directory: DirectorySnapshot, entries: Entries, groups: Groups, policy: Policy
 ) -> dict[str, dict[str, int]]:
     is_out = excludes(policy)
     excluded = (
@@ -165,7 +169,7 @@ def _read(
     }
 
 
-def _completeness(swit: SwitState) -> dict[str, Any]:
+def _completeness(swit: OrganizationSnapshot) -> dict[str, Any]:
     parents, teams = column(swit.teams, "parent_id"), set(column(swit.teams, "team_id"))
     me = swit.users[swit.users["user_id"] == swit.facts.authorised_user_id]
     return {

@@ -29,10 +29,10 @@ from swit_provisioning.planning.schemas import DIRECTORY_FINDINGS
 from swit_provisioning.planning.snapshots import (
     NONE,
     DirectoryFacts,
-    DirectoryState,
+    DirectorySnapshot,
     Entries,
     Links,
-    SwitState,
+    OrganizationSnapshot,
     column,
     index_of,
     places,
@@ -41,7 +41,7 @@ from swit_provisioning.planning.snapshots import (
 )
 
 
-def organisation_findings(swit: SwitState) -> Iterator[Finding]:
+def organisation_findings(swit: OrganizationSnapshot) -> Iterator[Finding]:
     """Accounts without an address, and teams that count other members than they list."""
     unknown = swit.users[[not email.strip() for email in column(swit.users, "email")]]
     for user_id, name in zip(unknown["user_id"], unknown["name"], strict=True):
@@ -66,7 +66,7 @@ def organisation_findings(swit: SwitState) -> Iterator[Finding]:
             )
 
 
-def unknown_members(directory: DirectoryState, scope: Groups, links: Links) -> Iterator[Finding]:
+def unknown_members(directory: DirectorySnapshot, scope: Groups, links: Links) -> Iterator[Finding]:
     """One finding for each entry that a group in scope lists and that was not read.
 
     The reader has named members that are no DN, or that it knows to be something else.
@@ -108,7 +108,7 @@ _ABOUT: Final[Mapping[str, str]] = {
 
 
 def directory_findings(
-    directory: DirectoryState, policy: Policy, memory: Memory
+    directory: DirectorySnapshot, policy: Policy, memory: Memory
 ) -> tuple[Finding, ...]:
     """Every record of the directory that is bad whatever Swit holds, sorted, each with its DN.
 
@@ -120,7 +120,7 @@ def directory_findings(
 
 
 def bad_records(
-    directory: DirectoryState, entries: Entries, links: Links, scope: Groups, policy: Policy
+    directory: DirectorySnapshot, entries: Entries, links: Links, scope: Groups, policy: Policy
 ) -> Iterator[Finding]:
     """The same for who has read entries and groups in scope already, in no order."""
     yield from _as_read(directory.findings)
@@ -140,7 +140,7 @@ def in_order(findings: Iterable[Finding], facts: DirectoryFacts) -> tuple[Findin
     return tuple(sorted(complete, key=lambda f: (f.kind, f.subject, f.attribute, f.message)))
 
 
-def unread(directory: DirectoryState, field: str) -> frozenset[str]:
+def unread(directory: DirectorySnapshot, field: str) -> frozenset[str]:
     """DNs of the entries of which a value of this field (`phone_number`...) could not be read."""
     rows = directory.findings
     return frozenset(rows["dn"][rows["attribute"] == directory.facts.attributes.get(field)])
@@ -186,7 +186,11 @@ class Candidate:
 
 
 def unmanaged_teams(
-    groups: Mapping[str, Group], owners: Owners, members: Members, swit: SwitState, policy: Policy
+    groups: Mapping[str, Group],
+    owners: Owners,
+    members: Members,
+    swit: OrganizationSnapshot,
+    policy: Policy,
 ) -> Iterator[Finding]:
     """One finding for each team that is left as it is because no group stands behind it."""
     if not owners.unmanaged:
@@ -263,7 +267,7 @@ class _Likeness:
 _ORDER: Final[tuple[Likelihood, ...]] = ("almost surely", "probably", "perhaps")
 
 
-def _members(swit: SwitState, teams: Collection[str]) -> dict[str, list[str]]:
+def _members(swit: OrganizationSnapshot, teams: Collection[str]) -> dict[str, list[str]]:
     rows = swit.memberships[swit.memberships["team_id"].isin(list(teams))]
     found: dict[str, list[str]] = {}
     for team, user in zip(rows["team_id"], rows["user_id"], strict=True):

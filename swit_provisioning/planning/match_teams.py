@@ -29,10 +29,10 @@ from swit_provisioning.planning.normalize import (
 )
 from swit_provisioning.planning.snapshots import (
     NONE,
-    DirectoryState,
+    DirectorySnapshot,
     Links,
     Numbers,
-    SwitState,
+    OrganizationSnapshot,
     column,
 )
 
@@ -164,7 +164,9 @@ class Groups:
     last one is for groups that were not read, and `NONE`."""
 
 
-def read_groups(directory: DirectoryState, links: Links, policy: Policy, memory: Memory) -> Groups:
+def read_groups(
+    directory: DirectorySnapshot, links: Links, policy: Policy, memory: Memory
+) -> Groups:
     """Take the groups apart. An excluded group is remembered by its id, whatever its name."""
     entries_for = _excluding(policy)
     remembered = memory.still_exempt("group", policy)
@@ -332,7 +334,7 @@ class Owners:
         return "its group has left the directory" if left else "no group stands behind it"
 
 
-def read_teams(swit: SwitState) -> dict[str, Team]:
+def read_teams(swit: OrganizationSnapshot) -> dict[str, Team]:
     """All teams by id, in the order shown."""
     names = ("position", "team_id", "name", "parent_id", "reference")
     rows = sorted(zip(*(column(swit.teams, name) for name in names), strict=True))
@@ -349,8 +351,8 @@ def read_teams(swit: SwitState) -> dict[str, Team]:
 
 def find_owners(
     groups: Groups,
-    directory: DirectoryState,
-    swit: SwitState,
+    directory: DirectorySnapshot,
+    swit: OrganizationSnapshot,
     policy: Policy,
     memory: Memory,
     wanted_members: Callable[[str], Collection[str]],

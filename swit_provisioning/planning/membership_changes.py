@@ -16,7 +16,7 @@ from swit_provisioning.planning.snapshots import (
     Links,
     Mask,
     Numbers,
-    SwitState,
+    OrganizationSnapshot,
     among,
     distinct,
     index_of,
@@ -267,7 +267,12 @@ class Members:
     """Who should be in which group's team, by users who have an account or get one."""
 
     def __init__(
-        self, links: Links, swit: SwitState, people: People, users: UserPlan, scope: Groups
+        self,
+        links: Links,
+        swit: OrganizationSnapshot,
+        people: People,
+        users: UserPlan,
+        scope: Groups,
     ) -> None:
         """Number users, and hold the directory's memberships against their numbers."""
         self._swit, self._people, self._users = swit, people, users

@@ -41,10 +41,10 @@ from swit_provisioning.planning.model import (
 )
 from swit_provisioning.planning.snapshots import (
     Accounts,
-    DirectoryState,
+    DirectorySnapshot,
     Entries,
     Links,
-    SwitState,
+    OrganizationSnapshot,
     read_accounts,
     read_entries,
     read_links,
@@ -65,15 +65,21 @@ from swit_provisioning.planning.user_changes import UserPlan, plan_users
 class Read:
     """Both sides, and what is taken out of their frames once."""
 
-    directory: DirectoryState
-    swit: SwitState
+    directory: DirectorySnapshot
+    swit: OrganizationSnapshot
     entries: Entries
     accounts: Accounts
     links: Links
     scope: Groups
 
     @classmethod
-    def of(cls, directory: DirectoryState, swit: SwitState, policy: Policy, memory: Memory) -> Self:
+    def of(
+        cls,
+        directory: DirectorySnapshot,
+        swit: OrganizationSnapshot,
+        policy: Policy,
+        memory: Memory,
+    ) -> Self:
         """Take the frames apart."""
         links = read_links(directory)
         return cls(
@@ -154,7 +160,9 @@ def _touched(changes: Iterable[Change]) -> Iterator[str]:
                 yield parent
 
 
-def reconcile(directory: DirectoryState, swit: SwitState, policy: Policy, memory: Memory) -> Plan:
+def make_plan(
+    directory: DirectorySnapshot, swit: OrganizationSnapshot, policy: Policy, memory: Memory
+) -> Plan:
     """Make the plan after which Swit follows the directory, and the next plan is empty.
 
     A read that can't be complete plans nothing; the guards then say why.
@@ -246,7 +254,7 @@ def _planned(plan: Plan, read: Read, policy: Policy, memory: Memory) -> Plan:
     )
 
 
-def _who_goes_with(swit: SwitState, goes: Mapping[str, str]) -> dict[str, list[str]]:
+def _who_goes_with(swit: OrganizationSnapshot, goes: Mapping[str, str]) -> dict[str, list[str]]:
     """Team id -> ids of its members, of the teams that go."""
     members: dict[str, list[str]] = {team: [] for team in goes}
     rows = swit.memberships[swit.memberships["team_id"].isin(list(goes))]

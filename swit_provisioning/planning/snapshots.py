@@ -95,7 +95,7 @@ class SwitFacts:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DirectoryState:
+class DirectorySnapshot:
     """The directory as read: frames `idp_users`, `idp_groups`, `idp_memberships`, and what could
     not be read: `idp_findings`.
     """  # noqa: D205 - one sentence
@@ -108,7 +108,7 @@ class DirectoryState:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SwitState:
+class OrganizationSnapshot:
     """The organisation as read: frames `swit_users`, `swit_teams`, `swit_memberships`."""
 
     users: pd.DataFrame
@@ -299,7 +299,7 @@ class Links:
     """In `idp_groups`: the member, where that is a group."""
 
 
-def read_links(directory: DirectoryState) -> Links:
+def read_links(directory: DirectorySnapshot) -> Links:
     """Look all keys up."""
     rows = directory.memberships
     users, groups = index_of(directory.users["key"]), index_of(directory.groups["key"])

@@ -18,7 +18,7 @@ from swit_provisioning.planning.model import (
 )
 
 if TYPE_CHECKING:  # `show` looks a stored plan up without pandas
-    from swit_provisioning.planning.snapshots import SwitState
+    from swit_provisioning.planning.snapshots import OrganizationSnapshot
 
 
 _Key = tuple[str, str]
@@ -90,7 +90,7 @@ def moved_changes(
 
 
 def in_effect(
-    stored: Plan, fresh: Plan, swit: "SwitState", unsettled: frozenset[str]
+    stored: Plan, fresh: Plan, swit: "OrganizationSnapshot", unsettled: frozenset[str]
 ) -> frozenset[str]:
     """Ids of the changes after which Swit is as it is now: sending them again changes nothing.
 
@@ -102,7 +102,7 @@ def in_effect(
     return frozenset(c.change_id for c in changes if _is_in_effect(c, view, swit))
 
 
-def _is_in_effect(change: Change, view: "_View", swit: "SwitState") -> bool:
+def _is_in_effect(change: Change, view: "_View", swit: "OrganizationSnapshot") -> bool:
     object_id = view.now(change.object_id)
     users = swit.users[swit.users["user_id"] == object_id].to_dict("records")
     teams = swit.teams[swit.teams["team_id"] == object_id].to_dict("records")

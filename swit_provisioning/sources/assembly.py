@@ -18,7 +18,7 @@ from swit_provisioning.planning.schemas import (
     IDP_MEMBERSHIPS,
     IDP_USERS,
 )
-from swit_provisioning.planning.snapshots import BaseCount, DirectoryFacts, DirectoryState
+from swit_provisioning.planning.snapshots import BaseCount, DirectoryFacts, DirectorySnapshot
 from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryIncompleteError,
@@ -105,7 +105,7 @@ def assemble(
     source: Source,
     reader: EntryReader,
     identify: Callable[[str], str | None] | None = None,
-) -> DirectoryState:
+) -> DirectorySnapshot:
     """Assemble the snapshot. Both iterables are consumed once, people first.
 
     An entry that two search bases returned counts once. People, groups and members are joined by
@@ -150,7 +150,7 @@ def _assembled(
     source: Source,
     reader: EntryReader,
     identify: Callable[[str], str | None] | None,
-) -> DirectoryState:
+) -> DirectorySnapshot:
     problems: list[str] = []
     persons = _read_people(people, reader, problems)
     persons = persons.only(_distinct(persons, problems, source.name))
@@ -178,7 +178,7 @@ def _assembled(
     usable_people = own_people["base"].filter(pa.array(usable(own_people)))
     users = _frame_columns(_take(own_people, _ordered(own_people, reader)), IDP_USERS.names)
     findings = (dict(zip(IDP_FINDINGS.names, row, strict=True)) for row in reader.findings)
-    return DirectoryState(
+    return DirectorySnapshot(
         users=IDP_USERS.from_arrow(users, distinct=True),
         groups=IDP_GROUPS.from_arrow(_frame_columns(own_groups, IDP_GROUPS.names), distinct=True),
         memberships=IDP_MEMBERSHIPS.from_arrow(pairs, distinct=True),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from swit_provisioning.planning.snapshots import DirectoryState
+    from swit_provisioning.planning.snapshots import DirectorySnapshot
 
 
 class Directory(Protocol):
@@ -19,7 +19,7 @@ class Directory(Protocol):
         """Name of the directory in messages. It contains no secrets."""
         ...
 
-    def read(self) -> "DirectoryState":
+    def read(self) -> "DirectorySnapshot":
         """Read everything. Returning proves that the snapshot is complete.
 
         Raises:

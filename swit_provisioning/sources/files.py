@@ -22,7 +22,7 @@ from typing import Any, Literal, NoReturn
 from ldif import LDIFParser
 
 from swit_provisioning.planning.dn import InvalidDN, dn_key, is_below
-from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.assembly import Batch, Source, assemble
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import (
@@ -92,7 +92,7 @@ class FileEntries:
 
     def state(
         self, kind: Literal["json", "ldif"], *, hint: str, warnings: Iterable[str] = ()
-    ) -> DirectoryState:
+    ) -> DirectorySnapshot:
         """The directory that these entries are.
 
         Args:
@@ -262,7 +262,7 @@ class JsonDirectory:
         """The file's name."""
         return self._path.name
 
-    def read(self) -> DirectoryState:
+    def read(self) -> DirectorySnapshot:
         """Read the file.
 
         Raises:
@@ -390,7 +390,7 @@ class LdifDirectory:
         """The file's name."""
         return self._path.name
 
-    def read(self) -> DirectoryState:
+    def read(self) -> DirectorySnapshot:
         """Read the file.
 
         Raises:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from swit_provisioning.planning.model import ReferenceAttribute
-from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryConfigError, listed
 from swit_provisioning.sources.config import GROUP_FILTER, USER_FILTER, KindName
 from swit_provisioning.sources.entries import IDENTITY_ATTRIBUTES, Entry
@@ -151,12 +151,12 @@ def with_reference(kind: Kind, reference: ReferenceAttribute, server: object) ->
 
 
 def hold_references(
-    state: DirectoryState,
+    state: DirectorySnapshot,
     reference: ReferenceAttribute,
     source: object,
     *,
     remedy: str = "If it has one, let LDAP_USER read it",
-) -> DirectoryState:
+) -> DirectorySnapshot:
     """The state, with a warning where some groups have no id, and so are keyed by their DN.
 
     Args:

@@ -7,7 +7,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from swit_provisioning.planning.model import ROLES
 from swit_provisioning.planning.schemas import SWIT_MEMBERSHIPS, SWIT_TEAMS, SWIT_USERS
-from swit_provisioning.planning.snapshots import SwitFacts, SwitState
+from swit_provisioning.planning.snapshots import SwitFacts, OrganizationSnapshot
 from swit_provisioning.swit.client import (
     LIST_TEAMS,
     LIST_USERS,
@@ -137,12 +137,12 @@ def swit_state(
     users: Sequence[User],
     teams: Sequence[Team],
     root: Team,
-) -> SwitState:
+) -> OrganizationSnapshot:
     """The frames and facts of a read that was proved complete."""
     claimed = _claimed(users, teams)
     user_ids, team_ids = {u.user_id for u in users}, {t.team_id for t in teams}
     members = {(team, user) for team, user in claimed if team in team_ids and user in user_ids}
-    return SwitState.checked(
+    return OrganizationSnapshot.checked(
         users=SWIT_USERS.frame(_user_row(user, team_ids) for user in users),
         teams=SWIT_TEAMS.frame(_team_row(t, n, root) for n, t in enumerate(teams)),
         memberships=SWIT_MEMBERSHIPS.frame(
@@ -208,7 +208,7 @@ ATTEMPTS = 3
 
 def read_organization(
     client: SwitClient, *, expected: str | None = None, page_size: int = PAGE_SIZE
-) -> SwitState:
+) -> OrganizationSnapshot:
     """Users, teams and memberships of the organisation that the token belongs to.
 
     `expected` is the id or subdomain of the expected organisation. It takes 4 calls for up to

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from swit_provisioning.apply.outcomes import Outcome
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import STEPS, Plan, Policy, Step
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.sandbox.faults import Fault, Gate
 from swit_provisioning.sandbox.model import Behaviour, RefusedError
 from swit_provisioning.swit.reader import read_organization
@@ -74,7 +74,7 @@ def furnish(stage: Stage, wanted: Organisation) -> None:
 
 
 def plan_now(stage: Stage, directory: Directory, policy: Policy) -> Plan:
-    return reconcile(directory_state(directory), read_organization(stage.client), policy, Memory())
+    return make_plan(directory_state(directory), read_organization(stage.client), policy, Memory())
 
 
 def carry_out(stage: Stage, plan: Plan) -> None:

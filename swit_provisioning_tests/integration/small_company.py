@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import NAMESPACE_DNS, uuid5
 
-from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.config import LdapConfig, ServerAddress
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.directories import Directory
@@ -60,7 +60,7 @@ def config(*servers: ServerAddress, timeout_seconds: int = 5, page_size: int = 1
 
 def read(
     *servers: ServerAddress, timeout_seconds: int = 5, page_size: int = 1000
-) -> DirectoryState:
+) -> DirectorySnapshot:
     """Read it, not waiting between attempts."""
     waits: list[float] = []
     how = config(*servers, timeout_seconds=timeout_seconds, page_size=page_size)

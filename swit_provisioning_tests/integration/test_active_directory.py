@@ -14,7 +14,7 @@ from swit_provisioning.planning.dn import dn_key
 from swit_provisioning.planning.findings import directory_findings
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
-from swit_provisioning.planning.snapshots import DirectoryState, column
+from swit_provisioning.planning.snapshots import DirectorySnapshot, column
 from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryError,
@@ -40,7 +40,7 @@ from swit_provisioning_tests.integration.samba import (
 PEOPLE_KEYS = {dn_key(dn) for dn in PEOPLE.values()}
 
 
-def read(config: LdapConfig) -> DirectoryState:
+def read(config: LdapConfig) -> DirectorySnapshot:
     """Read, not waiting between attempts."""
     waits: list[float] = []
     return LdapDirectory(config, sleep=waits.append).read()
@@ -60,16 +60,16 @@ def company(server: SambaDomain) -> LdapConfig:
 
 
 @pytest.fixture(scope="module")
-def state(active_directory: SambaDomain) -> DirectoryState:
+def state(active_directory: SambaDomain) -> DirectorySnapshot:
     return read(company(active_directory))
 
 
-def members(state: DirectoryState, name: str) -> list[str]:
+def members(state: DirectorySnapshot, name: str) -> list[str]:
     frame = state.memberships
     return sorted(frame.loc[frame["group"] == dn_key(name), "member"])
 
 
-def test_people_are_those_who_log_in_and_nothing_else(state: DirectoryState) -> None:
+def test_people_are_those_who_log_in_and_nothing_else(state: DirectorySnapshot) -> None:
     """No computer, contact or service account, though all of them have an address."""
     gone = {dn_key(dn) for dn in (domain.DISABLED, domain.EXPIRED)}
     assert set(state.users["key"]) == {*PEOPLE_KEYS, *gone, dn_key(domain.LATER)}
@@ -78,7 +78,7 @@ def test_people_are_those_who_log_in_and_nothing_else(state: DirectoryState) -> 
 
 
 def test_what_was_read_and_from_what_kind_of_server_is_stated(
-    active_directory: SambaDomain, state: DirectoryState
+    active_directory: SambaDomain, state: DirectorySnapshot
 ) -> None:
     assert state.facts.title == f"ldaps://{active_directory.address} · Active Directory"
     assert [(base.base, base.users, base.groups) for base in state.facts.bases] == [
@@ -89,7 +89,7 @@ def test_what_was_read_and_from_what_kind_of_server_is_stated(
     assert state.facts.warnings == ()
 
 
-def test_ids_are_the_domains_own(active_directory: SambaDomain, state: DirectoryState) -> None:
+def test_ids_are_the_domains_own(active_directory: SambaDomain, state: DirectorySnapshot) -> None:
     """The text is the one that Active Directory's tools show, and that `<GUID=...>` finds."""
     ids = dict(zip(state.users["key"], state.users["directory_id"], strict=True))
     with active_directory.changes() as changes:
@@ -98,13 +98,13 @@ def test_ids_are_the_domains_own(active_directory: SambaDomain, state: Directory
             assert changes.value(f"<GUID={known}>", "objectGUID") == uuid.UUID(known).bytes_le
 
 
-def test_the_addresses_that_exchange_keeps_are_the_persons_too(state: DirectoryState) -> None:
+def test_the_addresses_that_exchange_keeps_are_the_persons_too(state: DirectorySnapshot) -> None:
     others = dict(zip(state.users["dn"], column(state.users, "other_emails"), strict=True))
     assert others[PEOPLE["chloe"]] == ["chloe.before@example.test"]
     assert others[PEOPLE["ada"]] is None
 
 
-def test_groups_are_nested_and_of_every_type(state: DirectoryState) -> None:
+def test_groups_are_nested_and_of_every_type(state: DirectorySnapshot) -> None:
     """A distribution group and one of the domain's local scope are groups like the others."""
     parents = {
         row["key"]: row["parents"] for row in state.groups[["key", "parents"]].to_dict("records")
@@ -118,7 +118,7 @@ def test_groups_are_nested_and_of_every_type(state: DirectoryState) -> None:
 
 
 def test_a_primary_group_has_its_members_though_it_does_not_list_them(
-    active_directory: SambaDomain, state: DirectoryState
+    active_directory: SambaDomain, state: DirectorySnapshot
 ) -> None:
     with active_directory.changes() as changes:
         assert changes.value(group("Platform"), "member").decode() == PEOPLE["ada"]
@@ -252,7 +252,7 @@ def test_a_group_of_1200_is_read_in_ranges_to_its_last_member(
 
 
 def test_an_export_is_read_as_the_domain_itself_is(
-    active_directory: SambaDomain, state: DirectoryState, tmp_path: Path
+    active_directory: SambaDomain, state: DirectorySnapshot, tmp_path: Path
 ) -> None:
     """Ids and security ids are bytes in both, and in a file some happen to be readable text."""
     path = tmp_path / "export.ldif"

@@ -5,8 +5,8 @@ import pytest
 from swit_provisioning.planning.dn import dn_key
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
-from swit_provisioning.planning.planner import reconcile
-from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryIncompleteError
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration.directory_server_389 import (
@@ -20,12 +20,12 @@ from swit_provisioning_tests.planning.specification.states import swit_state
 
 
 @pytest.fixture(scope="module")
-def state(directory_server_389: DirectoryServer389) -> DirectoryState:
+def state(directory_server_389: DirectoryServer389) -> DirectorySnapshot:
     return LdapDirectory(directory_server_389.config()).read()
 
 
 def test_the_server_is_recognised_and_read_over_starttls_and_ldaps(
-    directory_server_389: DirectoryServer389, state: DirectoryState
+    directory_server_389: DirectoryServer389, state: DirectorySnapshot
 ) -> None:
     over_ldaps = LdapDirectory(directory_server_389.config(directory_server_389.ldaps)).read()
     assert state.facts.server_kind == over_ldaps.facts.server_kind == "389 Directory Server"
@@ -37,7 +37,9 @@ def test_the_server_is_recognised_and_read_over_starttls_and_ldaps(
     assert state.findings.empty
 
 
-def test_accounts_that_are_locked_directly_or_by_a_role_are_disabled(state: DirectoryState) -> None:
+def test_accounts_that_are_locked_directly_or_by_a_role_are_disabled(
+    state: DirectorySnapshot,
+) -> None:
     """The role's lock is stored in no entry: the server computes it when it is asked by name."""
     enabled = dict(zip(state.users["key"], state.users["enabled"], strict=True))
     assert enabled == {
@@ -48,7 +50,7 @@ def test_accounts_that_are_locked_directly_or_by_a_role_are_disabled(state: Dire
     }
 
 
-def test_members_are_found_in_each_kind_of_group(state: DirectoryState) -> None:
+def test_members_are_found_in_each_kind_of_group(state: DirectorySnapshot) -> None:
     rows = state.memberships[["group", "member"]].itertuples(index=False, name=None)
     assert set(rows) == {
         (dn_key(group(name)), dn_key(member))
@@ -65,11 +67,11 @@ def test_members_are_found_in_each_kind_of_group(state: DirectoryState) -> None:
 
 
 def test_teams_are_nested_as_groups_are_though_memberof_names_every_group_above(
-    state: DirectoryState,
+    state: DirectorySnapshot,
 ) -> None:
     above = dict(zip(state.groups["dn"], state.groups["parents"], strict=True))
     assert set(above[group("Z-Leaf")]) == {dn_key(group("M-Mid")), dn_key(group("A-All"))}
-    plan = reconcile(state, swit_state(Organisation()), Policy(), Memory())
+    plan = make_plan(state, swit_state(Organisation()), Policy(), Memory())
     teams = [change for change in plan.changes if change.action == "team.create"]
     assert {team.target: team.after["parent"] for team in teams} == {
         "A-All": "Org",

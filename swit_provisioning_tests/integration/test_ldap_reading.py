@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from swit_provisioning.planning.snapshots import DirectoryState, column
+from swit_provisioning.planning.snapshots import DirectorySnapshot, column
 from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryError,
@@ -27,7 +27,7 @@ from swit_provisioning_tests.integration.listener import listener
 from swit_provisioning_tests.integration.slapd import LIMITED, PASSWORD, SUFFIX, Slapd
 
 
-def read(config: LdapConfig) -> DirectoryState:
+def read(config: LdapConfig) -> DirectorySnapshot:
     """Read, not waiting between attempts."""
     waits: list[float] = []
     return LdapDirectory(config, sleep=waits.append).read()
@@ -48,7 +48,7 @@ def columns(frame: pd.DataFrame, *names: str) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture
-def as_file(tmp_path: Path) -> DirectoryState:
+def as_file(tmp_path: Path) -> DirectorySnapshot:
     """The same company, read from the reference program's JSON shape."""
     path = tmp_path / "company.json"
     path.write_text(json.dumps(company.directory_json()), encoding="utf-8")
@@ -57,7 +57,7 @@ def as_file(tmp_path: Path) -> DirectoryState:
 
 @pytest.mark.parametrize("page_size", [7, 100, 1000])
 def test_the_server_gives_what_the_file_gives(
-    slapd: Slapd, as_file: DirectoryState, page_size: int
+    slapd: Slapd, as_file: DirectorySnapshot, page_size: int
 ) -> None:
     """People, groups, their tree and order, and every membership: the same plan comes of both."""
     live = read(slapd.config(page_size=page_size))

@@ -6,7 +6,7 @@ import pytest
 
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.sources.base import DirectoryIncompleteError
 from swit_provisioning.sources.config import LdapConfig
 from swit_provisioning.sources.ldap.source import LdapDirectory
@@ -70,7 +70,7 @@ def test_teams_and_members_are_the_same_with_and_without_member_of(
     assert without.groups["parents"].isna().all()
     assert not kept.groups["parents"].isna().all()
     plans = [
-        reconcile(state, swit_state(Organisation()), Policy(), Memory())
+        make_plan(state, swit_state(Organisation()), Policy(), Memory())
         for state in (without, kept)
     ]
     changes = [[(c.action, c.target, c.after) for c in plan.changes] for plan in plans]

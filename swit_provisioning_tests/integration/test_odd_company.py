@@ -11,7 +11,7 @@ from swit_provisioning.planning.dn import dn_key
 from swit_provisioning.planning.findings import directory_findings
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
-from swit_provisioning.planning.snapshots import DirectoryState, column
+from swit_provisioning.planning.snapshots import DirectorySnapshot, column
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.sources.attributes import AttributeMapping, parse_user_attributes
 from swit_provisioning.sources.config import EntryFilter, FileScope
@@ -45,7 +45,7 @@ def ldif_file(tmp_path: Path) -> Path:
 
 def live(
     server: Slapd, mapping: AttributeMapping | None = None, user_filter: str | None = None
-) -> DirectoryState:
+) -> DirectorySnapshot:
     """Read as a server of no known kind: only so it is asked for Active Directory's attributes."""
     config = replace(server.config(page_size=3), kind="other", user_filter=user_filter)
     return LdapDirectory(config, mapping).read()

@@ -9,8 +9,8 @@ import pytest
 from swit_provisioning.planning.dn import dn_key
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
-from swit_provisioning.planning.planner import reconcile
-from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration.authority import certificate
@@ -54,17 +54,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
 
 
 @pytest.fixture(scope="module")
-def state(server: Slapd) -> DirectoryState:
+def state(server: Slapd) -> DirectorySnapshot:
     return LdapDirectory(server.config()).read()
 
 
-def test_only_a_lock_for_good_disables_an_account(state: DirectoryState) -> None:
+def test_only_a_lock_for_good_disables_an_account(state: DirectorySnapshot) -> None:
     """One with a time comes of wrong passwords, and goes away again."""
     enabled = dict(zip(state.users["key"], state.users["enabled"], strict=True))
     assert enabled == {person("ada"): True, person("ben"): True, person("cid"): False}
 
 
-def test_members_are_found_in_each_kind_of_group(state: DirectoryState) -> None:
+def test_members_are_found_in_each_kind_of_group(state: DirectorySnapshot) -> None:
     """By DN, by DN with a unique identifier behind it, and by login; never by gidNumber."""
     rows = state.memberships[["group", "member"]].itertuples(index=False, name=None)
     assert set(rows) == {
@@ -105,7 +105,7 @@ def test_teams_are_nested_as_groups_are_though_dynlist_names_every_group_above(
     assert set(above[leaf]) == {dn_key(mid), dn_key(top)}
     listed = state.memberships["member"][state.memberships["group"] == dn_key(top)]
     assert set(listed) == {dn_key(mid), dn_key(leaf), person("ann")}
-    plan = reconcile(state, swit_state(Organisation()), Policy(), Memory())
+    plan = make_plan(state, swit_state(Organisation()), Policy(), Memory())
     teams = [change for change in plan.changes if change.action == "team.create"]
     assert {team.target: team.after["parent"] for team in teams} == {
         "A-All": "Org",

@@ -2,8 +2,8 @@
 
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
-from swit_provisioning.planning.planner import reconcile
-from swit_provisioning.planning.snapshots import DirectoryState, SwitState
+from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.snapshots import DirectorySnapshot, OrganizationSnapshot
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     directory,
@@ -23,7 +23,7 @@ MEMORY = Memory(
 """Two groups are remembered by one team: what a state that was put together by hand may say."""
 
 
-def busy_day(seed: int | None = None) -> tuple[DirectoryState, SwitState]:
+def busy_day(seed: int | None = None) -> tuple[DirectorySnapshot, OrganizationSnapshot]:
     """Both sides as read, their rows in the order that `seed` makes of them."""
     people = ANN, person(1, "bob@x"), person(2, "new@x"), person(3, "zoe@x", "zoe.b@x")
     strangers = tuple(f"CN=s{n},OU=elsewhere,DC=x" for n in range(4))
@@ -57,7 +57,7 @@ def busy_day(seed: int | None = None) -> tuple[DirectoryState, SwitState]:
 
 
 def plan_of_the_day(seed: int | None = None, memory: Memory = MEMORY) -> Plan:
-    return reconcile(*busy_day(seed), POLICY, memory)
+    return make_plan(*busy_day(seed), POLICY, memory)
 
 
 if __name__ == "__main__":

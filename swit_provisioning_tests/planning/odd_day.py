@@ -2,7 +2,7 @@
 
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning_tests.planning.specification.directory import (
     Directory,
     Entry,
@@ -25,7 +25,7 @@ MEMORY = Memory(
 
 def odd_day() -> Plan:
     """The plan of the day."""
-    return reconcile(directory_state(_directory()), swit_state(_organisation()), POLICY, MEMORY)
+    return make_plan(directory_state(_directory()), swit_state(_organisation()), POLICY, MEMORY)
 
 
 def _directory() -> Directory:

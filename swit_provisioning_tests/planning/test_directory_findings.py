@@ -9,9 +9,9 @@ from swit_provisioning.planning.findings import directory_findings, findings_fra
 from swit_provisioning.planning.match_teams import nearest_parents, parents_in_rings
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Finding, Policy
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.schemas import IDP_FINDINGS
-from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning_tests.planning.made_up import directories, organisations, policies
 from swit_provisioning_tests.planning.specification.directory import (
     Directory,
@@ -32,14 +32,14 @@ ATTRIBUTES = {
 SOMEBODY = Entry(dn="CN=some,DC=x", emails=("some@x",))
 
 
-def read(*records: Entry | GroupEntry) -> DirectoryState:
+def read(*records: Entry | GroupEntry) -> DirectorySnapshot:
     users = tuple(record for record in records if isinstance(record, Entry))
     groups = tuple(record for record in records if isinstance(record, GroupEntry))
     state = directory_state(Directory(users=(SOMEBODY, *users), groups=groups))
     return replace(state, facts=replace(state.facts, attributes=ATTRIBUTES))
 
 
-def named(state: DirectoryState, policy: Policy | None = None) -> list[tuple[str, str, str]]:
+def named(state: DirectorySnapshot, policy: Policy | None = None) -> list[tuple[str, str, str]]:
     found = directory_findings(state, policy or Policy(), Memory())
     assert {finding.side for finding in found} <= {"directory"}
     return [(finding.kind, finding.subject, finding.attribute) for finding in found]
@@ -196,7 +196,7 @@ def test_the_attribute_that_a_finding_names_itself_counts_and_some_are_about_non
 
 
 def test_a_member_of_itself_is_one_finding_and_its_team_goes_to_its_other_parent() -> None:
-    plan = reconcile(
+    plan = make_plan(
         read(group("a", "a", "b"), group("b", "b", parents=("b",))),
         swit_state(Organisation()),
         Policy(),
@@ -259,7 +259,7 @@ def test_a_plan_holds_the_same_ones_whatever_swit_says(
     directory: Directory, organisation: Organisation, policy: Policy
 ) -> None:
     state = directory_state(directory)
-    plan = reconcile(state, swit_state(organisation), policy, Memory())
+    plan = make_plan(state, swit_state(organisation), policy, Memory())
     assert len(set(plan.findings)) == len(plan.findings)
     ours = [finding for finding in plan.findings if finding.side == "directory"]
     against_swit = {"two accounts", "name is kept"}
@@ -271,7 +271,7 @@ def test_a_plan_holds_the_same_ones_whatever_swit_says(
 def test_they_are_told_where_swit_was_not_read_whole_too() -> None:
     state, swit = read(user("bob", "")), swit_state(Organisation())
     broken = replace(swit, facts=replace(swit.facts, total_rows=99))
-    plan = reconcile(state, broken, Policy(), Memory())
+    plan = make_plan(state, broken, Policy(), Memory())
     assert plan.changes == ()
     assert [finding.kind for finding in plan.findings] == ["no address"]
 
@@ -280,5 +280,5 @@ def test_they_are_told_where_swit_was_not_read_whole_too() -> None:
 def test_findings_never_change_the_id_of_a_plan(
     directory: Directory, organisation: Organisation
 ) -> None:
-    plan = reconcile(directory_state(directory), swit_state(organisation), Policy(), Memory())
+    plan = make_plan(directory_state(directory), swit_state(organisation), Policy(), Memory())
     assert replace(plan, findings=()).plan_id == plan.plan_id

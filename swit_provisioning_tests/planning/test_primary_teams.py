@@ -6,7 +6,7 @@ import pytest
 
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     DN,
@@ -125,7 +125,7 @@ def test_a_primary_team_that_they_are_not_in_is_none() -> None:
     groups = group(0, "A"), group(1, "B", members=[ANN]), group(2, "C", members=[ANN])
     swit = swit_state(organisation(*teams))
     swit = replace(swit, users=swit.users.assign(primary_team="T1"))
-    (change,) = reconcile(directory_state(directory(*groups)), swit, Policy(), Memory()).changes
+    (change,) = make_plan(directory_state(directory(*groups)), swit, Policy(), Memory()).changes
     assert (change.before["team"], change.after["team"]) == (None, "B")
     assert change.reason == "in several teams, none of them the primary one"
 

@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 import swit_provisioning_tests
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Binding, Finding, Plan, Policy, TeamBefore
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning_tests.planning.busy_day import MEMORY, plan_of_the_day
 from swit_provisioning_tests.planning.made_plans import change, plan_with
 from swit_provisioning_tests.planning.made_up import (
@@ -47,7 +47,7 @@ def test_rows_in_any_order_give_the_same_plan_and_the_same_id(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory, seed: int
 ) -> None:
     plan = plan_of(directory, organisation, policy, memory)
-    mixed = reconcile(
+    mixed = make_plan(
         directory_state(directory, seed), swit_state(organisation, seed + 1), policy, memory
     )
     assert mixed.document() == plan.document()
@@ -90,7 +90,7 @@ def test_names_given_crosswise_are_untangled_alike_in_any_order_of_rows(
     case: tuple[Directory, Organisation], seed: int
 ) -> None:
     directory, organisation = case
-    mixed = reconcile(
+    mixed = make_plan(
         directory_state(directory, seed), swit_state(organisation, seed), Policy(), Memory()
     )
     assert mixed.document() == plan_of(directory, organisation).document()
@@ -110,7 +110,7 @@ def test_planning_changes_nothing_that_it_was_given(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory
 ) -> None:
     given_, kept = ((directory_state(directory), swit_state(organisation)) for _ in range(2))
-    reconcile(*given_, policy, memory)
+    make_plan(*given_, policy, memory)
     for side, untouched, names in zip(given_, kept, FRAMES, strict=True):
         for name in names:
             assert_frame_equal(getattr(side, name), getattr(untouched, name))
@@ -213,7 +213,7 @@ def a_company(people: int = 3) -> Directory:
 def test_planned_twice_for_two_organisations_the_ids_differ() -> None:
     directory, organisation = directory_state(a_company()), swit_state(Organisation())
     other = replace(organisation, facts=replace(organisation.facts, organization_id="O2"))
-    plans = [reconcile(directory, swit, Policy(), Memory()) for swit in (organisation, other)]
+    plans = [make_plan(directory, swit, Policy(), Memory()) for swit in (organisation, other)]
     assert plans[0].changes == plans[1].changes
     assert plans[0].plan_id != plans[1].plan_id
 
@@ -232,5 +232,5 @@ def test_planned_from_another_server_of_one_directory_the_id_is_the_same(
     swit, read = swit_state(Organisation()), directory_state(a_company())
     one = replace(read, facts=replace(read.facts, search_base="dc=x", source="ldaps://dc1"))
     two = replace(read, facts=replace(read.facts, search_base=base, source=source))
-    ids = [reconcile(side, swit, Policy(), Memory()).plan_id for side in (one, two)]
+    ids = [make_plan(side, swit, Policy(), Memory()).plan_id for side in (one, two)]
     assert (ids[0] == ids[1]) is same

@@ -6,7 +6,12 @@ import pandas as pd
 import pytest
 
 from swit_provisioning.planning.schemas import FrameError
-from swit_provisioning.planning.snapshots import BaseCount, DirectoryFacts, SwitFacts, SwitState
+from swit_provisioning.planning.snapshots import (
+    BaseCount,
+    DirectoryFacts,
+    OrganizationSnapshot,
+    SwitFacts,
+)
 from swit_provisioning_tests.planning.by_hand import organisation, team
 from swit_provisioning_tests.planning.specification.states import swit_state
 
@@ -52,7 +57,7 @@ def read() -> dict[str, pd.DataFrame]:
 
 
 def test_an_organisation_is_made_of_the_frames_that_were_read() -> None:
-    state = SwitState.checked(**read(), facts=SWIT)
+    state = OrganizationSnapshot.checked(**read(), facts=SWIT)
     assert (len(state.users), len(state.teams), len(state.memberships)) == (2, 3, 1)
     assert state.facts == SWIT
 
@@ -62,4 +67,4 @@ def test_a_frame_with_a_row_twice_makes_no_organisation(name: str) -> None:
     frames = read()
     twice = pd.concat([frames[name], frames[name]])
     with pytest.raises(FrameError, match=f"swit_{name}: two rows"):
-        SwitState.checked(**{**frames, name: twice}, facts=SWIT)
+        OrganizationSnapshot.checked(**{**frames, name: twice}, facts=SWIT)

@@ -7,7 +7,7 @@ import pytest
 
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Finding, Plan, Policy
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.schemas import IDP_FINDINGS
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
@@ -330,13 +330,13 @@ def planned(
     state = directory_state(read)
     facts = replace(state.facts, attributes={"phone_number": "mobile"})
     state = replace(state, facts=facts, findings=IDP_FINDINGS.frame(found))
-    return reconcile(state, swit_state(swit), policy or Policy(), Memory())
+    return make_plan(state, swit_state(swit), policy or Policy(), Memory())
 
 
 def test_a_language_that_swit_does_not_write_makes_an_account_in_the_default_one() -> None:
     state = directory_state(directory(users=[ANN]))
     state = replace(state, users=state.users.assign(language="fr"))
-    plan = reconcile(state, swit_state(Organisation()), Policy(), Memory())
+    plan = make_plan(state, swit_state(Organisation()), Policy(), Memory())
     (told,) = the(plan, "language")
     assert (told.subject, told.side) == (ANN.dn, "swit")
     assert "not in fr; the new account gets en" in told.message
@@ -347,7 +347,7 @@ def test_what_swit_counts_otherwise_is_told_and_changes_nothing() -> None:
     swit = swit_state(organisation(team("T1", "A", of=0, users=["ann"])))
     swit = replace(swit, teams=swit.teams.assign(member_count=[7] * len(swit.teams)))
     read = directory_state(directory(group(0, "A", members=[ANN])))
-    plan = reconcile(read, swit, Policy(), Memory())
+    plan = make_plan(read, swit, Policy(), Memory())
     assert "A" in [finding.subject for finding in the(plan, "member count")]
     assert {finding.side for finding in plan.findings} == {"swit"}
     assert plan.changes == ()
@@ -358,7 +358,7 @@ def test_of_teams_only_those_are_told_that_swit_counts_otherwise_than_it_lists()
     counts = [{"T1": 1, "T2": 2}.get(team_id) for team_id in swit.teams["team_id"]]
     swit = replace(swit, teams=swit.teams.assign(member_count=pd.array(counts, dtype="Int64")))
     read = directory_state(directory(group(0, "A", members=[ANN]), group(1, "B")))
-    (finding,) = the(reconcile(read, swit, Policy(), Memory()), "member count")
+    (finding,) = the(make_plan(read, swit, Policy(), Memory()), "member count")
     assert (finding.subject, finding.side) == ("B", "swit")
     assert finding.message.startswith("Swit counts 2 members of this team and lists 0; it")
 

@@ -8,7 +8,7 @@ import pytest
 
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning_tests.planning.by_hand import DN, directory, group, organisation, team
 from swit_provisioning_tests.planning.specification.directory import GroupEntry
 from swit_provisioning_tests.planning.specification.organisation import Organisation
@@ -22,7 +22,7 @@ def ordered(*orders: int | None, swit: Organisation | None = None) -> Plan:
     read = directory_state(directory(*groups))
     order = pd.array(orders, dtype="Float64")
     read = replace(read, groups=read.groups.assign(order=order))
-    return reconcile(read, swit_state(swit or organisation()), Policy(), Memory())
+    return make_plan(read, swit_state(swit or organisation()), Policy(), Memory())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from swit_provisioning.planning.dn import reference_key
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning_tests.planning.by_hand import ANN, DN, directory, group, organisation, team
 from swit_provisioning_tests.planning.specification.directory import GroupEntry
 from swit_provisioning_tests.planning.specification.organisation import Organisation
@@ -77,7 +77,7 @@ def test_a_team_is_a_groups_that_left_only_if_its_reference_is_below_the_search_
     read = directory_state(directory())
     read = replace(read, facts=replace(read.facts, search_base=base))
     swit = swit_state(organisation(team("T1", "A", of=0), team("T2", "By hand")))
-    plan = reconcile(read, swit, Policy(), Memory())
+    plan = make_plan(read, swit, Policy(), Memory())
     assert [c.object_id for c in plan.changes if c.action == "team.delete"] == goes
 
 
@@ -153,7 +153,7 @@ def test_a_blank_reference_is_none() -> None:
     swit = swit_state(organisation(team("T1", "Choir")))
     blank = swit.teams["reference"].fillna(" ")
     swit = replace(swit, teams=swit.teams.assign(reference=blank))
-    plan = reconcile(read, swit, Policy(unmanaged_teams="delete"), Memory())
+    plan = make_plan(read, swit, Policy(unmanaged_teams="delete"), Memory())
     assert [(change.action, change.target) for change in plan.changes] == [
         ("team.delete", "Choir"),
         ("team.create", "A"),

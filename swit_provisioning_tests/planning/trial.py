@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning_tests.planning.specification.directory import Directory
 from swit_provisioning_tests.planning.specification.organisation import Organisation
 from swit_provisioning_tests.planning.specification.sending import Sent, send
@@ -30,7 +30,7 @@ def plan_of(
     memory: Memory | None = None,
 ) -> Plan:
     """The planner's plan."""
-    plan = reconcile(
+    plan = make_plan(
         directory_state(directory),
         swit_state(organisation),
         policy or Policy(),
@@ -51,7 +51,7 @@ def attempt(
     policy, memory = policy or Policy(), memory or Memory()
     after = organisation.copy()
     read = directory_state(directory)
-    plan = reconcile(read, swit_state(organisation), policy, memory)
+    plan = make_plan(read, swit_state(organisation), policy, memory)
     sent = send(plan, after, seed)
     specified = specify(directory, organisation, policy, memory)
     trial = Trial(plan=plan, sent=sent, before=organisation, after=after, specified=specified)
@@ -60,7 +60,7 @@ def attempt(
     all_is_told(plan)
     now = swit_state(after)
     for known in (memory, remembered(trial, memory)):  # whether or not the state got the news
-        assert reconcile(read, now, policy, known).changes == ()
+        assert make_plan(read, now, policy, known).changes == ()
     return trial
 
 

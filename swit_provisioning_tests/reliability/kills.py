@@ -97,7 +97,7 @@ class Night:
                 user.active = False
         server.organisation.mark()
         self._write(busy_night.after())
-        self._plan_id = self._do("make_plan", run_id="R1").document()["plan_id"]
+        self._plan_id = self._do("store_a_plan", run_id="R1").document()["plan_id"]
         shutil.copytree(folder / "work", folder / "planned")
         self.calls, self.ending = self._undisturbed()
 

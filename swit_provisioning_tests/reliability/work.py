@@ -15,7 +15,7 @@ from swit_provisioning.cli.main import main
 from swit_provisioning.cli.runs import instance, reconstructable_job
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.planning.model import STEPS, Plan
-from swit_provisioning.planning.planner import reconcile
+from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.settings import Settings
 from swit_provisioning.state import database
 from swit_provisioning.state.database import PATIENCE_SECONDS
@@ -74,7 +74,7 @@ def apply_plan(
         return _send(stored.plan, "R1", run_id, settings, store, client, ttl)
 
 
-def make_plan(*, run_id: str) -> int:
+def store_a_plan(*, run_id: str) -> int:
     """Read both sides, make a plan, store it and print its id."""
     settings = Settings.load()
     with _store(settings, 0) as store, swit_connection(settings, store) as client:
@@ -93,7 +93,7 @@ def sync_anew(*, run_id: str, minutes_later: float) -> int:
 
 
 def _plan_now(settings: Settings, store: Store, client: SwitClient) -> Plan:
-    return reconcile(
+    return make_plan(
         open_directory(settings).read(),
         read_organization(client),
         settings.policy(),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryError
 from swit_provisioning.sources.config import LdapConfig, ServerAddress
 from swit_provisioning.sources.ldap.source import LdapDirectory
@@ -35,7 +35,7 @@ def config(*servers: ServerAddress, timeout_seconds: int = 5) -> LdapConfig:
     )
 
 
-def read(*servers: ServerAddress, timeout_seconds: int = 5) -> DirectoryState:
+def read(*servers: ServerAddress, timeout_seconds: int = 5) -> DirectorySnapshot:
     """Read without waiting between attempts."""
     waits: list[float] = []
     settings = config(*servers, timeout_seconds=timeout_seconds)

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from swit_provisioning.planning.dn import dn_key
-from swit_provisioning.planning.snapshots import DirectoryState, column
+from swit_provisioning.planning.snapshots import DirectorySnapshot, column
 from swit_provisioning.sources import memberships
 from swit_provisioning.sources.assembly import Batch, Source, assemble
 from swit_provisioning.sources.attributes import AttributeMapping
@@ -32,7 +32,7 @@ def reader(*, ordered: bool = False) -> EntryReader:
 
 def assembled(
     *groups: Entry, people: Sequence[Entry] = (), ordered: bool = False
-) -> DirectoryState:
+) -> DirectorySnapshot:
     return assemble(
         [Batch(base="dc=x", entries=[ADA, *people])],
         [Batch(base="dc=x", entries=groups)],
@@ -45,12 +45,12 @@ def group(name: str, members: Sequence[Value], attribute: str = "member") -> Ent
     return Entry(f"cn={name},dc=x", {"cn": [name], attribute.lower(): members})
 
 
-def pairs(state: DirectoryState) -> list[tuple[str, str, str]]:
+def pairs(state: DirectorySnapshot) -> list[tuple[str, str, str]]:
     frame = state.memberships
     return [*zip(frame["group"], frame["member"], frame["member_dn"], strict=True)]
 
 
-def named(state: DirectoryState) -> list[tuple[str, str, str]]:
+def named(state: DirectorySnapshot) -> list[tuple[str, str, str]]:
     return [(f["kind"], f["dn"], f["attribute"]) for f in state.findings.to_dict("records")]
 
 

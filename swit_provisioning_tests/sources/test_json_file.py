@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.planning.snapshots import BaseCount, DirectoryState, column
+from swit_provisioning.planning.snapshots import BaseCount, DirectorySnapshot, column
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.sources.files import JsonDirectory
@@ -38,7 +38,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "company.json"
 
 
-def read(path: Path, document: object, mapping: AttributeMapping | None = None) -> DirectoryState:
+def read(path: Path, document: object, mapping: AttributeMapping | None = None) -> DirectorySnapshot:
     text = document if isinstance(document, str) else json.dumps(document)
     path.write_text(text, encoding="utf-8")
     return JsonDirectory(path, mapping, clock=lambda: NOW).read()
@@ -88,7 +88,7 @@ def test_no_member_of_and_an_empty_one_are_two_things(path: Path) -> None:
     assert column(state.groups, "parents") == [None, [], ["cn=company,ou=groups,dc=x"]]
 
 
-def named(state: DirectoryState) -> list[tuple[str, str, str]]:
+def named(state: DirectorySnapshot) -> list[tuple[str, str, str]]:
     rows = state.findings[["kind", "dn", "attribute"]].to_numpy().tolist()
     return [(kind, dn, attribute) for kind, dn, attribute in rows]
 

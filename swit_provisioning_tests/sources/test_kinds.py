@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from swit_provisioning.planning.model import ReferenceAttribute
-from swit_provisioning.planning.snapshots import DirectoryFacts, DirectoryState
+from swit_provisioning.planning.snapshots import DirectoryFacts, DirectorySnapshot
 from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryError,
@@ -70,7 +70,7 @@ def read(
     kind: KindSetting = "auto",
     reference: ReferenceAttribute = "distinguishedName",
     user_filter: str | None = None,
-) -> DirectoryState:
+) -> DirectorySnapshot:
     waits: list[float] = []
     config = LdapConfig(
         servers=(server.address,),

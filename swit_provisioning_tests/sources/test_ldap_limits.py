@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryError,
@@ -49,7 +49,7 @@ TWO_GIB = b"\x84\x80\x00\x00\x00"
 
 def read(
     *servers: ServerAddress, minutes: float = 60, seconds: int = 5, limits: LdapLimits = USUAL
-) -> DirectoryState:
+) -> DirectorySnapshot:
     """Read with small limits, without waiting between attempts."""
     settings = replace(
         config(*servers, timeout_seconds=seconds),

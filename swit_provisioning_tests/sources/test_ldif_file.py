@@ -9,7 +9,7 @@ import pytest
 from swit_provisioning.planning.findings import directory_findings
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
-from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.sources.files import LdifDirectory
 
@@ -71,7 +71,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "export.ldif"
 
 
-def read(path: Path, text: str) -> DirectoryState:
+def read(path: Path, text: str) -> DirectorySnapshot:
     path.write_text(text, encoding="utf-8")
     return LdifDirectory(path).read()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.planning.snapshots import BaseCount, DirectoryState
+from swit_provisioning.planning.snapshots import BaseCount, DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.sources.config import EntryFilter, FileScope, parse_bases
 from swit_provisioning.sources.entries import Entry
@@ -77,7 +77,7 @@ CEM, DAN = "uid=cem,ou=Staff,dc=x", "uid=dan,ou=Guests,dc=x"
 SALES, OLD = "cn=Sales,ou=Teams,dc=x", "cn=Old,ou=Archive,dc=x"
 
 
-def read(folder: Path, scope: FileScope | None = None, text: str = MIXED) -> DirectoryState:
+def read(folder: Path, scope: FileScope | None = None, text: str = MIXED) -> DirectorySnapshot:
     path = folder / "mixed.ldif"
     path.write_text(text, encoding="utf-8")
     return LdifDirectory(path, scope=scope).read()

@@ -8,8 +8,8 @@ import pytest
 
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
-from swit_provisioning.planning.planner import reconcile
-from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.files import JsonDirectory, LdifDirectory
 from swit_provisioning_tests.planning.specification.organisation import Organisation
@@ -47,13 +47,13 @@ def documents() -> dict[str, Any]:
     }
 
 
-def read(path: Path, document: dict[str, Any], **mapping: str) -> DirectoryState:
+def read(path: Path, document: dict[str, Any], **mapping: str) -> DirectorySnapshot:
     path.write_text(json.dumps(document), encoding="utf-8")
     return JsonDirectory(path, AttributeMapping(**mapping)).read()  # type: ignore[arg-type]
 
 
-def planned(state: DirectoryState) -> Plan:
-    return reconcile(state, swit_state(organisation()), POLICY, REMEMBERED)
+def planned(state: DirectorySnapshot) -> Plan:
+    return make_plan(state, swit_state(organisation()), POLICY, REMEMBERED)
 
 
 def named(plan: Plan) -> list[tuple[str, str, str]]:
@@ -107,7 +107,7 @@ def test_a_login_that_is_nobodys_means_nothing_to_the_others(tmp_path: Path) -> 
         "dn: cn=unix,dc=x\nobjectClass: posixGroup\ncn: unix\nmemberUid: ann\nmemberUid: gone\n",
         encoding="utf-8",
     )
-    plan = reconcile(LdifDirectory(path).read(), swit_state(Organisation()), POLICY, Memory())
+    plan = make_plan(LdifDirectory(path).read(), swit_state(Organisation()), POLICY, Memory())
     assert named(plan) == [("unknown login", "cn=unix,dc=x", "memberUid")]
     (joining,) = (change for change in plan.changes if change.action == "membership.add")
     assert joining.after["emails"] == ["ann@x"]

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from swit_provisioning.planning.snapshots import SwitState
+from swit_provisioning.planning.snapshots import OrganizationSnapshot
 from swit_provisioning.sandbox.editions import EDITIONS, Edition
 from swit_provisioning.sandbox.faults import Fault, FaultKind
 from swit_provisioning.sandbox.server import SandboxServer
@@ -94,7 +94,7 @@ def design(client: SwitClient) -> str:
     return client.create_team(name="Design", parent_id=root.team_id).team_id
 
 
-def members(state: SwitState) -> set[tuple[str, str]]:
+def members(state: OrganizationSnapshot) -> set[tuple[str, str]]:
     rows = state.memberships.to_dict("records")
     return {(row["team_id"], row["user_id"]) for row in rows}
 

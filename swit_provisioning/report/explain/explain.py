@@ -6,7 +6,7 @@ from swit_provisioning.planning.baselines import is_complete
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
 from swit_provisioning.planning.planner import Read, decide
-from swit_provisioning.planning.snapshots import DirectoryState, SwitState
+from swit_provisioning.planning.snapshots import DirectorySnapshot, OrganizationSnapshot
 from swit_provisioning.report.explain.lookup import Person, Subjects
 from swit_provisioning.report.explain.model import Explained
 from swit_provisioning.report.explain.people import explain_person
@@ -23,8 +23,8 @@ class Answer:
 
 def explain(
     who: str,
-    directory: DirectoryState,
-    swit: SwitState,
+    directory: DirectorySnapshot,
+    swit: OrganizationSnapshot,
     policy: Policy,
     memory: Memory,
     plan: Plan,

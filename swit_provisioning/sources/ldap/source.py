@@ -16,7 +16,7 @@ from tenacity import (
 )
 
 from swit_provisioning.planning.dn import dn_key, is_dn
-from swit_provisioning.planning.snapshots import DirectoryState
+from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.assembly import Batch, Source, assemble
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import (
@@ -76,7 +76,7 @@ class LdapDirectory:
         servers = ", ".join(str(server) for server in self._config.servers)
         return f"{self._config.search_base} on {servers}"
 
-    def read(self) -> DirectoryState:
+    def read(self) -> DirectorySnapshot:
         """Read everything from the first server that answers to the end.
 
         A server that can't be reached, breaks off or is busy is passed over for the next one;
@@ -110,7 +110,7 @@ class LdapDirectory:
             message = f"{error} (tried {_ATTEMPTS} times)"
             raise DirectoryUnavailableError(message) from error
 
-    def _attempt(self, config: LdapConfig, passed_over: list[str]) -> DirectoryState:
+    def _attempt(self, config: LdapConfig, passed_over: list[str]) -> DirectorySnapshot:
         failures: list[DirectoryError] = []
         for server in config.servers:
             try:
@@ -127,7 +127,7 @@ class LdapDirectory:
 
     def _read_from(
         self, server: ServerAddress, config: LdapConfig, passed_over: list[str]
-    ) -> DirectoryState:
+    ) -> DirectorySnapshot:
         bases = [dn_key(base) for base in (*config.user_bases, *config.group_bases)]
         warnings = list(dict.fromkeys(passed_over))
         if server.tls == "none":

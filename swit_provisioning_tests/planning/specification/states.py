@@ -17,15 +17,15 @@ from swit_provisioning.planning.schemas import (
 from swit_provisioning.planning.snapshots import (
     BaseCount,
     DirectoryFacts,
-    DirectoryState,
+    DirectorySnapshot,
+    OrganizationSnapshot,
     SwitFacts,
-    SwitState,
 )
 from swit_provisioning_tests.planning.specification.directory import Directory, key_of
 from swit_provisioning_tests.planning.specification.organisation import ME, ROOT, Organisation
 
 
-def directory_state(directory: Directory, shuffle: int | None = None) -> DirectoryState:
+def directory_state(directory: Directory, shuffle: int | None = None) -> DirectorySnapshot:
     """As a file's reader would give it; `shuffle` seeds another order of rows."""
     users = (
         {
@@ -60,7 +60,7 @@ def directory_state(directory: Directory, shuffle: int | None = None) -> Directo
         for group in directory.groups
         for dn in group.members
     )
-    return DirectoryState(
+    return DirectorySnapshot(
         users=_frame(IDP_USERS, users, shuffle),
         groups=_frame(IDP_GROUPS, groups, shuffle),
         memberships=_frame(IDP_MEMBERSHIPS, members, shuffle),
@@ -73,7 +73,7 @@ def directory_state(directory: Directory, shuffle: int | None = None) -> Directo
     )
 
 
-def swit_state(organisation: Organisation, shuffle: int | None = None) -> SwitState:
+def swit_state(organisation: Organisation, shuffle: int | None = None) -> OrganizationSnapshot:
     """As the reader would give it."""
     users = (
         {
@@ -103,7 +103,7 @@ def swit_state(organisation: Organisation, shuffle: int | None = None) -> SwitSt
         for team in organisation.teams.values()
         for user in team.users
     )
-    return SwitState(
+    return OrganizationSnapshot(
         users=_frame(SWIT_USERS, users, shuffle),
         teams=_frame(SWIT_TEAMS, teams, shuffle),
         memberships=_frame(SWIT_MEMBERSHIPS, members, shuffle),
