@@ -22,8 +22,9 @@ import requests
 from benchmarks.made_firm import made_firm
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import HeldLease
+from swit_provisioning.planning.actions import STEPS, Step
 from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import STEPS, Plan, Policy, Step
+from swit_provisioning.planning.model import Plan, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.sandbox.http import RateLimit
 from swit_provisioning.sandbox.server import SandboxServer

@@ -17,9 +17,10 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from swit_provisioning.planning.actions import TAKE_AWAY, actions_named
 from swit_provisioning.planning.dn import dn_key
 from swit_provisioning.planning.guards import Limit, Limits
-from swit_provisioning.planning.model import Action, Policy, ReferenceAttribute, actions_named
+from swit_provisioning.planning.model import Policy, ReferenceAttribute
 from swit_provisioning.sources.config import (
     AttributeMapping,
     EntryFilter,
@@ -45,9 +46,6 @@ SECRETS = (
     "operation_auth_key",
     "swit_webhook_url",
     "alert_webhook_url",
-)
-_DESTRUCTIVE: frozenset[Action] = frozenset(
-    {"user.deactivate", "user.remove", "team.delete", "membership.remove"}
 )
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
@@ -686,7 +684,7 @@ class Settings(ScheduleSettings):
         """The rules that shape a plan."""
         disabled = actions_named(self.disabled_actions)
         if self.is_running_locally and not self.swit_is_on_this_machine:
-            disabled |= _DESTRUCTIVE
+            disabled |= TAKE_AWAY
         return Policy(
             reference_attribute=self.ldap_reference_attribute,
             teams_to_exclude=self.teams_to_exclude,

@@ -21,7 +21,7 @@ from swit_provisioning.apply.object_calls import (
     update_team,
     update_user,
 )
-from swit_provisioning.planning.model import Action
+from swit_provisioning.planning.actions import SPECS, Action
 from swit_provisioning.state.errors import StoreError
 from swit_provisioning.state.journal import Answer
 from swit_provisioning.swit.errors import SwitError, SwitNotFoundError, SwitRejectedError
@@ -44,10 +44,6 @@ _SENDERS_THAT_LOOK: Final[Mapping[Action, Callable[[Attempt, TeamsNow], Answer]]
     "team.delete": delete_team,
     "team.sort": sort_teams,
 }
-# What is not there needs no taking away.
-_MAY_BE_GONE: Final = frozenset(
-    {"user.deactivate", "user.remove", "team.delete", "membership.remove"}
-)
 
 
 def send(attempt: Attempt, now: TeamsNow) -> Answer:
@@ -75,7 +71,7 @@ def _sent(attempt: Attempt, now: TeamsNow) -> Answer:
             return _SENDERS_THAT_LOOK[action](attempt, now)
         return _SENDERS[action](attempt)
     except SwitNotFoundError as error:
-        outcome = "already so" if action in _MAY_BE_GONE else "rejected"
+        outcome = "already so" if SPECS[action].effect == "takes away" else "rejected"
         return Answer(outcome=outcome, message=error.message, http_status=error.status)
     except SwitRejectedError as error:
         return Answer(outcome="rejected", message=error.message, http_status=error.status)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, ParamSpec, TypeVar
 
 from swit_provisioning.apply.outcomes import DONE, Record
+from swit_provisioning.planning.actions import MEMBERSHIPS
 from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning.state.journal import Answer
 from swit_provisioning.swit.client import SwitClient
@@ -27,9 +28,6 @@ def told(what: str, people: Iterable[str]) -> str | None:
         return None
     more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
     return f"{len(named)} {what}: {', '.join(named[:_MOST_NAMED])}{more}"
-
-
-_MEMBERSHIPS = ("membership.add", "membership.remove")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,7 @@ class Accounts:
 def sent_memberships(plan: Plan, record: Record) -> Iterator[tuple[Change, Answer]]:
     """Membership changes that this application has sent, with what was answered."""
     for change in plan.changes:
-        if change.action in _MEMBERSHIPS:
+        if change.action in MEMBERSHIPS:
             answer = record.answer(change)
             if answer is not None and answer.outcome in DONE | {"rejected"}:
                 yield change, answer

@@ -21,7 +21,8 @@ from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.apply.object_calls import TeamsNow
 from swit_provisioning.apply.outcomes import DONE, Needs, Outcome, OutcomeKind, Record
 from swit_provisioning.apply.progress import Progress
-from swit_provisioning.planning.model import Change, Plan, Step
+from swit_provisioning.planning.actions import DEPARTURES, Step
+from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning.planning.staleness import spares_all, without_users
 from swit_provisioning.state.errors import StoreError
 from swit_provisioning.state.journal import Answer, Application
@@ -176,8 +177,6 @@ STOPPED: Final = (StoreError, SwitDownError, SwitError)
 _IS_BACK: Final = "in the directory again since the plan was made"
 _HAS_MOVED: Final = "no longer called for: one of both sides has changed since the plan was made"
 
-_LEAVING: Final = frozenset({"user.deactivate", "user.remove"})
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Now:
@@ -229,7 +228,7 @@ class Applier:
         )
         self._record = Record(store=store, plan=plan, application=application)
         self._needs = Needs(plan, self._record)
-        self._leavers = frozenset(c.object_id for c in plan.changes if c.action in _LEAVING)
+        self._leavers = frozenset(c.object_id for c in plan.changes if c.action in DEPARTURES)
         self._client = client.only_while(lease.check)
         self._lease = lease
         self._concurrency = concurrency

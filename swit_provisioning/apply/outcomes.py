@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from swit_provisioning.apply.lease import HeldLease
+from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS
 from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Change, Plan
 from swit_provisioning.state.journal import Answer, Application, JournalEntry
 from swit_provisioning.state.store import Store
@@ -31,7 +32,6 @@ class Outcome:
     """Requests of the last try, each repetition counted."""
 
 
-_CREATIONS: Final = frozenset({"user.create", "team.create"})
 NEW: Final = (NEW_USER, NEW_TEAM)
 """What the ids of things begin with that the plan itself makes."""
 
@@ -45,7 +45,7 @@ class Record:
         self._application = application
         self._lock = threading.Lock()
         self._changes = {change.change_id: change for change in plan.changes}
-        self._makers = {c.object_id: c for c in plan.changes if c.action in _CREATIONS}
+        self._makers = {c.object_id: c for c in plan.changes if c.action in CREATIONS}
         entries = store.journal.latest(application.application_id, plan_hash=plan.plan_hash)
         self._answers = {name: _answer(entry) for name, entry in entries.items()}
 
@@ -119,10 +119,6 @@ def _answer(entry: JournalEntry) -> Answer | None:
     )
 
 
-_MEMBERSHIPS: Final = frozenset({"membership.add", "membership.remove"})
-_NEEDS_CREATIONS: Final = frozenset({"user.create", "team.create"})
-
-
 class Needs:
     """Which changes of a plan wait for which others."""
 
@@ -176,12 +172,12 @@ class Needs:
 
 def _can_do_without(change: Change, needed: Change) -> bool:
     """Whoever has no account is left out; the team's other members need not wait."""
-    return change.action in _MEMBERSHIPS and needed.action == "user.create"
+    return change.action in MEMBERSHIPS and needed.action == "user.create"
 
 
 def _objects(change: Change) -> Iterator[str]:
     """Ids without which the call can't be written."""
-    if change.action not in _NEEDS_CREATIONS:
+    if change.action not in CREATIONS:
         yield change.object_id
     for name in ("parent_id", "team_id"):
         value = change.after.get(name)

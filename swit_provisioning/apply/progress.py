@@ -6,8 +6,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from swit_provisioning.planning.actions import STEPS, Step
 from swit_provisioning.planning.estimate import READ_BEFORE
-from swit_provisioning.planning.model import STEPS, Plan, Step
+from swit_provisioning.planning.model import Plan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,8 +34,9 @@ from swit_provisioning.apply.run_model import (
     RunState,
     SendingRules,
 )
+from swit_provisioning.planning.actions import Step
 from swit_provisioning.planning.guards import Verdict
-from swit_provisioning.planning.model import Plan, Step
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.staleness import (
     Choice,

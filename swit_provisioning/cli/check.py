@@ -16,8 +16,8 @@ from swit_provisioning.operations.connections import open_directory, swit_connec
 from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.operations.webhooks import channels, no_channels, post_at_once
 from swit_provisioning.planning.baselines import directory_counts
-from swit_provisioning.planning.describe import counts_in_words
 from swit_provisioning.planning.findings import directory_findings, findings_frame
+from swit_provisioning.planning.guards import counts_in_words
 from swit_provisioning.planning.model import Finding, Plan, TeamBefore
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.snapshots import DirectorySnapshot, OrganizationSnapshot, column

@@ -13,7 +13,7 @@ from swit_provisioning.cli.history import say_deeds
 from swit_provisioning.cli.render import COLOURS, deed_document, deed_to_show, header, safe
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.operations.services import open_store, plan_judge
-from swit_provisioning.planning.describe import what
+from swit_provisioning.planning.actions import SPECS, describe
 from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.report.explain.explain import Answer, explain
@@ -129,8 +129,8 @@ def _counted(group: GroupFacts) -> str:
 
 def _change(change: Change, *, named: bool) -> str:
     """`named`: the change is about the team itself, so its members are what is to be told."""
-    colour = COLOURS.get(change.action, "yellow")
-    said = what(change.action, change.before, change.after)
+    colour = COLOURS[SPECS[change.action].effect]
+    said = describe(change.action, change.before, change.after)
     of_team = "" if named else f" {safe(change.target)}" * change.action.startswith("membership.")
     return f"[{colour}]{change.action}[/{colour}]{of_team}: {safe(said)} ({safe(change.reason)})"
 

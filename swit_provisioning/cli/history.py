@@ -17,7 +17,7 @@ from swit_provisioning.cli.render import (
     safe,
 )
 from swit_provisioning.operations.services import open_store
-from swit_provisioning.planning.describe import what
+from swit_provisioning.planning.actions import SPECS, describe
 from swit_provisioning.report.safe_text import for_a_terminal
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.history import Deed
@@ -83,13 +83,13 @@ def say_deeds(console: Console, deeds: Sequence[Deed]) -> None:
 def _cells(deed: Deed) -> list[str]:
     entry = deed.entry
     action: Any = entry.action
-    colour = COLOURS.get(entry.action, "yellow")
+    colour = COLOURS[SPECS[entry.action].effect]
     return [
         entry.at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
         entry.run_id[:_RUN_SHOWN],
         f"[{colour}]{entry.action}[/{colour}]",
         safe(entry.target),
-        safe(what(action, entry.before, entry.after)),
+        safe(describe(action, entry.before, entry.after)),
         _answer(deed),
     ]
 

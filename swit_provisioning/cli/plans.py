@@ -33,9 +33,9 @@ from swit_provisioning.operations.services import (
     plan_judge,
     who_am_i,
 )
-from swit_provisioning.planning.describe import what
+from swit_provisioning.planning.actions import SPECS, describe
 from swit_provisioning.report.redaction import change_without_people
-from swit_provisioning.report.summary import IN_WORDS, Comparison, compare
+from swit_provisioning.report.summary import Comparison, compare
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.plans import StoredPlan
 
@@ -254,8 +254,8 @@ def _different(console: Console, first_id: str, second_id: str, found: Compariso
     console.print(f"[bold]In both, but different ({len(found.different):,})[/bold]")
     rows = []
     for a, b in found.different[:MOST_ROWS]:
-        said = (what(c.action, c.before, c.after) for c in (a, b))
-        rows.append([IN_WORDS[a.action], safe(b.target), *map(safe, said)])
+        said = (describe(c.action, c.before, c.after) for c in (a, b))
+        rows.append([SPECS[a.action].heading, safe(b.target), *map(safe, said)])
     columns = ("action", "who or what", f"in {first_id}", f"in {second_id}")
     print_table(console, columns, rows, whole={"who or what"})
     if len(found.different) > MOST_ROWS:

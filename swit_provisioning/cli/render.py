@@ -26,18 +26,18 @@ from swit_provisioning.operations.plan_page import (
     write_private,
 )
 from swit_provisioning.operations.services import open_store
-from swit_provisioning.planning.describe import what
+from swit_provisioning.planning.actions import SPECS, describe
 from swit_provisioning.planning.estimate import calls_by_kind, estimate
 from swit_provisioning.planning.model import Change, Finding
 from swit_provisioning.report.page import plan_page
 from swit_provisioning.report.redaction import (
-    code_of,
+    hidden_target,
     hidden_values,
     without_people,
     without_people_in,
 )
 from swit_provisioning.report.safe_text import for_a_terminal
-from swit_provisioning.report.summary import IN_WORDS, by_action, duration, summary
+from swit_provisioning.report.summary import by_action, duration, summary
 from swit_provisioning.report.tree import Branch, Mark, rows_of, tree_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.decisions import Approval, Rejection
@@ -204,15 +204,7 @@ _GAP: Final = 3
 _INDENT: Final = 4
 """Columns before what is said of a row in a list."""
 
-COLOURS: Final = {
-    "user.create": "green",
-    "user.deactivate": "red",
-    "user.remove": "red",
-    "team.create": "green",
-    "team.delete": "red",
-    "membership.add": "green",
-    "membership.remove": "red",
-}
+COLOURS: Final = {"adds": "green", "takes away": "red", "changes": "yellow"}
 _TEAM_COLOURS: Final[dict[Mark, str]] = {"created": "green", "deleted": "red", "moved": "cyan"}
 
 
@@ -319,14 +311,14 @@ def changes_tables(
         shared = f": {safe(found[0].reason)}" if len(why) == 1 else ""
         # Not as the table's title, which would be folded to the width of a narrow table.
         console.print(
-            f"[bold]{IN_WORDS[action]} ({len(found):,}, {action}{aside}){shared}[/bold]",
+            f"[bold]{SPECS[action].heading} ({len(found):,}, {action}{aside}){shared}[/bold]",
             highlight=False,
             soft_wrap=True,
         )
-        colour = COLOURS.get(action, "yellow")
+        colour = COLOURS[SPECS[action].effect]
         rows = []
         for change in found[:most]:
-            said = what(action, change.before, change.after)
+            said = describe(action, change.before, change.after)
             cells = [f"[{colour}]{safe(change.target)}[/{colour}]", safe(said)]
             rows.append(cells if shared else [*cells, safe(change.reason)])
         columns = ("who or what", "what") if shared else ("who or what", "what", "why")
@@ -547,10 +539,9 @@ def entry_to_show(entry: JournalEntry, *, no_names: bool) -> JournalEntry:
     """An entry of the journal, on demand without people."""
     if not no_names:
         return entry
-    is_a_person = entry.action.startswith("user.") or entry.action == "primary.update"
     return replace(
         entry,
-        target=code_of(entry.target) if is_a_person else entry.target,
+        target=hidden_target(entry.action, entry.target),
         before=hidden_values(entry.action, entry.before),
         after=hidden_values(entry.action, entry.after),
         message=without_people_in(entry.message) if entry.message else entry.message,

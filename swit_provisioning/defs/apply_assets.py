@@ -32,7 +32,7 @@ from swit_provisioning.defs.io_manager import (
 )
 from swit_provisioning.operations.names import WRITERS
 from swit_provisioning.operations.runs import root_run_id
-from swit_provisioning.planning.model import Step
+from swit_provisioning.planning.actions import Step, steps_of
 from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
 from swit_provisioning.report.redacted_frames import frame_without_people
 from swit_provisioning.settings import Settings
@@ -86,26 +86,10 @@ def _sending(
         raise
 
 
-USER_STEPS: Final[tuple[Step, ...]] = (
-    "create_users",
-    "update_users",
-    "deactivate_users",
-    "activate_users",
-)
-TEAM_STEPS: Final[tuple[Step, ...]] = (
-    "delete_teams",
-    "free_team_names",
-    "create_teams",
-    "update_teams",
-    "delete_emptied_teams",
-)
-SORT_STEPS: Final[tuple[Step, ...]] = ("sort_teams",)
-MEMBERSHIP_STEPS: Final[tuple[Step, ...]] = (
-    "add_members",
-    "remove_members",
-    "update_primary_teams",
-)
-
+USER_STEPS: Final = steps_of("user_diff")
+TEAM_STEPS: Final = steps_of("team_diff")
+SORT_STEPS: Final = steps_of("sort_diff")
+MEMBERSHIP_STEPS: Final = steps_of("membership_diff")
 _SAYS: Final[dict[Step, str]] = {
     "create_users": "Create accounts (`POST organization.user.create`).",
     "update_users": "Update names and phone numbers (`PATCH scim/v2/Users/{id}`).",

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from upath import UPath
 
+from swit_provisioning.planning.actions import DANGEROUS_FIRST
 from swit_provisioning.planning.schemas import (
     CHANGE_PLAN,
     OUTCOMES,
@@ -18,7 +19,6 @@ from swit_provisioning.planning.schemas import (
 )
 from swit_provisioning.report.redacted_frames import frame_without_people
 from swit_provisioning.report.safe_text import readable
-from swit_provisioning.report.summary import DANGEROUS_FIRST
 from swit_provisioning.settings import Settings
 
 _Sources = Mapping[str, tuple[str, ...]]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import dagster as dg
 import pandas as pd
@@ -26,20 +26,21 @@ from swit_provisioning.operations.plan_page import (
     page_facts,
     write_private,
 )
+from swit_provisioning.planning.actions import ACTIONS, Action, Diff, actions_of
 from swit_provisioning.planning.baselines import is_complete
 from swit_provisioning.planning.convergence import repeats_after
-from swit_provisioning.planning.describe import counts_in_words
 from swit_provisioning.planning.estimate import calls_by_kind, estimate
 from swit_provisioning.planning.findings import KIND as UNMANAGED
 from swit_provisioning.planning.findings import findings_frame
-from swit_provisioning.planning.model import ACTIONS, Action, Plan
+from swit_provisioning.planning.guards import counts_in_words
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.schemas import changes_frame
 from swit_provisioning.planning.snapshots import (
     DirectoryFacts,
     DirectorySnapshot,
-    SwitFacts,
     OrganizationSnapshot,
+    SwitFacts,
 )
 from swit_provisioning.report.page import plan_page
 from swit_provisioning.report.redaction import without_people
@@ -109,12 +110,7 @@ def read_swit(
         yield dg.Output(frame, name, metadata={"organization": state.facts.organization_name})
 
 
-DIFFS: Final[dict[str, tuple[Action, ...]]] = {
-    "user_diff": ("user.create", "user.update", "user.deactivate", "user.remove", "user.activate"),
-    "team_diff": ("team.delete", "team.create", "team.update"),
-    "sort_diff": ("team.sort",),
-    "membership_diff": ("membership.add", "membership.remove", "primary.update"),
-}
+DIFFS: Final[dict[str, tuple[Action, ...]]] = {diff: actions_of(diff) for diff in get_args(Diff)}
 """Which actions each diff holds."""
 
 MOST_TEAMS: Final = 60

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
-from swit_provisioning.planning.describe import what
+from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS, SPECS, describe
 from swit_provisioning.planning.memory import (
     MOST_SENT,
     Memory,
@@ -15,9 +15,6 @@ from swit_provisioning.planning.memory import (
     parts_of,
 )
 from swit_provisioning.planning.model import Change, Finding, Plan, another
-
-_BATCHES: Final = frozenset({"membership.add", "membership.remove"})
-_CREATIONS: Final = frozenset({"user.create", "team.create"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +103,7 @@ class _Sieve:
             self.passed.append(rest)
         elif stuck:
             self._root[change.change_id] = change.change_id
-            if change.action in _CREATIONS:
+            if change.action in CREATIONS:
                 self._unmade[change.object_id] = change.change_id
         if change.action == "membership.add":
             self._not_joined |= {(change.object_id, user): change.change_id for user in stuck}
@@ -119,7 +116,7 @@ class _Sieve:
     def _hold(self, change: Change, root: str) -> None:
         self.held.append(change)
         self._root[change.change_id] = root
-        if change.action in _CREATIONS:
+        if change.action in CREATIONS:
             self._unmade[change.object_id] = root
         if "parent_id" in change.after:
             self._unmoved.add(change.object_id)
@@ -129,7 +126,7 @@ class _Sieve:
 
     def _waits_for(self, change: Change) -> str | None:
         needed = [self._root.get(change_id) for change_id in change.depends_on]
-        if change.action not in _CREATIONS:
+        if change.action not in CREATIONS:
             needed.append(self._unmade.get(change.object_id))
         if change.action == "primary.update":
             team = change.after["team_id"]
@@ -168,7 +165,7 @@ def _narrowed(
         return change
     if not left:
         return None
-    if change.action in _BATCHES:
+    if change.action in MEMBERSHIPS:
         before, after = (_of_users(side, set(left)) for side in (change.before, change.after))
         return replace(change, before=before, after=after)
     before, after = (_of_fields(side, set(left)) for side in (change.before, change.after))
@@ -206,13 +203,13 @@ def _of_fields(values: Mapping[str, Any], fields: set[str]) -> Mapping[str, Any]
 
 
 def _finding(change: Change, waiting: int) -> Finding:
-    whose = "--user" if change.action.startswith(("user", "primary")) else "--team"
+    whose = f"--{SPECS[change.action].object}"
     also = f" {waiting} more that need it are not sent either." if waiting else ""
     return Finding(
         kind="does not stick",
         subject=change.target,
         side="swit",
-        message=f"{change.action} ({what(change.action, change.before, change.after)}) was done"
+        message=f"{change.action} ({describe(change.action, change.before, change.after)}) was done"
         " twice in a row, and each time the next read of Swit showed it undone: somebody else"
         " writes there, or Swit keeps another value. It is not sent a third time." + also + " Find"
         f' out who (swit-provisioning history {whose} "{change.target}" says when it was sent) and'

@@ -3,7 +3,8 @@
 from math import ceil
 from typing import Final
 
-from swit_provisioning.planning.model import Plan, Step
+from swit_provisioning.planning.actions import Step
+from swit_provisioning.planning.model import Plan
 
 READING: Final = "reading"
 """All calls that change nothing."""

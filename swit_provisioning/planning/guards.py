@@ -6,16 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import Literal, Self, get_args
+from typing import Final, Literal, Self, get_args
 
-from swit_provisioning.planning.describe import counts_in_words
-from swit_provisioning.planning.model import (
-    Action,
-    Change,
-    Plan,
-    is_first_primary_team,
-    removals_by_team,
-)
+from swit_provisioning.planning.actions import DEPARTURES, LimitGuard, actions_counted_by
+from swit_provisioning.planning.model import Change, Plan, is_first_primary_team, removals_by_team
 from swit_provisioning.planning.normalize import REMOVED
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
@@ -110,21 +104,9 @@ NEVER_LIFTED: frozenset[GuardName] = frozenset(
 
 MARKINGS = "team.mark"
 """In `recent`: teams renamed to `(removed) ...`, which count as deletions."""
-_UPDATES: tuple[Action, ...] = (
-    "user.update",
-    "user.activate",
-    "team.update",
-    "team.sort",
-    "primary.update",
-)
-_LEAVING = frozenset({"user.deactivate", "user.remove"})
-COUNTED: Mapping[GuardName, frozenset[str]] = {
-    "deactivations_within_limit": _LEAVING,
-    "team_deletions_within_limit": frozenset({"team.delete", MARKINGS}),
-    "membership_removals_within_limit": frozenset({"membership.remove"}),
-    "creations_within_limit": frozenset({"user.create", "team.create"}),
-    "updates_within_limit": frozenset(_UPDATES),
-}
+COUNTED: Final[Mapping[GuardName, frozenset[str]]] = {
+    guard: actions_counted_by(guard) for guard in get_args(LimitGuard)
+} | {"team_deletions_within_limit": frozenset({"team.delete", MARKINGS})}
 """Guard -> the actions in `recent` that it counts. One that compares two reads counts none."""
 _HARD_DELETE = "USER_REMOVAL=remove"
 _NOTHING: Mapping[GuardName, str] = {
@@ -162,6 +144,12 @@ class Verdict:
             "message": self.message,
             "lifted": self.lifted,
         }
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """`300 read: 297 usable, 2 disabled, 1 without an address`: the parts add up to the total."""
+    parts = (f"{count} {what}" for what, count in counts.items() if count or what == "usable")
+    return f"{sum(counts.values())} read: {', '.join(parts)}"
 
 
 _IF_MEANT = "if this is meant: "
@@ -357,7 +345,7 @@ def _touched(plan: Plan) -> Iterator[str]:
             if object_id in bases.protected:
                 why = bases.protected[object_id]
                 yield f"the change {change.change_id} touches what is left alone: {why}"
-        if change.action in _LEAVING and change.object_id in bases.never_deactivated:
+        if change.action in DEPARTURES and change.object_id in bases.never_deactivated:
             why = bases.never_deactivated[change.object_id]
             yield f"the change {change.change_id} lets go: {why}"
 
@@ -389,7 +377,7 @@ def _shrunk(seen: _Judged) -> Iterator[_Count]:
 def _deactivations(seen: _Judged) -> _Count:
     before = seen.before("deactivations_within_limit")
     return _Count(
-        n=sum(seen.sent[action] for action in _LEAVING),
+        n=sum(seen.sent[action] for action in DEPARTURES),
         what="active users that may go would be deactivated or removed",
         base=seen.plan.bases.active_users_that_may_go + before,
         limit=seen.limits.max_deactivations,
@@ -483,9 +471,10 @@ def _creations(seen: _Judged) -> Iterator[_Count]:
 
 def _updates(seen: _Judged) -> _Count:
     before = seen.before("updates_within_limit")
+    updates = sum(seen.sent[action] for action in COUNTED["updates_within_limit"])
     first = sum(is_first_primary_team(change) for change in seen.plan.changes)
     return _Count(
-        n=sum(seen.sent[action] for action in _UPDATES) - _markings(seen.plan) - first,
+        n=updates - _markings(seen.plan) - first,
         what="users and teams would be updated",
         base=seen.plan.bases.users + seen.plan.bases.teams,
         limit=seen.limits.max_updates,

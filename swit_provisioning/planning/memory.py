@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from swit_provisioning.planning.actions import SPECS, Action
 from swit_provisioning.planning.dn import reference_key
 from swit_provisioning.planning.model import (
-    Action,
     ExemptingEntry,
     ExemptingSetting,
     Exemption,
@@ -61,12 +61,7 @@ def counts_as_equal(known: Kept | None, field: str, *, wanted: object, present: 
 MOST_SENT: Final = 2
 """How often in a row the same thing is sent; then it does not stick."""
 
-_UPDATES: Final = frozenset({"user.update", "team.update"})
-_BATCHES: Final = {"membership.add": "after", "membership.remove": "before"}
 _FOR_PEOPLE: Final = frozenset({"parent"})
-_CREATIONS: Final = frozenset({"user.create", "team.create"})
-_WHOLE: Final = {"team.sort": "team_ids", "primary.update": "team_id"}
-"""Which value says what is wanted, of changes that stick as a whole and can want several things."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +75,7 @@ class Repeat:
 
 
 def parts_of(
-    action: Action | str,
+    action: Action,
     object_id: str,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
@@ -91,17 +86,18 @@ def parts_of(
 
     `real` turns an id that a plan gave to what it makes into Swit's own.
     """
-    if action in _CREATIONS:
+    spec = SPECS[action]
+    if spec.creates:
         # Whoever makes it anew each time knows it by the same address or group.
         return {"": _key(action, object_id)}
     thing = real(object_id)
-    if action in _UPDATES:
+    if spec.by_field:
         fields = (field for field in after if field not in _FOR_PEOPLE)
         return {field: _key(action, thing, field, real(str(after[field]))) for field in fields}
-    if side := _BATCHES.get(action):
-        users = (after if side == "after" else before)["user_ids"]
+    if spec.members:
+        users = (after if spec.members == "after" else before)["user_ids"]
         return {user: _key(action, thing, real(user)) for user in users}
-    wanted = after.get(_WHOLE.get(action, ""))
+    wanted = after.get(spec.value)
     values = wanted if isinstance(wanted, list | tuple) else [wanted or ""]
     return {"": _key(action, thing, *(real(value) for value in values))}
 

@@ -7,42 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, NewType, Self, get_args
 
-Action = Literal[
-    "user.create",
-    "user.update",
-    "user.deactivate",
-    "user.remove",
-    "user.activate",
-    "team.delete",
-    "team.create",
-    "team.update",
-    "team.sort",
-    "membership.add",
-    "membership.remove",
-    "primary.update",
-]
-ACTIONS: tuple[Action, ...] = get_args(Action)
-
-
-def actions_named(names: Iterable[str]) -> frozenset[Action]:
-    """`user.create`, `user.*` and `all` as the actions they stand for.
-
-    Raises:
-        ValueError: a name stands for none; the message says which, and which there are.
-
-    """
-    names = tuple(names)
-    known = {*ACTIONS, "user.*", "team.*", "membership.*", "all"}
-    wrong = [name for name in names if name not in known]
-    if wrong:
-        message = f"{', '.join(wrong)} is no action; use any of {', '.join(sorted(known))}"
-        raise ValueError(message)
-    return frozenset(
-        action
-        for action in ACTIONS
-        if any(name in {"all", action, f"{action.split('.')[0]}.*"} for name in names)
-    )
-
+from swit_provisioning.planning.actions import DEPARTURES, Action, Step
 
 # Swit's roles by number: reference/swit-api, "User fields". Others that may come are protected.
 ROLES = {10: "master", 20: "admin", 30: "member", 40: "guest"}
@@ -95,23 +60,6 @@ class Policy:
         values["disabled_actions"] = sorted(self.disabled_actions)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in sorted(values.items())}
 
-
-Step = Literal[
-    "create_users",
-    "update_users",
-    "deactivate_users",
-    "activate_users",
-    "delete_teams",
-    "free_team_names",
-    "create_teams",
-    "update_teams",
-    "delete_emptied_teams",
-    "sort_teams",
-    "add_members",
-    "remove_members",
-    "update_primary_teams",
-]
-STEPS: tuple[Step, ...] = get_args(Step)
 
 PlanHash = NewType("PlanHash", str)
 """SHA-256 of a plan, 64 hexadecimal digits: what is kept of a plan is kept by it."""
@@ -425,7 +373,7 @@ def another(names: Iterable[str]) -> str:
 def removals_by_team(changes: Iterable[Change]) -> dict[str, int]:
     """Team id -> members it loses, those of users that the same plan lets go not counted."""
     changes = list(changes)
-    leavers = {c.object_id for c in changes if c.action in {"user.deactivate", "user.remove"}}
+    departing = {c.object_id for c in changes if c.action in DEPARTURES}
     lost: dict[str, int] = {}
     for change in changes:
         if change.action == "membership.remove":
@@ -434,7 +382,7 @@ def removals_by_team(changes: Iterable[Change]) -> dict[str, int]:
             members = change.before["members"]
         else:
             continue
-        lost[change.object_id] = sum(member not in leavers for member in members)
+        lost[change.object_id] = sum(member not in departing for member in members)
     return lost
 
 

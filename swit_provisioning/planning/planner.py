@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from swit_provisioning.planning import baselines as counted
+from swit_provisioning.planning.actions import STEPS
 from swit_provisioning.planning.convergence import sift
 from swit_provisioning.planning.exemptions import exemptions_after, named_earlier
 from swit_provisioning.planning.findings import (
@@ -31,7 +32,6 @@ from swit_provisioning.planning.match_users import People, match_people
 from swit_provisioning.planning.membership_changes import Members
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import (
-    STEPS,
     Binding,
     Change,
     Plan,

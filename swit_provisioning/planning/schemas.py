@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import pandas as pd
 import pyarrow as pa
 
-from swit_provisioning.planning.describe import what
+from swit_provisioning.planning.actions import describe
 from swit_provisioning.planning.model import Change
 
 ColumnType = Literal["string", "int", "float", "bool", "strings"]
@@ -483,6 +483,5 @@ def changes_frame(changes: Iterable[Change], schema: FrameSchema = CHANGE_PLAN) 
 
 def in_words(frame: pd.DataFrame) -> pd.DataFrame:
     """Add `what`, a few words for `before` and `after`, to a frame that `changes_frame` made."""
-    rows = zip(frame["action"], frame["before"], frame["after"], strict=True)
-    words = [what(action, json.loads(before), json.loads(after)) for action, before, after in rows]
-    return frame.assign(what=words)
+    sides = (map(json.loads, frame[side]) for side in ("before", "after"))
+    return frame.assign(what=list(map(describe, frame["action"], *sides)))

@@ -5,17 +5,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from swit_provisioning.planning.describe import what
-from swit_provisioning.planning.model import (
+from swit_provisioning.planning.actions import (
     ACTIONS,
-    NEW_TEAM,
-    NEW_USER,
+    CREATIONS,
+    DEPARTURES,
+    MEMBERSHIPS,
     Action,
-    Change,
-    Plan,
     actions_named,
-    removals_by_team,
+    describe,
 )
+from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Change, Plan, removals_by_team
 
 if TYPE_CHECKING:  # `show` looks a stored plan up without pandas
     from swit_provisioning.planning.snapshots import OrganizationSnapshot
@@ -204,11 +203,11 @@ def _users(change: Change) -> frozenset[str]:
 
 
 def _lets_go(change: Change) -> bool:
-    return change.action in {"user.deactivate", "user.remove"}
+    return change.action in DEPARTURES
 
 
 def _what(change: Change) -> str:
-    return what(change.action, change.before, change.after)
+    return describe(change.action, change.before, change.after)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,11 +248,11 @@ class _View:
     def calls_for(self, change: Change, found: list[Change]) -> bool:
         """Whether a change that was sent already is to be sent again."""
         is_new = self.now(change.object_id).startswith((NEW_USER, NEW_TEAM))
-        if change.action in {"user.create", "team.create"} and not is_new:
+        if change.action in CREATIONS and not is_new:
             return True
         if _lets_go(change):
             return bool(found)
-        if change.action in {"membership.add", "membership.remove"}:
+        if change.action in MEMBERSHIPS:
             users = _users(change) - self.back
             fresh = {user for other in found for user in _users(other)}
             return bool(found) and fresh.issuperset(self.now(user) for user in users)
@@ -311,7 +310,6 @@ class _View:
 
 
 _NEW: Final = (NEW_USER, NEW_TEAM)
-_MEMBERSHIPS: Final = frozenset({"membership.add", "membership.remove"})
 
 NOT_CHOSEN: Final = "not chosen"
 NEEDS_ANOTHER: Final = "needs a change that is left out"
@@ -408,10 +406,10 @@ class _Parting:
     def _lacks(self, change: Change) -> Iterator[bool]:
         """Whether something that it can't do without is left out."""
         for needed in change.depends_on:
-            is_only_a_member = change.action in _MEMBERSHIPS and needed.startswith("user.create:")
+            is_only_a_member = change.action in MEMBERSHIPS and needed.startswith("user.create:")
             yield needed in self._out and not is_only_a_member
         # Steps of one team follow one another; a membership needs it made, and no more.
-        yield self._waits(change.object_id, new_only=change.action in _MEMBERSHIPS)
+        yield self._waits(change.object_id, new_only=change.action in MEMBERSHIPS)
         yield self._waits(change.after.get("parent_id"), new_only=True)
         yield self._waits(change.after.get("team_id"), new_only=True)
         yield any(self._waits(team, new_only=True) for team in change.after.get("team_ids", ()))

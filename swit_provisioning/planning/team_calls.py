@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from swit_provisioning.planning.actions import Action, Step
 from swit_provisioning.planning.match_teams import Team
-from swit_provisioning.planning.model import Action, Change, ChangeNames, Step
+from swit_provisioning.planning.model import Change, ChangeNames
 from swit_provisioning.planning.normalize import name_key
 
 

@@ -7,9 +7,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from swit_provisioning.planning.actions import Step
 from swit_provisioning.planning.dn import reference_key
 from swit_provisioning.planning.match_teams import Group, Owners
-from swit_provisioning.planning.model import Change, Step, single_change
+from swit_provisioning.planning.model import Change, single_change
 from swit_provisioning.planning.normalize import name_key
 from swit_provisioning.planning.team_calls import TeamCalls, Tree
 from swit_provisioning.planning.team_layout import Parents, Standing

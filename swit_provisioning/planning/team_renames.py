@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from swit_provisioning.planning.model import Step, another
+from swit_provisioning.planning.actions import Step
+from swit_provisioning.planning.model import another
 from swit_provisioning.planning.normalize import MOVING, free_name, name_key
 from swit_provisioning.planning.team_calls import TeamCalls
 

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.match_users import People, written_address
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import (
     NEW_USER,
-    Action,
     Change,
     Finding,
     Policy,

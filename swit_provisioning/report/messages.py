@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.apply.run_model import RunState
-from swit_provisioning.planning.describe import what
+from swit_provisioning.planning.actions import describe
 from swit_provisioning.planning.model import Change, Plan, PlanHash, shown_id
 from swit_provisioning.report.redaction import HIDDEN, change_without_people, without_people_in
 from swit_provisioning.report.safe_text import readable, shortened, without_links
@@ -230,7 +230,7 @@ def _listed(changes: Sequence[Change], *, no_names: bool) -> Iterator[str]:
         yield f"Changes ({len(changes):,}):"
     for change in changes[:MOST_CHANGES]:
         shown = change_without_people(change) if no_names else change
-        words = what(shown.action, shown.before, shown.after)
+        words = describe(shown.action, shown.before, shown.after)
         # Of somebody new nothing is left to say where people are hidden.
         words = "" if set(words.split(", ")) == {HIDDEN} else words
         yield f"- {shown.action} {shown.target}{f': {words}' if words else ''}"

@@ -16,10 +16,10 @@ from typing import Any, Final, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from swit_provisioning.planning.describe import MOST_NAMED, named_in, what
-from swit_provisioning.planning.model import Action, Change, Finding, Plan
+from swit_provisioning.planning.actions import MOST_NAMED, SPECS, describe, names_in
+from swit_provisioning.planning.model import Change, Finding, Plan
 from swit_provisioning.report.safe_text import readable
-from swit_provisioning.report.summary import IN_WORDS, by_action, summary
+from swit_provisioning.report.summary import by_action, summary
 from swit_provisioning.report.tree import MOST_ROWS, rows_of, tree_of, tree_svg
 
 ROWS_OF_A_BLOCK: Final = 250
@@ -81,16 +81,7 @@ class _Group(NamedTuple):
     action: str = ""
 
 
-_SIGNS: Final[Mapping[Action, str]] = {
-    "user.remove": "-",
-    "user.deactivate": "-",
-    "team.delete": "-",
-    "membership.remove": "-",
-    "team.create": "+",
-    "user.create": "+",
-    "user.activate": "+",
-    "membership.add": "+",
-}
+_SIGNS: Final = {"takes away": "-", "adds": "+", "changes": "~"}
 
 
 def plan_page(plan: Plan, facts: PlanFacts) -> str:
@@ -123,8 +114,8 @@ def _change_groups(changes: Sequence[Change], kind: str) -> list[_Group]:
     return [
         _Group(
             anchor=f"{kind}-{action.replace('.', '-')}",
-            heading=IN_WORDS[action],
-            sign=_SIGNS.get(action, "~"),
+            heading=SPECS[action].heading,
+            sign=_SIGNS[SPECS[action].effect],
             number=len(found),
             blocks=_blocks([_change_row(change) for change in found]),
             action=action,
@@ -134,8 +125,8 @@ def _change_groups(changes: Sequence[Change], kind: str) -> list[_Group]:
 
 
 def _change_row(change: Change) -> _Row:
-    words = what(change.action, change.before, change.after)
-    named = named_in(change.action, change.before, change.after)
+    words = describe(change.action, change.before, change.after)
+    named = names_in(change.action, change.before, change.after)
     everyone = ", ".join(named) if len(named) > MOST_NAMED else ""
     return _Row(change.target, words, change.reason, everyone)
 

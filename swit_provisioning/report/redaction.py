@@ -10,6 +10,7 @@ from dataclasses import replace
 from hashlib import blake2s
 from typing import Any, Final
 
+from swit_provisioning.planning.actions import SPECS, Action, Redaction
 from swit_provisioning.planning.model import Change, Finding, Plan
 from swit_provisioning.planning.normalize import address_key
 
@@ -104,16 +105,16 @@ def finding_without_people(finding: Finding) -> Finding:
     return replace(finding, subject=code_of(finding.subject), message=without_people_in(message))
 
 
-def hidden_target(action: str, target: str) -> str:
+def hidden_target(action: Action, target: str) -> str:
     """What a change is about: a code where that is a person."""
-    is_a_person = action.startswith("user.") or action == "primary.update"
-    return code_of(target) if is_a_person else target
+    shown: str = hidden(target, _WAYS.get(SPECS[action].personal.get("target")))
+    return shown
 
 
-def hidden_values(action: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def hidden_values(action: Action, values: Mapping[str, Any]) -> dict[str, Any]:
     """What a change holds before or after; a team's are no person's but for its members."""
-    ways = _OF_USERS if action.startswith("user.") else _OF_OTHERS
-    return {key: hidden(value, ways.get(key)) for key, value in values.items()}
+    personal = SPECS[action].personal
+    return {key: hidden(value, _WAYS.get(personal.get(key))) for key, value in values.items()}
 
 
 def hidden(value: Any, way: Hide | None) -> Any:  # noqa: ANN401 - a value of a change
@@ -128,13 +129,8 @@ def nothing_of(_value: object) -> str:
     return HIDDEN
 
 
-_OF_USERS: Final[Mapping[str, Hide]] = {
-    "email": code_of,
-    "name": nothing_of,
-    "phone_number": nothing_of,
-}
-_OF_OTHERS: Final[Mapping[str, Hide]] = {
-    "emails": code_of,
-    "user_ids": without_people_in,
-    "members": without_people_in,
+_WAYS: Final[Mapping[Redaction | None, Hide]] = {
+    "code": code_of,
+    "hide": nothing_of,
+    "mask": without_people_in,
 }

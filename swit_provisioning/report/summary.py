@@ -1,74 +1,28 @@
 """A plan in one sentence, the most dangerous first: `3 leave, 12 join, 2 teams renamed`."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, Final
+from typing import Any
 
-from swit_provisioning.planning.model import Action, Change, Plan
-from swit_provisioning.planning.normalize import REMOVED
-
-DANGEROUS_FIRST: Final[tuple[Action, ...]] = (
-    "user.remove",
-    "user.deactivate",
-    "team.delete",
-    "membership.remove",
-    "team.update",
-    "user.update",
-    "user.activate",
-    "team.create",
-    "user.create",
-    "membership.add",
-    "primary.update",
-    "team.sort",
-)
-"""All actions: what takes something away, what makes something another, what adds."""
-
-IN_WORDS: Final[Mapping[Action, str]] = {
-    "user.remove": "Accounts removed for good",
-    "user.deactivate": "Accounts deactivated",
-    "team.delete": "Teams deleted",
-    "membership.remove": "Teams that lose members",
-    "team.update": "Teams renamed, moved or re-keyed",
-    "user.update": "Accounts updated",
-    "user.activate": "Accounts activated again",
-    "team.create": "Teams created",
-    "user.create": "Accounts created",
-    "membership.add": "Teams that gain members",
-    "primary.update": "Primary teams set",
-    "team.sort": "Teams whose child teams are sorted",
-}
-"""Each action as a heading."""
-
-_ONE_AND_MANY: Final[Mapping[str, tuple[str, str]]] = {
-    "user.remove": ("1 is removed for good", "{} are removed for good"),
-    "user.deactivate": ("1 leaves", "{} leave"),
-    "team.delete": ("1 team deleted", "{} teams deleted"),
-    "membership.remove": ("1 membership ends", "{} memberships end"),
-    "marked": ("1 team marked as removed", "{} teams marked as removed"),
-    "renamed": ("1 team renamed", "{} teams renamed"),
-    "moved": ("1 team moved", "{} teams moved"),
-    "re-keyed": ("1 team re-keyed", "{} teams re-keyed"),
-    "user.update": ("1 person's data change", "{} people's data change"),
-    "user.activate": ("1 is back", "{} are back"),
-    "team.create": ("1 team created", "{} teams created"),
-    "user.create": ("1 joins", "{} join"),
-    "membership.add": ("1 membership begins", "{} memberships begin"),
-    "primary.update": ("1 primary team set", "{} primary teams set"),
-    "team.sort": ("the teams below 1 team sorted", "the teams below {} teams sorted"),
-}
+from swit_provisioning.planning.actions import DANGEROUS_FIRST, SPECS, Action, Phrase
+from swit_provisioning.planning.model import Change, Plan
 
 
 def summary(changes: Iterable[Change]) -> str:
     """What the changes are, counted; `nothing to do` where there is none."""
-    counted = Counter(_counted(changes))
-    told = (
-        one if counted[kind] == 1 else many.format(f"{counted[kind]:,}")
-        for kind, (one, many) in _ONE_AND_MANY.items()
-        if counted[kind]
+    counted: Counter[Phrase] = Counter()
+    for change in changes:
+        for phrase in SPECS[change.action].phrases:
+            counted[phrase] += phrase.count(change.before, change.after)
+    said = (
+        phrase.one if counted[phrase] == 1 else phrase.many.format(f"{counted[phrase]:,}")
+        for action in DANGEROUS_FIRST
+        for phrase in SPECS[action].phrases
+        if counted[phrase]
     )
-    return ", ".join(told) or "nothing to do"
+    return ", ".join(said) or "nothing to do"
 
 
 def duration(seconds: float) -> str:
@@ -82,8 +36,7 @@ def duration(seconds: float) -> str:
 
 def dangerous_first(changes: Iterable[Change]) -> list[Change]:
     """The changes by action, what takes something away before what adds; else in their order."""
-    place = {action: number for number, action in enumerate(DANGEROUS_FIRST)}
-    return sorted(changes, key=lambda change: place[change.action])
+    return sorted(changes, key=lambda change: SPECS[change.action].danger)
 
 
 def by_action(changes: Iterable[Change]) -> dict[Action, list[Change]]:
@@ -92,29 +45,6 @@ def by_action(changes: Iterable[Change]) -> dict[Action, list[Change]]:
     for change in dangerous_first(changes):
         groups.setdefault(change.action, []).append(change)
     return groups
-
-
-def _counted(changes: Iterable[Change]) -> Iterator[str]:
-    """What each change counts as: memberships by people, an update by what is another."""
-    for change in changes:
-        if change.action == "membership.add":
-            yield from [change.action] * len(change.after["user_ids"])
-        elif change.action == "membership.remove":
-            yield from [change.action] * len(change.before["user_ids"])
-        elif change.action == "team.update":
-            yield from _kinds_of_update(change.after)
-        else:
-            yield change.action
-
-
-def _kinds_of_update(after: Mapping[str, Any]) -> Iterator[str]:
-    if "name" in after:
-        yield "marked" if str(after["name"]).startswith(REMOVED) else "renamed"
-    if "parent_id" in after:
-        yield "moved"
-    # Beside another name or place nobody needs to know of the key.
-    if "reference" in after and len(after.keys() & {"name", "parent_id"}) == 0:
-        yield "re-keyed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,15 @@ from typing import Any, Final, Self, TypeVar
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
+from swit_provisioning.planning.actions import MEMBERSHIPS, STEPS, users_of
 from swit_provisioning.planning.dn import reference_key
-from swit_provisioning.planning.model import STEPS, PlanHash
+from swit_provisioning.planning.model import PlanHash
 from swit_provisioning.planning.normalize import address_key, name_key
 from swit_provisioning.state.database import Database
 from swit_provisioning.state.decisions import APPROVALS, Approval, approval_of
 from swit_provisioning.state.journal import JOURNAL, JournalEntry, entry_of
 
-_BATCHES: Final = ("membership.add", "membership.remove")
-_WITH_MEMBERS: Final = (*_BATCHES, "team.delete")
+_WITH_MEMBERS: Final = (*sorted(MEMBERSHIPS), "team.delete")
 # Databases fold the case of ASCII only, and JSON writes some signs otherwise; ss may be a sharp s.
 _NOT_PLAIN: Final = re.compile(r"(?:[^a-z0-9]|ss)+")
 
@@ -71,7 +71,7 @@ class UserSubject:
         mine = [user for user, address in _users(entry) if self._is(entry, user, address)]
         if not mine:
             return None
-        return _of_one(entry, frozenset(mine)) if entry.action in _BATCHES else entry
+        return _of_one(entry, frozenset(mine)) if entry.action in MEMBERSHIPS else entry
 
     def _is(self, entry: JournalEntry, user: str, address: str) -> bool:
         return (
@@ -112,7 +112,7 @@ class TeamSubject:
         """What the database looks for; it may find more than is meant."""
         columns = (JOURNAL.c.target, JOURNAL.c.before, JOURNAL.c.after)
         return and_(
-            or_(JOURNAL.c.action.like("team.%"), JOURNAL.c.action.in_(_BATCHES)),
+            or_(JOURNAL.c.action.like("team.%"), JOURNAL.c.action.in_(MEMBERSHIPS)),
             or_(
                 JOURNAL.c.object_id.in_({*self.ids, *(team for _, team in self.new_ids)}),
                 JOURNAL.c.made_id.in_(self.ids),
@@ -140,13 +140,7 @@ class TeamSubject:
 
 def _users(entry: JournalEntry) -> Iterator[tuple[str, str]]:
     """Ids (as in the plan) and addresses of the users that an entry is about."""
-    if entry.action in _BATCHES:
-        values = entry.after if entry.action == "membership.add" else entry.before
-        yield from zip(values["user_ids"], values["emails"], strict=True)
-    elif entry.action == "team.delete":
-        yield from ((user, "") for user in entry.before.get("members", ()))
-    elif not entry.action.startswith("team."):
-        yield entry.object_id, entry.target
+    return users_of(entry.action, entry.object_id, entry.target, entry.before, entry.after)
 
 
 def _of_one(entry: JournalEntry, users: frozenset[str]) -> JournalEntry:

@@ -30,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 
+from swit_provisioning.planning.actions import MEMBERSHIPS, Action
 from swit_provisioning.planning.guards import COUNTED
 from swit_provisioning.planning.memory import Kept, Repeat, parts_of
 from swit_provisioning.planning.model import Change, PlanHash, shown_id
@@ -123,7 +124,7 @@ class JournalEntry:
     run_id: str
     change_id: str
     step: str
-    action: str
+    action: Action
     target: str
     object_id: str
     before: Mapping[str, Any]
@@ -317,9 +318,6 @@ def entry_of(row: RowMapping) -> JournalEntry:
     )
 
 
-_BATCHES: Final = frozenset({"membership.add", "membership.remove"})
-
-
 class Recollection:
     """Reads the journal as a plan needs it."""
 
@@ -380,7 +378,7 @@ def _made(connection: Connection, applications: Sequence[str]) -> dict[tuple[str
 
 def _keys(row: RowMapping, made: dict[tuple[str, str], str]) -> list[str]:
     action, left_out = row["action"], frozenset(json.loads(row["left_out"]))
-    if row["outcome"] == "rejected" and not (action in _BATCHES and left_out):
+    if row["outcome"] == "rejected" and not (action in MEMBERSHIPS and left_out):
         return []
 
     def real(name: str) -> str:

@@ -7,7 +7,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from swit_provisioning.planning.model import ROLES
 from swit_provisioning.planning.schemas import SWIT_MEMBERSHIPS, SWIT_TEAMS, SWIT_USERS
-from swit_provisioning.planning.snapshots import SwitFacts, OrganizationSnapshot
+from swit_provisioning.planning.snapshots import OrganizationSnapshot, SwitFacts
 from swit_provisioning.swit.client import (
     LIST_TEAMS,
     LIST_USERS,

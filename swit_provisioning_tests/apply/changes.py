@@ -1,9 +1,10 @@
 """Changes as the planner writes them, and a plan of them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Action, Binding, Change, Plan, Step
+from swit_provisioning.planning.actions import Action, Step
+from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Binding, Change, Plan
 
 
 def new_user(email: str) -> str:
@@ -115,3 +116,37 @@ def plan_of(*changes: Change, bindings: Sequence[Binding] = ()) -> Plan:
 def _members(user_ids: Sequence[str]) -> dict[str, list[str]]:
     emails = [user_id.removeprefix(NEW_USER) for user_id in user_ids]
     return {"user_ids": list(user_ids), "emails": emails}
+
+
+SAMPLES: Final = (
+    create_user("ann@example.com"),
+    _change(
+        "update_users",
+        "user.update",
+        "u1",
+        "bob@example.com",
+        before={"name": "Bob", "phone_number": "+49 1"},
+        after={"name": "Bobby", "phone_number": "+49 12"},
+    ),
+    _change("deactivate_users", "user.deactivate", "u1", "bob@example.com"),
+    _change("deactivate_users", "user.remove", "u1", "bob@example.com"),
+    _change("activate_users", "user.activate", "u1", "bob@example.com"),
+    _change(
+        "delete_teams",
+        "team.delete",
+        "t1",
+        "Sales",
+        before={"members": [new_user("ann@example.com")]},
+    ),
+    create_team("Sales", "t0"),
+    _change(
+        "update_teams", "team.update", "t1", "Sales", before={"name": "S"}, after={"name": "T"}
+    ),
+    sort_teams("t0", "t2", "t1"),
+    add_members("t1", new_user("ann@example.com")),
+    remove_members("t1", new_user("ann@example.com")),
+    _change(
+        "update_primary_teams", "primary.update", "u1", "bob@example.com", after={"team_id": "t1"}
+    ),
+)
+"""A change of each action."""

@@ -8,7 +8,8 @@ import pytest
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.apply.outcomes import Outcome
-from swit_provisioning.planning.model import STEPS, Plan, Step
+from swit_provisioning.planning.actions import STEPS, Step
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.sandbox.model import TeamRecord
 from swit_provisioning.sandbox.organisation import Organisation
 from swit_provisioning.sandbox.server import SandboxServer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from swit_provisioning.planning.model import STEPS
+from swit_provisioning.planning.actions import STEPS
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.state.errors import StoreUnavailableError
 from swit_provisioning.state.journal import Answer, Application

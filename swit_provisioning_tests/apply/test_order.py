@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from swit_provisioning.apply.executor import predecessors, side_by_side
-from swit_provisioning.planning.model import Step
+from swit_provisioning.planning.actions import Step
 from swit_provisioning.state.errors import LeaseLostError
 from swit_provisioning_tests.apply.changes import (
     create_team,

@@ -1,5 +1,6 @@
 """What is sent, in which order, and what is noted of it."""
 
+from swit_provisioning.planning.actions import ACTIONS
 from swit_provisioning_tests.apply.changes import (
     activate_user,
     add_members,
@@ -44,6 +45,7 @@ def test_every_action_does_what_it_says(stage: Stage) -> None:
         remove_members(sales, bob),
         update_primary(new_user("new@example.com"), sales),
     )
+    assert {change.action for change in plan.changes} == set(ACTIONS)
     assert stage.kinds(plan) == ["applied"] * 14
     made = org.users.by_email("new@example.com")
     assert made is not None

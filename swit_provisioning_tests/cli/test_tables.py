@@ -22,7 +22,8 @@ from swit_provisioning.cli.render import (
     team_tree,
 )
 from swit_provisioning.cli.sync import progress_bar
-from swit_provisioning.planning.model import Action, Change, Finding, Plan, Step
+from swit_provisioning.planning.actions import Action, Step
+from swit_provisioning.planning.model import Change, Finding, Plan
 from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.plans import StoredPlan

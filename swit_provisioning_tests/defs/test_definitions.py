@@ -10,8 +10,8 @@ import pytest
 from swit_provisioning.definitions import defs
 from swit_provisioning.defs.common import WRITERS_POOL
 from swit_provisioning.defs.planning_assets import DIFFS
+from swit_provisioning.planning.actions import ACTIONS, STEPS
 from swit_provisioning.planning.guards import GUARDS
-from swit_provisioning.planning.model import ACTIONS, STEPS
 from swit_provisioning.settings import SettingsError
 
 GROUPS = {

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from swit_provisioning.planning.actions import Action, Step
 from swit_provisioning.planning.guards import GuardName, Limits, Verdict, judge
-from swit_provisioning.planning.model import Action, Bases, Change, Plan, Step
+from swit_provisioning.planning.model import Bases, Change, Plan
 
 STEP_OF: dict[Action, Step] = {
     "user.create": "create_users",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from swit_provisioning.planning.model import Action, Policy
+from swit_provisioning.planning.actions import Action
+from swit_provisioning.planning.model import Policy
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     DN,

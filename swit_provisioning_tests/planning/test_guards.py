@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.guards import GUARDS, GuardName, Limit, Limits, judge
-from swit_provisioning.planning.model import Action, Change
+from swit_provisioning.planning.model import Change
 from swit_provisioning_tests.planning.made_plans import (
     change,
     deletion,

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.guards import GuardName, Limit, Limits
-from swit_provisioning.planning.model import Action, Change, Policy
+from swit_provisioning.planning.model import Change, Policy
 from swit_provisioning_tests.planning.made_plans import (
     change,
     deletion,

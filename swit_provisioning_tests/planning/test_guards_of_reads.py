@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.guards import GUARDS, NEVER_LIFTED, GuardName, Limit, Limits
-from swit_provisioning.planning.model import Action, Change, Plan
+from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning_tests.planning.made_plans import (
     STAFF,
     WHOLE_SWIT,

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.planning.model import ACTIONS, Change, Plan
+from swit_provisioning.planning.actions import ACTIONS
+from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning.planning.staleness import (
     NEEDS_ANOTHER,
     NOT_CHOSEN,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.planning.model import Action, Binding, Change, Plan, Policy
+from swit_provisioning.planning.actions import Action
+from swit_provisioning.planning.model import Binding, Change, Plan, Policy
 from swit_provisioning.planning.staleness import (
     in_effect,
     moved_changes,

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.planning.describe import named_in, what
-from swit_provisioning.planning.model import Action
+from swit_provisioning.planning.actions import Action, describe, names_in
 
 Values = dict[str, Any]
 NONE: Values = {}
@@ -68,13 +67,13 @@ NONE: Values = {}
 def test_each_change_is_told_in_a_few_words(
     action: Action, before: Values, after: Values, says: str
 ) -> None:
-    assert what(action, before, after) == says
+    assert describe(action, before, after) == says
 
 
 def test_only_changes_of_several_name_them() -> None:
     several = {"emails": ["a@x"], "team_ids": ["T1"]}
-    assert named_in("team.sort", NONE, several) == ["T1"]
-    assert named_in("membership.add", NONE, several) == ["a@x"]
-    assert named_in("membership.remove", several, NONE) == ["a@x"]
-    assert named_in("membership.add", several, NONE) == ()
-    assert named_in("user.update", several, several) == ()
+    assert names_in("team.sort", NONE, several) == ["T1"]
+    assert names_in("membership.add", NONE, several) == ["a@x"]
+    assert names_in("membership.remove", several, NONE) == ["a@x"]
+    assert names_in("membership.add", several, NONE) == ()
+    assert names_in("user.update", several, several) == ()

@@ -14,7 +14,8 @@ from swit_provisioning.apply.run_model import JobName
 from swit_provisioning.cli.main import main
 from swit_provisioning.cli.runs import instance, reconstructable_job
 from swit_provisioning.operations.connections import open_directory, swit_connection
-from swit_provisioning.planning.model import STEPS, Plan
+from swit_provisioning.planning.actions import STEPS
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.settings import Settings
 from swit_provisioning.state import database

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from swit_provisioning.planning.model import Action, Change, Finding, Plan
+from swit_provisioning.planning.actions import Action
+from swit_provisioning.planning.model import Change, Finding, Plan
 from swit_provisioning.planning.schemas import IDP_USERS, SWIT_USERS, changes_frame, in_words
 from swit_provisioning.report.redacted_frames import frame_without_people
 from swit_provisioning.report.redaction import (

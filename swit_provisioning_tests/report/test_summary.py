@@ -2,10 +2,8 @@
 
 import pytest
 
-from swit_provisioning.planning.model import ACTIONS, Change
+from swit_provisioning.planning.model import Change
 from swit_provisioning.report.summary import (
-    DANGEROUS_FIRST,
-    IN_WORDS,
     by_action,
     dangerous_first,
     duration,
@@ -47,10 +45,6 @@ def rename(team: str) -> Change:
 )
 def test_a_plan_is_told_in_one_sentence(changes: list[Change], says: str) -> None:
     assert summary(changes) == says
-
-
-def test_every_action_has_a_heading_and_a_place() -> None:
-    assert sorted(DANGEROUS_FIRST) == sorted(IN_WORDS) == sorted(ACTIONS)
 
 
 def test_what_takes_something_away_comes_before_what_adds() -> None:

@@ -38,7 +38,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "company.json"
 
 
-def read(path: Path, document: object, mapping: AttributeMapping | None = None) -> DirectorySnapshot:
+def read(
+    path: Path, document: object, mapping: AttributeMapping | None = None
+) -> DirectorySnapshot:
     text = document if isinstance(document, str) else json.dumps(document)
     path.write_text(text, encoding="utf-8")
     return JsonDirectory(path, mapping, clock=lambda: NOW).read()

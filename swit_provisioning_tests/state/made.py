@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from swit_provisioning.planning.model import Action, Change, Plan
+from swit_provisioning.planning.actions import Action
+from swit_provisioning.planning.model import Change, Plan
 
 
 def a_change(number: int = 1, *, action: Action = "user.deactivate") -> Change:

@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.match_teams import Group
 from swit_provisioning.planning.match_users import Verdict, is_protected, role_name
 from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import NEW_USER, Action, Plan, Policy
+from swit_provisioning.planning.model import NEW_USER, Plan, Policy
 from swit_provisioning.planning.normalize import address_key, choose_name, usable_address
 from swit_provisioning.planning.planner import Decisions, Read
 from swit_provisioning.planning.snapshots import NONE, column

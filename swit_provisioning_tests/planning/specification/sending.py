@@ -7,7 +7,8 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from swit_provisioning.apply.executor import predecessors
-from swit_provisioning.planning.model import STEPS, Change, Plan
+from swit_provisioning.planning.actions import STEPS
+from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning_tests.planning.specification.organisation import (
     Organisation,
     RefusedError,
