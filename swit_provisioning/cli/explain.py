@@ -15,7 +15,7 @@ from swit_provisioning.operations.connections import open_directory, swit_connec
 from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.planning.actions import SPECS, describe
 from swit_provisioning.planning.model import Change, Plan
-from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.planner import explained_plan
 from swit_provisioning.report.explain.explain import Answer, explain
 from swit_provisioning.report.explain.model import (
     AccountFacts,
@@ -179,10 +179,9 @@ def explain_who(settings: Settings, who: str, *, as_json: bool, no_names: bool) 
             swit = read_organization(client, expected=settings.expected_organization)
         directory = open_directory(settings).read()
         read_at = datetime.now(UTC)
-        plan = make_plan(directory, swit, settings.policy(), store.memory())
-        answer = explain(who, directory, swit, settings.policy(), store.memory(), plan)
-        told = _told(who, answer, store, no_names=no_names)
-        stopped = _stopped(plan, settings, store)
+        planned = explained_plan(directory, swit, settings.policy(), store.memory())
+        told = _told(who, explain(who, planned), store, no_names=no_names)
+        stopped = _stopped(planned.plan, settings, store)
     if no_names:
         told = [each.without_people() for each in told]
     if as_json:

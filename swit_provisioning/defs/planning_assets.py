@@ -179,9 +179,9 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
         read_at=_read_at(idp_users, swit_users),
     )
     store.restorations.planned(run_id)
-    if is_complete(plan.bases):
+    if is_complete(plan.baselines):
         store.identities.remember_exempt(plan.exempt)
-    repeats = repeats_after(plan, memory, complete=is_complete(plan.bases))
+    repeats = repeats_after(plan, memory, complete=is_complete(plan.baselines))
     store.repeats.remember(repeats, seen=memory.seen)
     shown = without_people(plan) if settings.names_are_hidden_everywhere else plan
     for name, actions in DIFFS.items():
@@ -268,8 +268,8 @@ def _plan_output(
         metadata={
             "plan_id": plan.plan_id,
             "summary": summary(plan.changes),
-            "users in the directory": counts_in_words(plan.bases.read["users"]),
-            "groups in the directory": counts_in_words(plan.bases.read["groups"]),
+            "users in the directory": counts_in_words(plan.baselines.read["users"]),
+            "groups in the directory": counts_in_words(plan.baselines.read["groups"]),
             "page": page,
             "page, elsewhere": dg.MetadataValue.md(
                 f"`swit-provisioning show {plan.plan_id} --html plan.html`"

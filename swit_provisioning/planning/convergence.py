@@ -18,8 +18,8 @@ from swit_provisioning.planning.model import Change, Finding, Plan, another
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sifted:
-    """What of a plan's changes is sent, and what is not."""
+class Converging:
+    """The changes of a plan that are sent, and those that are held back."""
 
     changes: tuple[Change, ...]
     held: tuple[Change, ...] = ()
@@ -27,9 +27,9 @@ class Sifted:
     findings: tuple[Finding, ...] = ()
 
 
-def sift(
+def hold_back(
     changes: Iterable[Change], memory: Memory, *, of_groups: Collection[str] = frozenset()
-) -> Sifted:
+) -> Converging:
     """Leave out what was sent twice in a row in vain, and values that Swit has in its own way.
 
     The changes come in the order in which they are sent: none needs one after it. `of_groups` are
@@ -37,12 +37,12 @@ def sift(
     """
     changes = tuple(changes)
     if not memory.kept and not memory.repeats:  # nothing was applied twice
-        return Sifted(changes=changes)
-    sieve = _Sieve(memory, frozenset(of_groups))
+        return Converging(changes=changes)
+    kept = _Filter(memory, frozenset(of_groups))
     for change in changes:
-        sieve.take(change)
-    return Sifted(
-        changes=tuple(sieve.passed), held=tuple(sieve.held), findings=tuple(sieve.findings())
+        kept.take(change)
+    return Converging(
+        changes=tuple(kept.passed), held=tuple(kept.held), findings=tuple(kept.findings())
     )
 
 
@@ -59,7 +59,7 @@ def repeats_after(plan: Plan, memory: Memory, *, complete: bool) -> dict[str, Re
     return in_a_row(wanted, repeats=memory.repeats, applied=memory.applied)
 
 
-class _Sieve:
+class _Filter:
     """Takes one change after the other, each with what was left out before it in mind."""
 
     def __init__(self, memory: Memory, of_groups: frozenset[str]) -> None:

@@ -1,6 +1,6 @@
-"""Every bad record of the directory, named at once; and what findings say to look at.
+"""Findings: bad records of the directory and of Swit, and teams without a group.
 
-It needs nothing of Swit, so it can be told before there is a login.
+`directory_findings` needs nothing of Swit, so `check` can show them before there is a login.
 """
 
 from collections import Counter
@@ -8,42 +8,39 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-import numpy as np
 import pandas as pd
 
 from swit_provisioning.planning.dn import is_dn
-from swit_provisioning.planning.match_teams import (
+from swit_provisioning.planning.groups import (
     Group,
     Groups,
-    Owners,
-    Team,
+    WantedMemberships,
     bad_groups,
     read_groups,
 )
+from swit_provisioning.planning.match_teams import Team, TeamMatches, members_of
 from swit_provisioning.planning.match_users import bad_users
-from swit_provisioning.planning.membership_changes import Members
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Finding, Policy
 from swit_provisioning.planning.normalize import clean_team_name, name_key, without_number
 from swit_provisioning.planning.schemas import DIRECTORY_FINDINGS
 from swit_provisioning.planning.snapshots import (
-    NONE,
     DirectoryFacts,
     DirectorySnapshot,
-    Entries,
-    Links,
     OrganizationSnapshot,
+    People,
     column,
     index_of,
-    places,
-    read_entries,
-    read_links,
+    mask,
+    read_people,
 )
 
 
-def organisation_findings(swit: OrganizationSnapshot) -> Iterator[Finding]:
+def organisation_findings(organization: OrganizationSnapshot) -> Iterator[Finding]:
     """Accounts without an address, and teams that count other members than they list."""
-    unknown = swit.users[[not email.strip() for email in column(swit.users, "email")]]
+    unknown = organization.users[
+        [not email.strip() for email in column(organization.users, "email")]
+    ]
     for user_id, name in zip(unknown["user_id"], unknown["name"], strict=True):
         yield Finding(
             kind="account without an address",
@@ -52,10 +49,11 @@ def organisation_findings(swit: OrganizationSnapshot) -> Iterator[Finding]:
             message="The account has no address in Swit, so nobody can tell whose it is; it"
             " is left alone. Give it one in Swit's console, or deactivate it there.",
         )
-    teams = places(swit.memberships["team_id"], index_of(swit.teams["team_id"]))
-    members = np.bincount(teams[teams != NONE], minlength=len(swit.teams)).tolist()
-    columns = (column(swit.teams, "name"), column(swit.teams, "member_count"), members)
-    for name, count, listed in zip(*columns, strict=True):
+    members = organization.memberships["team_id"].value_counts()
+    names = ("team_id", "name", "member_count")
+    columns = (column(organization.teams, name) for name in names)
+    for team_id, name, count in zip(*columns, strict=True):
+        listed = int(members.get(team_id, 0))
         if count is not None and count != listed:
             yield Finding(
                 kind="member count",
@@ -66,19 +64,19 @@ def organisation_findings(swit: OrganizationSnapshot) -> Iterator[Finding]:
             )
 
 
-def unknown_members(directory: DirectorySnapshot, scope: Groups, links: Links) -> Iterator[Finding]:
-    """One finding for each entry that a group in scope lists and that was not read.
+def unknown_members(directory: DirectorySnapshot, groups: Groups) -> Iterator[Finding]:
+    """One finding for each member of a group in scope that was not read.
 
-    The reader has named members that are no DN, or that it knows to be something else.
+    Members that are no DN, or that the source knows to be something else, have a finding already.
     """
-    is_in_scope = scope.rank_of_row[links.group] != NONE
-    is_strange = is_in_scope & (links.user == NONE) & (links.nested == NONE)
-    strange = directory.memberships[is_strange]
-    for key, dn in zip(strange["group"], strange["member_dn"], strict=True):
-        if is_dn(dn):
+    rows = directory.memberships
+    known = [*column(directory.users, "key"), *column(directory.groups, "key")]
+    unknown = rows[~mask(known, index_of(rows["member"]))]
+    for key, dn in zip(unknown["group"], unknown["member_dn"], strict=True):
+        if key in groups.in_scope and is_dn(dn):
             yield Finding(
                 kind="unknown member",
-                subject=scope.in_scope[key].dn,
+                subject=groups.in_scope[key].dn,
                 message=f"The member {dn} was not read as a person or a group, so it is ignored. If"
                 " it is one, its OU is missing in LDAP_USER_OUS or LDAP_GROUP_OUS, or a filter"
                 " leaves it out: change the settings. If not, nothing has to be done.",
@@ -114,24 +112,23 @@ def directory_findings(
 
     Disabled entries, excluded users and excluded groups are nobody's concern and left out.
     """
-    entries, links = read_entries(directory.users), read_links(directory)
-    scope = read_groups(directory, links, policy, memory)
-    return in_order(bad_records(directory, entries, links, scope, policy), directory.facts)
+    people, groups = read_people(directory.users), read_groups(directory, policy, memory)
+    return in_order(bad_records(directory, people, groups, policy), directory.facts)
 
 
 def bad_records(
-    directory: DirectorySnapshot, entries: Entries, links: Links, scope: Groups, policy: Policy
+    directory: DirectorySnapshot, people: People, groups: Groups, policy: Policy
 ) -> Iterator[Finding]:
-    """The same for who has read entries and groups in scope already, in no order."""
+    """The findings of `directory_findings`, of records read already, in no order."""
     yield from _as_read(directory.findings)
     yield from bad_users(
-        entries,
+        people,
         policy,
         attributes=directory.facts.attributes,
         unread=unread(directory, "email"),
     )
-    yield from bad_groups(directory.groups, scope.in_scope)
-    yield from unknown_members(directory, scope, links)
+    yield from bad_groups(directory.groups, groups.in_scope)
+    yield from unknown_members(directory, groups)
 
 
 def in_order(findings: Iterable[Finding], facts: DirectoryFacts) -> tuple[Finding, ...]:
@@ -187,92 +184,85 @@ class Candidate:
 
 def unmanaged_teams(
     groups: Mapping[str, Group],
-    owners: Owners,
-    members: Members,
-    swit: OrganizationSnapshot,
+    teams: TeamMatches,
+    wanted: WantedMemberships,
+    organization: OrganizationSnapshot,
     policy: Policy,
 ) -> Iterator[Finding]:
     """One finding for each team that is left as it is because no group stands behind it."""
-    if not owners.unmanaged:
+    if not teams.unmanaged:
         return
     if policy.unmanaged_teams == "delete" and "team.delete" not in policy.disabled_actions:
         return
-    inside = _members(swit, owners.unmanaged)
-    in_groups = members.groups_of({user for users in inside.values() for user in users})
-    likeness = _Likeness(groups, in_groups, members.sizes())
-    for team_id, team in owners.teams.items():
-        if team_id in owners.unmanaged:
-            users = inside.get(team_id, [])
+    inside = members_of(organization.memberships, teams.unmanaged)
+    in_groups = wanted.groups_of({user for users in inside.values() for user in users})
+    likeness = _Likeness(groups, in_groups, wanted.sizes())
+    for team_id, team in teams.teams.items():
+        if team_id in teams.unmanaged:
+            users = inside.get(team_id, set())
             candidate = likeness.best(team, users)
-            adopting = _adopting(candidate, owners, likeness.called(team.name))
+            adopting = _adopting(candidate, teams, likeness.called(team.name))
             message = _message(len(users), candidate, adopting, policy)
             yield Finding(kind=KIND, subject=team.name, side="swit", message=message)
 
 
 class _Likeness:
-    """Which groups are called as a team, or have its members."""
+    """Which groups have a team's name or its members."""
 
     def __init__(
         self,
         groups: Mapping[str, Group],
-        in_groups: Mapping[str, list[int]],
-        sizes: list[int],
+        in_groups: Mapping[str, list[str]],
+        sizes: Mapping[str, int],
     ) -> None:
-        self._by_rank = {group.rank: group for group in groups.values()}
-        self._in_groups, self._sizes = in_groups, sizes
-        self._called: dict[str, set[int]] = {}
-        for group in groups.values():
+        self._groups, self._in_groups, self._sizes = groups, in_groups, sizes
+        self._called: dict[str, set[str]] = {}
+        for key, group in groups.items():
             for name in group.names:
-                self._called.setdefault(name_key(name), set()).add(group.rank)
+                self._called.setdefault(name_key(name), set()).add(key)
 
     def called(self, name: str) -> list[Group]:
         """The groups of this name, compared without case, in directory order."""
-        return [self._by_rank[rank] for rank in sorted(self._called.get(name_key(name), ()))]
+        found = (self._groups[key] for key in self._called.get(name_key(name), ()))
+        return sorted(found, key=lambda group: group.rank)
 
     def best(self, team: Team, users: Collection[str]) -> Candidate | None:
         """The group that fits best, the first of several in directory order."""
         plain = clean_team_name(team.name)
         names = {name_key(plain), name_key(without_number(plain))}
-        called = {rank for name in names for rank in self._called.get(name, ())}
-        common = Counter(rank for user in users for rank in self._in_groups.get(user, ()))
+        called = {key for name in names for key in self._called.get(name, ())}
+        common = Counter(key for user in users for key in self._in_groups.get(user, ()))
         found = [
-            (likelihood, rank)
-            for rank in sorted(called | set(common))
-            if (likelihood := self._likelihood(rank, called, common[rank], len(users)))
+            Candidate(
+                group=self._groups[key],
+                likelihood=likelihood,
+                same_name=key in called,
+                common=common[key],
+            )
+            for key in called | set(common)
+            if (likelihood := self._likelihood(key, called, common[key], len(users)))
         ]
-        if not found:
-            return None
-        best, rank = min(found, key=lambda each: (_ORDER.index(each[0]), -common[each[1]], each[1]))
-        return Candidate(
-            group=self._by_rank[rank],
-            likelihood=best,
-            same_name=rank in called,
-            common=common[rank],
+        return min(
+            found,
+            key=lambda each: (_ORDER.index(each.likelihood), -each.common, each.group.rank),
+            default=None,
         )
 
     def _likelihood(
-        self, rank: int, called: set[int], common: int, members: int
+        self, key: str, called: set[str], common: int, members: int
     ) -> Likelihood | None:
         half = common > 0 and 2 * common >= members
-        if rank in called:
+        if key in called:
             if len(called) > 1:
                 return "probably" if half else "perhaps"
             return "almost surely" if half else "probably"
         if common < _FEW or not half:
             return None
-        nearly = common >= _NEARLY_ALL * max(members, self._sizes[rank])
+        nearly = common >= _NEARLY_ALL * max(members, self._sizes[key])
         return "probably" if nearly else "perhaps"
 
 
 _ORDER: Final[tuple[Likelihood, ...]] = ("almost surely", "probably", "perhaps")
-
-
-def _members(swit: OrganizationSnapshot, teams: Collection[str]) -> dict[str, list[str]]:
-    rows = swit.memberships[swit.memberships["team_id"].isin(list(teams))]
-    found: dict[str, list[str]] = {}
-    for team, user in zip(rows["team_id"], rows["user_id"], strict=True):
-        found.setdefault(team, []).append(user)
-    return found
 
 
 def _message(size: int, candidate: Candidate | None, adopting: str, policy: Policy) -> str:
@@ -293,16 +283,16 @@ def _belongs(candidate: Candidate | None, members: int) -> str:
     return f"It is {candidate.likelihood} the team of {candidate.group.dn}: {' and '.join(why)}."
 
 
-def _adopting(candidate: Candidate | None, owners: Owners, called: list[Group]) -> str:
+def _adopting(candidate: Candidate | None, teams: TeamMatches, called: list[Group]) -> str:
     """What `adopt` would do with it: it goes by the name alone."""
     if len(called) > 1:
         return "UNMANAGED_TEAMS=adopt would leave it too, as several groups are called so."
-    if called and called[0].key in owners.team_of:
+    if called and called[0].key in teams.team_of:
         return "UNMANAGED_TEAMS=adopt would leave it too, as the group of its name has a team."
     if called:
         return f"UNMANAGED_TEAMS=adopt would make it the team of {called[0].dn}."
     told = "UNMANAGED_TEAMS=adopt would leave it too, as no group is called so"
-    is_free = candidate is not None and candidate.group.key not in owners.team_of
+    is_free = candidate is not None and candidate.group.key not in teams.team_of
     if candidate is None or not is_free or not candidate.group.names:
         return f"{told}."
     return f'{told}; called "{candidate.group.names[0]}" in Swit it would be that group\'s.'

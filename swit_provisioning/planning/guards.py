@@ -288,29 +288,28 @@ def _sentence(words: str) -> str:
 
 
 def _directory_read(plan: Plan) -> str:
-    if read := plan.bases.read:
+    if read := plan.baselines.read:
         return (
             f"every base was read. Users: {counts_in_words(read['users'])}. Groups:"
             f" {counts_in_words(read['groups'])}"
         )
-    bases = plan.bases.directory.values()
+    bases = plan.baselines.directory.values()
     users, groups = (sum(base.get(what, 0) for base in bases) for what in ("users", "groups"))
     return f"every base was read: {users} usable users and {groups} groups in all"
 
 
 def _swit_read(plan: Plan) -> str:
-    return (
-        f"all {plan.bases.swit.get('total_rows', 0)} users were read, and {plan.bases.teams} teams"
-    )
+    users, teams = plan.baselines.swit.get("total_rows", 0), plan.baselines.teams
+    return f"all {users} users were read, and {teams} teams"
 
 
 def _untouched(plan: Plan) -> str:
-    left_alone = plan.bases.protected.keys() | plan.bases.never_deactivated.keys()
+    left_alone = plan.baselines.protected.keys() | plan.baselines.never_deactivated.keys()
     return f"none of {len(left_alone)} protected users and kept teams is touched"
 
 
 def _directory_problems(seen: _Judged) -> Iterator[str]:
-    now = seen.plan.bases.directory
+    now = seen.plan.baselines.directory
     if not any(base.get("users") for base in now.values()):
         yield "no usable user was read from the directory: check its filter, bases and account"
     for base, counts in sorted(now.items()):
@@ -324,7 +323,7 @@ def _directory_problems(seen: _Judged) -> Iterator[str]:
 
 
 def _swit_problems(plan: Plan) -> Iterator[str]:
-    swit = plan.bases.swit
+    swit = plan.baselines.swit
     total, distinct = swit.get("total_rows", 0), swit.get("distinct_users", 0)
     if total != distinct:
         yield f"Swit says it has {total} users, {distinct} were read: read again"
@@ -339,7 +338,7 @@ def _swit_problems(plan: Plan) -> Iterator[str]:
 
 
 def _touched(plan: Plan) -> Iterator[str]:
-    bases = plan.bases
+    bases = plan.baselines
     for change in plan.changes:
         for object_id in _touches(change):
             if object_id in bases.protected:
@@ -362,7 +361,7 @@ def _touches(change: Change) -> Iterator[str]:
 
 def _shrunk(seen: _Judged) -> Iterator[_Count]:
     for base, before in sorted(seen.last_read.items()):
-        now = seen.plan.bases.directory.get(base)
+        now = seen.plan.baselines.directory.get(base)
         for what in ("users", "groups") if now is not None else ():
             had, has = before.get(what, 0), (now or {}).get(what, 0)
             yield _Count(
@@ -379,7 +378,7 @@ def _deactivations(seen: _Judged) -> _Count:
     return _Count(
         n=sum(seen.sent[action] for action in DEPARTURES),
         what="active users that may go would be deactivated or removed",
-        base=seen.plan.bases.active_users_that_may_go + before,
+        base=seen.plan.baselines.active_users_that_may_go + before,
         limit=seen.limits.max_deactivations,
         setting="MAX_DEACTIVATIONS",
         recent=before,
@@ -391,7 +390,7 @@ def _hard_deletes(seen: _Judged) -> _Count:
     return _Count(
         n=seen.sent["user.remove"],
         what="active users that may go would be removed for good",
-        base=seen.plan.bases.active_users_that_may_go,
+        base=seen.plan.baselines.active_users_that_may_go,
         limit=Limit(number=0),
         setting=_HARD_DELETE,
     )
@@ -402,7 +401,7 @@ def _team_deletions(seen: _Judged) -> _Count:
     return _Count(
         n=seen.sent["team.delete"] + _markings(seen.plan),
         what="teams that may go would be deleted or marked",
-        base=seen.plan.bases.teams_that_may_go + before,
+        base=seen.plan.baselines.teams_that_may_go + before,
         limit=seen.limits.max_team_deletions,
         setting="MAX_TEAM_DELETIONS",
         recent=before,
@@ -421,7 +420,7 @@ def _is_marking(change: Change) -> bool:
 
 
 def _membership_removals(seen: _Judged) -> Iterator[_Count]:
-    bases, before = seen.plan.bases, seen.before("membership_removals_within_limit")
+    bases, before = seen.plan.baselines, seen.before("membership_removals_within_limit")
     lost = removals_by_team(seen.plan.changes)
     yield _Count(
         n=sum(lost.values()),
@@ -447,7 +446,7 @@ def _membership_removals(seen: _Judged) -> Iterator[_Count]:
 
 
 def _creations(seen: _Judged) -> Iterator[_Count]:
-    bases, limits = seen.plan.bases, seen.limits
+    bases, limits = seen.plan.baselines, seen.limits
     users, teams = (seen.recent.get(action, 0) for action in ("user.create", "team.create"))
     yield _Count(
         n=seen.sent["user.create"],
@@ -476,7 +475,7 @@ def _updates(seen: _Judged) -> _Count:
     return _Count(
         n=updates - _markings(seen.plan) - first,
         what="users and teams would be updated",
-        base=seen.plan.bases.users + seen.plan.bases.teams,
+        base=seen.plan.baselines.users + seen.plan.baselines.teams,
         limit=seen.limits.max_updates,
         setting="MAX_UPDATES",
         recent=before,

@@ -1,17 +1,16 @@
-"""Whose account is whose: entries of the directory matched with Swit's accounts.
+"""Match the people of the directory with the users of Swit.
 
-An entry has the account with its address, else the one it is remembered to have had. Whatever
-is not plain (an address claimed twice, an entry without one) is left alone; what shows only against
-Swit's accounts is a finding here, what shows in the entries alone is one in `user_records`.
+A person's user is the one with the person's address, else the remembered one. Ambiguous records
+(an address claimed twice, a person without one) are left alone. Findings that need both sides are
+made here; `bad_users` finds what is wrong with people's records alone.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-import numpy as np
-
+from swit_provisioning.planning.decisions import Decision
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import ROLES, Finding, Policy
 from swit_provisioning.planning.normalize import (
@@ -23,20 +22,9 @@ from swit_provisioning.planning.normalize import (
     others,
     usable_address,
 )
-from swit_provisioning.planning.snapshots import (
-    NONE,
-    Accounts,
-    Entries,
-    Mask,
-    Numbers,
-    among,
-    distinct,
-    ranked,
-)
+from swit_provisioning.planning.snapshots import People, Person, User
 
-Verdict = Literal[
-    "matched",
-    "new",
+Ambiguity = Literal[
     "excluded",
     "address changed",
     "two with one address",
@@ -46,217 +34,198 @@ Verdict = Literal[
 ]
 _MASTER = 10
 _HAVE_RIGHTS = frozenset({"master", "admin"})
+AUTHORISING: Final = "the account that authorised this program"
+
+
+class Match(NamedTuple):
+    """What was found for one person: a user, nothing (the person is new), or an ambiguity."""
+
+    person: Person
+    address: str
+    """The address that stands for the person, folded; empty where there is none."""
+    user: User | None
+    ambiguity: Ambiguity | None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the person needs a user."""
+        return self.user is None and self.ambiguity is None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class People:
-    """Who is who. Lists go by the entries' places."""
+class UserMatches:
+    """Who is who."""
 
-    entries: Entries
-    accounts: Accounts
-    verdict: list[Verdict]
-    account: list[int]
-    """The place of the entry's account, where it is `matched`."""
-    address: list[str]
-    """The address that stands for the entry, folded; `""` where it has none."""
+    matches: tuple[Match, ...]
+    """One for each enabled person, sorted by the person's key."""
+    users: tuple[User, ...]
+    """All users of Swit, sorted by id."""
+    person_of: Mapping[str, Person]
+    """User id -> the person, of matched users."""
     left_alone: Mapping[str, str]
-    """User id -> why nothing about this account is changed."""
+    """User id -> why nothing about this user is changed."""
     findings: tuple[Finding, ...]
-
-    def present(self) -> set[str]:
-        """Ids of the accounts whose entries are in the directory."""
-        return {self.accounts.user_id[place] for place in self.account if place != NONE}
+    decisions: tuple[Decision, ...]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Addresses:
-    """Entries' and accounts' addresses as numbers, in the order of their sorted texts."""
-
-    texts: list[str]
-    entry: Numbers
-    """Together with `address` the usable addresses of entries, each pair once, sorted."""
-    address: Numbers
-    is_own: Mask
-    """Which of these pairs an account may be made with: those of `emails`."""
-    of_account: Numbers
-    """The address of each account."""
-
-
-def match_people(
-    entries: Entries,
-    accounts: Accounts,
+def match_users(
+    people: People,
+    users: tuple[User, ...],
     policy: Policy,
     memory: Memory,
     authorised_user_id: str,
-) -> People:
-    """Find each entry's account, and the accounts that nobody may touch."""
-    found = _addresses(entries, accounts)
-    owners = np.bincount(found.of_account, minlength=len(found.texts))
-    chosen, known, owned, shared = _counts(found, owners, len(entries))
-    address = [found.texts[number] if number != NONE else "" for number in chosen.tolist()]
-    remembered = _remembered(entries, accounts, memory)
+) -> UserMatches:
+    """Find each person's user, and the users that must not be touched."""
+    users_at: dict[str, list[User]] = {}
+    for user in users:
+        users_at.setdefault(user.address, []).append(user)
+    by_id = {user.user_id: user for user in users} if memory.users else {}
+    remembered = {
+        person.key: by_id[memory.users[person.directory_id]]
+        for person in (people.enabled if by_id else ())
+        if memory.users.get(person.directory_id) in by_id
+    }
+    shared = _shared_addresses(people.enabled)
     is_out = excludes(policy)
-    out = np.fromiter((is_out(text) for text in address), dtype=np.bool_, count=len(address))
-    verdict: list[Verdict] = np.select(
-        [
-            chosen == NONE,
-            known > 1,
-            out,
-            shared,
-            owned > 1,
-            owned == 1,
-            np.array(remembered, dtype=np.int64) != NONE,
-        ],
-        [
-            "no address",
-            "two accounts",
-            "excluded",
-            "two with one address",
-            "two accounts with one address",
-            "matched",
-            "address changed",
-        ],
-        default="new",
-    ).tolist()
-    account_at = np.full(len(found.texts) + 1, NONE, dtype=np.int64)
-    account_at[found.of_account] = np.arange(len(accounts))
-    account = np.where(np.array(verdict) == "matched", account_at[chosen], NONE).tolist()
-    stands_for = _stands_for(found, verdict, remembered)
-    left_alone: dict[str, str] = {accounts.user_id[p]: why for p, why in stands_for.items()}
-    present = {place for place in account if place != NONE}
-    left_alone |= _left_alone_by_rule(accounts, present, authorised_user_id, policy)
-    accounted = {*present, *stands_for}
-    people = People(
-        entries=entries,
-        accounts=accounts,
-        verdict=verdict,
-        account=account,
-        address=address,
-        left_alone=left_alone,
+    matches = tuple(
+        _match(person, users_at, shared, is_out, is_remembered=person.key in remembered)
+        for person in people.enabled
+    )
+    person_of = {m.user.user_id: m.person for m in matches if m.user is not None}
+    claimed = _claimed(matches, users_at, remembered)
+    by_rule = dict(_left_alone_by_rule(users, person_of, authorised_user_id, policy))
+    left_alone = {user_id: why for user_id, (why, _) in by_rule.items()}
+    accounted = person_of.keys() | claimed.keys()
+    return UserMatches(
+        matches=matches,
+        users=users,
+        person_of=person_of,
+        left_alone={**claimed, **left_alone},
         findings=(
-            *_owner_that_left(entries, accounts, memory, authorised_user_id, accounted),
-            *_admins_that_left(accounts, present, left_alone),
+            *_authorising_account_left(people, users, memory, authorised_user_id, accounted),
+            *_admins_that_left(users, person_of, left_alone),
+            *_ambiguous(matches, person_of, remembered),
+        ),
+        decisions=(
+            *(Decision("person", key, "disabled") for key in sorted(people.disabled)),
+            *(
+                Decision("person", match.person.key, match.ambiguity)
+                for match in matches
+                if match.ambiguity is not None
+            ),
+            *(Decision("user", u, why) for u, why in claimed.items() if u not in by_rule),
+            *(decision for _, decision in by_rule.values()),
         ),
     )
-    return _with_findings(people, remembered)
 
 
 def role_name(role: int) -> str:
-    """The role's name; one that nobody told us about is `unknown role 77`."""
+    """The role's name; a role that Swit does not document is `unknown role 77`."""
     return ROLES.get(role, f"unknown role {role}")
 
 
 def is_protected(role: int, policy: Policy) -> bool:
-    """Whether an account of this role is never deactivated: the master and unknown roles always."""
+    """Whether a user of this role is never deactivated: the master and unknown roles always."""
     return role == _MASTER or role not in ROLES or ROLES[role] in policy.protected_roles
 
 
 def excludes(policy: Policy) -> Callable[[str], bool]:
-    """Whether an address, folded, is one of `USERS_TO_EXCLUDE`."""
+    """A predicate: whether `USERS_TO_EXCLUDE` names an address, given folded."""
     return matcher(policy.users_to_exclude, address_key)
 
 
 def written_address(emails: list[str], address: str) -> str:
-    """The address as the directory writes it, where it is one of these."""
+    """The address as the directory writes it; it must be one of `emails`."""
     return min(text.strip() for text in emails if address_key(text) == address)
 
 
-def _addresses(entries: Entries, accounts: Accounts) -> _Addresses:
-    own, values = entries.addresses, [*entries.addresses, *entries.other_addresses]
-    entry = np.repeat(np.arange(len(values)) % max(len(own), 1), [len(found) for found in values])
-    flat = [address for found in values for address in found]
-    numbers, texts = ranked([*flat, *map(address_key, accounts.email)])
-    size = max(len(texts), 1)
-    places = entry * size + numbers[: len(flat)]
-    pairs = distinct(places)
-    return _Addresses(
-        texts=texts,
-        entry=pairs // size,
-        address=pairs % size,
-        is_own=among(pairs, distinct(places[: sum(map(len, own))])),
-        of_account=numbers[len(flat) :],
-    )
+def _match(
+    person: Person,
+    users_at: Mapping[str, list[User]],
+    shared: AbstractSet[str],
+    is_out: Callable[[str], bool],
+    *,
+    is_remembered: bool,
+) -> Match:
+    if not person.addresses:
+        return Match(person, "", None, "no address")
+    known = [address for address in person.all_addresses if address in users_at]
+    address = known[0] if known else person.addresses[0]
+    users = users_at[address] if known else []
+    ambiguity: Ambiguity | None = None
+    if len(known) > 1:
+        ambiguity = "two accounts"
+    elif is_out(address):
+        ambiguity = "excluded"
+    elif not shared.isdisjoint(person.all_addresses):
+        ambiguity = "two with one address"
+    elif len(users) > 1:
+        ambiguity = "two accounts with one address"
+    elif not users and is_remembered:
+        ambiguity = "address changed"
+    user = users[0] if users and ambiguity is None else None
+    return Match(person, address, user, ambiguity)
 
 
-def _counts(
-    found: _Addresses, owners: Numbers, size: int
-) -> tuple[Numbers, Numbers, Numbers, Mask]:
-    """For each entry: its address (one that Swit has before others; none where it has none of its
-    own), how many of its addresses Swit has, how many accounts these are, whether another entry
-    has one of its addresses.
-    """  # noqa: D205 - one sentence
-    entry, address = found.entry, found.address
-    is_known = owners[address] > 0
-    chosen = np.full(size, NONE, dtype=np.int64)
-    # The last assignment to a place stays: backwards, the first when sorted.
-    for rows in (found.is_own, is_known):
-        chosen[entry[rows][::-1]] = address[rows][::-1]
-    has_own = np.bincount(entry[found.is_own], minlength=size) > 0
-    chosen[~has_own] = NONE
-    known = np.bincount(entry[is_known], minlength=size)
-    owned = np.bincount(entry, weights=owners[address], minlength=size).astype(np.int64)
-    claims = np.bincount(address, minlength=len(found.texts))
-    shared = np.bincount(entry, weights=claims[address] > 1, minlength=size) > 0
-    return chosen, known, owned, shared
+def _shared_addresses(people: Iterable[Person]) -> set[str]:
+    """The addresses that two people or more have."""
+    seen: set[str] = set()
+    shared: set[str] = set()
+    for person in people:
+        for address in person.all_addresses:
+            (shared if address in seen else seen).add(address)
+    return shared
 
 
-def _remembered(entries: Entries, accounts: Accounts, memory: Memory) -> list[int]:
-    """For each entry the place of the account it had, if that is still there."""
-    if not memory.users:
-        return [NONE] * len(entries)
-    place = {user: number for number, user in enumerate(accounts.user_id)}
-    users = memory.users
-    return [place.get(users.get(key, ""), NONE) for key in entries.directory_id]
-
-
-def _stands_for(
-    found: _Addresses, verdict: list[Verdict], remembered: list[int]
-) -> dict[int, Verdict]:
-    """Places of accounts that bad records stand for: by their addresses, and the one they had."""
-    plain = {"matched", "new"}
-    bad = np.array([kind not in plain for kind in verdict], dtype=np.bool_)
-    why = {
-        remembered[place]: verdict[place]
-        for place in np.flatnonzero(bad).tolist()
-        if remembered[place] != NONE
-    }
-    claimed: dict[int, Verdict] = {}
-    rows = bad[found.entry]
-    for entry, address in zip(
-        found.entry[rows].tolist(), found.address[rows].tolist(), strict=True
-    ):
-        claimed.setdefault(address, verdict[entry])
-    hit = np.isin(found.of_account, np.fromiter(claimed, dtype=np.int64))
-    for place in np.flatnonzero(hit).tolist():
-        why[place] = claimed[int(found.of_account[place])]
-    return why
+def _claimed(
+    matches: Iterable[Match],
+    users_at: Mapping[str, list[User]],
+    remembered: Mapping[str, User],
+) -> dict[str, Ambiguity]:
+    """User id -> the ambiguity of the person who claims the user by an address or as remembered."""
+    claimed: dict[str, Ambiguity] = {}
+    by_address: dict[str, Ambiguity] = {}
+    for match in matches:
+        if match.ambiguity is not None:
+            person = match.person
+            if person.key in remembered:
+                claimed[remembered[person.key].user_id] = match.ambiguity
+            for address in person.all_addresses:
+                by_address.setdefault(address, match.ambiguity)
+    for address, ambiguity in by_address.items():
+        for user in users_at.get(address, ()):
+            claimed[user.user_id] = ambiguity
+    return claimed
 
 
 def _left_alone_by_rule(
-    accounts: Accounts, present: set[int], authorised_user_id: str, policy: Policy
-) -> dict[str, str]:
-    """`USERS_TO_EXCLUDE`, accounts without an address (whose they are can't be told); of those
-    not in the directory the protected and who authorised us.
-    """  # noqa: D205 - one sentence
+    users: Iterable[User], present: Mapping[str, Person], authorised_user_id: str, policy: Policy
+) -> Iterator[tuple[str, tuple[str, Decision]]]:
+    """Users that a rule protects, with the reason and the decision.
+
+    Excluded users and users without an address always; of absent users the protected roles and the
+    authorising account.
+    """
     is_out = excludes(policy) if policy.users_to_exclude else None
-    protected = {role for role in set(accounts.role) if is_protected(role, policy)}
-    why: dict[str, str] = {}
-    for place, (user, role) in enumerate(zip(accounts.user_id, accounts.role, strict=True)):
-        if is_out is not None and is_out(address_key(accounts.email[place])):
-            why[user] = "USERS_TO_EXCLUDE"
-        elif not address_key(accounts.email[place]):
-            why[user] = "no address in Swit"
-        elif user == authorised_user_id and place not in present:
-            why[user] = "the account that authorised this program"
-        elif role in protected and place not in present:
-            why[user] = f"PROTECTED_ROLES ({role_name(role)})"
-    return why
+    protected = {role for role in {user.role for user in users} if is_protected(role, policy)}
+    for user in users:
+        user_id, is_absent = user.user_id, user.user_id not in present
+        if is_out is not None and is_out(user.address):
+            yield user_id, ("USERS_TO_EXCLUDE", Decision("user", user_id, "user excluded"))
+        elif not user.address:
+            yield user_id, ("no address in Swit", Decision("user", user_id, "no address in Swit"))
+        elif is_absent and user_id == authorised_user_id:
+            yield user_id, (AUTHORISING, Decision("user", user_id, "authorising account"))
+        elif is_absent and user.role in protected:
+            role = role_name(user.role)
+            decision = Decision("user", user_id, "protected role", {"role": role})
+            yield user_id, (f"PROTECTED_ROLES ({role})", decision)
 
 
 OWNER_LEFT: Final = "owner of the login left"
-"""The kind of finding that nobody must overlook: soon nothing works any longer."""
+"""The kind of the finding that the authorising account's owner left: soon nothing works."""
 
-_MESSAGES: Mapping[str, str] = {
+_MESSAGES: Final[Mapping[str, str]] = {
     "two accounts": "The entry's addresses belong to two Swit accounts or more; all of them are"
     " left alone. Take the addresses out that are not this person's.",
     "two accounts with one address": "Two Swit accounts or more have this entry's address; all of"
@@ -264,31 +233,26 @@ _MESSAGES: Mapping[str, str] = {
 }
 
 
-def _with_findings(people: People, remembered: list[int]) -> People:
-    entries, holder = people.entries, {a: e for e, a in enumerate(people.account) if a != NONE}
-    findings = list(people.findings)
-    for place, kind in enumerate(people.verdict):
-        if kind in _MESSAGES:
-            findings.append(
-                Finding(
-                    kind=kind,
-                    subject=entries.dn[place],
-                    side="directory" if kind == "two accounts" else "swit",
-                    message=_MESSAGES[kind],
-                )
+def _ambiguous(
+    matches: Iterable[Match], person_of: Mapping[str, Person], remembered: Mapping[str, User]
+) -> Iterator[Finding]:
+    for person, address, _, ambiguity in matches:
+        if ambiguity is not None and ambiguity in _MESSAGES:
+            yield Finding(
+                kind=ambiguity,
+                subject=person.dn,
+                side="directory" if ambiguity == "two accounts" else "swit",
+                message=_MESSAGES[ambiguity],
             )
-        elif kind == "address changed":
-            other = holder.get(remembered[place])
-            written = written_address(entries.emails[place], people.address[place])
-            other_dn = entries.dn[other] if other is not None else None
-            findings.append(_changed(entries.dn[place], written, other_dn))
-    return People(**{**vars(people), "findings": tuple(findings)})
+        elif ambiguity == "address changed":
+            other = person_of.get(remembered[person.key].user_id)
+            yield _changed(person.dn, written_address(person.emails, address), other)
 
 
-def _changed(dn: str, written: str, other: str | None) -> Finding:
+def _changed(dn: str, written: str, other: Person | None) -> Finding:
     if other is not None:
         message = (
-            f"This entry's account is claimed by {other} too, which has its address now; the"
+            f"This entry's account is claimed by {other.dn} too, which has its address now; the"
             f" account is left alone. Give the account the address {written} in Swit's"
             " console, and the other entry gets an account of its own."
         )
@@ -300,24 +264,25 @@ def _changed(dn: str, written: str, other: str | None) -> Finding:
     return Finding(kind="address changed", subject=dn, message=message, side="swit")
 
 
-def _owner_that_left(
-    entries: Entries,
-    accounts: Accounts,
+def _authorising_account_left(
+    people: People,
+    users: Iterable[User],
     memory: Memory,
     authorised_user_id: str,
-    found: set[int],
+    accounted: AbstractSet[str],
 ) -> Iterator[Finding]:
-    """Who authorised this program was in the directory once and is no longer: `found` are the
-    places of accounts that an entry stands for. A service account never was in it.
-    """  # noqa: D205 - one sentence
-    known = {entry for entry, user in memory.users.items() if user == authorised_user_id}
-    if not known or not known.isdisjoint(entries.directory_id):
+    """A finding if the authorising account's person was in the directory and is absent now.
+
+    `accounted` has the ids of users that a person claims. A service account was never in it.
+    """
+    known = {key for key, user in memory.users.items() if user == authorised_user_id}
+    if not known or any(person.directory_id in known for person in people.enabled):
         return
-    for place, user in enumerate(accounts.user_id):
-        if user == authorised_user_id and place not in found:
+    for user in users:
+        if user.user_id == authorised_user_id and user.user_id not in accounted:
             yield Finding(
                 kind=OWNER_LEFT,
-                subject=accounts.email[place],
+                subject=user.email,
                 side="swit",
                 message="This program works with the login of this account, whose owner has left"
                 " the directory; the account is left alone. Let another administrator log in"
@@ -326,120 +291,111 @@ def _owner_that_left(
 
 
 def _admins_that_left(
-    accounts: Accounts, present: set[int], left_alone: Mapping[str, str]
+    users: Iterable[User], present: Mapping[str, Person], left_alone: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Protected, so still active, and not in the directory: a leaver with rights."""
-    for place, (user, role) in enumerate(zip(accounts.user_id, accounts.role, strict=True)):
-        name = ROLES.get(role)
+    """Active, protected and absent from the directory: a departed person with rights."""
+    for user in users:
+        name = ROLES.get(user.role)
         has_rights = name is None or name in _HAVE_RIGHTS
-        if not has_rights or place in present or not accounts.active[place]:
+        if not has_rights or user.user_id in present or not user.active:
             continue
-        if left_alone.get(user, "").startswith("PROTECTED_ROLES"):
+        if left_alone.get(user.user_id, "").startswith("PROTECTED_ROLES"):
             yield Finding(
                 kind="admin not in the directory",
-                subject=accounts.email[place],
+                subject=user.email,
                 side="swit",
-                message=f"The account is active ({role_name(role)}), but isn't in the directory;"
-                " it is protected. Take its rights away in Swit's console if the person has left.",
+                message=f"The account is active ({role_name(user.role)}), but isn't in the"
+                " directory; it is protected. Take its rights away in Swit's console if the person"
+                " has left.",
             )
 
 
 def bad_users(
-    entries: Entries,
+    people: People,
     policy: Policy,
     *,
     attributes: Mapping[str, str],
     unread: AbstractSet[str] = frozenset(),
 ) -> Iterator[Finding]:
-    """Findings about addresses, names and phone numbers of all users that are in scope.
+    """Findings about addresses, names and phone numbers of all people in scope.
 
     Args:
-        entries: the enabled people.
+        people: of the directory.
         policy: says who is out of scope.
-        attributes: what the directory calls `other_email`.
-        unread: DNs of entries with an address that can't be read, which is a finding already.
+        attributes: the directory's name of `other_email`.
+        unread: DNs of people with an unreadable address, which is a finding already.
 
     """
     is_out = excludes(policy)
-    addresses = [sorted(set(own)) for own in entries.addresses]
-    with_others = [
-        sorted({*own, *more}) if more else own
-        for own, more in zip(addresses, entries.other_addresses, strict=True)
-    ]
-    shared = _shared(with_others)
-    for place, own in enumerate(addresses):
-        if own and all(map(is_out, own)):
+    shared = _shared_addresses(people.enabled)
+    holders: dict[str, list[Person]] = {}
+    for person in people.enabled if shared else ():
+        for address in person.all_addresses:
+            if address in shared:
+                holders.setdefault(address, []).append(person)
+    for person in people.enabled:
+        if person.addresses and all(map(is_out, person.addresses)):
             continue
-        yield from _user_records_addresses(entries, place, own, unread)
-        yield from _two_with_one_address(entries, place, with_others[place], shared, attributes)
-        yield from _name(entries.dn[place], entries.names[place])
-        if choose_phone(entries.phone_numbers[place], None) is None:
-            written = ", ".join(sorted(entries.phone_numbers[place]))
+        yield from _bad_addresses(person, unread)
+        if shared:
+            yield from _two_with_one_address(person, holders, attributes)
+        yield from _bad_name(person.dn, person.names)
+        if choose_phone(person.phone_numbers, None) is None:
+            written = ", ".join(sorted(person.phone_numbers))
             yield Finding(
                 kind="phone number",
-                subject=entries.dn[place],
+                subject=person.dn,
                 message=f"The value {written!r} is no phone number and is not looked at. Correct"
                 " it in the directory.",
             )
 
 
-def _shared(addresses: list[list[str]]) -> dict[str, list[int]]:
-    """Address -> places of the entries that have it, of those that two have or more."""
-    holders: dict[str, list[int]] = {}
-    for place, own in enumerate(addresses):
-        for address in own:
-            holders.setdefault(address, []).append(place)
-    return {address: places for address, places in holders.items() if len(places) > 1}
-
-
-def _user_records_addresses(
-    entries: Entries, place: int, own: list[str], unread: AbstractSet[str]
-) -> Iterator[Finding]:
-    dn, emails = entries.dn[place], entries.emails[place]
-    # Nearly all entries have usable addresses only; then there is nothing to look for.
-    written = sorted({text.strip() for text in emails} - {""}) if len(own) < len(emails) else ()
+def _bad_addresses(person: Person, unread: AbstractSet[str]) -> Iterator[Finding]:
+    # Nearly all people have usable addresses only; then there is nothing to look for.
+    if person.addresses and len(person.addresses) == len(person.emails):
+        return
+    written = sorted({text.strip() for text in person.emails} - {""})
     bad = [text for text in written if not usable_address(address_key(text))]
-    left_alone = "" if own else " It has no other, so the account that it last had is left alone."
+    left_alone = (
+        ""
+        if person.addresses
+        else " It has no other, so the account that it last had is left alone."
+    )
     for text in bad:
         yield Finding(
             kind="unusable address",
-            subject=dn,
+            subject=person.dn,
             message=f"The value {text!r} can't be an e-mail address and is not used.{left_alone}"
             " Correct it in the directory.",
         )
-    if not (own or bad or dn in unread):
+    if not (person.addresses or bad or person.dn in unread):
         yield Finding(
             kind="no address",
-            subject=dn,
+            subject=person.dn,
             message="The entry has no e-mail address, so the account that it last had is left"
             " alone. Give the entry an address, or disable it.",
         )
 
 
 def _two_with_one_address(
-    entries: Entries,
-    place: int,
-    addresses: list[str],
-    shared: Mapping[str, list[int]],
-    attributes: Mapping[str, str],
+    person: Person, holders: Mapping[str, list[Person]], attributes: Mapping[str, str]
 ) -> Iterator[Finding]:
-    dn, emails = entries.dn[place], [*entries.emails[place], *entries.other_emails[place]]
-    for address in addresses:
-        if address in shared:
-            holders = shared[address]
-            other = next(holder for holder in holders if holder != place)
-            also = others(entries.dn[other], len(holders) - 1)
-            is_main = address in entries.addresses[place]
+    for address in person.all_addresses:
+        if address in holders:
+            other = next(holder for holder in holders[address] if holder is not person)
+            also = others(other.dn, len(holders[address]) - 1)
+            written = written_address([*person.emails, *person.other_emails], address)
+            is_main = address in person.addresses
             yield Finding(
                 kind="two with one address",
-                subject=dn,
+                subject=person.dn,
                 attribute=attributes.get("email" if is_main else "other_email", ""),
-                message=f"The address {written_address(emails, address)} is also that of {also};"
+                message=f"The address {written} is also that of {also};"
                 " all of them, and the account, are left alone. Leave each address to one entry.",
             )
 
 
-def _name(dn: str, names: list[str]) -> Iterator[Finding]:
+def _bad_name(dn: str, names: list[str]) -> Iterator[Finding]:
     cleaned = [clean_name(name) for name in names]
     if not any(cleaned):
         yield Finding(

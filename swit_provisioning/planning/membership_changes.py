@@ -1,4 +1,8 @@
-"""Memberships and primary teams, from frames to changes: ids become places, and places ids."""
+"""The changes to memberships and primary teams.
+
+There can be millions of memberships. They are compared as sorted numbers, several times as fast as
+sets of pairs of ids.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +11,13 @@ from itertools import pairwise
 import numpy as np
 
 from swit_provisioning.planning.dn import InvalidDN, dn_key
-from swit_provisioning.planning.match_teams import Group, Groups, Owners
-from swit_provisioning.planning.match_users import People
+from swit_provisioning.planning.groups import Group, WantedMemberships
+from swit_provisioning.planning.match_teams import TeamMatches
+from swit_provisioning.planning.match_users import UserMatches
 from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Change, Policy, single_change
 from swit_provisioning.planning.normalize import name_key
 from swit_provisioning.planning.snapshots import (
     NONE,
-    Links,
     Mask,
     Numbers,
     OrganizationSnapshot,
@@ -24,16 +28,14 @@ from swit_provisioning.planning.snapshots import (
     places,
 )
 from swit_provisioning.planning.team_calls import Tree
-from swit_provisioning.planning.team_layout import Standing
-from swit_provisioning.planning.user_changes import UserPlan
+from swit_provisioning.planning.user_changes import UserChanges
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pairs:
-    """Memberships as pairs of numbers: a team's and a user's place in two lists.
+    """Memberships as numbers: `user * len(teams) + team`, by the positions in two lists.
 
-    One membership is `user * len(teams) + team`, so that sets of them compare at once, and a
-    user's lie together: what is asked of each user finds them in the processor's cache.
+    Sorted arrays of such numbers are compared at once, and a user's memberships lie together.
     """
 
     teams: Sequence[str]
@@ -80,12 +82,11 @@ def compare(
 
 
 def plan_memberships(
-    pairs: Pairs, names: Mapping[str, str], emails: Sequence[str], made: Collection[str]
+    pairs: Pairs, names: Mapping[str, str], emails: Sequence[str]
 ) -> Iterator[Change]:
     """One change for each team's additions, then one for each team's removals.
 
-    `names` has the teams' names, `emails` the users' addresses by place; `made` the teams that
-    this plan makes.
+    `names` has the teams' names by id, `emails` the users' addresses by position.
     """
     for team, users in _by_team(pairs, pairs.added, emails):
         yield single_change(
@@ -95,7 +96,7 @@ def plan_memberships(
             target=names[team],
             after=users,
             reason="in the group",
-            depends_on=[f"team.create:{team}"] if team in made else (),
+            depends_on=[f"team.create:{team}"] if team.startswith(NEW_TEAM) else (),
         )
     for team, users in _by_team(pairs, pairs.removed, emails):
         yield single_change(
@@ -169,7 +170,7 @@ def plan_primaries(
     changed = np.flatnonzero(is_asked & ~is_so & ~by_itself)
     for user in sorted(changed.tolist(), key=emails.__getitem__):
         old = int(now[user])
-        yield _change(
+        yield _primary_change(
             user=pairs.users[user],
             email=emails[user],
             now=pairs.teams[old] if old >= 0 else None,
@@ -222,7 +223,7 @@ def _is_in(pairs: Pairs, teams: Numbers, within: Numbers) -> Mask:
     return found
 
 
-def _change(
+def _primary_change(
     *,
     user: str,
     email: str,
@@ -253,145 +254,94 @@ def _change(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Teams:
-    """Teams that will be there, Swit's own left out; groups' teams first, in directory order."""
+class MembershipChanges:
+    """The changes to memberships, then those to primary teams."""
 
-    ids: list[str]
-    of_group: Numbers
-    """By the groups' places: the place of the group's team, -1 where it has none."""
-    by_key: Mapping[str, str]
-    """Group key -> id of its team, if it has or gets one."""
+    changes: tuple[Change, ...]
 
 
-class Members:
-    """Who should be in which group's team, by users who have an account or get one."""
+def membership_changes(
+    wanted: WantedMemberships,
+    groups: Mapping[str, Group],
+    organization: OrganizationSnapshot,
+    users: UserMatches,
+    user_changes: UserChanges,
+    teams: TeamMatches,
+    tree: Tree,
+    policy: Policy,
+) -> MembershipChanges:
+    """Compare the wanted memberships with Swit's; changes of disabled actions are left out.
 
-    def __init__(
-        self,
-        links: Links,
-        swit: OrganizationSnapshot,
-        people: People,
-        users: UserPlan,
-        scope: Groups,
-    ) -> None:
-        """Number users, and hold the directory's memberships against their numbers."""
-        self._swit, self._people, self._users = swit, people, users
-        self._groups = scope.in_scope
-        accounts = people.accounts
-        self._ids = [*accounts.user_id, *users.made]
-        self._emails = [*accounts.email, *users.made.values()]
-        self._index = index_of(self._ids)
-        self._of_entry = np.array(_accounts_of_entries(people, users), dtype=np.int64)
-        of_row = np.append(self._of_entry, NONE)[people.entries.place_of_row]
-        self._group, self._user = scope.rank_of_row[links.group], of_row[links.user]
-
-    def wanted_in(self, group_key: str) -> list[str]:
-        """The accounts that should be in one group's team."""
-        rows = self._group == self._groups[group_key].rank
-        return [self._ids[place] for place in self._user[rows].tolist() if place != NONE]
-
-    def groups_of(self, users: Collection[str]) -> dict[str, list[int]]:
-        """Of some accounts: the places, in directory order, of the groups that they belong in."""
-        is_asked = np.append(mask(users, self._index), False)
-        rows = is_asked[self._user] & (self._group != NONE)
-        found: dict[str, list[int]] = {}
-        pairs = zip(self._user[rows].tolist(), self._group[rows].tolist(), strict=True)
-        for user, group in pairs:
-            found.setdefault(self._ids[user], []).append(group)
-        return found
-
-    def sizes(self) -> list[int]:
-        """By the groups' places: how many accounts belong in the group."""
-        rows = (self._group != NONE) & (self._user != NONE)
-        sizes: list[int] = np.bincount(self._group[rows], minlength=len(self._groups)).tolist()
-        return sizes
-
-    def bindings(self) -> Iterator[tuple[str, str]]:
-        """The directory id of each entry that has an account or gets one, and whose it is."""
-        for directory_id, user in zip(
-            self._people.entries.directory_id, self._users.user_of, strict=True
-        ):
-            if user is not None:
-                yield directory_id, user
-
-    def plan(
-        self, owners: Owners, standing: Standing, tree: Tree, policy: Policy
-    ) -> Iterator[Change]:
-        """Who joins, who leaves, whose primary team changes; disabled actions left out."""
-        teams = self._teams(owners, standing, tree)
-        pairs = self._pairs(teams, owners)
-        made = {self._groups[key].new_team for key in standing.created}
-        adds = "membership.add" not in policy.disabled_actions
-        removes = "membership.remove" not in policy.disabled_actions
-        nobody = pairs.added[:0]
-        for change in plan_memberships(pairs, tree.name, self._emails, made):
-            if change.action not in policy.disabled_actions:
-                yield change
-        if "primary.update" not in policy.disabled_actions:
-            yield from plan_primaries(
-                pairs,
-                now=self._now(teams, owners),
-                named=self._named(teams),
-                added=pairs.added if adds else nobody,
-                removed=pairs.removed if removes else nobody,
-                names=tree.name,
-                emails=self._emails,
-            )
-
-    def _teams(self, owners: Owners, standing: Standing, tree: Tree) -> _Teams:
-        created = set(standing.created)
-        by_key = {
-            key: owners.team_of.get(key, group.new_team)
-            for key, group in self._groups.items()
-            if key in owners.team_of or key in created
-        }
-        others = (team for team in tree.name if team not in owners.own)
-        ids = list(dict.fromkeys([*by_key.values(), *others]))
-        place = {team: number for number, team in enumerate(ids)}
-        of_group = [place[by_key[key]] if key in by_key else NONE for key in self._groups]
-        numbers = np.array([*of_group, NONE], dtype=np.int64)
-        return _Teams(ids=ids, of_group=numbers, by_key=by_key)
-
-    def _pairs(self, teams: _Teams, owners: Owners) -> Pairs:
-        index = index_of(teams.ids)
-        rows = self._swit.memberships
-        managed = set(teams.by_key.values()) - owners.kept
-        return compare(
-            teams=teams.ids,
-            users=self._ids,
-            wanted=(teams.of_group[self._group], self._user),
-            present=(places(rows["team_id"], index), places(rows["user_id"], self._index)),
-            managed=mask(managed, index),
-            untouched=mask(list(self._people.left_alone), self._index),
-            removed_users=mask(self._users.removed, self._index),
-        )
-
-    def _now(self, teams: _Teams, owners: Owners) -> Numbers:
-        """By users: the place of the primary team; `LOST` where the plan deletes it."""
-        place = {team: number for number, team in enumerate(teams.ids)}
-        place |= dict.fromkeys(owners.own, UNCOUNTED)
-        primary = self._people.accounts.primary_team
-        now = np.full(len(self._ids), NONE, dtype=np.int64)
-        now[: len(primary)] = [place.get(team, LOST) if team else NONE for team in primary]
-        return now
-
-    def _named(self, teams: _Teams) -> Numbers:
-        """By users: the place of the team that `primary_group` names."""
-        place = {team: number for number, team in enumerate(teams.ids)}
-        named = named_groups(self._groups, teams.by_key)
-        found = np.full(len(self._ids) + 1, NONE, dtype=np.int64)
-        found[self._of_entry] = [
-            place.get(named.get(primary_group_key(text), ""), NONE)
-            for text in self._people.entries.primary_group
-        ]
-        return found[:-1]
-
-
-def _accounts_of_entries(people: People, users: UserPlan) -> list[int]:
-    """By the entries' places: that of the account among all and those to be made, or `NONE`."""
-    size = len(people.accounts)
-    made = {user: size + number for number, user in enumerate(users.made)}
-    return [
-        account if account != NONE or user is None else made[user]
-        for account, user in zip(people.account, users.user_of, strict=True)
+    `tree` has the teams as they are after all team changes.
+    """
+    by_key = {
+        key: team
+        for key, group in groups.items()
+        if (team := teams.team_of.get(key, group.new_team)) in tree
+    }
+    ids = list(dict.fromkeys([*by_key.values(), *(t for t in tree.name if t not in teams.own)]))
+    number = {team: place for place, team in enumerate(ids)}
+    user_index, rows = index_of(wanted.users), organization.memberships
+    of_group = [number[by_key[key]] if key in by_key else NONE for key in groups]
+    pairs = compare(
+        teams=ids,
+        users=wanted.users,
+        wanted=(
+            np.array([*of_group, NONE], dtype=np.int64)[wanted.rows["group"].cat.codes.to_numpy()],
+            wanted.rows["user"].cat.codes.to_numpy().astype(np.int64),
+        ),
+        present=(places(rows["team_id"], index_of(ids)), places(rows["user_id"], user_index)),
+        managed=mask(set(by_key.values()) - teams.kept, index_of(ids)),
+        untouched=mask(list(users.left_alone), user_index),
+        removed_users=mask(user_changes.removed, user_index),
+    )
+    changes = [
+        change
+        for change in plan_memberships(pairs, tree.name, wanted.emails)
+        if change.action not in policy.disabled_actions
     ]
+    if "primary.update" not in policy.disabled_actions:
+        nobody = pairs.added[:0]
+        changes += plan_primaries(
+            pairs,
+            now=_present_primaries(users, len(wanted.users), number, teams.own),
+            named=_named_primaries(users, user_changes, user_index, groups, by_key, number),
+            added=nobody if "membership.add" in policy.disabled_actions else pairs.added,
+            removed=nobody if "membership.remove" in policy.disabled_actions else pairs.removed,
+            names=tree.name,
+            emails=wanted.emails,
+        )
+    return MembershipChanges(changes=tuple(changes))
+
+
+def _present_primaries(
+    users: UserMatches, size: int, number: Mapping[str, int], own: Collection[str]
+) -> Numbers:
+    """By users: the position of the primary team; `LOST` where the plan deletes it."""
+    known = {**number, **dict.fromkeys(own, UNCOUNTED)}
+    now = np.full(size, NONE, dtype=np.int64)
+    now[: len(users.users)] = [
+        known.get(user.primary_team, LOST) if user.primary_team else NONE for user in users.users
+    ]
+    return now
+
+
+def _named_primaries(
+    users: UserMatches,
+    changes: UserChanges,
+    user_index: Collection[str],
+    groups: Mapping[str, Group],
+    by_key: Mapping[str, str],
+    number: Mapping[str, int],
+) -> Numbers:
+    """By users: the position of the team that the person's `primary_group` names."""
+    named = named_groups(groups, by_key)
+    wanted = {
+        changes.user_of[person.key]: number[named[key]]
+        for person in (match.person for match in users.matches)
+        if person.key in changes.user_of
+        and (key := primary_group_key(person.primary_group)) in named
+    }
+    found = np.full(len(user_index), NONE, dtype=np.int64)
+    found[places(list(wanted), user_index)] = list(wanted.values())
+    return found

@@ -178,10 +178,10 @@ class TeamBefore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bases:
-    """What the guards' shares are taken of, counted by the planner on what it read.
+class Baselines:
+    """The counts of which percentage limits are taken, before the plan.
 
-    All are numbers of objects in Swit as it is before the plan, but for `directory`.
+    `directory` and `read` count the directory, all others count objects in Swit.
     """
 
     active_users_that_may_go: int = 0
@@ -238,7 +238,7 @@ class Plan:
     """What does not stick, and what needs it: listed beside, not sent (`sticking`)."""
     findings: tuple[Finding, ...] = ()
     bindings: tuple[Binding, ...] = ()
-    bases: Bases = Bases()
+    baselines: Baselines = Baselines()
     policy: Mapping[str, Any] = field(default_factory=dict)
     organization_id: str = ""
     organization_name: str = ""
@@ -284,7 +284,7 @@ class Plan:
             "held": [change.document() for change in self.held],
             "findings": [finding.document() for finding in self.findings],
             "bindings": [vars(binding) for binding in self.bindings],
-            "bases": self.bases.document(),
+            "bases": self.baselines.document(),
             "policy": dict(self.policy),
             "organization_id": self.organization_id,
             "organization_name": self.organization_name,
@@ -303,7 +303,7 @@ class Plan:
             held=tuple(Change.of(c) for c in document["held"]),
             findings=tuple(Finding(**f) for f in document["findings"]),
             bindings=tuple(Binding(**b) for b in document["bindings"]),
-            bases=Bases(**document["bases"]),
+            baselines=Baselines(**document["bases"]),
             policy=document["policy"],
             organization_id=document["organization_id"],
             organization_name=document["organization_name"],

@@ -1,8 +1,8 @@
-"""What was read of each side."""
+"""What one complete read of each side returned, as frames and as records."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from swit_provisioning.planning.normalize import usable_addresses
+from swit_provisioning.planning.normalize import address_key, usable_addresses
 from swit_provisioning.planning.schemas import (
     IDP_FINDINGS,
     SWIT_MEMBERSHIPS,
@@ -96,9 +96,10 @@ class SwitFacts:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DirectorySnapshot:
-    """The directory as read: frames `idp_users`, `idp_groups`, `idp_memberships`, and what could
-    not be read: `idp_findings`.
-    """  # noqa: D205 - one sentence
+    """The directory as read: the frames `idp_users`, `idp_groups`, `idp_memberships`.
+
+    `findings` (`idp_findings`) has the values that could not be read.
+    """
 
     users: pd.DataFrame
     groups: pd.DataFrame
@@ -128,7 +129,7 @@ class OrganizationSnapshot:
 
 
 NONE = -1
-"""The place of what isn't there."""
+"""The position of a key that is not in an index."""
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
@@ -136,48 +137,47 @@ _TEXT = pa.large_string()
 """As pandas keeps its strings."""
 
 
+class Person(NamedTuple):
+    """An enabled person in the directory: a row of `idp_users`."""
+
+    key: str
+    dn: str
+    directory_id: str
+    base: str
+    emails: list[str]
+    other_emails: list[str]
+    names: list[str]
+    phone_numbers: list[str]
+    language: str | None
+    primary_group: str | None
+    addresses: list[str]
+    """Those of `emails` that a user can have, folded, sorted, each once."""
+    all_addresses: list[str]
+    """The same of `emails` and `other_emails` together."""
+
+
+class User(NamedTuple):
+    """A user in Swit: a row of `swit_users`."""
+
+    user_id: str
+    email: str
+    name: str
+    phone_number: str | None
+    role: int
+    active: bool
+    primary_team: str | None
+    address: str
+    """The e-mail address, folded; empty where Swit has none."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Entries:
-    """The enabled people of the directory, sorted by key; the columns of `idp_users`."""
+class People:
+    """The people of the directory."""
 
-    place_of_row: Numbers
-    """By the rows of `idp_users`: the entry's place, `NONE` if it is disabled; the last one is for
-    entries that were not read, and `NONE`."""
-    base: list[str]
-    key: list[str]
-    dn: list[str]
-    directory_id: list[str]
-    emails: list[list[str]]
-    other_emails: list[list[str]]
-    addresses: list[list[str]]
-    """Those of `emails` that an account can have, folded."""
-    other_addresses: list[list[str]]
-    """The same of `other_emails`."""
-    names: list[list[str]]
-    phone_numbers: list[list[str]]
-    language: list[str | None]
-    primary_group: list[str | None]
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self.key)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Accounts:
-    """Swit's users, sorted by id; the columns of `swit_users`."""
-
-    user_id: list[str]
-    email: list[str]
-    name: list[str]
-    phone_number: list[str | None]
-    role: list[int]
-    active: list[bool]
-    primary_team: list[str | None]
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self.user_id)
+    enabled: tuple[Person, ...]
+    """Sorted by key."""
+    disabled: frozenset[str]
+    """Keys of disabled and expired people, who count as absent."""
 
 
 def column(frame: pd.DataFrame, name: str) -> list[Any]:
@@ -206,42 +206,47 @@ def _listed(lists: pa.ListArray) -> list[Any]:
     return [flat[i:j] for i, j in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
 
 
-def read_entries(users: pd.DataFrame) -> Entries:
-    """The rows of `idp_users` that count: disabled entries are dropped before all else."""
-    rows = users.reset_index(drop=True)[users["enabled"].to_numpy(dtype=bool)].sort_values("key")
-    place_of_row = np.full(len(users) + 1, NONE, dtype=np.int64)
-    place_of_row[rows.index] = np.arange(len(rows))
+def read_people(users: pd.DataFrame) -> People:
+    """The rows of `idp_users` as records; disabled people are dropped before anything else."""
+    is_enabled = users["enabled"].to_numpy(dtype=bool)
+    rows = users[is_enabled].sort_values("key")
     emails, others = _lists(rows, "emails"), _lists(rows, "other_emails")
-    return Entries(
-        place_of_row=place_of_row,
-        base=column(rows, "base"),
-        key=column(rows, "key"),
-        dn=column(rows, "dn"),
-        directory_id=column(rows, "directory_id"),
-        emails=emails,
-        other_emails=others,
-        addresses=[usable_addresses(values) for values in emails],
-        other_addresses=[usable_addresses(values) if values else [] for values in others],
-        names=_lists(rows, "names"),
-        phone_numbers=_lists(rows, "phone_numbers"),
-        language=column(rows, "language"),
-        primary_group=column(rows, "primary_group"),
+    addresses = [_addresses(values) for values in emails]
+    columns = [column(rows, name) for name in ("key", "dn", "directory_id", "base")]
+    columns += [emails, others, _lists(rows, "names"), _lists(rows, "phone_numbers")]
+    columns += [column(rows, "language"), column(rows, "primary_group"), addresses]
+    columns.append(
+        [
+            _addresses([*own, *more]) if more else own
+            for own, more in zip(addresses, others, strict=True)
+        ]
     )
+    return People(
+        enabled=tuple(map(Person._make, zip(*columns, strict=True))),
+        disabled=frozenset(column(users[~is_enabled], "key")),
+    )
+
+
+def _addresses(values: list[str]) -> list[str]:
+    usable = usable_addresses(values)
+    return usable if len(usable) < 2 else sorted(set(usable))  # noqa: PLR2004 - nearly always one
 
 
 def _lists(frame: pd.DataFrame, name: str) -> list[list[str]]:
     return [values or [] for values in column(frame, name)]
 
 
-def read_accounts(users: pd.DataFrame) -> Accounts:
-    """All rows of `swit_users`."""
+def read_users(users: pd.DataFrame) -> tuple[User, ...]:
+    """The rows of `swit_users` as records, sorted by id."""
     rows = users.sort_values("user_id")
     names = ("user_id", "email", "name", "phone_number", "role", "active", "primary_team")
-    return Accounts(**{name: column(rows, name) for name in names})
+    columns = [column(rows, name) for name in names]
+    columns.append(list(map(address_key, columns[1])))
+    return tuple(map(User._make, zip(*columns, strict=True)))
 
 
 def distinct(numbers: Numbers) -> Numbers:
-    """The numbers sorted, each once."""
+    """The numbers, sorted, each once."""
     ordered = np.sort(numbers)
     return (
         ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
@@ -249,7 +254,7 @@ def distinct(numbers: Numbers) -> Numbers:
 
 
 def among(numbers: Numbers, within: Numbers) -> Mask:
-    """Which of the numbers are in `within`, which is sorted."""
+    """Which of the numbers are in `within`, which must be sorted."""
     if not len(within):
         return np.zeros(len(numbers), dtype=np.bool_)
     places = np.minimum(np.searchsorted(within, numbers), len(within) - 1)
@@ -258,54 +263,21 @@ def among(numbers: Numbers, within: Numbers) -> Mask:
 
 
 def index_of(ids: "Collection[str] | pd.Series[str]") -> pa.Array:
-    """Ids in which places are looked up; each is there once.
+    """Distinct ids as an index for `places` and `mask`.
 
-    A column of a frame is taken as it lies in memory, without a Python string for each row.
+    A column of a frame is used as it lies in memory, without a Python string for each row.
     """
     return pa.array(ids, _TEXT)
 
 
 def places(values: "Collection[str] | pd.Series[str]", index: pa.Array) -> Numbers:
-    """Where the values are in an index, -1 where they aren't."""
+    """The position of each value in an index, `NONE` where it is not in it."""
     found = pc.fill_null(pc.index_in(index_of(values), value_set=index), NONE)
     numbers: Numbers = found.to_numpy(zero_copy_only=False).astype(np.int64)
     return numbers
 
 
-def ranked(texts: list[str]) -> tuple[Numbers, list[str]]:
-    """Each text's place among all different ones, and these, sorted."""
-    coded = index_of(texts).dictionary_encode()
-    order = pc.sort_indices(coded.dictionary).to_numpy()
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    return place[coded.indices.to_numpy()], coded.dictionary.take(order).to_pylist()
-
-
 def mask(values: "Collection[str] | pd.Series[str]", index: pa.Array) -> Mask:
-    """Which places of an index are among the values."""
+    """Which entries of an index are among the values."""
     found: Mask = pc.is_in(index, value_set=index_of(values)).to_numpy(zero_copy_only=False)
     return found
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Links:
-    """Rows of other frames by the rows of `idp_memberships`; `NONE` where the key is in none."""
-
-    group: Numbers
-    """In `idp_groups`."""
-    user: Numbers
-    """In `idp_users`, disabled ones too: the member."""
-    nested: Numbers
-    """In `idp_groups`: the member, where that is a group."""
-
-
-def read_links(directory: DirectorySnapshot) -> Links:
-    """Look all keys up."""
-    rows = directory.memberships
-    users, groups = index_of(directory.users["key"]), index_of(directory.groups["key"])
-    user = places(rows["member"], users)
-    # Nearly all members are users: groups are looked for only where a key is none, or both.
-    may_be_group = np.append(mask(directory.groups["key"], users), True)[user]
-    nested = np.full(len(rows), NONE, dtype=np.int64)
-    nested[may_be_group] = places(rows["member"][may_be_group], groups)
-    return Links(group=places(rows["group"], groups), user=user, nested=nested)

@@ -357,7 +357,7 @@ def part_of(plan: Plan, out: Collection[str]) -> Plan:
     """The plan as the guards judge it without these changes; its id is another one."""
     part = plan.without(out)
     removals = removals_by_team(part.changes)
-    return replace(part, bases=replace(plan.bases, membership_removals_by_team=removals))
+    return replace(part, baselines=replace(plan.baselines, membership_removals_by_team=removals))
 
 
 def in_words(plan: Plan, out: Mapping[str, str]) -> str:

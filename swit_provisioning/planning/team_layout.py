@@ -1,10 +1,12 @@
-"""What becomes of each team: it goes, is marked, may change, or stays put; which are made."""
+"""The wanted layout of the teams: what happens to each team, its name and its parent."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from swit_provisioning.planning.match_teams import UNASSIGNED, Group, Owners, Team
+from swit_provisioning.planning.decisions import Decision
+from swit_provisioning.planning.groups import Group
+from swit_provisioning.planning.match_teams import UNASSIGNED, TeamMatches
 from swit_provisioning.planning.model import Finding, Policy
 from swit_provisioning.planning.normalize import (
     REMOVED,
@@ -16,156 +18,166 @@ from swit_provisioning.planning.normalize import (
     numbered,
 )
 
+Groups = Mapping[str, Group]
+"""The groups in scope by key, in directory order."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """The fate of every team."""
+class Fates:
+    """What happens to every team, without regard to names and parents."""
 
-    goes: Mapping[str, str]
+    deleted: Mapping[str, str]
     """Teams to delete -> why."""
     marked: frozenset[str]
     """Teams to rename to `(removed) ...`."""
     fixed: frozenset[str]
-    """Teams whose name, place and reference don't change (those to be marked: but the name)."""
-    put: frozenset[str]
-    """Groups' teams that stay where they are: no parent has a team, or none can be read."""
+    """Teams whose name, parent and reference do not change (of marked ones only the name does)."""
+    in_place: frozenset[str]
+    """Groups' teams that keep their parent: no parent of the group has a team, or is readable."""
     created: tuple[str, ...]
     """Keys of the groups that get a team, in directory order."""
     unnamed: frozenset[str]
-    """Keys of groups without a name that a team could have: none is made, one there keeps its."""
+    """Keys of groups without a possible team name. They get no team; an existing one keeps its."""
+    spared: frozenset[str]
+    """Teams that would be deleted, but have a team below them that stays."""
+
+    def keeps_parent(self, team_id: str) -> bool:
+        """Whether the plan neither moves nor deletes this team."""
+        return team_id in self.fixed or team_id in self.in_place
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeamLayout:
+    """What happens to every team, what teams are called, and where they belong."""
+
+    fates: Fates
+    names: Mapping[str, str]
+    """Team id, or `new:team:...`, -> wanted name, of each team whose name may change."""
+    parents: Mapping[str, str]
+    """Group key -> wanted parent of its team, an id or `new:team:...`; absent if it stays."""
+    depth: Mapping[str, int]
+    """Group key -> steps below the root, or below a team that keeps its parent."""
+    new_teams: frozenset[str]
+    """The ids `new:team:...` of the teams that the plan creates."""
     findings: tuple[Finding, ...]
-
-    def stays_put(self, team_id: str) -> bool:
-        """Whether nothing here moves or deletes this team."""
-        return team_id in self.fixed or team_id in self.put
+    decisions: tuple[Decision, ...]
 
 
-def settle(
-    groups: Mapping[str, Group], owners: Owners, policy: Policy, unnamed: frozenset[str]
-) -> Standing:
-    """Decide the fate of every team."""
-    goes = _going(owners, policy)
-    updates = "team.update" not in policy.disabled_actions
-    marked = _marked(owners) if policy.team_removal == "mark" and updates else frozenset[str]()
-    fixed = set(owners.teams) - set(goes) - set(owners.group_of)
-    fixed |= owners.kept if updates else owners.kept | set(owners.group_of)
-    created = _created(groups, owners, policy, unnamed)
-    has_team = owners.team_of.keys() | set(created)
-    put = {
-        team
-        for key, team in owners.team_of.items()
-        if team not in fixed and _goes_nowhere(groups[key], has_team)
-    }
-    spared = set(_spared(goes, fixed | put, owners.teams))
-    return Standing(
-        goes={team: why for team, why in goes.items() if team not in spared},
-        marked=marked,
-        fixed=frozenset(fixed | spared),
-        put=frozenset(put),
-        created=created,
-        unnamed=unnamed,
-        findings=tuple(_findings(spared, owners.teams)),
+def team_layout(groups: Groups, teams: TeamMatches, policy: Policy) -> TeamLayout:
+    """Decide what happens to every team, and where it belongs."""
+    fates, names = _fates_and_names(groups, teams, policy)
+    chosen, passed_over = _choose_parents(groups, teams, fates)
+    node = {key: teams.team_of.get(key, group.new_team) for key, group in groups.items()}
+    parents = {key: teams.root if up is None else node[up] for key, up in chosen.items()}
+    return TeamLayout(
+        fates=fates,
+        names=names,
+        parents=parents,
+        depth=_depths(chosen),
+        new_teams=frozenset(groups[key].new_team for key in fates.created),
+        findings=(
+            *_spared(fates, teams),
+            *_without_a_free_name(groups, fates),
+            *_numbered_names(groups, teams, names),
+            *passed_over,
+        ),
+        decisions=(
+            *_decisions_of_groups(groups, teams, fates, names, parents, policy),
+            *_decisions_of_teams(teams, fates, policy),
+        ),
     )
 
 
-def _goes_nowhere(group: Group, has_team: set[str]) -> bool:
-    """Whether the group has parents, but none whose team is there to be moved to."""
+def _fates_and_names(
+    groups: Groups, teams: TeamMatches, policy: Policy
+) -> tuple[Fates, Mapping[str, str]]:
+    """Decide fates and names together.
+
+    A group without a possible name gets no team, which may free other names or take them.
+    """
+    unnamed = frozenset(key for key, group in groups.items() if not group.names)
+    while True:
+        fates = _fates(groups, teams, policy, unnamed)
+        names, missing = _choose_names(groups, teams, fates, policy)
+        if not missing:
+            return fates, names
+        unnamed |= missing
+
+
+def _fates(groups: Groups, teams: TeamMatches, policy: Policy, unnamed: frozenset[str]) -> Fates:
+    deleted = _deleted(teams, policy)
+    updates = "team.update" not in policy.disabled_actions
+    marked: frozenset[str] = frozenset()
+    if policy.team_removal == "mark" and updates:
+        marked = frozenset(team for team in teams.left if not teams.teams[team].is_marked)
+    fixed = set(teams.teams) - set(deleted) - set(teams.group_of)
+    fixed |= teams.kept if updates else teams.kept | set(teams.group_of)
+    created: tuple[str, ...] = ()
+    if "team.create" not in policy.disabled_actions:
+        created = tuple(key for key in groups if key not in teams.team_of and key not in unnamed)
+    has_team = teams.team_of.keys() | set(created)
+    in_place = {
+        team
+        for key, team in teams.team_of.items()
+        if team not in fixed and _has_no_parent_team(groups[key], has_team)
+    }
+    spared: set[str] = set()
+    for child in fixed | in_place:
+        parent = teams.teams[child].parent_id
+        while parent is not None and parent in deleted and parent not in spared:
+            spared.add(parent)
+            parent = teams.teams[parent].parent_id
+    return Fates(
+        deleted={team: why for team, why in deleted.items() if team not in spared},
+        marked=marked,
+        fixed=frozenset(fixed | spared),
+        in_place=frozenset(in_place),
+        created=created,
+        unnamed=unnamed,
+        spared=frozenset(spared),
+    )
+
+
+def _has_no_parent_team(group: Group, has_team: set[str]) -> bool:
+    """Whether the group has parents, but none of them has a team."""
     return group.place_unknown or bool(group.parents and has_team.isdisjoint(group.parents))
 
 
-def _going(owners: Owners, policy: Policy) -> dict[str, str]:
+def _deleted(teams: TeamMatches, policy: Policy) -> dict[str, str]:
+    """Teams that the settings delete -> why, in the order shown."""
     if "team.delete" in policy.disabled_actions:
         return {}
-    goes: dict[str, str] = {}
+    deleted: dict[str, str] = {}
     if policy.team_removal == "delete":
-        goes |= {team: owners.why_nobodys(team) for team in owners.left}
+        deleted |= {team: teams.why_without_group(team) for team in teams.left}
     if policy.unmanaged_teams == "delete":
-        goes |= {team: f"{owners.why_nobodys(team)}: UNMANAGED_TEAMS" for team in owners.unmanaged}
-    return {team: goes[team] for team in owners.teams if team in goes}
-
-
-def _marked(owners: Owners) -> frozenset[str]:
-    return frozenset(team for team in owners.left if not owners.teams[team].is_marked)
-
-
-def _created(
-    groups: Mapping[str, Group], owners: Owners, policy: Policy, unnamed: frozenset[str]
-) -> tuple[str, ...]:
-    if "team.create" in policy.disabled_actions:
-        return ()
-    return tuple(key for key in groups if key not in owners.team_of and key not in unnamed)
-
-
-def _spared(
-    goes: Mapping[str, str], standing: set[str], teams: Mapping[str, Team]
-) -> Iterator[str]:
-    """Teams that would go, but have a child that stays put; and so upwards."""
-    spared: set[str] = set()
-    for child in teams:
-        if child not in standing:
-            continue
-        parent = teams[child].parent_id
-        while parent is not None and parent in goes and parent not in spared:
-            spared.add(parent)
-            yield parent
-            parent = teams[parent].parent_id
-
-
-def _findings(spared: set[str], teams: Mapping[str, Team]) -> Iterator[Finding]:
-    for team in sorted(spared):
-        yield Finding(
-            kind="team kept",
-            subject=teams[team].name,
-            side="swit",
-            message="The team would be deleted, but one that stays is below it. Move or delete"
-            " the team below it in Swit.",
-        )
+        deleted |= {
+            team: f"{teams.why_without_group(team)}: UNMANAGED_TEAMS" for team in teams.unmanaged
+        }
+    return {team: deleted[team] for team in teams.teams if team in deleted}
 
 
 _MOST_KEPT_NAMES_PASSED = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class Names:
-    """What teams are to be called."""
+def _choose_names(
+    groups: Groups, teams: TeamMatches, fates: Fates, policy: Policy
+) -> tuple[dict[str, str], set[str]]:
+    """Wanted names by team id, and keys of the groups for which there is none.
 
-    wanted: Mapping[str, str]
-    """Team id, or `new:team:...`, -> name, for each team that could get another one."""
-    missing: frozenset[str]
-    """Keys of groups for which no name is to be had."""
-
-
-def settle_with_names(
-    groups: Mapping[str, Group], owners: Owners, policy: Policy
-) -> tuple[Standing, Mapping[str, str]]:
-    """Decide the fate of every team, and what it is called.
-
-    A group for which no name is to be had gets no team, and that may free or take other names.
+    Teams that have their group's name already come first, then groups in directory order.
     """
-    unnamed = frozenset(key for key, group in groups.items() if not group.names)
-    while True:
-        standing = settle(groups, owners, policy, unnamed)
-        names = choose_names(groups, owners, standing, policy)
-        if not names.missing:
-            return standing, names.wanted
-        unnamed |= names.missing
-
-
-def choose_names(
-    groups: Mapping[str, Group], owners: Owners, standing: Standing, policy: Policy
-) -> Names:
-    """Those called as their group already come first, then groups in directory order."""
     wanted: dict[str, str] = {}
-    taken = _never_given_away(owners, standing, policy)
+    taken = _never_given_away(teams, fates, policy)
     is_kept = matcher(policy.teams_to_keep, name_key)
     homeless: list[tuple[str, Group]] = []
     missing: set[str] = set()
     for key, group in groups.items():
-        team = owners.team_of.get(key)
-        fixed = team in standing.fixed if team is not None else key not in standing.created
-        if fixed or key in standing.unnamed:
+        team = teams.team_of.get(key)
+        fixed = team in fates.fixed if team is not None else key not in fates.created
+        if fixed or key in fates.unnamed:
             continue
-        kept = _kept_name(owners.teams[team].name, group, taken) if team is not None else None
+        kept = _kept_name(teams.teams[team].name, group, taken) if team is not None else None
         if team is not None and kept is not None:
             wanted[team] = kept
             taken.add(name_key(kept))
@@ -178,15 +190,136 @@ def choose_names(
         else:
             wanted[team_id] = name
             taken.add(name_key(name))
-    for team_id in sorted(standing.marked):
-        wanted[team_id] = free_name(REMOVED + owners.teams[team_id].name, taken.__contains__)
+    for team_id in sorted(fates.marked):
+        wanted[team_id] = free_name(REMOVED + teams.teams[team_id].name, taken.__contains__)
         taken.add(name_key(wanted[team_id]))
-    return Names(wanted=wanted, missing=frozenset(missing))
+    return wanted, missing
 
 
-def without_a_name(groups: Mapping[str, Group], standing: Standing) -> Iterator[Finding]:
+def _never_given_away(teams: TeamMatches, fates: Fates, policy: Policy) -> set[str]:
+    """Names of teams that keep theirs, of Swit's own, and all in `SWIT_TEAMS_TO_KEEP`."""
+    stays = (fates.fixed | teams.own) - fates.marked
+    stays |= {team for key, team in teams.team_of.items() if key in fates.unnamed}
+    taken = {name_key(teams.teams[team].name) for team in stays}
+    taken |= {name_key(text) for text in policy.teams_to_keep if not is_pattern(text)}
+    return taken | {name_key(UNASSIGNED)}
+
+
+def _kept_name(present: str, group: Group, taken: set[str]) -> str | None:
+    """The name of a team that has its group's name already, also with ` (n)`."""
+    for name in group.names:
+        suffix = number_suffix(present, name)
+        if suffix is not None and name_key(present) not in taken:
+            return name + suffix
+    return None
+
+
+def _new_name(group: Group, taken: set[str], is_kept: Callable[[str], bool]) -> str | None:
+    """The first of the group's names that is free, numbered if necessary; `None`: all are kept."""
+    for wanted in group.names:
+        free = (name for name in numbered(wanted) if name_key(name) not in taken)
+        for name in islice(free, _MOST_KEPT_NAMES_PASSED):
+            if not is_kept(name_key(name)):
+                return name
+    return None
+
+
+class _Forest:
+    """Teams joined below one another; `top` shortens the paths that it follows."""
+
+    def __init__(self) -> None:
+        self._up: dict[str, str] = {}
+
+    def join(self, team: str, parent: str) -> None:
+        self._up[team] = parent
+
+    def top(self, team: str) -> str:
+        path = []
+        while team in self._up:
+            path.append(team)
+            team = self._up[team]
+        for passed in path:
+            self._up[passed] = team
+        return team
+
+
+def _choose_parents(
+    groups: Groups, teams: TeamMatches, fates: Fates
+) -> tuple[dict[str, str | None], list[Finding]]:
+    """Group key -> key of the parent group, `None` for the root; and parents passed over.
+
+    In directory order; Swit's present parent if it is among the group's, else the first possible.
+    """
+    forest = _Forest()
+    for team_id, team in teams.teams.items():
+        is_groups = team_id in teams.group_of
+        if (not is_groups or fates.keeps_parent(team_id)) and team.parent_id is not None:
+            forest.join(team_id, team.parent_id)
+    node = {key: teams.team_of.get(key, group.new_team) for key, group in groups.items()}
+    has_team = teams.team_of.keys() | set(fates.created)
+    chosen: dict[str, str | None] = {}
+    findings: list[Finding] = []
+    for key, group in groups.items():
+        if key not in has_team or fates.keeps_parent(node[key]):
+            continue
+        chosen[key] = None
+        for parent in _in_preference(group, teams, has_team):
+            if forest.top(node[parent]) != node[key]:
+                chosen[key] = parent
+                break
+            findings.append(
+                Finding(
+                    kind="parent passed over",
+                    subject=group.dn,
+                    side="swit",
+                    message=f"Its team can't be below that of {groups[parent].dn}, which is below"
+                    " its own; that parent is passed over. Move the teams in Swit, or mend the ring"
+                    " in the directory.",
+                )
+            )
+        above = chosen[key]
+        forest.join(node[key], teams.root if above is None else node[above])
+    return chosen, findings
+
+
+def _in_preference(group: Group, teams: TeamMatches, has_team: set[str]) -> Iterator[str]:
+    team = teams.team_of.get(group.key)
+    above = teams.teams[team].parent_id if team is not None else None
+    present = teams.group_of.get(above) if above is not None else None
+    near = [parent for parent in group.parents if parent in has_team]
+    yield from (parent for parent in near if parent == present)
+    yield from (parent for parent in near if parent != present)
+
+
+def _depths(chosen: Mapping[str, str | None]) -> dict[str, int]:
+    depth: dict[str, int] = {}
+    for start in chosen:
+        path = []
+        key: str | None = start
+        while key is not None and key in chosen and key not in depth:
+            path.append(key)
+            key = chosen[key]
+        above = depth.get(key, 0) if key is not None else 0
+        for passed in reversed(path):
+            above += 1
+            depth[passed] = above
+    return depth
+
+
+def _spared(fates: Fates, teams: TeamMatches) -> Iterator[Finding]:
+    for team in sorted(fates.spared):
+        yield Finding(
+            kind="team kept",
+            subject=teams.teams[team].name,
+            side="swit",
+            message="The team would be deleted, but one that stays is below it. Move or delete"
+            " the team below it in Swit.",
+        )
+
+
+def _without_a_free_name(groups: Groups, fates: Fates) -> Iterator[Finding]:
     """Groups that have names, but none that a team may have."""
-    for key in sorted(standing.unnamed):
+    for key in sorted(fates.unnamed):
         if groups[key].names:
             yield Finding(
                 kind="name is kept",
@@ -197,12 +330,12 @@ def without_a_name(groups: Mapping[str, Group], standing: Standing) -> Iterator[
             )
 
 
-def numbered_names(
-    groups: Mapping[str, Group], owners: Owners, names: Mapping[str, str]
+def _numbered_names(
+    groups: Groups, teams: TeamMatches, names: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Groups whose team is not called as they are, because another team is."""
+    """Groups whose team has another name, because another team has the group's."""
     for key, group in groups.items():
-        name = names.get(owners.team_of.get(key, group.new_team))
+        name = names.get(teams.team_of.get(key, group.new_team))
         if name is not None and name_key(name) not in map(name_key, group.names):
             yield Finding(
                 kind="name taken",
@@ -213,119 +346,52 @@ def numbered_names(
             )
 
 
-def _never_given_away(owners: Owners, standing: Standing, policy: Policy) -> set[str]:
-    """Names of teams that keep theirs, of Swit's own, and all in `SWIT_TEAMS_TO_KEEP`."""
-    stays = (standing.fixed | owners.own) - standing.marked
-    stays |= {team for key, team in owners.team_of.items() if key in standing.unnamed}
-    taken = {name_key(owners.teams[team].name) for team in stays}
-    taken |= {name_key(text) for text in policy.teams_to_keep if not is_pattern(text)}
-    return taken | {name_key(UNASSIGNED)}
-
-
-def _kept_name(present: str, group: Group, taken: set[str]) -> str | None:
-    """The name of a team that is called as its group already, or so with ` (n)`."""
-    for name in group.names:
-        suffix = number_suffix(present, name)
-        if suffix is not None and name_key(present) not in taken:
-            return name + suffix
-    return None
-
-
-def _new_name(group: Group, taken: set[str], is_kept: Callable[[str], bool]) -> str | None:
-    """The first of the group's names that is free, numbered if need be; `None`: all are kept."""
-    for wanted in group.names:
-        free = (name for name in numbered(wanted) if name_key(name) not in taken)
-        for name in islice(free, _MOST_KEPT_NAMES_PASSED):
-            if not is_kept(name_key(name)):
-                return name
-    return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parents:
-    """Where groups' teams belong."""
-
-    wanted: Mapping[str, str]
-    """Group key -> its team's parent, as a team id or `new:team:...`; those that stay put lack."""
-    depth: Mapping[str, int]
-    """Group key -> steps below the root, or below a team that stays put, in the wanted tree."""
-    findings: tuple[Finding, ...]
-
-
-class _Forest:
-    """Teams joined below one another; `top` is found fast by shortening the way as it is gone."""
-
-    def __init__(self) -> None:
-        self._up: dict[str, str] = {}
-
-    def join(self, team: str, parent: str) -> None:
-        self._up[team] = parent
-
-    def top(self, team: str) -> str:
-        way = []
-        while team in self._up:
-            way.append(team)
-            team = self._up[team]
-        for passed in way:
-            self._up[passed] = team
-        return team
-
-
-def choose_parents(groups: Mapping[str, Group], owners: Owners, standing: Standing) -> Parents:
-    """In directory order: Swit's present parent if a group says so, else the first that can be."""
-    forest = _Forest()
-    for team_id, team in owners.teams.items():
-        is_groups = team_id in owners.group_of
-        if (not is_groups or standing.stays_put(team_id)) and team.parent_id is not None:
-            forest.join(team_id, team.parent_id)
-    node = {key: owners.team_of.get(key, group.new_team) for key, group in groups.items()}
-    has_team = owners.team_of.keys() | set(standing.created)
-    chosen: dict[str, str | None] = {}
-    findings: list[Finding] = []
+def _decisions_of_groups(
+    groups: Groups,
+    teams: TeamMatches,
+    fates: Fates,
+    names: Mapping[str, str],
+    parents: Mapping[str, str],
+    policy: Policy,
+) -> Iterator[Decision]:
+    shown = {team.team_id: team.name for team in teams.teams.values()} | dict(names)
     for key, group in groups.items():
-        if key not in has_team or standing.stays_put(node[key]):
-            continue
-        chosen[key] = None
-        for parent in _in_preference(group, owners, has_team):
-            if forest.top(node[parent]) != node[key]:
-                chosen[key] = parent
-                break
-            findings.append(_ring(group, groups[parent]))
-        above = chosen[key]
-        forest.join(node[key], owners.root if above is None else node[above])
-    wanted = {k: owners.root if up is None else node[up] for k, up in chosen.items()}
-    return Parents(wanted=wanted, depth=_depths(chosen), findings=tuple(findings))
+        team = teams.team_of.get(key)
+        if team is None and key in fates.unnamed:
+            has_name = bool(group.names)
+            yield Decision(
+                "group", key, "no team: no free name" if has_name else "no team: no name"
+            )
+        elif team is None and "team.create" in policy.disabled_actions:
+            yield Decision("group", key, "no team: disabled")
+        elif team is None:
+            values = {"name": names[group.new_team], "parent": shown[parents[key]]}
+            yield Decision("group", key, "team created", values)
+        elif team not in teams.kept:
+            name = names.get(team)
+            if key in fates.unnamed:
+                yield Decision("group", key, "no free name")
+            elif name not in {None, teams.teams[team].name, *group.names}:
+                yield Decision("group", key, "numbered", {"name": str(name)})
+            if team in fates.in_place:
+                yield Decision("group", key, "stays in place")
 
 
-def _in_preference(group: Group, owners: Owners, has_team: set[str]) -> Iterator[str]:
-    team = owners.team_of.get(group.key)
-    above = owners.teams[team].parent_id if team is not None else None
-    present = owners.group_of.get(above) if above is not None else None
-    near = [parent for parent in group.parents if parent in has_team]
-    yield from (parent for parent in near if parent == present)
-    yield from (parent for parent in near if parent != present)
-
-
-def _depths(chosen: Mapping[str, str | None]) -> dict[str, int]:
-    depth: dict[str, int] = {}
-    for start in chosen:
-        way = []
-        key: str | None = start
-        while key is not None and key in chosen and key not in depth:
-            way.append(key)
-            key = chosen[key]
-        above = depth.get(key, 0) if key is not None else 0
-        for passed in reversed(way):
-            above += 1
-            depth[passed] = above
-    return depth
-
-
-def _ring(group: Group, parent: Group) -> Finding:
-    return Finding(
-        kind="parent passed over",
-        subject=group.dn,
-        side="swit",
-        message=f"Its team can't be below that of {parent.dn}, which is below its own; that"
-        " parent is passed over. Move the teams in Swit, or mend the ring in the directory.",
-    )
+def _decisions_of_teams(teams: TeamMatches, fates: Fates, policy: Policy) -> Iterator[Decision]:
+    for team in sorted(teams.left | teams.unmanaged):
+        is_left = team in teams.left
+        removal = policy.team_removal if is_left else policy.unmanaged_teams
+        values = {
+            "why": teams.why_without_group(team).capitalize(),
+            "setting": f"{'TEAM_REMOVAL' if is_left else 'UNMANAGED_TEAMS'}={removal}",
+        }
+        if team in fates.deleted:
+            yield Decision("team", team, "team deleted", values)
+        elif team in fates.marked:
+            yield Decision("team", team, "team marked", values)
+        elif removal != "delete":
+            yield Decision("team", team, "team left as it is", values)
+        elif "team.delete" in policy.disabled_actions:
+            yield Decision("team", team, "team deletion disabled", values)
+        else:
+            yield Decision("team", team, "team below stays", values)

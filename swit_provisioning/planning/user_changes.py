@@ -1,11 +1,17 @@
-"""What changes about accounts: made, brought up to date, let go, taken back."""
+"""The changes to users: create, update, deactivate or remove, activate."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from swit_provisioning.planning.actions import Action
-from swit_provisioning.planning.match_users import People, written_address
+from swit_provisioning.planning.decisions import Decision
+from swit_provisioning.planning.match_users import (
+    Match,
+    UserMatches,
+    is_protected,
+    role_name,
+    written_address,
+)
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import (
     NEW_USER,
@@ -16,192 +22,228 @@ from swit_provisioning.planning.model import (
     single_change,
 )
 from swit_provisioning.planning.normalize import choose_name, choose_phone, digits, written_language
-from swit_provisioning.planning.snapshots import NONE
+from swit_provisioning.planning.snapshots import User
 
 _WRITTEN_LANGUAGES = ("en", "ko")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class UserPlan:
-    """The changes to accounts, in order, and what memberships need to know of them."""
+class UserChanges:
+    """The changes to users, in order, and what memberships need to know of them."""
 
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...]
-    user_of: list[str | None]
-    """By the entries' places: who the entry is once the plan is applied, as an id of Swit's or
-    `new:user:...`; those left alone are among them."""
-    made: Mapping[str, str]
-    """`new:user:...` -> address, of the accounts that the plan makes."""
+    decisions: tuple[Decision, ...]
+    user_of: Mapping[str, str]
+    """Person key -> the user after the plan, as Swit's id or `new:user:...`, left alone or not."""
+    created: Mapping[str, str]
+    """`new:user:...` -> address, of users that the plan creates."""
     removed: frozenset[str]
-    """Accounts that the plan removes for good."""
+    """Ids of users that the plan removes for good."""
 
 
-def plan_users(
-    people: People, policy: Policy, memory: Memory, phones_unread: Collection[str] = ()
-) -> UserPlan:
-    """Hold each entry against its account.
+def user_changes(
+    matches: UserMatches, policy: Policy, memory: Memory, phones_unread: Collection[str] = ()
+) -> UserChanges:
+    """Compare each person with the matched user.
 
-    `phones_unread` are DNs of entries whose phone number says something that nobody can read.
+    `phones_unread` has the DNs of people with an unreadable phone number.
     """
-    findings: list[Finding] = []
-    created = sorted(_creations(people, policy, findings), key=lambda change: change.object_id)
-    handed_on = _handed_on(people, memory)
-    updated = list(_updates(people, policy, handed_on, phones_unread))
+    work = _Work(
+        matches=matches,
+        policy=policy,
+        memory=memory,
+        phones_unread=phones_unread,
+        handed_on=_handed_on(matches, memory),
+    )
+    for match in matches.matches:
+        if match.is_new:
+            work.create(match)
+        elif match.user is not None and match.user.user_id not in matches.left_alone:
+            work.update(match, match.user)
+    for user in matches.users:
+        if user.user_id not in matches.person_of and user.user_id not in matches.left_alone:
+            work.let_go(user)
+    created = sorted(work.created, key=lambda change: change.object_id)
     changes = [
         change
-        for change in (*created, *updated, *_departures(people, policy, memory))
+        for change in (*created, *work.updated, *work.departures)
         if change.action not in policy.disabled_actions
     ]
     made = {c.object_id: c.target for c in changes if c.action == "user.create"}
-    ids = people.accounts.user_id
-    user_of = [
-        ids[account] if account != NONE else (new if (new := NEW_USER + address) in made else None)
-        for account, address in zip(people.account, people.address, strict=True)
-    ]
-    return UserPlan(
+    user_of = {m.person.key: m.user.user_id for m in matches.matches if m.user is not None}
+    for match in matches.matches if made else ():
+        if match.user is None and NEW_USER + match.address in made:
+            user_of[match.person.key] = NEW_USER + match.address
+    return UserChanges(
         changes=tuple(changes),
-        findings=tuple(findings),
+        findings=tuple(work.findings),
+        decisions=tuple(work.decisions),
         user_of=user_of,
-        made=made,
+        created=made,
         removed=frozenset(c.object_id for c in changes if c.action == "user.remove"),
     )
-
-
-def _creations(people: People, policy: Policy, findings: list[Finding]) -> Iterator[Change]:
-    entries = people.entries
-    for place, kind in enumerate(people.verdict):
-        if kind != "new":
-            continue
-        name = choose_name(entries.names[place], None)
-        if name is None:
-            continue
-        phone = choose_phone(entries.phone_numbers[place], None)
-        address = people.address[place]
-        written = written_address(entries.emails[place], address)
-        yield single_change(
-            step="create_users",
-            action="user.create",
-            object_id=NEW_USER + address,
-            target=written,
-            after={
-                "email": written,
-                "name": name,
-                "phone_number": phone or None,
-                "language": _language(people, place, policy, findings),
-                "timezone": policy.default_user_timezone,
-            },
-            reason="in the directory, without an account",
-        )
-
-
-def _language(people: People, place: int, policy: Policy, findings: list[Finding]) -> str:
-    """Swit takes `en` and `ko` from us; for any other the default, and a finding."""
-    said = people.entries.language[place]
-    wanted = written_language(said)
-    if wanted in _WRITTEN_LANGUAGES:
-        return wanted
-    if wanted is not None:
-        findings.append(
-            Finding(
-                kind="language",
-                subject=people.entries.dn[place],
-                side="swit",
-                message=f"Swit makes accounts in en and ko only, not in {said}; the new account"
-                f" gets {policy.default_user_language}. The person can change it in Swit.",
-            )
-        )
-    return policy.default_user_language
-
-
-def _updates(
-    people: People, policy: Policy, handed_on: set[int], phones_unread: Collection[str]
-) -> Iterator[Change]:
-    """Those whose name or phone number differs, and those to activate."""
-    entries, accounts, alone = people.entries, people.accounts, people.left_alone
-    for place, account in enumerate(people.account):
-        if account == NONE or accounts.user_id[account] in alone:
-            continue
-        name, phone = accounts.name[account], accounts.phone_number[account]
-        wanted_name = choose_name(entries.names[place], name)
-        wanted_phone = choose_phone(entries.phone_numbers[place], phone)
-        after = {}
-        # None: a finding about the record; what it stands for stays as it is.
-        if wanted_name is not None and wanted_name != name:
-            after["name"] = wanted_name
-        read = wanted_phone is not None and entries.dn[place] not in phones_unread
-        says = read and (wanted_phone or policy.clear_empty_phone)
-        if says and digits(wanted_phone) != digits(phone):
-            after["phone_number"] = wanted_phone or ""
-        why = _HANDED_ON if account in handed_on else ""
-        if after:
-            before = {"name": name, "phone_number": phone}
-            yield _update(people, account, {key: before[key] for key in after}, after, why)
-        if not accounts.active[account]:
-            yield _activation(people, account, why)
 
 
 _HANDED_ON = "; the account follows its address, which was another entry's before"
 
 
-def _update(
-    people: People, account: int, before: Mapping[str, Any], after: Mapping[str, Any], why: str
-) -> Change:
-    return single_change(
-        step="update_users",
-        action="user.update",
-        object_id=people.accounts.user_id[account],
-        target=people.accounts.email[account],
-        before=before,
-        after=after,
-        reason=another(after) + why,
-    )
+@dataclass(kw_only=True)
+class _Work:
+    """The changes, findings and decisions so far."""
 
+    matches: UserMatches
+    policy: Policy
+    memory: Memory
+    phones_unread: Collection[str]
+    handed_on: Collection[str]
+    created: list[Change] = field(default_factory=list)
+    updated: list[Change] = field(default_factory=list)
+    departures: list[Change] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
 
-def _activation(people: People, account: int, why: str) -> Change:
-    return single_change(
-        step="activate_users",
-        action="user.activate",
-        object_id=people.accounts.user_id[account],
-        target=people.accounts.email[account],
-        before={"active": False},
-        after={"active": True},
-        reason="in the directory, but not active" + why,
-    )
+    def __post_init__(self) -> None:
+        self._known = frozenset(self.memory.users.values())
+        roles = {user.role for user in self.matches.users}
+        self._protected = {role for role in roles if is_protected(role, self.policy)}
 
+    def _unless(self, action: Action) -> str:
+        is_off = action in self.policy.disabled_actions
+        return ", but DISABLED_ACTIONS keeps it from being sent" if is_off else ""
 
-def _departures(people: People, policy: Policy, memory: Memory) -> Iterator[Change]:
-    """Active accounts that aren't in the directory and that nothing keeps."""
-    accounts, seen = people.accounts, set(memory.users.values())
-    present = set(people.account)
-    remove = policy.user_removal == "remove"
-    action: Action = "user.remove" if remove else "user.deactivate"
-    for account, user in enumerate(accounts.user_id):
-        goes = accounts.active[account] and account not in present and user not in people.left_alone
-        kept = policy.unmanaged_users == "keep" and user not in seen
-        if not goes or kept or policy.user_removal == "keep":
-            continue
-        yield single_change(
-            step="deactivate_users",
-            action=action,
-            object_id=user,
-            target=accounts.email[account],
-            before={"active": True},
-            after={} if remove else {"active": False},
-            reason="left the directory" if user in seen else "not in the directory",
+    def create(self, match: Match) -> None:
+        person = match.person
+        name = choose_name(person.names, None)
+        if name is None:
+            self.decisions.append(Decision("person", person.key, "no name"))
+            return
+        written = written_address(person.emails, match.address)
+        unless = {"unless": self._unless("user.create")}
+        self.decisions.append(Decision("person", person.key, "created", unless))
+        self.created.append(
+            single_change(
+                step="create_users",
+                action="user.create",
+                object_id=NEW_USER + match.address,
+                target=written,
+                after={
+                    "email": written,
+                    "name": name,
+                    "phone_number": choose_phone(person.phone_numbers, None) or None,
+                    "language": self._language(match),
+                    "timezone": self.policy.default_user_timezone,
+                },
+                reason="in the directory, without an account",
+            )
+        )
+
+    def _language(self, match: Match) -> str:
+        """`en` or `ko`, which are all that Swit takes; for any other the default, and a finding."""
+        wanted = written_language(match.person.language)
+        if wanted in _WRITTEN_LANGUAGES:
+            return wanted
+        default = self.policy.default_user_language
+        if wanted is not None:
+            self.findings.append(
+                Finding(
+                    kind="language",
+                    subject=match.person.dn,
+                    side="swit",
+                    message="Swit makes accounts in en and ko only, not in"
+                    f" {match.person.language}; the new account gets {default}. The person can"
+                    " change it in Swit.",
+                )
+            )
+        return default
+
+    def update(self, match: Match, user: User) -> None:
+        """Update the name and phone number, and activate the user, where they differ."""
+        person = match.person
+        name = choose_name(person.names, user.name)
+        phone = choose_phone(person.phone_numbers, user.phone_number)
+        before: dict[str, str | None] = {}
+        after: dict[str, str] = {}
+        # None stands for a value with a finding: what the user has stays.
+        if name is not None and name != user.name:
+            before["name"], after["name"] = user.name, name
+        is_read = phone is not None and person.dn not in self.phones_unread
+        is_set = is_read and (phone or self.policy.clear_empty_phone)
+        if is_set and digits(phone) != digits(user.phone_number):
+            before["phone_number"], after["phone_number"] = user.phone_number, phone or ""
+        why = _HANDED_ON if user.user_id in self.handed_on else ""
+        self.decisions.append(Decision("person", person.key, "follows"))
+        if after:
+            self.updated.append(
+                single_change(
+                    step="update_users",
+                    action="user.update",
+                    object_id=user.user_id,
+                    target=user.email,
+                    before=before,
+                    after=after,
+                    reason=another(after) + why,
+                )
+            )
+        if not user.active:
+            unless = {"unless": self._unless("user.activate")}
+            self.decisions.append(Decision("person", person.key, "activated", unless))
+            self.updated.append(
+                single_change(
+                    step="activate_users",
+                    action="user.activate",
+                    object_id=user.user_id,
+                    target=user.email,
+                    before={"active": False},
+                    after={"active": True},
+                    reason="in the directory, but not active" + why,
+                )
+            )
+        if user.role in self._protected:
+            role = {"role": role_name(user.role)}
+            self.decisions.append(Decision("person", person.key, "role is protected", role))
+
+    def let_go(self, user: User) -> None:
+        """Deactivate or remove a user who is not in the directory, unless a setting keeps them."""
+        removal, was_there = self.policy.user_removal, user.user_id in self._known
+        where = "The person has left the directory" if was_there else "Not in the directory"
+        values = {"where": where}
+        if not user.active:
+            self.decisions.append(Decision("user", user.user_id, "inactive", values))
+            return
+        if self.policy.unmanaged_users == "keep" and not was_there:
+            self.decisions.append(Decision("user", user.user_id, "never seen"))
+            return
+        if removal == "keep":
+            self.decisions.append(Decision("user", user.user_id, "kept", values))
+            return
+        action: Action = "user.remove" if removal == "remove" else "user.deactivate"
+        values |= {
+            "done": "removed for good" if removal == "remove" else "deactivated",
+            "removal": removal,
+            "unless": self._unless(action),
+        }
+        self.decisions.append(Decision("user", user.user_id, "departs", values))
+        self.departures.append(
+            single_change(
+                step="deactivate_users",
+                action=action,
+                object_id=user.user_id,
+                target=user.email,
+                before={"active": True},
+                after={} if removal == "remove" else {"active": False},
+                reason="left the directory" if was_there else "not in the directory",
+            )
         )
 
 
-def _handed_on(people: People, memory: Memory) -> set[int]:
-    """Accounts remembered to be another entry's."""
-    if not memory.users:
-        return set()
+def _handed_on(matches: UserMatches, memory: Memory) -> set[str]:
+    """Ids of users who are matched with another person than the remembered one."""
     holders: dict[str, set[str]] = {}
     for directory_id, user in memory.users.items():
         holders.setdefault(user, set()).add(directory_id)
     return {
-        account
-        for place, account in enumerate(people.account)
-        if account != NONE
-        and (before := holders.get(people.accounts.user_id[account]))
-        and people.entries.directory_id[place] not in before
+        user
+        for user, before in holders.items()
+        if user in matches.person_of and matches.person_of[user].directory_id not in before
     }

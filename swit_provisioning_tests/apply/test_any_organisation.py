@@ -171,7 +171,7 @@ def test_after_the_plan_there_is_nothing_left_to_do(
     before = {user["id"]: user for user in stage.organisation.snapshot()["users"]}
     carry_out(stage, plan)
     after = {user["id"]: user for user in stage.organisation.snapshot()["users"]}
-    for user in plan.bases.protected.keys() & before.keys():
+    for user in plan.baselines.protected.keys() & before.keys():
         for value in ("name", "phone_number", "active", "role"):
             assert before[user][value] == after[user][value]
     assert plan_now(stage, read, policy).changes == ()

@@ -10,7 +10,7 @@ import pytest
 from swit_provisioning.apply.approvals import PlanJudge, StateName
 from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.planning.guards import Limit, Limits
-from swit_provisioning.planning.model import Bases, Change, Plan, PlanHash, shown_id
+from swit_provisioning.planning.model import Baselines, Change, Plan, PlanHash, shown_id
 from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.state.store import Store
 
@@ -62,7 +62,7 @@ def leavers(*numbers: int) -> Plan:
             )
             for n in numbers
         ),
-        bases=Bases(
+        baselines=Baselines(
             active_users_that_may_go=20,
             users=20,
             directory={"OU=A": {"users": 20, "groups": 1}},
@@ -188,7 +188,9 @@ def test_a_plan_that_is_too_old_is_not_approved(judge: PlanJudge, clock: Clock) 
 
 def test_a_bad_read_is_never_approved(judge: PlanJudge) -> None:
     plan = leavers(1, 2, 3)
-    bad = replace(plan, bases=replace(plan.bases, directory={"OU=A": {"users": 0, "groups": 0}}))
+    bad = replace(
+        plan, baselines=replace(plan.baselines, directory={"OU=A": {"users": 0, "groups": 0}})
+    )
     plan_hash = made(judge, bad)
     with pytest.raises(RefusedError, match="directory_read_is_complete") as caught:
         judge.approve(plan_hash, actor="ann", reason="sold")
@@ -198,8 +200,8 @@ def test_a_bad_read_is_never_approved(judge: PlanJudge) -> None:
 
 def test_the_departure_of_a_protected_user_is_never_approved(judge: PlanJudge) -> None:
     plan = leavers(1, 2, 3)
-    protected = replace(plan.bases, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
-    plan_hash = made(judge, replace(plan, bases=protected))
+    protected = replace(plan.baselines, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
+    plan_hash = made(judge, replace(plan, baselines=protected))
     with pytest.raises(RefusedError, match="protected_users_untouched") as caught:
         judge.approve(plan_hash, actor="ann", reason="sold")
     assert caught.value.state is RunState.BLOCKED
@@ -367,8 +369,8 @@ def test_a_half_applied_plan_is_stale_once_a_newer_one_was_accepted(
 
 def test_nobody_is_told_to_approve_the_rest_that_no_approval_lifts(judge: PlanJudge) -> None:
     plan = leavers(1, 2)
-    protected = replace(plan.bases, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
-    plan_hash = made(judge, replace(plan, bases=protected))
+    protected = replace(plan.baselines, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
+    plan_hash = made(judge, replace(plan, baselines=protected))
     accepted(judge.store, plan_hash, "A1")
     words = told(judge, plan_hash)
     assert "Partly applied" in words
@@ -377,6 +379,8 @@ def test_nobody_is_told_to_approve_the_rest_that_no_approval_lifts(judge: PlanJu
 
 def test_only_what_an_approval_can_lift_waits_for_one(judge: PlanJudge) -> None:
     plan = leavers(1, 2, 3)
-    bad = replace(plan, bases=replace(plan.bases, directory={"OU=A": {"users": 0, "groups": 0}}))
+    bad = replace(
+        plan, baselines=replace(plan.baselines, directory={"OU=A": {"users": 0, "groups": 0}})
+    )
     made(judge, bad)
     assert states(judge) == ["blocked"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from swit_provisioning.planning.actions import Action, Step
 from swit_provisioning.planning.guards import GuardName, Limits, Verdict, judge
-from swit_provisioning.planning.model import Bases, Change, Plan
+from swit_provisioning.planning.model import Baselines, Change, Plan
 
 STEP_OF: dict[Action, Step] = {
     "user.create": "create_users",
@@ -77,10 +77,10 @@ def ids(letter: str, number: int) -> list[str]:
     return [f"{letter}{n}" for n in range(number)]
 
 
-def plan_with(*changes: Change, **bases: Any) -> Plan:  # noqa: ANN401 - the fields of `Bases`
+def plan_with(*changes: Change, **bases: Any) -> Plan:  # noqa: ANN401 - the fields of `Baselines`
     """A plan of two whole reads, with these changes and numbers."""
     whole = {"directory": WHOLE_DIRECTORY, "swit": WHOLE_SWIT, **bases}
-    return Plan(changes=changes, bases=Bases(**whole))
+    return Plan(changes=changes, baselines=Baselines(**whole))
 
 
 def verdict_of(

@@ -6,7 +6,7 @@ import pytest
 
 from swit_provisioning.planning.guards import Limits, judge
 from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Bases, Binding, Policy
+from swit_provisioning.planning.model import Baselines, Binding, Policy
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     DN,
@@ -47,7 +47,7 @@ def test_users_that_may_go_are_active_and_neither_protected_nor_left_alone(
 ) -> None:
     """Who authorised us, the master, who is inactive and whom two entries claim don't count."""
     people = directory(users=[ANN, person(1, "bob@x"), person(2, "bob@x")])
-    assert plan_of(people, staff(), policy, memory).bases.active_users_that_may_go == number
+    assert plan_of(people, staff(), policy, memory).baselines.active_users_that_may_go == number
 
 
 def test_who_is_kept_as_unmanaged_is_deactivated_only_once_remembered() -> None:
@@ -82,7 +82,7 @@ def test_teams_that_may_go_are_the_groups_and_those_that_the_settings_let_go(
     )
     policy = replace(policy, teams_to_keep=("Kept*",))
     plan = plan_of(directory(group(0, "A"), group(1, "Kept of a group")), swit, policy)
-    assert plan.bases.teams_that_may_go == number
+    assert plan.baselines.teams_that_may_go == number
 
 
 def test_memberships_of_swits_own_teams_do_not_count_and_teams_are_counted_before() -> None:
@@ -96,7 +96,7 @@ def test_memberships_of_swits_own_teams_do_not_count_and_teams_are_counted_befor
     swit.users["ann"].teams[UNASSIGNED] = False
     people = [ANN, person(1, "bob@x")]
     read = directory(group(0, "A", members=[ANN]), group(1, "B"), users=people)
-    bases = plan_of(read, swit).bases
+    bases = plan_of(read, swit).baselines
     assert (bases.users, bases.teams, bases.memberships) == (4, 5, 7)
     assert bases.members_by_team == {"T1": 3, "T2": 2, "T3": 2}
     assert bases.membership_removals_by_team == {"T1": 1, "T2": 1, "T3": 1}
@@ -106,15 +106,15 @@ def test_what_was_read_of_each_base_is_counted_with_the_plan_and_without_one() -
     """Nothing is planned where no user could be read; the guards say of what."""
     people = [ANN, person(1), person(2, "bob at x"), person(3, "off@x", enabled=False)]
     groups = group(0, "A"), group(1, " ")
-    assert plan_of(directory(*groups, users=people), organisation()).bases.directory == {
+    assert plan_of(directory(*groups, users=people), organisation()).baselines.directory == {
         "file": {"users": 1, "groups": 1}
     }
     swit = organisation(team("T1", "A", of=0, users=["ann"]))
     plan = plan_of(directory(*groups, users=people[1:]), swit, KEEP)
     assert plan.changes == ()
-    assert (plan.bases.users, plan.bases.teams, plan.bases.memberships) == (2, 3, 1)
-    assert plan.bases.directory == {"file": {"users": 0, "groups": 1}}
-    assert plan.bases.swit["distinct_users"] == plan.bases.swit["total_rows"] == 2
+    assert (plan.baselines.users, plan.baselines.teams, plan.baselines.memberships) == (2, 3, 1)
+    assert plan.baselines.directory == {"file": {"users": 0, "groups": 1}}
+    assert plan.baselines.swit["distinct_users"] == plan.baselines.swit["total_rows"] == 2
     assert plan.policy == KEEP.document()
 
 
@@ -130,11 +130,11 @@ def test_counts_of_what_was_read_add_up_and_guards_say_them() -> None:
     plan = plan_of(
         read, organisation(), Policy(users_to_exclude=("out@*",), teams_to_exclude=("Out",))
     )
-    assert plan.bases.read == {
+    assert plan.baselines.read == {
         "users": {"usable": 1, "disabled": 1, "excluded": 1, "without an address": 2},
         "groups": {"usable": 1, "excluded": 1, "without a name": 1},
     }
-    assert Bases(**plan.bases.document()) == plan.bases
+    assert Baselines(**plan.baselines.document()) == plan.baselines
     verdict, *_ = judge(plan, Limits(), last_read={}, recent={}, approval=None)
     assert verdict.message == (
         "Every base was read. Users: 5 read: 1 usable, 1 disabled, 1 excluded, 2 without an"
@@ -144,7 +144,9 @@ def test_counts_of_what_was_read_add_up_and_guards_say_them() -> None:
 
 def test_an_excluded_user_is_no_reason_to_spare_the_others() -> None:
     swit = organisation(users=["ann", "out"])
-    never = plan_of(directory(), swit, Policy(users_to_exclude=("out@*",))).bases.never_deactivated
+    never = plan_of(
+        directory(), swit, Policy(users_to_exclude=("out@*",))
+    ).baselines.never_deactivated
     assert never == {
         "UME": "the account that authorised this program",
         "out": "USERS_TO_EXCLUDE",
@@ -157,7 +159,7 @@ def test_why_nobody_touches_an_account_is_told_by_rule_or_finding() -> None:
     swit.add_user("guest", "guest@x", "Guest", role=40)
     people = [ANN, person(1, "bob@x"), person(2, "bob@x"), person(3)]
     memory = Memory(users={USER_DNS[3].casefold(): "eve"})
-    assert plan_of(directory(users=people), swit, memory=memory).bases.protected == {
+    assert plan_of(directory(users=people), swit, memory=memory).baselines.protected == {
         "UME": "the account that authorised this program",
         "bob": "two with one address",
         "eve": "no address",

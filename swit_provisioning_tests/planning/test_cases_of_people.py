@@ -128,7 +128,7 @@ def test_without_a_memory_of_them_they_are_taken_for_leavers() -> None:
         "user.deactivate:bob",
         "user.deactivate:eve",
     ]
-    assert plan.bases.directory["file"]["users"] == 1
+    assert plan.baselines.directory["file"]["users"] == 1
 
 
 def test_a_change_of_domain_for_everybody_plans_no_departure() -> None:
@@ -172,7 +172,7 @@ def test_without_a_memory_of_them_all_teams_would_be_made_anew_which_the_guards_
     plan = plan_of(*renamed_ou())
     counts = {"team.delete": 3, "team.create": 3, "membership.add": 3, "primary.update": 1}
     assert plan.counts() == counts
-    assert plan.bases.teams_that_may_go == 3
+    assert plan.baselines.teams_that_may_go == 3
 
 
 def test_a_group_whose_team_carries_its_id_is_known_in_its_new_ou_without_a_memory() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swit_provisioning.planning.findings import directory_findings, findings_frame, in_order
-from swit_provisioning.planning.match_teams import nearest_parents, parents_in_rings
+from swit_provisioning.planning.groups import nearest_parents, parents_in_rings
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Finding, Policy
 from swit_provisioning.planning.planner import make_plan

@@ -198,10 +198,10 @@ def test_the_part_is_judged_without_what_is_left_out() -> None:
     leaver = change("user.deactivate", "U1")
     removal = change("membership.remove", "T1", before=members("U1", "U2"))
     plan = plan_with(leaver, removal)
-    assert part_of(plan, {}).bases.membership_removals_by_team == {"T1": 1}
+    assert part_of(plan, {}).baselines.membership_removals_by_team == {"T1": 1}
     part = part_of(plan, {leaver.change_id: NOT_CHOSEN})
     assert part.changes == (removal,)
-    assert part.bases.membership_removals_by_team == {"T1": 2}
+    assert part.baselines.membership_removals_by_team == {"T1": 2}
 
 
 def test_what_is_left_out_is_told_by_action_and_reason() -> None:

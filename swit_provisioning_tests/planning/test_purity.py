@@ -179,7 +179,7 @@ SAME: dict[str, Plan] = {
         A_PLAN, bindings=(Binding(kind="user", directory_id="u", object_id="U1"),)
     ),
     "what a disabled action would do": replace(A_PLAN, disabled=(SECOND,)),
-    "the numbers that guards judge by": replace(A_PLAN, bases=plan_with(users=7).bases),
+    "the numbers that guards judge by": replace(A_PLAN, baselines=plan_with(users=7).baselines),
     "which of its servers answered": replace(A_PLAN, directory="ldaps://dc2.example.org"),
     "the organisation's name": replace(A_PLAN, organization_name="Example Ltd"),
 }

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from swit_provisioning.planning.convergence import repeats_after, sift
+from swit_provisioning.planning.convergence import hold_back, repeats_after
 from swit_provisioning.planning.memory import Kept, Memory, Repeat, kept_values, parts_of
 from swit_provisioning.planning.model import Change, Plan, Policy
 from swit_provisioning_tests.planning.by_hand import (
@@ -194,7 +194,7 @@ def test_who_is_not_added_gets_no_primary_team_there_and_who_is_not_made_joins_n
     first = change("primary.update", "U1", after={"team_id": "T1", "team": "A"})
     second = change("primary.update", "U2", after={"team_id": "T1", "team": "A"})
     memory = Memory(repeats={parts_of("membership.add", "T1", {}, adds.after)["U1"]: twice()})
-    sifted = sift([adds, first, second], memory)
+    sifted = hold_back([adds, first, second], memory)
     assert [c.object_id for c in sifted.changes] == ["T1", "U2"]
     assert [c.object_id for c in sifted.held] == ["T1", "U1"]
 
@@ -202,7 +202,7 @@ def test_who_is_not_added_gets_no_primary_team_there_and_who_is_not_made_joins_n
     users = {"user_ids": ["U2", "new:user:a"], "emails": ["b", "a"]}
     adds = change("membership.add", "T1", after=users)
     memory = Memory(repeats={parts_of("user.create", "new:user:a", {}, {})[""]: twice()})
-    [sent] = sift([made, adds], memory).changes
+    [sent] = hold_back([made, adds], memory).changes
     assert sent.after == {"user_ids": ["U2"], "emails": ["b"]}
 
 
@@ -217,8 +217,8 @@ def test_teams_are_sorted_without_those_that_do_not_arrive() -> None:
         return change("team.sort", "T0", before=before, after=wanted)
 
     ours = {"T1", "T2", "T3"}
-    assert sift([moves, sort("T3", "T1", "T2")], memory, of_groups=ours).changes == ()
-    [sent] = sift([moves, sort("T3", "T2", "T1")], memory, of_groups=ours).changes
+    assert hold_back([moves, sort("T3", "T1", "T2")], memory, of_groups=ours).changes == ()
+    [sent] = hold_back([moves, sort("T3", "T2", "T1")], memory, of_groups=ours).changes
     assert sent.after == {"team_ids": ["T2", "T1", "T0"], "teams": ["T2", "T1", "T0"]}
 
 
@@ -232,7 +232,7 @@ def test_who_only_waits_for_what_does_not_stick_is_not_sorted_either() -> None:
     before, after = ({"team_ids": side, "teams": side} for side in (teams[::-1], teams))
     sort = change("team.sort", "T0", before=before, after=after)
     waiting = tuple(replace(one, depends_on=(keeps.change_id,)) for one in (moves, makes))
-    sifted = sift([keeps, *waiting, sort], memory, of_groups={"T1", "T2", "new:team:n"})
+    sifted = hold_back([keeps, *waiting, sort], memory, of_groups={"T1", "T2", "new:team:n"})
     assert sifted.changes == ()
     assert sifted.held == (keeps, *waiting)
     assert ". 2 more that need it are not sent either" in sifted.findings[0].message
@@ -259,7 +259,7 @@ def test_what_needs_what_only_waits_waits_too() -> None:
         first_team("U1", "T4"),
         first_team("U2", "T5"),
     )
-    sifted = sift([keeps, *waiting, *further], memory)
+    sifted = hold_back([keeps, *waiting, *further], memory)
     assert (sifted.changes, sifted.held) == ((), (keeps, *waiting, *further))
     assert ". 9 more that need it are not sent either" in sifted.findings[0].message
 
@@ -274,7 +274,7 @@ def test_what_needs_a_team_or_a_membership_that_does_not_stick_waits() -> None:
         first_team("U1", "T1"),
         first_team("U2", "T2"),
     ]
-    assert sift([makes, *adds, *needy], memory).changes == ()
+    assert hold_back([makes, *adds, *needy], memory).changes == ()
 
 
 def test_a_move_is_told_with_its_parent_whatever_beside_it_does_not_stick() -> None:
@@ -284,7 +284,7 @@ def test_a_move_is_told_with_its_parent_whatever_beside_it_does_not_stick() -> N
     )
     moves = change("team.update", "T1", before=sides[0], after=sides[1])
     memory = Memory(repeats={keys(moves)[0]: twice()})
-    sifted = sift([moves], memory)
+    sifted = hold_back([moves], memory)
     [sent], [held] = sifted.changes, sifted.held
     assert sent.after == {"parent_id": "T9", "parent": "House"}
     assert held.after == {"name": "B"}
@@ -302,7 +302,7 @@ def test_a_move_is_told_with_its_parent_whatever_beside_it_does_not_stick() -> N
 )
 def test_where_to_look_is_told(stuck_one: Change, whose: str) -> None:
     memory = Memory(repeats={keys(stuck_one)[0]: twice()})
-    [finding] = sift([stuck_one], memory).findings
+    [finding] = hold_back([stuck_one], memory).findings
     assert finding.subject == stuck_one.target
     assert (
         f"not sent a third time. Find out who (swit-provisioning history {whose}"
@@ -313,14 +313,14 @@ def test_where_to_look_is_told(stuck_one: Change, whose: str) -> None:
 def test_what_was_applied_once_is_sent_again_whatever_else_does_not_stick() -> None:
     once = change("user.update", "U1", before={"name": "A"}, after={"name": "B"})
     memory = Memory(repeats={"other": twice()}, applied={keys(once)[0]: MONDAY})
-    assert sift([once], memory).changes == (once,)
+    assert hold_back([once], memory).changes == (once,)
 
 
 def test_a_number_that_swit_writes_in_its_own_way_is_compared_by_its_digits() -> None:
     sides = ({"phone_number": "030-12"}, {"phone_number": "+49 30 12"})
     calls = change("user.update", "U1", before=sides[0], after=sides[1])
     memory = Memory(kept={("U1", "phone_number"): Kept(sent="+493012", kept="03012")})
-    assert sift([calls], memory).changes == ()
+    assert hold_back([calls], memory).changes == ()
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_other_changes_stick_as_a_whole(whole: Change) -> None:
     other = replace(whole, object_id="X9")
     [key] = keys(whole)
     assert keys(other) != [key]
-    sifted = sift([whole, other], Memory(repeats={key: twice()}), of_groups={"T1", "T2"})
+    sifted = hold_back([whole, other], Memory(repeats={key: twice()}), of_groups={"T1", "T2"})
     assert (sifted.changes, sifted.held) == ((other,), (whole,))
 
 

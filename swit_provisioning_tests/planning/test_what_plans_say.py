@@ -277,7 +277,7 @@ def test_what_keeps_an_account_is_told_by_role_and_rule() -> None:
         swit.add_user(user, f"{user}@x", user.capitalize(), role=role)
     swit.check()
     plan = plan_of(directory(), swit, Policy(users_to_exclude=("out@*",)), Memory())
-    said = plan.bases.never_deactivated
+    said = plan.baselines.never_deactivated
     assert said["UME"] == "the account that authorised this program"
     assert said["boss"] == "PROTECTED_ROLES (master)"
     assert said["odd"] == "PROTECTED_ROLES (unknown role 77)"
@@ -287,7 +287,7 @@ def test_what_keeps_an_account_is_told_by_role_and_rule() -> None:
 def test_what_nothing_may_touch_is_told_with_the_rule_that_says_so() -> None:
     swit = organisation(team("T1", "Board"), users=["ann", "bob"])
     policy = Policy(teams_to_keep=("Board",), users_to_exclude=("bob@*",))
-    said = plan_of(directory(), swit, policy, Memory()).bases.protected
+    said = plan_of(directory(), swit, policy, Memory()).baselines.protected
     assert said == {
         "UME": "the account that authorised this program",
         "bob": "USERS_TO_EXCLUDE",
@@ -303,7 +303,7 @@ def test_the_account_that_an_excluded_person_once_had_is_told_as_theirs() -> Non
     plan = attempt(
         directory(users=[ANN, vendor]), organisation(users=["ann", "zoe"]), policy, memory
     )
-    assert plan.plan.bases.protected["zoe"] == "excluded"
+    assert plan.plan.baselines.protected["zoe"] == "excluded"
 
 
 def test_who_is_removed_for_good_has_nothing_after() -> None:

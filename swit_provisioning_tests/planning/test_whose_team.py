@@ -86,7 +86,7 @@ def test_who_authorised_the_program_stays_even_where_no_role_is_protected() -> N
     swit = organisation()
     plan = attempt(directory(), swit, Policy(protected_roles=())).plan
     assert plan.changes == ()
-    assert "UME" in plan.bases.never_deactivated
+    assert "UME" in plan.baselines.never_deactivated
 
 
 def test_a_team_whose_name_differs_in_case_alone_is_renamed_in_place() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
-from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.planner import explained_plan
 from swit_provisioning.report.explain.explain import Answer, IncompleteReadError, explain
 from swit_provisioning.report.explain.model import Explained, PersonExplained, TeamExplained
 from swit_provisioning_tests.planning.by_hand import (
@@ -34,7 +34,7 @@ def asked(
 ) -> Answer:
     sides = directory_state(read), swit_state(swit)
     rules, known = policy or Policy(), memory or Memory()
-    return explain(who, *sides, rules, known, make_plan(*sides, rules, known))
+    return explain(who, explained_plan(*sides, rules, known))
 
 
 def the_one(answer: Answer) -> Explained:

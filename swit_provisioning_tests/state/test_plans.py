@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from swit_provisioning.planning.model import Bases, Binding, Finding, PlanHash
+from swit_provisioning.planning.model import Baselines, Binding, Finding, PlanHash
 from swit_provisioning.state.errors import AmbiguousPlanError
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.state.conftest import Clock
@@ -17,7 +17,7 @@ def test_a_plan_comes_back_whole(store: Store, clock: Clock) -> None:
         a_plan(1, 2),
         findings=(Finding(kind="no address", subject="CN=Zoë", message="Give it one."),),
         bindings=(Binding(kind="user", directory_id="g1", object_id="U1"),),
-        bases=Bases(users=7, directory={"OU=A": {"users": 3, "groups": 1}}),
+        baselines=Baselines(users=7, directory={"OU=A": {"users": 3, "groups": 1}}),
     )
     store.plans.save(plan, run_id="R1", verdicts=[{"name": LIMIT, "passed": True}])
     stored = store.plans.get(plan.plan_hash)
@@ -48,13 +48,13 @@ def test_the_same_plan_made_again_is_as_new_as_its_last_making(store: Store, clo
 
 def test_what_the_guards_count_is_that_of_the_last_making(store: Store) -> None:
     """The id covers what is sent, not what it is a share of."""
-    before, after = (replace(a_plan(1), bases=Bases(users=n)) for n in (100, 5))
+    before, after = (replace(a_plan(1), baselines=Baselines(users=n)) for n in (100, 5))
     assert before.plan_id == after.plan_id
     store.plans.save(before, run_id="R1", verdicts=[])
     store.plans.save(after, run_id="R2", verdicts=[])
     stored = store.plans.get(after.plan_hash)
     assert stored is not None
-    assert stored.plan.bases.users == 5
+    assert stored.plan.baselines.users == 5
 
 
 def test_a_run_that_planned_twice_has_made_the_last_one(store: Store) -> None:

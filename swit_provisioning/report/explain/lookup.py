@@ -1,4 +1,4 @@
-"""Who is meant by an address, a name, a DN or an id: people and teams of either side."""
+"""Find the people and teams of both sides by an address, a name, a DN or an id."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -8,86 +8,93 @@ from typing import Any, Final
 import pandas as pd
 
 from swit_provisioning.planning.dn import reference_key
-from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.normalize import address_key, clean_team_name, name_key
-from swit_provisioning.planning.planner import Decisions, Read
-from swit_provisioning.planning.snapshots import NONE, column
+from swit_provisioning.planning.planner import ExplainedPlan, Stages
+from swit_provisioning.planning.snapshots import column
 
 _MOST_SIMILAR: Final = 5
 _SHORTEST_PART: Final = 3
-"""Characters that must be given before what holds them counts as similar."""
+"""Characters of a part of a name that make the name similar."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Person:
-    """The row of an entry in `idp_users`, and the places of accounts that it is or stands for."""
+class PersonSubject:
+    """The row of a person in `idp_users`, and the ids of the users the person has or claims."""
 
     row: int | None
-    accounts: tuple[int, ...]
+    users: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Team:
-    """The key of a group, and the id of its team; one of them at least."""
+class TeamSubject:
+    """The key of a group, and the id of its team; at least one of them."""
 
     group: str | None
     team: str | None
 
 
-Subject = Person | Team
+Subject = PersonSubject | TeamSubject
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Called:
-    """What one thing is known by."""
+    """What a person or team can be found by."""
 
     ids: frozenset[str]
     names: frozenset[str]
     shown: tuple[str, ...]
-    """As people write it: for a suggestion."""
+    """As written, for suggestions."""
 
 
 _Fits = Callable[[_Called], bool]
 
 
 class Subjects:
-    """All people and teams of two reads, to be found by what they are called."""
+    """All people and teams of two reads, found by address, name, DN or id."""
 
-    def __init__(self, read: Read, decided: Decisions, memory: Memory) -> None:
-        """Take what was read and decided."""
-        self._accounts, self._people, self._owners = read.accounts, decided.people, decided.owners
-        self._group_keys: list[str] = column(read.directory.groups, "key")
-        self._remembered = memory.users
-        self._directory_ids: list[str] = column(read.directory.users, "directory_id")
-        self._rows = [_entry(*values) for values in _columns(read.directory.users, _OF_ENTRIES)]
-        self._logins = [
-            _called(ids=(address_key(email), reference_key(user_id)), names=(name,), more=(email,))
-            for user_id, email, name in zip(
-                read.accounts.user_id, read.accounts.email, read.accounts.name, strict=True
+    def __init__(self, planned: ExplainedPlan, stages: Stages) -> None:
+        """Index both reads."""
+        self._matches, self._teams = stages.users, stages.teams
+        self._remembered = planned.memory.users
+        directory = planned.directory
+        self._keys: list[str] = column(directory.users, "key")
+        self._directory_ids: list[str] = column(directory.users, "directory_id")
+        self._row_of = {key: row for row, key in enumerate(self._keys)}
+        self._user_of = {person.key: user for user, person in stages.users.person_of.items()}
+        self._people = [_person(*values) for values in _columns(directory.users, _OF_PEOPLE)]
+        self._users = {
+            user.user_id: _called(
+                ids=(user.address, reference_key(user.user_id)),
+                names=(user.name,),
+                more=(user.email,),
             )
-        ]
-        self._groups = [_group(*values) for values in _columns(read.directory.groups, _OF_GROUPS)]
-        self._teams = {
+            for user in stages.users.users
+        }
+        self._groups = {
+            str(values[0]): _group(*values) for values in _columns(directory.groups, _OF_GROUPS)
+        }
+        self._named_teams = {
             team.team_id: _called(
                 ids=(reference_key(team.team_id), reference_key(team.reference)), names=(team.name,)
             )
-            for team in decided.owners.teams.values()
+            for team in stages.teams.teams.values()
         }
-        place_of_row = read.entries.place_of_row[:-1].tolist()
-        self._place_of_row = place_of_row
-        self._row_of_place = {place: row for row, place in enumerate(place_of_row) if place != NONE}
-        self._place_of_account = {a: p for p, a in enumerate(self._people.account) if a != NONE}
 
     def named(self, who: str) -> list[Subject]:
-        """Whoever has this address, DN or id; if nobody has, whoever is called so."""
+        """Everyone with this address, DN or id; if there is none, everyone of this name."""
         ids = frozenset({address_key(who), reference_key(who)}) - {""}
         found = dict.fromkeys(self._found(lambda called: bool(called.ids & ids)))
         key = name_key(who)
         return list(found or dict.fromkeys(self._found(lambda called: key in called.names)))
 
     def similar(self, who: str) -> list[str]:
-        """Addresses and names that look like it."""
-        everything = (*self._rows, *self._logins, *self._groups, *self._teams.values())
+        """Addresses and names that resemble it."""
+        everything = (
+            *self._people,
+            *self._users.values(),
+            *self._groups.values(),
+            *self._named_teams.values(),
+        )
         written = {text.casefold(): text for called in everything for text in called.shown}
         asked = who.strip().casefold()
         holding = [key for key in written if len(asked) >= _SHORTEST_PART and asked in key]
@@ -96,51 +103,49 @@ class Subjects:
         return [written[key] for key in found][:_MOST_SIMILAR]
 
     def _found(self, fits: _Fits) -> Iterator[Subject]:
-        for row, called in enumerate(self._rows):
+        for row, called in enumerate(self._people):
             if fits(called):
-                yield Person(row=row, accounts=self._accounts_of(row))
-        for account, called in enumerate(self._logins):
+                yield PersonSubject(row=row, users=self._users_of(row))
+        for user, called in self._users.items():
             if fits(called):
-                yield from self._owners_of(account)
-        for key, called in zip(self._group_keys, self._groups, strict=True):
+                yield from self._people_of(user)
+        for key, called in self._groups.items():
             if fits(called):
-                yield Team(group=key, team=self._owners.team_of.get(key))
-        for team_id, called in self._teams.items():
+                yield TeamSubject(group=key, team=self._teams.team_of.get(key))
+        for team_id, called in self._named_teams.items():
             if fits(called):
-                yield Team(group=self._owners.group_of.get(team_id), team=team_id)
+                yield TeamSubject(group=self._teams.group_of.get(team_id), team=team_id)
 
-    def _accounts_of(self, row: int) -> tuple[int, ...]:
-        """The entry's account; else those that nobody else is, and that it stands for."""
-        place = self._place_of_row[row]
-        if place != NONE and self._people.account[place] != NONE:
-            return (self._people.account[place],)
+    def _users_of(self, row: int) -> tuple[str, ...]:
+        """The matched user; else the unmatched users that the person claims."""
+        if self._keys[row] in self._user_of:
+            return (self._user_of[self._keys[row]],)
         last = self._remembered.get(self._directory_ids[row])
         return tuple(
-            account
-            for account, called in enumerate(self._logins)
-            if account not in self._place_of_account
-            and (called.ids & self._rows[row].ids or self._accounts.user_id[account] == last)
+            user
+            for user, called in self._users.items()
+            if user not in self._matches.person_of
+            and (called.ids & self._people[row].ids or user == last)
         )
 
-    def _owners_of(self, account: int) -> Iterator[Person]:
-        """The entry that the account is matched with, else those that stand for it, else none."""
-        if account in self._place_of_account:
-            row = self._row_of_place[self._place_of_account[account]]
-            yield Person(row=row, accounts=(account,))
+    def _people_of(self, user: str) -> Iterator[PersonSubject]:
+        """The matched person, else the people who claim the user, else the user alone."""
+        if user in self._matches.person_of:
+            yield PersonSubject(row=self._row_of[self._matches.person_of[user].key], users=(user,))
             return
-        user, ids = self._accounts.user_id[account], self._logins[account].ids
         rows = [
             row
-            for row, called in enumerate(self._rows)
-            if called.ids & ids or self._remembered.get(self._directory_ids[row]) == user
+            for row, called in enumerate(self._people)
+            if called.ids & self._users[user].ids
+            or self._remembered.get(self._directory_ids[row]) == user
         ]
         for row in rows:
-            yield Person(row=row, accounts=self._accounts_of(row))
+            yield PersonSubject(row=row, users=self._users_of(row))
         if not rows:
-            yield Person(row=None, accounts=(account,))
+            yield PersonSubject(row=None, users=(user,))
 
 
-_OF_ENTRIES: Final = ("key", "dn", "directory_id", "emails", "other_emails", "names")
+_OF_PEOPLE: Final = ("key", "dn", "directory_id", "emails", "other_emails", "names")
 _OF_GROUPS: Final = ("key", "dn", "directory_id", "names")
 
 
@@ -148,7 +153,7 @@ def _columns(frame: pd.DataFrame, names: Iterable[str]) -> Iterator[tuple[Any, .
     return zip(*(column(frame, name) for name in names), strict=True)
 
 
-def _entry(
+def _person(
     key: str,
     dn: str,
     directory_id: str,

@@ -1,0 +1,403 @@
+"""The groups of the directory: scope, order, names, parents, references and wanted members."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import pandas as pd
+
+from swit_provisioning.planning.dn import InvalidDN, is_dn, rdn_values, reference_key
+from swit_provisioning.planning.memory import Memory
+from swit_provisioning.planning.model import NEW_TEAM, Finding, Policy
+from swit_provisioning.planning.normalize import (
+    changed_name,
+    clean_team_name,
+    name_key,
+    others,
+)
+from swit_provisioning.planning.snapshots import (
+    NONE,
+    DirectorySnapshot,
+    User,
+    column,
+    index_of,
+    mask,
+    places,
+)
+from swit_provisioning.planning.user_changes import UserChanges
+
+
+def nearest_parents(parents: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Drop each parent that is also an ancestor of another parent of the same key.
+
+    Servers that expand `memberOf` name every group above as a parent. Parents that are above one
+    another stay, and so does a parent that is below the key in turn. All parents must be keys, too.
+
+    >>> nearest_parents({"all": [], "mid": ["all"], "leaf": ["all", "mid"]})["leaf"]
+    ('mid',)
+    """
+    kept = {key: tuple(above) for key, above in parents.items()}
+    several = {key: above for key, above in kept.items() if len(above) > 1}
+    if not several:
+        return kept
+    up, part = _without_rings(parents)
+    rank: dict[str, int] = {}
+    for here in TopologicalSorter(up).static_order():
+        rank[here] = 1 + max((rank[above] for above in up[here]), default=-1)
+    for key, above in several.items():
+        parts = {part.get(parent, parent) for parent in above} - {part.get(key, key)}
+        far = _above_others(parts, up, rank)
+        kept[key] = tuple(p for p in above if part.get(p, p) not in far)
+    return kept
+
+
+def _without_rings(
+    parents: Mapping[str, Sequence[str]],
+) -> tuple[Mapping[str, Collection[str]], dict[str, str]]:
+    """The same with each ring as one node, and the node of each key."""
+    part = _one_of_ring(parents)
+    if not part:
+        return dict(parents), part
+    up: dict[str, set[str]] = {}
+    for key, above in parents.items():
+        up.setdefault(part[key], set()).update({part[parent] for parent in above} - {part[key]})
+    return up, part
+
+
+def _above_others(
+    nodes: set[str],
+    up: Mapping[str, Collection[str]],
+    rank: Mapping[str, int],
+) -> set[str]:
+    """The nodes that are above another of them; whatever is above all of them is not visited."""
+    found: set[str] = set()
+    lowest = min((rank[node] for node in nodes), default=0)
+    seen, todo = set(nodes), list(nodes)
+    while todo:
+        for above in up[todo.pop()]:
+            if above in nodes:
+                found.add(above)
+            elif above not in seen and rank[above] > lowest:
+                seen.add(above)
+                todo.append(above)
+    return found
+
+
+def parents_in_rings(parents: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Key -> those of its parents that are below it in turn (itself among them, if it says so).
+
+    Only keys that have such a parent are there. All parents must be keys, too.
+    """
+    part = _one_of_ring(parents)
+    if not part:
+        return {}
+    found = {key: [p for p in above if part[p] == part[key]] for key, above in parents.items()}
+    return {key: above for key, above in found.items() if above}
+
+
+def _one_of_ring(parents: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """One key for all keys of a ring, others for themselves; nothing where there is no ring."""
+    try:
+        TopologicalSorter(parents).prepare()
+    except CycleError:
+        # Hardly a directory has a ring, and this is slow to import.
+        import networkx as nx  # noqa: PLC0415
+
+        graph = nx.DiGraph((key, parent) for key, above in parents.items() for parent in above)
+        graph.add_nodes_from(parents)
+        rings = nx.strongly_connected_components(graph)
+        return {key: one for ring in rings for one in [min(ring)] for key in ring}
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """One group, as the planner needs it."""
+
+    key: str
+    dn: str
+    directory_id: str
+    names: tuple[str, ...]
+    """Names that its team could have, sorted; none: its team's name is left alone."""
+    rank: int
+    """Its place in directory order, among all groups in scope."""
+    parents: tuple[str, ...]
+    """Keys of the groups in scope that could be its parent, the preferred one first: those that
+    list it as a member, then those that only its `memberOf` names, each in directory order."""
+    in_itself: bool
+    """Whether it is a member of itself, which puts it below nothing."""
+    place_unknown: bool
+    """Whether all it says of its parents is something that can't be read: its team stays put."""
+    reference: str
+    """What its team's reference should say."""
+    references: tuple[str, ...]
+    """All that its team's reference may say, in the form it is compared, the best first."""
+
+    @property
+    def new_team(self) -> str:
+        """What its team is called in a plan that makes it."""
+        return NEW_TEAM + self.key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """Groups in scope by key, in directory order, and those that the settings exclude."""
+
+    in_scope: Mapping[str, Group]
+    excluded: tuple[Group, ...]
+    excluded_by: Mapping[str, frozenset[str]]
+    """Key of an excluded group -> the entries of `TEAMS_TO_EXCLUDE` that name it, or once did."""
+    renamed: frozenset[str]
+    """Keys of the excluded groups that no entry names any longer."""
+
+
+def read_groups(directory: DirectorySnapshot, policy: Policy, memory: Memory) -> Groups:
+    """The groups in scope and the excluded ones; these are remembered by id, whatever the name."""
+    entries_for = _excluding(policy)
+    remembered = memory.still_exempt("group", policy)
+    excluded_by: dict[str, frozenset[str]] = {}
+    renamed: set[str] = set()
+    rows: dict[str, dict[str, Any]] = {}
+    excluded: list[Group] = []
+    for row in _ordered(directory.groups):
+        by_name = entries_for(row)
+        once_named = {entry for _, entry in remembered.get(row["directory_id"], ())}
+        if by_name or once_named:
+            excluded_by[row["key"]] = frozenset(by_name | once_named)
+            renamed |= {row["key"]} if not by_name else set()
+            excluded.append(_group(row, (), 0, policy, in_itself=False, place_unknown=False))
+        else:
+            rows[row["key"]] = row
+    rank = {key: place for place, key in enumerate(rows)}
+    listed_by = _listed_by(directory)
+    listing: dict[str, list[str]] = {}
+    above: dict[str, list[str]] = {}
+    for key, row in rows.items():
+        listing[key] = listed_by.get(key, [])
+        named = [*listing[key], *(row["parents"] or ())]
+        above[key] = [parent for parent in dict.fromkeys(named) if parent in rank and parent != key]
+    in_scope = {}
+    for key, near in nearest_parents(above).items():
+        lists, names = set(listing[key]), rows[key]["parents"] or ()
+        in_scope[key] = _group(
+            rows[key],
+            tuple(sorted(near, key=lambda parent: (parent not in lists, rank[parent]))),
+            rank[key],
+            policy,
+            in_itself=key in lists or key in names,
+            place_unknown=not above[key] and not all(map(is_dn, names)),
+        )
+    return Groups(
+        in_scope=in_scope,
+        excluded=tuple(excluded),
+        excluded_by=excluded_by,
+        renamed=frozenset(renamed),
+    )
+
+
+def _ordered(groups: pd.DataFrame) -> list[dict[str, Any]]:
+    """In directory order: by the order attribute, else as the source has them."""
+    names = ("key", "dn", "directory_id", "names", "order", "parents", "position")
+    columns = [column(groups, name) for name in names]
+    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    last = float("inf")
+
+    def place(row: Mapping[str, Any]) -> tuple[float, int, str]:
+        return (last if row["order"] is None else row["order"], row["position"], row["key"])
+
+    return sorted(rows, key=place)
+
+
+def _excluding(policy: Policy) -> Callable[[Mapping[str, Any]], set[str]]:
+    """The entries of `TEAMS_TO_EXCLUDE` that are a name of a group, or a CN in its DN."""
+    entries = {name_key(name) for name in policy.teams_to_exclude} - {""}
+
+    def entries_for(row: Mapping[str, Any]) -> set[str]:
+        if not entries:
+            return set()
+        names = (*common_names(row["dn"]), *(row["names"] or ()))
+        return entries & {name_key(name) for name in names}
+
+    return entries_for
+
+
+def common_names(dn: str) -> list[str]:
+    """The CNs in a DN, none where the text is no DN."""
+    try:
+        return rdn_values(dn, "cn")
+    except InvalidDN:
+        return []
+
+
+def _group(
+    row: Mapping[str, Any],
+    parents: tuple[str, ...],
+    rank: int,
+    policy: Policy,
+    *,
+    in_itself: bool,
+    place_unknown: bool,
+) -> Group:
+    stable_id = None if row["directory_id"] == row["key"] else row["directory_id"]
+    by_dn = policy.reference_attribute == "distinguishedName"
+    reference = row["dn"] if by_dn or stable_id is None else stable_id
+    keys = (reference, row["dn"], row["key"], row["directory_id"])
+    return Group(
+        key=row["key"],
+        dn=row["dn"],
+        directory_id=row["directory_id"],
+        names=tuple(sorted({clean_team_name(name) for name in row["names"] or ()} - {""})),
+        rank=rank,
+        parents=parents,
+        in_itself=in_itself,
+        place_unknown=place_unknown,
+        reference=reference,
+        references=tuple(dict.fromkeys(reference_key(key) for key in keys)),
+    )
+
+
+def _listed_by(directory: DirectorySnapshot) -> dict[str, list[str]]:
+    """Group key -> keys of the groups that list it as a member."""
+    rows = directory.memberships
+    groups = set(column(directory.groups, "key"))
+    nested = rows[mask(groups, index_of(rows["member"]))]
+    listed: dict[str, list[str]] = {}
+    for group, member in zip(nested["group"], nested["member"], strict=True):
+        if group in groups:
+            listed.setdefault(member, []).append(group)
+    return listed
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WantedMemberships:
+    """Who belongs in which group in scope, of the users that are there after the plan."""
+
+    rows: pd.DataFrame
+    """Columns `group` (categories: keys in directory order) and `user` (categories: `users`)."""
+    users: list[str]
+    """Ids of Swit's users, then of those that the plan creates."""
+    emails: list[str]
+    """The addresses of `users`, in the same order."""
+
+    def in_group(self, key: str) -> list[str]:
+        """Ids of the users who belong in one group."""
+        return list(self.rows["user"][self.rows["group"] == key])
+
+    def groups_of(self, users: Collection[str]) -> dict[str, list[str]]:
+        """Id of each of these users who is in a group -> keys of the groups."""
+        rows = self.rows[self.rows["user"].isin(list(users))]
+        found: dict[str, list[str]] = {}
+        for user, group in zip(rows["user"], rows["group"], strict=True):
+            found.setdefault(user, []).append(group)
+        return found
+
+    def sizes(self) -> dict[str, int]:
+        """Group key -> number of users who belong in the group."""
+        sizes = self.rows["group"].value_counts(sort=False)
+        return dict(zip(sizes.index, sizes.tolist(), strict=True))
+
+
+def wanted_memberships(
+    directory: DirectorySnapshot, groups: Groups, users: Iterable[User], changes: UserChanges
+) -> WantedMemberships:
+    """Translate the memberships of the directory into users and groups in scope."""
+    everyone = {user.user_id: user.email for user in users} | dict(changes.created)
+    ids, keys, rows = list(everyone), list(groups.in_scope), directory.memberships
+    person = places(rows["member"], index_of(list(changes.user_of)))
+    group = places(rows["group"], index_of(keys))
+    is_known = (person != NONE) & (group != NONE)
+    user = places(list(changes.user_of.values()), index_of(ids))[person[is_known]]
+    frame = pd.DataFrame(
+        {
+            "group": pd.Categorical.from_codes(group[is_known], pd.Index(keys, dtype="str")),
+            "user": pd.Categorical.from_codes(user, pd.Index(ids, dtype="str")),
+        }
+    )
+    return WantedMemberships(rows=frame, users=ids, emails=list(everyone.values()))
+
+
+def bad_groups(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]:
+    """Findings about the groups in scope: names, ids, parents."""
+    yield from _names(rows, groups)
+    yield from _ids(groups)
+    yield from _parents(rows, groups)
+
+
+def _names(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]:
+    called: dict[str, set[str]] = {}
+    for group in groups.values():
+        for name in group.names:
+            called.setdefault(name_key(name), set()).add(group.key)
+        if not group.names:
+            yield Finding(
+                kind="group without a name",
+                subject=group.dn,
+                message="The group has no usable name; no team is made for it, and a team that it"
+                " has keeps its name. Give it a name.",
+            )
+    for key, names in zip(column(rows, "key"), column(rows, "names"), strict=True):
+        for name in names or () if key in groups else ():
+            if clean := changed_name(name, clean_team_name(name)):
+                yield Finding(
+                    kind="group name changed",
+                    subject=groups[key].dn,
+                    message=f"The name {name!r} can't be a team's; it becomes {clean!r}. Write it"
+                    " without @ # < > § ▒ { } ; *, control characters and a leading (removed).",
+                )
+    for same in map(sorted, called.values()):
+        for key in same if len(same) > 1 else ():
+            other = next(holder for holder in same if holder != key)
+            also = others(groups[other].dn, len(same) - 1)
+            yield Finding(
+                kind="two groups with one name",
+                subject=groups[key].dn,
+                message=f"The group is called as {also}, compared without case; all teams but one"
+                " get a number behind their name. Give each group a name of its own.",
+            )
+
+
+def _ids(groups: Mapping[str, Group]) -> Iterator[Finding]:
+    ids = Counter(group.directory_id for group in groups.values())
+    for group in groups.values():
+        if ids[group.directory_id] > 1:
+            yield Finding(
+                kind="two groups with one id",
+                subject=group.dn,
+                message=f"Another group has the id {group.directory_id} too; neither is known"
+                " again by it after a rename. Ask who runs the directory.",
+            )
+
+
+def _parents(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]:
+    says = dict(zip(column(rows, "key"), column(rows, "parents"), strict=True))
+    rings = parents_in_rings({group.key: group.parents for group in groups.values()})
+    for group in groups.values():
+        attribute = "memberOf" if says[group.key] else "member"
+        above = "; ".join(groups[parent].dn for parent in group.parents)
+        if len(group.parents) > 1:
+            yield Finding(
+                kind="several parents",
+                subject=group.dn,
+                attribute=attribute,
+                message=f"The group is a member of {above}. Its team stays below the one of these"
+                " that it is below in Swit, or goes below the first. To choose one, remove the"
+                " group from the others.",
+            )
+        if group.in_itself:
+            yield Finding(
+                kind="ring",
+                subject=group.dn,
+                attribute=attribute,
+                message="The group is a member of itself. This membership is ignored. Remove it.",
+            )
+        if group.key in rings:
+            round_about = "; ".join(groups[parent].dn for parent in rings[group.key])
+            yield Finding(
+                kind="ring",
+                subject=group.dn,
+                attribute=attribute,
+                message=f"The group is a member of {round_about}, and that is below the group in"
+                " turn; one parent in the ring is passed over. Take one out of the other.",
+            )
