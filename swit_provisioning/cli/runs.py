@@ -27,7 +27,7 @@ from swit_provisioning.apply.run_model import JobName, RunResult, RunState
 from swit_provisioning.cli.errors import UnusableHomeError
 from swit_provisioning.defs.resources import logger_config
 from swit_provisioning.operations.names import LOCATION, NO_RETRY_TAGS, OURS
-from swit_provisioning.operations.run_notifications import tell_of_run
+from swit_provisioning.operations.run_notifications import notify_of_run
 from swit_provisioning.operations.run_results import result_of
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings
@@ -106,8 +106,8 @@ def _executed(
 ) -> RunResult:
     execute_run(job, run, dagster, raise_on_error=False)
     ended = monotonic()
-    for trouble in tell_of_run(dagster, run.run_id):
-        log.warning("%s", trouble)
+    for problem in notify_of_run(dagster, run.run_id).values():
+        log.warning("%s", problem)
     after = dagster.get_run_by_id(run.run_id) or run
     try:
         with open_store(Settings.load()) as store:

@@ -1,4 +1,4 @@
-"""The guards as asset checks on the plan: one failed, and nothing is written."""
+"""Asset checks: the guards on the plan, and what Swit rejected."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def plan_is_safe(
     settings: dg.ResourceParam[Settings],
     session: dg.ResourceParam[Session],
 ) -> Iterator[dg.AssetCheckResult]:
-    """Judge the plan that this run has made, on exactly what would be sent."""
+    """Judge the plan that this run has made, on exactly the changes that would be sent."""
     plans = session.store.plans
     plan_hash = plans.made_by(session.run.root_run_id) or plans.latest()
     stored = plans.get(plan_hash) if plan_hash else None
@@ -42,7 +42,7 @@ def plan_is_safe(
 
 @dg.asset_check(asset="change_log", name=FEW_REJECTED, blocking=True)
 def few_changes_were_rejected(change_log: pd.DataFrame) -> dg.AssetCheckResult:
-    """Of no action more than a fifth, and more than ten, was rejected; else the run has failed."""
+    """At most ten changes, or at most a fifth, of each action were rejected; else the run fails."""
     found = mass_refusals(change_log)
     told = " ".join(refusal.message for refusal in found)
     return dg.AssetCheckResult(
@@ -55,7 +55,7 @@ def few_changes_were_rejected(change_log: pd.DataFrame) -> dg.AssetCheckResult:
 def _no_change_was_rejected(asset: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=asset, name=NO_CHANGE_REJECTED)
     def check(outcomes: pd.DataFrame, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-        """Swit took every change; a refused one stops nobody else, but someone must look."""
+        """Swit rejected no change; a rejected one blocks no other, but somebody must look at it."""
         refused = outcomes[outcomes["outcome"].isin(["rejected", "skipped"])]
         return dg.AssetCheckResult(
             passed=refused.empty,

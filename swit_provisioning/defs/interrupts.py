@@ -1,8 +1,9 @@
-"""The executor of every run: which runs end as canceled.
+"""The executor of every run, which ends some runs as canceled.
 
-An interrupt or the maximum run time: Dagster itself calls such a run failed, and may then retry it.
-A run that was blocked: Dagster shows all assets and checks after a failed step as failed, too, with
-a stack trace, but those of a canceled run as skipped.
+- An interrupted run, or one past its maximum time: Dagster itself marks it as failed, and may then
+  retry it.
+- A blocked run: after a failed step, Dagster shows all later assets and checks as failed, with a
+  stack trace; in a canceled run it shows them as skipped.
 """
 
 import os
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class _Interruptible(dg.Executor):
-    """Carries out the steps in this process, as Dagster's own executor does."""
+    """Executes the steps in this process, as Dagster's own executor does."""
 
     def __init__(self, inner: dg.Executor) -> None:
         self._inner = inner
@@ -44,7 +45,7 @@ class _Interruptible(dg.Executor):
             run = instance.get_run_by_id(run_id)
             if run is not None and run.tags.get(BLOCKED_TAG):
                 instance.report_run_canceled(run, f"Blocked: {run.tags[BLOCKED_TAG]}")
-                # So that Dagster does not report a success after it.
+                # Otherwise Dagster reports a success after it.
                 raise dg.DagsterExecutionInterruptedError  # noqa: TRY301 - see above
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
             run = instance.get_run_by_id(run_id)
@@ -63,7 +64,7 @@ def _clear_result(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 class _RunTime:
-    """Interrupts the main thread once the run has taken too long, while a `with` block lasts."""
+    """Interrupts the main thread after the maximum run time, while a `with` block lasts."""
 
     def __init__(self, hours: float) -> None:
         self.sentence = f"The run was ended: it took longer than MAX_RUN_HOURS={hours:g}."
@@ -90,6 +91,6 @@ _CONFIG: Final[Any] = dg.in_process_executor.config_schema
 
 @dg.executor(name="in_process", config_schema=_CONFIG)
 def interruptible_executor(init_context: dg.InitExecutorContext) -> dg.Executor:
-    """One process, so that one pace holds for all steps of a run."""
+    """One process, so that one rate limit holds for all steps of a run."""
     create: Any = dg.in_process_executor.executor_creation_fn
     return _Interruptible(create(init_context))

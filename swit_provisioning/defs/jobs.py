@@ -25,18 +25,18 @@ class ApplyConfig(dg.Config):
     plan_id: str
     """Printed by `swit-provisioning plan`, and shown on the asset `change_plan`."""
     approve: str = ""
-    """Only where a guard stopped the plan: the reason, recorded with who and when."""
+    """Only if a guard stopped the plan: the reason, recorded with user and time."""
     only: str = ""
-    """Only these actions, such as `user.create,team.*`; what needs another one waits too."""
+    """Only these actions, such as `user.create,team.*`; changes that need another action wait."""
     exclude: str = ""
     """All actions but these."""
     limit: int = 0
-    """The first so many of each action that are still undone; 0: all. Apply again for the rest."""
+    """The number of pending changes of each action to send; 0: all. Apply again for the rest."""
 
 
 @dg.config_mapping
 def apply_config(config: ApplyConfig) -> dict[str, object]:
-    """The fields in the launchpad become the gate's configuration."""
+    """Map the fields in the launchpad to the configuration of the gate."""
     return {"ops": {"accepted_plan": {"config": config.model_dump()}}, **logger_config()}
 
 
@@ -62,13 +62,13 @@ JOBS: Final = (plan, apply, sync)
 
 
 _SHORTEST_WINDOW: Final = timedelta(minutes=1)
-"""Dagster takes none that is shorter."""
+"""Dagster accepts no shorter window."""
 
 
 def daily_sync(settings: ScheduleSettings) -> list[dg.ScheduleDefinition]:
-    """The schedule, running from the start; none without `SCHEDULE_TIME`.
+    """The schedule, switched on from the start; none without `SCHEDULE_TIME`.
 
-    In the night the clocks go forward, a time that does not exist runs an hour later.
+    A time that the clock change skips runs an hour later.
     """
     if settings.schedule_time is None:
         return []
@@ -87,14 +87,14 @@ def daily_sync(settings: ScheduleSettings) -> list[dg.ScheduleDefinition]:
 
 
 def _unless_paused(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Start the run; while runs are paused, say why a run that writes is not started."""
+    """Start the run; while runs are paused, start no run that writes and say why."""
     del context
     try:
         settings = Settings.load()
         with open_store(settings) as store:
             pause = store.pauses.now()
     except (SettingsError, StoreError):
-        # The run fails of it, and what has failed is reported; it writes nothing.
+        # The run fails, and the failure is reported; it writes nothing.
         return dg.RunRequest()
     if pause is not None and settings.schedule_action == "sync":
         return dg.SkipReason(f"Scheduled runs are {pause.sentence}")
@@ -104,7 +104,7 @@ def _unless_paused(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
 def planned_every_night(
     difference: dg.AssetsDefinition, settings: ScheduleSettings
 ) -> dg.AssetsDefinition:
-    """The same with a plan that the UI calls overdue when none was made for too long."""
+    """The difference with a freshness policy: the UI shows a plan as overdue after too long."""
     if settings.schedule_time is None or not settings.alert_after_hours:
         return difference
     window = max(timedelta(hours=settings.alert_after_hours), _SHORTEST_WINDOW)
@@ -120,7 +120,7 @@ _ELSE_AT = "03:30"
 
 
 @dg.op
-def delete_what_is_old(context: dg.OpExecutionContext) -> None:
+def delete_expired_data(context: dg.OpExecutionContext) -> None:
     """Delete frames, plans, runs with their events, and journal entries past their retention."""
     settings = Settings.load()
     with open_store(settings) as store:
@@ -132,7 +132,7 @@ def delete_what_is_old(context: dg.OpExecutionContext) -> None:
 @dg.job(name="prune", description="Delete what is older than RETENTION_DAYS. Asks nobody.")
 def prune_job() -> None:
     """One step; it needs neither the directory nor Swit."""
-    delete_what_is_old()
+    delete_expired_data()
 
 
 def daily_prune(settings: ScheduleSettings) -> dg.ScheduleDefinition:

@@ -1,4 +1,7 @@
-"""What each side says today, each read whole in one step. Nothing here changes anything."""
+"""Planning assets: both sides, each read completely in one step, the differences and the plan.
+
+Nothing here changes Swit or the directory.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -204,7 +207,7 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
 
 
 def _read_at(*frames: pd.DataFrame) -> datetime | None:
-    """When reading the first of these frames began; frames of earlier versions don't say it."""
+    """When reading the first of these frames began; `None` for frames of earlier versions."""
     times = [frame.attrs["facts"].get(READ_AT) for frame in frames]
     return min(map(datetime.fromisoformat, filter(None, times)), default=None)
 
@@ -212,7 +215,7 @@ def _read_at(*frames: pd.DataFrame) -> datetime | None:
 def _diff_output(
     name: str, actions: tuple[Action, ...], plan: Plan, shown: Plan
 ) -> dg.Output[pd.DataFrame]:
-    """A diff, with the sentence that a person reads first and a number for each action."""
+    """A diff with its summary and the number of changes of each action."""
     changes = [change for change in plan.changes if change.action in actions]
     metadata: dict[str, dg.RawMetadataValue] = {
         "summary": summary(changes),
@@ -224,7 +227,7 @@ def _diff_output(
 
 
 def _teams_metadata(plan: Plan, shown: Plan) -> dict[str, dg.MetadataValue]:
-    """The tree as it will be, and the teams that nobody manages."""
+    """The team tree after the plan, and the unmanaged teams."""
     metadata: dict[str, dg.MetadataValue] = {}
     root = tree_of(plan.teams, plan.changes)
     if root is not None:
@@ -245,7 +248,7 @@ def _findings_output(plan: Plan) -> dg.Output[pd.DataFrame]:
         frame,
         "directory_findings",
         metadata={
-            "summary": counted or "nothing to mend",
+            "summary": counted or "no findings",
             "number of findings": len(frame),
             **counts,
         },
@@ -255,7 +258,7 @@ def _findings_output(plan: Plan) -> dg.Output[pd.DataFrame]:
 def _plan_output(
     plan: Plan, shown: Plan, page: dg.MetadataValue, pace: ExpectedPace
 ) -> dg.Output[pd.DataFrame]:
-    """The plan: what it does, how it is applied, where its page is. `shown` is for people."""
+    """The plan with its summary, the command to apply it and its page; `shown` hides names."""
     calls, seconds = estimate(plan, pace.per_second)
     by_kind = ", ".join(f"{n:,} {kind}" for kind, n in calls_by_kind(plan).items())
     findings = pd.DataFrame(

@@ -1,4 +1,4 @@
-"""What is looked after between runs."""
+"""The sensors: runs that have died, messages about runs, and problems beside runs."""
 
 from datetime import UTC, datetime
 
@@ -6,14 +6,15 @@ import dagster as dg
 
 from swit_provisioning.operations.alarms import (
     Watch,
-    look_after_login,
-    tell_of_missed_nights,
-    tell_of_silence,
+    check_last_success,
+    check_login,
+    check_missed_nights,
+    check_owner,
 )
-from swit_provisioning.operations.run_notifications import settings_for_telling, tell_of_run
+from swit_provisioning.operations.run_notifications import notify_of_ended_runs, settings_or_usable
 from swit_provisioning.operations.runs import mark_dead_runs_failed
 from swit_provisioning.operations.services import open_store
-from swit_provisioning.operations.webhooks import channels, deliver, no_channels
+from swit_provisioning.operations.webhooks import channels, no_channels
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.state.errors import StoreError
 
@@ -23,9 +24,9 @@ _A_MINUTE = 60
 
 @dg.sensor(minimum_interval_seconds=_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
 def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Mark a run as failed whose process is gone, so that it can be re-executed.
+    """Mark runs as failed whose process has died, so that they can be re-executed.
 
-    Dagster itself never finds out; such a run would also keep the scheduled ones waiting.
+    Dagster itself does not detect that; such a run would also make scheduled runs wait.
     """
     try:
         settings = Settings.load()
@@ -34,80 +35,46 @@ def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     except (SettingsError, StoreError) as error:
         return dg.SkipReason(str(error))
     if not dead:
-        return dg.SkipReason("Every run that is not over is alive.")
-    return dg.SkipReason(f"Their process is gone, they are marked as failed: {', '.join(dead)}.")
-
-
-def _told(status: dg.DagsterRunStatus, name: str, says: str) -> dg.RunStatusSensorDefinition:
-    @dg.run_status_sensor(
-        run_status=status,
-        name=name,
-        description=says,
-        minimum_interval_seconds=_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        return dg.SkipReason("Every run that has not ended is alive.")
+    return dg.SkipReason(
+        f"Their process has died, so they were marked as failed: {', '.join(dead)}."
     )
-    def sensor(context: dg.RunStatusSensorContext) -> dg.SkipReason:
-        run_id = context.dagster_run.run_id
-        troubles = tell_of_run(context.instance, run_id)
-        return dg.SkipReason(" ".join(troubles) or f"The run {run_id} is looked at.")
-
-    return sensor
-
-
-told_successes = _told(
-    dg.DagsterRunStatus.SUCCESS,
-    "told_successes",
-    "Tell the webhooks of runs that went well.",
-)
-told_failures = _told(
-    dg.DagsterRunStatus.FAILURE, "told_failures", "Tell the webhooks of runs that failed."
-)
-told_cancellations = _told(
-    dg.DagsterRunStatus.CANCELED,
-    "told_cancellations",
-    "Tell the webhooks of runs that were canceled or blocked.",
-)
 
 
 @dg.sensor(minimum_interval_seconds=_A_MINUTE, default_status=dg.DefaultSensorStatus.RUNNING)
-def undelivered_messages() -> dg.SkipReason:
-    """Post what a webhook has not taken yet."""
-    settings = settings_for_telling()
-    if not channels(settings):
-        return dg.SkipReason(no_channels(settings))
-    try:
-        with open_store(settings) as store:
-            troubles = deliver(store, settings)
-    except StoreError as error:
-        return dg.SkipReason(str(error))
-    return dg.SkipReason(" ".join(troubles) or "No message is waiting.")
+def run_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Post the messages about runs that have ended and that no command has posted.
+
+    The cursor is the time of the first look: older runs are no news.
+    """
+    now = datetime.now(UTC)
+    since = datetime.fromisoformat(context.cursor) if context.cursor else now
+    settings = settings_or_usable()
+    reason = no_channels(settings)
+    if channels(settings):
+        problems = notify_of_ended_runs(context.instance, since=since, now=now)
+        reason = " ".join(problems) or "All messages were posted."
+    return dg.SensorResult(skip_reason=reason, cursor=since.isoformat())
 
 
 @dg.sensor(minimum_interval_seconds=_A_MINUTE, default_status=dg.DefaultSensorStatus.RUNNING)
 def alarms(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Tell of missed nights, of days without a success, of a login that ends; renew the login."""
+    """Report missed nights, days without a success, a login that ends; renew the login."""
     now = datetime.now(UTC)
     watch = Watch.of(context.cursor, now)
-    settings = settings_for_telling()
-    said = "It was looked at."
+    settings = settings_or_usable()
     try:
         with open_store(settings) as store:
-            tell_of_missed_nights(store, settings, context.instance, watch, now)
-            watch = watch.looked(now)
-            tell_of_silence(store, settings, context.instance, watch, now)
-            watch = look_after_login(store, settings, watch, now)
-            said = " ".join(deliver(store, settings)) or said
+            check_missed_nights(watch, store, settings, context.instance, now)
+            watch.look(now)
+            check_last_success(watch, store, settings, context.instance, now)
+            check_owner(watch, store, settings)
+            check_login(watch, store, settings, now)
     except StoreError as error:
-        # Nothing was looked at: what was missed meanwhile is told once that is possible.
+        # Nothing was looked at: what was missed meanwhile is reported once that is possible.
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    return dg.SensorResult(skip_reason=said, cursor=watch.cursor())
+    reason = " ".join(watch.deliver(settings)) or "Nothing new is wrong."
+    return dg.SensorResult(skip_reason=reason, cursor=watch.cursor())
 
 
-SENSORS = (
-    dead_runs,
-    told_successes,
-    told_failures,
-    told_cancellations,
-    undelivered_messages,
-    alarms,
-)
+SENSORS = (dead_runs, run_messages, alarms)

@@ -1,25 +1,24 @@
-"""By what name Dagster knows this project, and its runs among those of others."""
+"""Names in Dagster that others rely on: the code location, run tags, jobs, assets and checks."""
 
 from collections.abc import Mapping
 from typing import Final
 
 LOCATION: Final = "swit_provisioning"
-"""The code location's name in workspace.yaml: the UI finds a run's job by it."""
+"""The name of the code location in workspace.yaml: the UI finds the job of a run by it."""
 OURS: Final[Mapping[str, str]] = {"dagster/code_location": LOCATION}
-"""The tag that every run of it has, whoever started it."""
+"""The tag of every run of this code location."""
 SCHEDULE_TAG: Final = "dagster/schedule_name"
-"""The tag that Dagster puts on what a schedule has launched."""
+"""Dagster's tag for a run that a schedule has launched."""
 RETRY_TAG: Final = "dagster/retry_number"
-"""The tag that Dagster puts on a run that it starts by itself to retry a failed one."""
+"""Dagster's tag for a run that it starts by itself to retry a failed one."""
 NO_RETRY_TAGS: Final[Mapping[str, str]] = {"dagster/max_retries": "0"}
-"""The tags of a run that Dagster never retries by itself, whatever `run_retries` says."""
+"""Tags of a run that Dagster never retries by itself, whatever `run_retries` says."""
 WRITING_JOBS: Final = ("sync", "apply")
 """The jobs that may write to Swit."""
 BLOCKED_TAG: Final = "swit_provisioning/blocked"
-"""The tag of a run that a guard or a person stopped before it wrote anything: why; empty: it was
-not, but it re-executes a run that was."""
+"""Run tag: why the run was blocked before it wrote anything; empty: it re-executes such a run."""
 RESULT_TAG: Final = "swit_provisioning/result"
-"""The tag of a run that was refused: its `RunState`; empty: it re-executes a run that was."""
+"""Run tag: the `RunState` of a run that was refused; empty: it re-executes such a run."""
 CALLS_TAG: Final = "swit_provisioning/calls"
 """Run tag: API calls to Swit in this run, reads included."""
 LEFT_OUT_TAG: Final = "swit_provisioning/left_for_later"

@@ -1,4 +1,4 @@
-"""What is older than its retention: frames and pages, Dagster's runs, plans, the journal."""
+"""Retention: expired frames and pages, Dagster runs, plans and journal entries."""
 
 import contextlib
 import shutil
@@ -21,7 +21,7 @@ from swit_provisioning.state.store import Store
 
 JOBS: Final = ("plan", "apply", "sync", "prune")
 _BY_HAND: Final = "__ASSET_JOB"
-"""What Dagster calls the job of assets that are launched one by one."""
+"""Dagster's job of assets that are launched one by one."""
 _BATCH: Final = 100
 _ENDED: Final = (
     dg.DagsterRunStatus.SUCCESS,
@@ -45,12 +45,12 @@ class Runs:
         self._ours = dict(OURS)
 
     def ended_before(self, time: datetime, *, but_not: set[str]) -> list[dg.DagsterRun]:
-        """Runs made before a time that are over, but not these, nor re-executions of them."""
+        """Ended runs created before a time, without these and their re-executions."""
         filters = dg.RunsFilter(statuses=list(_ENDED), created_before=time, tags=self._ours)
         return [run for run in self._all(filters) if not but_not & {run.run_id, run.root_run_id}]
 
     def newest(self) -> set[str]:
-        """Of each job the newest run and the newest that went well: `status` tells of them."""
+        """The newest run and the newest successful run of each job: `status` shows them."""
         found: set[str] = set()
         for job in JOBS:
             for statuses in (None, [dg.DagsterRunStatus.SUCCESS]):
@@ -59,35 +59,35 @@ class Runs:
         return found
 
     def under_way(self) -> list[dg.DagsterRun]:
-        """Runs that have begun, or will, and are not over."""
+        """Runs that have started or are queued, and have not ended."""
         return list(self._all(dg.RunsFilter(statuses=list(_UNDER_WAY), tags=self._ours)))
 
     def is_known(self, run_id: str) -> bool:
-        """Whether Dagster has such a run, whoever's it is."""
+        """Whether Dagster has such a run, of any code location."""
         return self._instance.get_run_by_id(run_id) is not None
 
     def all(self) -> Iterator[dg.DagsterRun]:
-        """Every run; one that says nothing of its location is ours by its job's name."""
+        """Every run of ours; one without a code location is ours by the name of its job."""
         yield from self._all(dg.RunsFilter(tags=self._ours))
         for job in (*JOBS, _BY_HAND):
             found = self._all(dg.RunsFilter(job_name=job))
             yield from (run for run in found if not self._ours.keys() & run.tags.keys())
 
     def delete(self, run_id: str) -> None:
-        """Delete a run with its events, and the files that Dagster leaves of it."""
+        """Delete a run with its events, and the files that Dagster leaves behind."""
         self._delete_results_of_checks(run_id)
         self._instance.delete_run(run_id)
-        # With its storage in files, Dagster empties the run's own one and keeps it at full size.
+        # With storage in files, Dagster empties the file of the run and keeps it at full size.
         home = Path(self._instance.root_directory)
-        # Of a run that the daemon's own account has launched it is the daemon's home: no files.
+        # The home is the daemon's if the daemon's own account launched the run: no files here.
         with contextlib.suppress(PermissionError):
             for suffix in ("", "-wal", "-shm"):
                 (home / "history" / "runs" / f"{run_id}.db{suffix}").unlink(missing_ok=True)
         shutil.rmtree(Path(self._instance.storage_directory()) / run_id, ignore_errors=True)
 
     def _delete_results_of_checks(self, run_id: str) -> None:
-        """Dagster keeps them when it deletes their run, and has no call for it."""
-        # Where its storage is no SQL database there is no such table.
+        """Delete results that Dagster keeps when it deletes their run."""
+        # Storage that is no SQL database has no such table.
         connect = getattr(self._instance.event_log_storage, "index_connection", None)
         if connect is not None:
             statement = text("DELETE FROM asset_check_executions WHERE run_id = :run_id")
@@ -95,7 +95,7 @@ class Runs:
                 connection.execute(statement, {"run_id": run_id})
 
     def with_roots(self, run_ids: set[str]) -> set[str]:
-        """These and the runs that they are re-executions of, whose frames they read."""
+        """These runs and their root runs, whose frames they read."""
         runs = [self._instance.get_run_by_id(run_id) for run_id in run_ids]
         return {*run_ids, *(run.root_run_id for run in runs if run and run.root_run_id)}
 
@@ -119,10 +119,10 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class FrameFiles:
-    """`<asset>/<run id>.parquet` and what stands beside it; `<run id>/` of the ops in graphs."""
+    """`<asset>/<run id>.parquet` and the files beside it; `<run id>/` of the ops in graphs."""
 
     def __init__(self, base: UPath) -> None:
-        """Take the folder; it need not be there yet."""
+        """Take the folder, which need not exist yet."""
         self.base = base
 
     def runs(self) -> dict[str, list[UPath]]:
@@ -133,7 +133,7 @@ class FrameFiles:
         return found
 
     def latest_runs(self) -> set[str]:
-        """The runs that made what is the newest frame of some asset."""
+        """The runs that made the newest frame of an asset."""
         return {pointer.read_text().strip() for pointer in self._pointers()}
 
     def latest(self, asset: str) -> UPath | None:
@@ -146,7 +146,7 @@ class FrameFiles:
 
     @staticmethod
     def written_at(path: UPath) -> datetime:
-        """When it, or the newest file in it, was written; an object store's folder has no time."""
+        """When the file, or the newest file in the folder, was written."""
         files = [path]
         if path.is_dir():
             files = [UPath(found) for found in path.rglob("*") if found.is_file()]
@@ -156,7 +156,7 @@ class FrameFiles:
 
     @staticmethod
     def delete(path: UPath) -> None:
-        """Delete a file, or a folder with all in it."""
+        """Delete a file, or a folder with its content."""
         if path.is_dir():
             path.rmdir(recursive=True)
         else:
@@ -199,7 +199,7 @@ def _is_run(name: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Cutoffs:
-    """What was made before these times is out of date."""
+    """Whatever was made before these times is expired."""
 
     plans: datetime
     """Frames and runs, too."""
@@ -207,7 +207,7 @@ class Cutoffs:
 
     @classmethod
     def at(cls, now: datetime, settings: Settings) -> Self:
-        """As the settings say. What may still be applied is in date, and so is its journal."""
+        """The cutoffs of the settings; a plan that may be applied never expires."""
         may_be_applied = timedelta(hours=settings.plan_max_age_hours)
         plans = timedelta(days=settings.retention_days)
         journal = timedelta(days=settings.retention_days_journal)
@@ -218,7 +218,7 @@ class Cutoffs:
 
 @dataclass(frozen=True, kw_only=True)
 class OldThings:
-    """What is out of date, or was deleted."""
+    """What is expired, or was deleted."""
 
     before: Cutoffs
     runs: tuple[str, ...]
@@ -247,17 +247,17 @@ class OldThings:
 
 
 class Pruning:
-    """Finds and deletes; what a run, a person or the next plan still needs stays at any age."""
+    """Finds and deletes expired data; data that is still needed stays at any age."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance, store: Store) -> None:
-        """Take the three places where things are kept."""
+        """Take the three places where data is stored."""
         self._settings = settings
         self._store, self._instance = store, instance
         self._runs = Runs(instance)
         self._files = FrameFiles(UPath(settings.frames_path))
 
     def find(self, now: datetime | None = None) -> OldThings:
-        """Say what is out of date; nothing is deleted."""
+        """Find expired data; delete nothing."""
         before = Cutoffs.at(now or datetime.now(UTC), self._settings)
         needed = self._files.latest_runs() | self._store.retention.runs_needed()
         kept = self._runs.with_roots(needed | self._runs.newest())
@@ -267,10 +267,10 @@ class Pruning:
         return OldThings(before=before, runs=tuple(sorted(going)), files=tuple(files), rows=rows)
 
     def delete(self, old: OldThings) -> OldThings:
-        """Delete what was found; what went.
+        """Delete what was found, and return it.
 
-        Of a pruning that broke off, the next one finds the rest. Runs whose process is gone are
-        over from now on, so that their time comes, too.
+        If this is interrupted, the next pruning finds the rest. Dead runs are marked as failed, so
+        that they expire, too.
         """
         mark_dead_runs_failed(self._instance, self._store, self._settings.home)
         for path in old.files:
@@ -281,7 +281,7 @@ class Pruning:
         return old
 
     def _old_files(self, going: set[str], kept: set[str], before: datetime) -> Iterator[UPath]:
-        """Those of runs that go; of a run that Dagster no longer knows those that are old."""
+        """The files of deleted runs, and old files of runs that Dagster no longer knows."""
         for run_id, paths in self._files.runs().items():
             if run_id in going:
                 yield from paths

@@ -1,23 +1,30 @@
-"""What is told of a run that has ended: once, by whoever notices first."""
+"""Messages about runs that have ended: each webhook gets each message once.
 
+The command that carried out a run posts its message. The daemon looks a minute later, and posts the
+messages that nobody has posted or that a webhook did not take. A tag of the run remembers which
+webhook has taken how much.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
 from swit_provisioning.apply.run_model import RunResult, RunState
-from swit_provisioning.operations.alarms import tell_of_owner
 from swit_provisioning.operations.names import SCHEDULE_TAG, WRITING_JOBS
 from swit_provisioning.operations.run_results import result_of
 from swit_provisioning.operations.services import open_store
-from swit_provisioning.operations.webhooks import channels, deliver, post_at_once, tell
+from swit_provisioning.operations.webhooks import Channel, Delivery, channels, deliver
 from swit_provisioning.report.messages import Message, RunStory, run_message
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.state.errors import StoreError
 from swit_provisioning.state.store import Store
 
 
-def is_somebodys_business(run: dg.DagsterRun, store: Store | None) -> bool:
-    """Whether others than who started it want to know: it writes, or nobody sat before it."""
+def _concerns_others(run: dg.DagsterRun, store: Store | None) -> bool:
+    """Whether others than the person who started the run want to know how it ended."""
     if run.job_name in WRITING_JOBS or SCHEDULE_TAG in run.tags:
         return True
     # Steps that were launched by hand.
@@ -51,69 +58,105 @@ def story_of(result: RunResult, settings: Settings, store: Store | None) -> RunS
     )
 
 
-_TOLD_TAG: Final = "swit_provisioning/told"
-"""Of a run that was told of while the state database could not be used."""
+_NOTIFIED_TAG: Final = "swit_provisioning/notified"
+"""JSON: channel -> posts of the message about this run that it has taken; -1: it needs no more."""
+_NO_MORE: Final = -1
+GIVEN_UP_AFTER: Final = timedelta(hours=24)
+"""A message that no webhook took for so long is no news any longer."""
+_LEFT_TO_COMMANDS: Final = timedelta(minutes=1)
+"""The command that carried out a run has so long to post its message before the daemon does."""
+_MOST_RUNS: Final = 200
 
 
-def tell_of_run(dagster: dg.DagsterInstance, run_id: str) -> list[str]:
-    """Tell of a run that has ended, if there is anything to tell; troubles, a sentence each.
+def notify_of_run(
+    dagster: dg.DagsterInstance, run_id: str, *, skip: Collection[str] = ()
+) -> dict[str, str]:
+    """Post the message about a run that has ended to each webhook that has not taken it yet.
 
-    Whatever goes wrong here is no trouble of the run.
+    Returns the problems by channel; `skip` has channels not to try now. No problem here is one of
+    the run.
     """
     try:
-        settings = settings_for_telling()
+        settings = settings_or_usable()
         run = dagster.get_run_by_id(run_id)
-        if run is None or not channels(settings):
-            return []
-        try:
-            with open_store(settings) as store:
-                if not store.outbox.is_known(_subject(run)):
-                    _tell(dagster, run, settings, store)
-                return deliver(store, settings)
-        except StoreError:
-            return _told_without_state(dagster, run, settings)
+        wanted = channels(settings)
+        if run is None or not wanted:
+            return {}
+        posted = _posted(run)
+        missing = [c for c in wanted if posted.get(c.name) != _NO_MORE and c.name not in skip]
+        return _notify(dagster, run, settings, missing, posted) if missing else {}
     except Exception as error:  # noqa: BLE001 - a message never fails a run
-        return [f"No message of the run {run_id}: {type(error).__name__}"]
+        return {"": f"No message about the run {run_id}: {type(error).__name__}"}
 
 
-def settings_for_telling() -> Settings:
-    """The settings; where one can't be used, that is to be told as well."""
+def notify_of_ended_runs(
+    dagster: dg.DagsterInstance, *, since: datetime, now: datetime
+) -> list[str]:
+    """Post the messages about runs that ended after `since`; problems, a sentence each.
+
+    A webhook that is down is not tried again for the next run.
+    """
+    ended = dg.RunsFilter(
+        statuses=[
+            dg.DagsterRunStatus.SUCCESS,
+            dg.DagsterRunStatus.FAILURE,
+            dg.DagsterRunStatus.CANCELED,
+        ],
+        updated_after=max(since, now - GIVEN_UP_AFTER),
+    )
+    problems: dict[str, str] = {}
+    names = {channel.name for channel in channels(settings_or_usable())}
+    for record in reversed(dagster.get_run_records(ended, limit=_MOST_RUNS)):
+        at = datetime.fromtimestamp(record.end_time or 0.0, UTC)
+        posted = _posted(record.dagster_run)
+        is_complete = all(posted.get(name) == _NO_MORE for name in names)
+        if max(since, now - GIVEN_UP_AFTER) <= at <= now - _LEFT_TO_COMMANDS and not is_complete:
+            problems |= notify_of_run(dagster, record.dagster_run.run_id, skip=problems)
+    return list(problems.values())
+
+
+def settings_or_usable() -> Settings:
+    """The settings; if one is invalid, those that can be used: that is worth a message, too."""
     try:
         return Settings.load()
     except SettingsError:
         return Settings.what_can_be_used()
 
 
-def _tell(
-    dagster: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings, store: Store
-) -> None:
-    story = story_of(result_of(dagster, run, store), settings, store)
-    message = _message(run, settings, store, story)
-    if message is not None:
-        tell(store, settings, _subject(run), message)
-    # `apply` has read nothing that it says of: its plan is an older one.
-    if story.plan is not None and run.job_name != "apply":
-        tell_of_owner(store, settings, story.plan)
+def _posted(run: dg.DagsterRun) -> dict[str, int]:
+    return dict(json.loads(run.tags.get(_NOTIFIED_TAG) or "{}"))
+
+
+def _notify(
+    dagster: dg.DagsterInstance,
+    run: dg.DagsterRun,
+    settings: Settings,
+    missing: Sequence[Channel],
+    posted: dict[str, int],
+) -> dict[str, str]:
+    try:
+        with open_store(settings) as store:
+            message = _message(dagster, run, settings, store)
+    except StoreError:
+        message = _message(dagster, run, settings, None)
+    problems = {}
+    for channel in missing:
+        result = Delivery(0, is_over=True)
+        if message is not None:
+            posts = channel.posts(message)
+            result = deliver(channel, posts, posted=posted.get(channel.name, 0))
+        if result.problem:
+            problems[channel.name] = result.problem
+        posted[channel.name] = _NO_MORE if result.is_over else result.posted
+        dagster.add_run_tags(run.run_id, {_NOTIFIED_TAG: json.dumps(posted)})
+    return problems
 
 
 def _message(
-    run: dg.DagsterRun, settings: Settings, store: Store | None, story: RunStory
+    dagster: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings, store: Store | None
 ) -> Message | None:
-    if not (is_somebodys_business(run, store) and story.is_worth_telling):
+    """The message about a run; `None` if nobody needs one."""
+    story = story_of(result_of(dagster, run, store), settings, store)
+    if not (_concerns_others(run, store) and story.is_worth_telling):
         return None
     return run_message(story, no_names=settings.hide_names != "nowhere")
-
-
-def _subject(run: dg.DagsterRun) -> str:
-    return f"run {run.run_id}"
-
-
-def _told_without_state(
-    dagster: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings
-) -> list[str]:
-    """Nothing can be kept, so it is posted now or never; the run itself remembers that it was."""
-    message = _message(run, settings, None, story_of(result_of(dagster, run, None), settings, None))
-    if message is None or _TOLD_TAG in run.tags:
-        return []
-    dagster.add_run_tags(run.run_id, {_TOLD_TAG: "without the state database"})
-    return post_at_once(settings, message)

@@ -1,7 +1,8 @@
-"""Which runs are alive: each holds the lock on a file, and the system takes it from a dead one.
+"""Dagster's runs: which are alive, the newest of each job, and the status that follows from them.
 
-Dagster itself never finds out about a run whose process is gone. The files are for the runs of this
-machine alone; those of others are found by their lease.
+A run is alive while its process holds the lock on a file; the system releases the lock when the
+process dies. Dagster itself does not detect that a process has died. Dead runs of other machines
+are found by their lease.
 """
 
 import fcntl
@@ -30,13 +31,13 @@ _FOLDER: Final = "alive"
 
 @contextmanager
 def alive(home: Path, run_id: str) -> Iterator[None]:
-    """Show that this process carries out a run, while the block lasts."""
+    """Mark this run as alive in this process, while the block lasts."""
     folder = home / _FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path, unlocked = folder / run_id, folder / f".{run_id}"
     with unlocked.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        # Only now may somebody look whether it is locked.
+        # From now on others may check whether it is locked.
         unlocked.rename(path)
         try:
             yield
@@ -45,7 +46,7 @@ def alive(home: Path, run_id: str) -> Iterator[None]:
 
 
 def dead_runs(home: Path) -> Iterator[str]:
-    """Runs that ended without a word, each told once."""
+    """Runs whose process has died; each is returned once."""
     for path in sorted((home / _FOLDER).glob("[!.]*")):
         if not _is_locked(path):
             yield path.name
@@ -59,7 +60,7 @@ def _is_locked(path: Path) -> bool:
     except BlockingIOError:
         return True
     except FileNotFoundError:
-        return True  # it has just ended, as it should
+        return True  # it has just ended normally
     return False
 
 
@@ -67,27 +68,31 @@ _A_MOMENT = timedelta(seconds=10)
 
 
 def mark_failed(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Mark a run whose process is gone as failed, so that it can be re-executed; whether it was.
+    """Mark a run as failed because its process has died, so that it can be re-executed.
 
-    Its place in the pool is given free in any case: Dagster does so only minutes later.
+    Returns whether it was still running for Dagster. Its pool slot is freed in any case: Dagster
+    does so only minutes later.
     """
     instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return False
-    instance.report_run_failed(run, "Its process is gone.")
+    instance.report_run_failed(run, "Its process has died.")
     return True
 
 
 def mark_dead_runs_failed(instance: dg.DagsterInstance, store: Store, home: Path) -> list[str]:
-    """Do so with all that are found: by the lease that ran out, by the file nobody has locked."""
+    """Mark all dead runs as failed, found by expired leases and by unlocked files; their ids."""
     found = [run_id for run_id in dead_runs(home) if run_id != store.lease.holder()]
-    overdue = _whose_lease_ran_out(store)
+    overdue = _with_expired_lease(store)
     return [run_id for run_id in (*found, *overdue) if mark_failed(instance, run_id)]
 
 
-def _whose_lease_ran_out(store: Store) -> list[str]:
-    """The lease is taken from it first: should it be alive after all, it sends nothing more."""
+def _with_expired_lease(store: Store) -> list[str]:
+    """The run with the expired lease, which is taken from it first.
+
+    If the run is alive after all, it sends nothing more.
+    """
     if store.lease.dead_holder() is None:
         return []
     try:
@@ -114,17 +119,17 @@ class SeenRun:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, once it has ended."""
+        """Duration, once it has ended."""
         if self.started_at is None or self.ended_at is None:
             return None
         return (self.ended_at - self.started_at).total_seconds()
 
     @property
     def in_words(self) -> str:
-        """How it ended, or how it stands, when, and which it is."""
+        """Status, time, job and id on one line."""
         when = self.ended_at or self.started_at
-        told = [self.status, clock(when) if when else "", self.job, self.run_id]
-        return " · ".join(filter(None, told))
+        parts = [self.status, clock(when) if when else "", self.job, self.run_id]
+        return " · ".join(filter(None, parts))
 
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -140,9 +145,9 @@ class SeenRun:
 def newest_runs(
     dagster: dg.DagsterInstance, status: dg.DagsterRunStatus | None = None
 ) -> dict[str, SeenRun]:
-    """Job -> its newest run, of those that ended so if `status` says how; jobs without are not in.
+    """Job -> its newest run, of those with this status if one is given.
 
-    One that has not begun yet counts as started when it was launched.
+    Jobs without a run are left out. A run that has not started yet counts from its launch.
     """
     found = {}
     for job in JOBS:
@@ -160,14 +165,14 @@ def newest_runs(
 
 
 def newest_that_counts(runs: Mapping[str, SeenRun], *, plans_count: bool) -> SeenRun | None:
-    """The newest of all; of the job `plan` only where the schedule does no more than plan."""
+    """The newest run; runs of the job `plan` only if `plans_count`."""
     counting = [run for job, run in runs.items() if job != "plan" or plans_count]
     never = datetime.min.replace(tzinfo=UTC)
     return max(counting, key=lambda run: run.started_at or never, default=None)
 
 
 def iso_text(time: datetime | None) -> str | None:
-    """`2026-03-01T02:30:00+00:00`, or nothing for no time."""
+    """`2026-03-01T02:30:00+00:00`, or `None`."""
     return None if time is None else time.astimezone(UTC).isoformat(timespec="seconds")
 
 
@@ -185,7 +190,7 @@ def next_run(settings: ScheduleSettings, now: datetime) -> datetime | None:
 def next_daily(clock: str, timezone: str, *, after: datetime) -> datetime:
     """The next time that it is `clock` (`HH:MM`) in `timezone`, in UTC.
 
-    A time that a night skips is the end of the gap; of one that comes twice it is the second.
+    If the clock change skips the time, it is the end of the gap; if it comes twice, the second.
     """
     zone, due = ZoneInfo(timezone), time.fromisoformat(clock)
     day = after.astimezone(zone).date()
@@ -200,7 +205,7 @@ def _on(local: datetime, zone: ZoneInfo) -> datetime:
     found = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
     if found.astimezone(zone).replace(tzinfo=None) == local:
         return found
-    # The night skips it. Read with the two offsets of that night, it lies on both sides of the gap.
+    # The clock change skips it: by the two offsets of that night it lies on both sides of the gap.
     before, minute = found, timedelta(minutes=1)
     while (before + minute).astimezone(zone).utcoffset() == before.astimezone(zone).utcoffset():
         before += minute
@@ -213,12 +218,12 @@ class TokenStanding:
 
     stored: bool
     expires_at: datetime | None = None
-    """When the access token ends; it is renewed when it is needed."""
+    """When the access token expires; it is renewed when it is needed."""
     renewable: bool = False
 
     @property
     def days_left(self) -> float | None:
-        """Days until the access token ends."""
+        """Days until the access token expires."""
         if self.expires_at is None:
             return None
         return (self.expires_at - datetime.now(UTC)).total_seconds() / 86400
@@ -226,7 +231,7 @@ class TokenStanding:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """How things stand."""
+    """The state of the whole installation."""
 
     test_mode: bool
     organization_id: str | None
@@ -241,13 +246,13 @@ class Status:
     waiting: tuple[PlanState, ...]
     """Plans that a guard has stopped and that may still be approved."""
     begun: tuple[PlanState, ...] = ()
-    """Plans that were applied in part, and whose rest can still be sent."""
+    """Plans that were applied in part, and whose remaining changes can still be sent."""
     restored: Restoration | None = None
-    """The state came back from a backup, and no run has planned since: the next one only plans."""
+    """Set if the state came back from a backup and no run has planned since."""
 
 
 def status_of(settings: Settings, store: Store, instance: dg.DagsterInstance) -> Status:
-    """Look at the settings, the state database and Dagster's runs; Swit is not asked."""
+    """Read it from the settings, the state database and Dagster's runs; Swit is not asked."""
     plans_count = settings.schedule_action == "plan"
     plans = plan_judge(settings, store).states(limit=100)
     return Status(

@@ -1,4 +1,7 @@
-"""The state database that the settings name. No Dagster, no directory: it opens at once."""
+"""What commands and runs take from the settings: the state database, the judge of plans, the actor.
+
+No Dagster and no directory, so that it opens quickly. `connections` opens both sides.
+"""
 
 import getpass
 import os

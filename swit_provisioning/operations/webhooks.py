@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from time import monotonic
 from typing import Final, NamedTuple
@@ -14,8 +14,6 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from swit_provisioning.report.messages import Message, alert_posts, chat_posts
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.outbox import Pending
-from swit_provisioning.state.store import Store
 from swit_provisioning.swit.http import EXCHANGE_ERRORS, NoAuth, make_session
 
 _CONNECT_SECONDS: Final = 3.0
@@ -119,7 +117,7 @@ class Webhook:
 
 
 PATIENCE_SECONDS: Final = 10.0
-"""How long whoever delivers begins new posts to one webhook: the rest goes the next time."""
+"""After so long no new post to a channel begins: the remaining posts are sent the next time."""
 
 
 class Channel(NamedTuple):
@@ -153,62 +151,37 @@ def no_channels(settings: Settings) -> str:
     return "There is no webhook: set SWIT_WEBHOOK_URL or ALERT_WEBHOOK_URL."
 
 
-def tell(store: Store, settings: Settings, subject: str, message: Message) -> bool:
-    """Keep a message for every webhook that is set; `False` where it was told before."""
-    made = [
-        store.outbox.put(subject, channel.name, channel.posts(message))
-        for channel in channels(settings)
-    ]
-    return any(made)
+class Delivery(NamedTuple):
+    """The result of posting to one channel."""
+
+    posted: int
+    """The number of posts that the webhook has taken, those of earlier tries included."""
+    is_over: bool
+    """Whether nothing is left: the webhook has taken all posts, or refuses them for good."""
+    problem: str = ""
+    """What went wrong, as a sentence."""
 
 
-def deliver(store: Store, settings: Settings, *, seconds: float = PATIENCE_SECONDS) -> list[str]:
-    """Post what is due, oldest first; what went wrong, a sentence each.
+def deliver(channel: Channel, posts: Sequence[str], *, posted: int = 0) -> Delivery:
+    """Post a message to a channel, from the post with this index on.
 
-    A webhook that is down or slow costs seconds, once; what is left goes the next time.
+    A webhook that is down or slow costs a few seconds; the rest is left for the next time.
     """
-    return [
-        trouble
-        for channel in channels(settings)
-        for trouble in _emptied(store, channel, until=monotonic() + seconds)
-    ]
+    until = monotonic() + PATIENCE_SECONDS
+    for number, body in enumerate(posts[posted:], start=posted):
+        if number > posted and monotonic() >= until:
+            slow = f"{channel.webhook.variable} ({channel.webhook.host}): slow; tried again later"
+            return Delivery(number, is_over=False, problem=slow)
+        try:
+            channel.webhook.post(body)
+        except WebhookDownError as error:
+            return Delivery(number, is_over=False, problem=f"{error}; tried again later")
+        except WebhookRefusedError as error:
+            return Delivery(number, is_over=True, problem=f"{error}; the message is given up")
+    return Delivery(len(posts), is_over=True)
 
 
 def post_at_once(settings: Settings, message: Message) -> list[str]:
-    """Post a message that nothing is remembered of; what went wrong, a sentence each."""
-    troubles = []
-    for channel in channels(settings):
-        try:
-            for body in channel.posts(message):
-                channel.webhook.post(body)
-        except (WebhookDownError, WebhookRefusedError) as error:
-            troubles.append(f"{error}.")
-    return troubles
-
-
-def _emptied(store: Store, channel: Channel, *, until: float) -> Iterator[str]:
-    while True:
-        pending = store.outbox.take(channel.name)
-        if pending is None:
-            return
-        try:
-            _post(store, channel, pending, until=until)
-        except WebhookDownError as error:
-            again = store.outbox.failed(pending)
-            yield f"{error}; {'tried again later' if again else 'given up after a day'}"
-            return
-        except WebhookRefusedError as error:
-            store.outbox.failed(pending, for_good=True)
-            yield f"{error}; the message is given up"
-        if monotonic() >= until:
-            return
-
-
-def _post(store: Store, channel: Channel, pending: Pending, *, until: float) -> None:
-    left = list(enumerate(pending.posts, start=1))[pending.sent :]
-    for number, body in left:
-        channel.webhook.post(body)
-        store.outbox.posted(pending, number)
-        if monotonic() >= until and number < len(pending.posts):
-            message = f"{channel.webhook.variable} ({channel.webhook.host}): slow"
-            raise WebhookDownError(message)
+    """Post a message to every channel, without a second try; what went wrong, a sentence each."""
+    found = (deliver(channel, channel.posts(message)) for channel in channels(settings))
+    return [f"{result.problem.split(';')[0]}." for result in found if result.problem]

@@ -1,7 +1,8 @@
-"""The right to write: one run at a time, across processes and machines that share the database.
+"""The lease that lets one run write at a time, and the pauses of scheduled runs.
 
-A lease ends by itself when nobody renews it, so a dead run loses it. Its fencing token grows with
-each new holder: whoever shows an older one has lost the lease, whatever its clock says.
+The lease holds across all processes and machines that share the database. It expires unless it is
+renewed, so a dead run loses it. Its fencing token grows with each new holder: a run with an older
+token has lost the lease, whatever its clock says.
 """
 
 from dataclasses import dataclass
@@ -45,26 +46,26 @@ _LOCKED: Final = _OF_THE_WRITER.with_for_update()
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseGrant:
-    """The lease as one holder got it."""
+    """The lease as it was granted to one holder."""
 
     holder: str
     token: int
     """The fencing token: a later holder has a higher one."""
     ttl: timedelta
     taken_over_from: str | None = None
-    """The holder that let it run out, if one did."""
+    """The holder whose lease had expired, if there was one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseHolder:
-    """Who writes now."""
+    """The run that may write now."""
 
     run_id: str
     who: str
-    """The account and the machine."""
+    """User and host that started the run."""
     since: datetime
     until: datetime
-    """When it ends by itself, unless it is renewed."""
+    """When the lease expires, unless it is renewed."""
 
 
 class Lease:
@@ -75,7 +76,7 @@ class Lease:
         self._database = database
 
     def held(self) -> LeaseHolder | None:
-        """Who holds it now; one that has run out is nobody's."""
+        """The holder, unless the lease has expired."""
         with self._database.read() as connection:
             now = self._database.now(connection)
             row = connection.execute(select(_LEASE)).mappings().one_or_none()
@@ -89,7 +90,7 @@ class Lease:
         """Take the lease for `ttl`; a holder may take its own again.
 
         Raises:
-            LeaseHeldError: another holder's has not run out.
+            LeaseHeldError: the lease of another holder has not expired.
 
         """
         with self._database.write() as connection:
@@ -109,23 +110,23 @@ class Lease:
         return LeaseGrant(holder=holder, token=token, ttl=ttl, taken_over_from=before)
 
     def holder(self) -> str | None:
-        """Whoever has it, or had it last and has not given it back."""
+        """The last holder that has not released the lease; it may have expired."""
         with self._database.read() as connection:
             row = connection.execute(_OF_THE_WRITER).mappings().one_or_none()
         return row["holder"] if row else None
 
     def dead_holder(self) -> str | None:
-        """Whoever let it run out, where nobody has taken it since."""
+        """The holder whose lease has expired, if nobody has taken it since."""
         with self._database.read() as connection:
             row = connection.execute(_OF_THE_WRITER).mappings().one_or_none()
             over = row and row["holder"] and row["until"] <= self._database.now(connection)
         return str(row["holder"]) if row and over else None
 
     def renew(self, grant: LeaseGrant) -> None:
-        """Let it last for another `ttl` from now on.
+        """Extend the lease to `ttl` from now on.
 
         Raises:
-            LeaseLostError: it is another's, or was given back.
+            LeaseLostError: another run has taken it, or it was released.
 
         """
         with self._database.write() as connection:
@@ -134,7 +135,7 @@ class Lease:
             connection.execute(_change().values(until=until))
 
     def release(self, grant: LeaseGrant) -> None:
-        """Give it back; nothing happens where it is lost already."""
+        """Release the lease; do nothing if it is lost already."""
         with self._database.write() as connection:
             connection.execute(
                 _change()
@@ -144,10 +145,10 @@ class Lease:
 
 
 def must_be_held(connection: Connection, grant: LeaseGrant, *, now: datetime) -> None:
-    """Make sure, in a transaction, that nobody else may write at the time `now`.
+    """Check, in a transaction, that no other run may write at the time `now`.
 
     Raises:
-        LeaseLostError: the lease has run out, whether or not another run has taken it since.
+        LeaseLostError: the lease has expired, whether or not another run has taken it since.
 
     """
     row = _still_held(connection, grant)
@@ -156,7 +157,7 @@ def must_be_held(connection: Connection, grant: LeaseGrant, *, now: datetime) ->
 
 
 def lost(holder: str, why: str) -> str:
-    """What to tell whoever started the run that lost its lease."""
+    """The message for the run that lost its lease."""
     return (
         f"The run {holder} may not write any longer, it has lost its lease: {why}. Nothing more"
         " was sent. Once no other run is writing, re-execute it from failure, or make a new plan."
@@ -168,7 +169,7 @@ def _still_held(connection: Connection, grant: LeaseGrant) -> RowMapping:
     if (row["holder"], row["token"]) == (grant.holder, grant.token):
         return row
     if row["holder"] is None:
-        raise LeaseLostError(lost(grant.holder, "it was given back"))
+        raise LeaseLostError(lost(grant.holder, "it was released"))
     raise LeaseLostError(lost(grant.holder, f"the run {row['holder']} ({row['who']}) has it now"))
 
 
@@ -177,14 +178,14 @@ def _change() -> Update:
 
 
 def _row(connection: Connection) -> RowMapping:
-    """The one row, locked until the transaction ends; made at the first use."""
+    """The only row, locked until the transaction ends; created at the first use."""
     row = connection.execute(_LOCKED).mappings().one_or_none()
     if row is None:
         try:
             with connection.begin_nested():
                 connection.execute(insert(_LEASE).values(name=_WRITER, token=0))
         except IntegrityError:
-            # Another process made it just now.
+            # Another process has just created it.
             pass
         row = connection.execute(_LOCKED).mappings().one()
     return row
@@ -205,30 +206,30 @@ PAUSES: Final = Table(
 
 @dataclass(frozen=True, kw_only=True)
 class Pause:
-    """No scheduled run writes."""
+    """A time in which no scheduled run writes."""
 
     who: str
     why: str
     at: datetime
     until: datetime | None
-    """When it ends by itself; `None`: only when somebody ends it."""
+    """When it ends by itself; `None`: only `resume` ends it."""
 
     @property
     def sentence(self) -> str:
-        """What to tell whoever is kept from writing, or may want to know."""
+        """The pause in words: until when, by whom, since when and why."""
         until = "until somebody resumes" if self.until is None else f"until {clock(self.until)}"
         return f"paused {until}, by {self.who} on {clock(self.at)}: {self.why}"
 
 
 class Pauses:
-    """All pauses; at most one of them lasts."""
+    """All pauses; at most one of them is active."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
         self._database = database
 
     def begin(self, *, who: str, why: str, until: datetime | None) -> None:
-        """Pause from now on, in place of a pause that lasts."""
+        """Pause from now on; replaces an active pause."""
         with self._database.write() as connection:
             now = self._database.now(connection)
             _end(connection, by=who, at=now)
@@ -236,18 +237,18 @@ class Pauses:
             connection.execute(insert(PAUSES).values(**row))
 
     def now(self) -> Pause | None:
-        """The pause that lasts, if one does."""
+        """The active pause, if there is one."""
         with self._database.read() as connection:
-            return self._lasting(connection)
+            return self._active(connection)
 
     def end(self, *, who: str) -> Pause | None:
-        """End the pause that lasts; which one that was."""
+        """End the active pause and return it."""
         with self._database.write() as connection:
-            lasting = self._lasting(connection)
+            active = self._active(connection)
             _end(connection, by=who, at=self._database.now(connection))
-        return lasting
+        return active
 
-    def _lasting(self, connection: Connection) -> Pause | None:
+    def _active(self, connection: Connection) -> Pause | None:
         newest = select(PAUSES).where(PAUSES.c.ended_at.is_(None)).order_by(PAUSES.c.id.desc())
         row = connection.execute(newest.limit(1)).first()
         if row is None or (row.until is not None and row.until <= self._database.now(connection)):
@@ -260,5 +261,5 @@ def _pause(row: Row[tuple[object, ...]]) -> Pause:
 
 
 def _end(connection: Connection, *, by: str, at: datetime) -> None:
-    lasting = update(PAUSES).where(PAUSES.c.ended_at.is_(None))
-    connection.execute(lasting.values(ended_at=at, ended_by=by))
+    active = update(PAUSES).where(PAUSES.c.ended_at.is_(None))
+    connection.execute(active.values(ended_at=at, ended_by=by))

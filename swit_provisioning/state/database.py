@@ -36,7 +36,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from swit_provisioning.state.errors import NewerSchemaError, StoreBusyError, StoreUnavailableError
 
-NEWEST: Final = "0009"
+NEWEST: Final = "0010"
 """The form that this program reads and writes; a database with a later one is refused."""
 
 _BEFORE_ALEMBIC: Final = "schema_version"

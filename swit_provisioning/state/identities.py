@@ -1,6 +1,6 @@
-"""What is remembered of objects by their ids: who is who, and what the settings exempt.
+"""What is remembered about objects by their ids: matches, and what the settings exempt.
 
-Who is who is remembered after each applied plan, what is exempt when a plan is made.
+Matches are remembered after each applied plan, exemptions when a plan is made.
 """
 
 from collections.abc import Iterable, Mapping
@@ -48,21 +48,21 @@ EXEMPTIONS: Final = Table(
 
 
 class Identities:
-    """One directory entry stands for one Swit object, and the other way round."""
+    """Matches: one directory id for one Swit id, and the other way round."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
         self._database = database
 
     def memory(self) -> Memory:
-        """All of it."""
+        """All matches and exemptions."""
         with self._database.read() as connection:
             known = _known(connection)
             exempt = _exempt(connection)
         return Memory(users=_of_kind(known, "user"), groups=_of_kind(known, "group"), exempt=exempt)
 
     def remember_exempt(self, exempt: Iterable[Exemption]) -> None:
-        """Keep these exemptions in place of all that were known."""
+        """Replace all known exemptions."""
         wanted = frozenset(exempt)
         with self._database.read() as connection:
             if _exempt(connection) == wanted:
@@ -73,7 +73,7 @@ class Identities:
                 connection.execute(insert(EXEMPTIONS), [vars(each) for each in wanted])
 
     def remember(self, bindings: Iterable[Binding]) -> None:
-        """Keep these, in place of what was known of the same entries and the same objects."""
+        """Store these matches; they replace those of the same directory ids and Swit ids."""
         wanted = {(kind, directory_id): swit_id for kind, directory_id, swit_id in bindings}
         with self._database.write() as connection:
             known = _known(connection)
@@ -136,13 +136,13 @@ class Reads:
         self._database = database
 
     def last_accepted(self) -> dict[str, dict[str, int]]:
-        """Search base -> how many usable `users` and `groups` it gave; empty before the first."""
+        """Search base -> counts of usable `users` and `groups`; empty before the first read."""
         with self._database.read() as connection:
             rows = connection.execute(select(_READS).order_by(_READS.c.base)).all()
         return {row.base: {"users": row.users, "groups": row.groups} for row in rows}
 
     def accept(self, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Remember this read in place of the one before; bases no longer read are forgotten."""
+        """Replace the last accepted read; search bases that are no longer read are dropped."""
         with self._database.write() as connection:
             now = self._database.now(connection)
             connection.execute(delete(_READS))
@@ -164,19 +164,19 @@ _ORGANIZATION: Final = Table(
 
 
 class BoundOrganization:
-    """One row: the organisation, once it is known."""
+    """The organisation that the state belongs to."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
         self._database = database
 
     def bound_to(self) -> str | None:
-        """The id of the organisation, if the state was used already."""
+        """The id of the organisation, if the state has been used."""
         with self._database.read() as connection:
             return connection.execute(select(_ORGANIZATION.c.organization_id)).scalar()
 
     def bind(self, organization_id: str) -> None:
-        """Bind the state to this organisation, or make sure that it is bound to it.
+        """Bind the state to this organisation, or check that it is bound to it.
 
         Raises:
             OtherOrganizationError: it belongs to another one.

@@ -1,7 +1,7 @@
-"""What is older than anybody needs it, taken out of the state: plans, who decided, the journal.
+"""Deletes expired rows of the state: plans, decisions, the journal.
 
-What counts at any age stays: the newest plan, an application that may still be gone on with, what
-the next plan reads in the journal, who is who, rejections that stand.
+Rows that are still needed stay at any age: the newest plan, an application that may be continued,
+the journal entries that the next plan reads, the identities, and rejections that are in force.
 """
 
 from dataclasses import dataclass
@@ -32,59 +32,59 @@ _BATCH: Final = 500
 
 @dataclass(frozen=True, kw_only=True)
 class OldRows:
-    """How many rows are out of date, or were deleted."""
+    """How many rows are expired, or were deleted."""
 
     plans: int
-    """Makings of plans: one plan may have been made in many nights."""
+    """Each making of a plan counts: one plan may be made every night."""
     entries: int
     """Of the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _GoingOn:
-    """The one application that may be gone on with at any age: the newest, if it isn't through."""
+class _Unfinished:
+    """The application that may be continued at any age: the newest, unless it is finished."""
 
     application_id: str = ""
     plan_hash: str = ""
 
 
 class Retention:
-    """Finds and deletes rows by their age."""
+    """Counts and deletes rows by their age."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
         self._database = database
 
     def runs_needed(self) -> set[str]:
-        """Runs that had a hand in the application that may be gone on with, or made its plan."""
+        """Runs that sent parts of the application that may be continued, or made its plan."""
         with self._database.read() as connection:
-            going_on = _going_on(connection)
+            unfinished = _unfinished(connection)
             hands = select(ACCEPTANCES.c.run_id).where(
-                ACCEPTANCES.c.application_id == going_on.application_id
+                ACCEPTANCES.c.application_id == unfinished.application_id
             )
-            makers = select(MADE.c.run_id).where(MADE.c.plan_hash == going_on.plan_hash)
+            makers = select(MADE.c.run_id).where(MADE.c.plan_hash == unfinished.plan_hash)
             return set(connection.execute(hands.union(makers)).scalars())
 
     def count_before(self, *, plans: datetime, journal: datetime) -> OldRows:
         """Count what `delete_before` would delete."""
         with self._database.read() as connection:
-            going_on = _going_on(connection)
-            made = _count(connection, MADE, _old_plans(plans, going_on))
-            entries = _count(connection, JOURNAL, _old_entries(journal, going_on))
-            entries += len(_outdated_kept(connection, _old_entries_kept(journal, going_on)))
+            unfinished = _unfinished(connection)
+            made = _count(connection, MADE, _old_plans(plans, unfinished))
+            entries = _count(connection, JOURNAL, _old_entries(journal, unfinished))
+            entries += len(_outdated_kept(connection, _old_entries_kept(journal, unfinished)))
         return OldRows(plans=made, entries=entries)
 
     def delete_before(self, *, plans: datetime, journal: datetime) -> OldRows:
-        """Delete plans made before one time, and what the audit trail holds of before another."""
+        """Delete plans made before `plans`, and the audit trail before `journal`."""
         with self._database.write() as connection:
-            going_on = _going_on(connection)
-            made = _delete(connection, MADE, _old_plans(plans, going_on))
+            unfinished = _unfinished(connection)
+            made = _delete(connection, MADE, _old_plans(plans, unfinished))
             _delete(
                 connection, CONTENTS, CONTENTS.c.content_hash.not_in(_used(MADE.c.content_hash))
             )
-            _delete(connection, ACCEPTANCES, _old_acceptances(plans, going_on))
-            entries = _delete(connection, JOURNAL, _old_entries(journal, going_on))
-            outdated = _outdated_kept(connection, _old_entries_kept(journal, going_on))
+            _delete(connection, ACCEPTANCES, _old_acceptances(plans, unfinished))
+            entries = _delete(connection, JOURNAL, _old_entries(journal, unfinished))
+            outdated = _outdated_kept(connection, _old_entries_kept(journal, unfinished))
             for first in range(0, len(outdated), _BATCH):
                 ids = outdated[first : first + _BATCH]
                 entries += _delete(connection, JOURNAL, JOURNAL.c.id.in_(ids))
@@ -96,52 +96,52 @@ class Retention:
         return OldRows(plans=made, entries=entries)
 
 
-def _going_on(connection: Connection) -> _GoingOn:
+def _unfinished(connection: Connection) -> _Unfinished:
     newest = select(ACCEPTANCES).order_by(ACCEPTANCES.c.accepted_at.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
     if row is None or row.finished_at is not None:
-        return _GoingOn()
-    return _GoingOn(application_id=row.application_id, plan_hash=row.plan_hash)
+        return _Unfinished()
+    return _Unfinished(application_id=row.application_id, plan_hash=row.plan_hash)
 
 
-def _old_plans(before: datetime, going_on: _GoingOn) -> ColumnElement[bool]:
+def _old_plans(before: datetime, unfinished: _Unfinished) -> ColumnElement[bool]:
     newest = select(func.max(MADE.c.id)).scalar_subquery()
     return and_(
-        MADE.c.made_at < before, MADE.c.plan_hash != going_on.plan_hash, MADE.c.id != newest
+        MADE.c.made_at < before, MADE.c.plan_hash != unfinished.plan_hash, MADE.c.id != newest
     )
 
 
-def _old_acceptances(before: datetime, going_on: _GoingOn) -> ColumnElement[bool]:
+def _old_acceptances(before: datetime, unfinished: _Unfinished) -> ColumnElement[bool]:
     newest = select(func.max(ACCEPTANCES.c.accepted_at)).scalar_subquery()
     return and_(
         ACCEPTANCES.c.accepted_at < before,
         ACCEPTANCES.c.accepted_at != newest,
-        ACCEPTANCES.c.application_id != going_on.application_id,
+        ACCEPTANCES.c.application_id != unfinished.application_id,
     )
 
 
-def _old(before: datetime, going_on: _GoingOn) -> ColumnElement[bool]:
-    """The newest entry stays: its number must not be given a second time."""
+def _old(before: datetime, unfinished: _Unfinished) -> ColumnElement[bool]:
+    """The newest entry stays: its id must not be used a second time."""
     seen = func.coalesce(select(SEEN.c.entry_id).scalar_subquery(), 0)
     newest = select(func.max(JOURNAL.c.id)).scalar_subquery()
     return and_(
         JOURNAL.c.at < before,
         JOURNAL.c.id <= seen,
         JOURNAL.c.id < newest,
-        JOURNAL.c.application_id != going_on.application_id,
+        JOURNAL.c.application_id != unfinished.application_id,
     )
 
 
-def _old_entries(before: datetime, going_on: _GoingOn) -> ColumnElement[bool]:
-    return and_(_old(before, going_on), JOURNAL.c.kept.is_(None))
+def _old_entries(before: datetime, unfinished: _Unfinished) -> ColumnElement[bool]:
+    return and_(_old(before, unfinished), JOURNAL.c.kept.is_(None))
 
 
-def _old_entries_kept(before: datetime, going_on: _GoingOn) -> ColumnElement[bool]:
-    return and_(_old(before, going_on), JOURNAL.c.kept.is_not(None))
+def _old_entries_kept(before: datetime, unfinished: _Unfinished) -> ColumnElement[bool]:
+    return and_(_old(before, unfinished), JOURNAL.c.kept.is_not(None))
 
 
 def _outdated_kept(connection: Connection, old: ColumnElement[bool]) -> list[int]:
-    """Of the entries that say what Swit keeps otherwise, those that newer ones replace."""
+    """Entries with a value that Swit stores differently, if a newer entry replaces them."""
     found = connection.execute(select(JOURNAL.c.id).where(old)).scalars()
     return sorted(set(found) - newest_kept(connection))
 

@@ -18,7 +18,6 @@ from swit_provisioning.state.errors import StoreUnavailableError
 from swit_provisioning.state.history import History
 from swit_provisioning.state.identities import BoundOrganization, Identities, Reads
 from swit_provisioning.state.journal import Journal, Recollection, Repeats
-from swit_provisioning.state.outbox import Alarms, Outbox
 from swit_provisioning.state.plans import Plans
 from swit_provisioning.state.restores import Restorations
 from swit_provisioning.state.retention import Retention
@@ -48,8 +47,6 @@ class Store:
         self.retention = Retention(database)
         self.erasure = Erasure(database, cipher)
         self.organization = BoundOrganization(database)
-        self.outbox = Outbox(database)
-        self.alarms = Alarms(database)
 
     def now(self) -> datetime:
         """The time that all who share the database agree on."""

@@ -27,7 +27,7 @@ from swit_provisioning_tests.integration.marks import events, files, found, rows
 from swit_provisioning_tests.integration.small_company import READER, entries_of
 from swit_provisioning_tests.integration.small_server import SmallServer, broken_off, spoil
 from swit_provisioning_tests.integration.stage import settings
-from swit_provisioning_tests.operations.conftest import sensor_looks
+from swit_provisioning_tests.operations.conftest import daemon_looks
 from swit_provisioning_tests.ports import free_port
 from swit_provisioning_tests.postgresql import Postgresql
 from swit_provisioning_tests.receiver import Receiver
@@ -71,15 +71,11 @@ class Scene:
     def daemon(self) -> None:
         """The sensors look at what there is."""
         with instance() as dagster:
-            for record in dagster.get_run_records():
-                name = "told_successes" if record.dagster_run.is_success else "told_failures"
-                said = sensor_looks(dagster, name, record.dagster_run.run_id)
-                self.shown.append((name, said))
+            self.shown.append(("run_messages", daemon_looks(dagster)))
             for sensor in SENSORS:
-                if not isinstance(sensor, dg.RunStatusSensorDefinition):
-                    with dg.build_sensor_context(instance=dagster) as context:
-                        said = sensor.evaluate_tick(context).skip_message or ""
-                    self.shown.append((sensor.name, said))
+                with dg.build_sensor_context(instance=dagster) as context:
+                    said = sensor.evaluate_tick(context).skip_message or ""
+                self.shown.append((sensor.name, said))
 
 
 @pytest.fixture

@@ -1,24 +1,20 @@
 """The program on a stage with both of its webhooks, and the sensors beside it."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from swit_provisioning.cli.runs import instance
-from swit_provisioning.defs.sensors import SENSORS
+from swit_provisioning.defs.sensors import alarms
+from swit_provisioning.operations.run_notifications import notify_of_ended_runs
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.integration.stage import Stage, stage
 from swit_provisioning_tests.receiver import Receiver
 
 ALERT_PATH = "/alerts/another-secret-9d20"
-_SENSORS = {sensor.name: sensor for sensor in SENSORS}
-_ENDS = (
-    dg.DagsterEventType.RUN_SUCCESS,
-    dg.DagsterEventType.RUN_FAILURE,
-    dg.DagsterEventType.RUN_CANCELED,
-)
 
 
 @pytest.fixture
@@ -44,39 +40,38 @@ def on_stage(
         yield running
 
 
-def sensor_looks(dagster: dg.DagsterInstance, name: str, run_id: str) -> str:
-    """What the daemon does once it has noticed the end of a run; what the sensor says."""
-    run = dagster.get_run_by_id(run_id)
-    assert run is not None
-    (ended,) = (event for kind in _ENDS for event in dagster.all_logs(run_id, of_type=kind))
-    context = dg.build_run_status_sensor_context(
-        sensor_name=name,
-        dagster_event=ended.get_dagster_event(),
-        dagster_instance=dagster,
-        dagster_run=run,
+def daemon_looks(dagster: dg.DagsterInstance) -> str:
+    """What the sensor `run_messages` does two minutes later; what it says."""
+    now = datetime.now(UTC)
+    problems = notify_of_ended_runs(
+        dagster, since=now - timedelta(hours=1), now=now + timedelta(minutes=2)
     )
-    said = _SENSORS[name](context)
-    assert isinstance(said, dg.SkipReason)
-    return said.skip_message or ""
+    return " ".join(problems)
 
 
 @pytest.fixture
-def daemon() -> Callable[[str, str], str]:
-    """The sensor of this name looks at the run of this id."""
+def daemon() -> Callable[[], str]:
+    """The sensor looks at the runs that have ended."""
 
-    def looks(name: str, run_id: str) -> str:
+    def looks() -> str:
         with instance() as dagster:
-            return sensor_looks(dagster, name, run_id)
+            return daemon_looks(dagster)
 
     return looks
 
 
 @pytest.fixture
-def ticks() -> Callable[[str], str]:
-    """A sensor without a run of its own is looked at once; what it says."""
+def look_for_alarms() -> Callable[[], str]:
+    """The sensor `alarms` looks once more; what it says."""
+    cursor: list[str | None] = [None]
 
-    def tick(name: str) -> str:
-        with instance() as dagster, dg.build_sensor_context(instance=dagster) as context:
-            return _SENSORS[name].evaluate_tick(context).skip_message or ""
+    def looks() -> str:
+        with (
+            instance() as dagster,
+            dg.build_sensor_context(instance=dagster, cursor=cursor[-1]) as context,
+        ):
+            result = alarms.evaluate_tick(context)
+        cursor.append(result.cursor)
+        return result.skip_message or ""
 
-    return tick
+    return looks

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import dagster as dg
 from pydantic import SecretStr
 
+from swit_provisioning.operations.alarms import Watch
 from swit_provisioning.operations.services import open_store
-from swit_provisioning.operations.webhooks import deliver
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.receiver import Receiver
@@ -23,10 +23,10 @@ class Office:
     dagster: dg.DagsterInstance
     chat: Receiver
 
-    def told(self) -> list[str]:
-        """What the chat was told since the last time, without the words that all begin with."""
+    def told(self, watch: Watch) -> list[str]:
+        """What the chat gets now, without the words that all messages begin with."""
         before = len(self.chat.texts)
-        assert deliver(self.store, self.settings) == []
+        assert watch.deliver(self.settings) == []
         return [text.removeprefix("Swit provisioning: ") for text in self.chat.texts[before:]]
 
     def ran(self, job: str, *, well: bool = True, **tags: str) -> str:

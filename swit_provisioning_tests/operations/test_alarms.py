@@ -8,10 +8,10 @@ import pytest
 
 from swit_provisioning.operations.alarms import (
     Watch,
-    look_after_login,
+    check_last_success,
+    check_login,
+    check_missed_nights,
     nights,
-    tell_of_missed_nights,
-    tell_of_silence,
 )
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import ScheduleSettings
@@ -38,12 +38,15 @@ def nightly(monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
 
 def test_a_watch_is_kept_from_one_look_to_the_next() -> None:
     first = Watch.of(None, NOW)
-    assert first == Watch(since=NOW, up_since=NOW, seen=NOW)
-    later = first.looked(NOW + timedelta(minutes=1))
-    assert Watch.of(later.cursor(), NOW) == later
+    assert (first.since, first.up_since, first.seen) == (NOW, NOW, NOW)
+    later = first.model_copy(deep=True)
+    later.look(NOW + timedelta(minutes=1))
+    later.problems["no success"] = "R1"
+    assert Watch.of(later.cursor(), NOW).model_dump() == later.model_dump()
     assert later.up_since == NOW
-    assert later.looked(NOW + timedelta(hours=1)).up_since == NOW + timedelta(hours=1)
-    assert Watch.of("what an older version kept", NOW) == first
+    later.look(NOW + timedelta(hours=1))
+    assert later.up_since == NOW + timedelta(hours=1)
+    assert Watch.of("what an older version kept", NOW).model_dump() == first.model_dump()
 
 
 @pytest.mark.parametrize(
@@ -75,8 +78,9 @@ def test_without_a_schedule_no_night_is_missed() -> None:
 def test_missed_nights_are_told_once_when_the_daemon_is_back(nightly: Office) -> None:
     off = _watch(NOW - timedelta(days=2))
     for _ in range(2):
-        tell_of_missed_nights(nightly.store, nightly.settings, nightly.dagster, off, NOW)
-    (text,) = nightly.told()
+        check_missed_nights(off, nightly.store, nightly.settings, nightly.dagster, NOW)
+        off.look(NOW)
+    (text,) = nightly.told(off)
     assert text.startswith(
         "2 nightly runs were missed: 2026-03-09 02:30, 2026-03-10 02:30 (Europe/Berlin)."
     )
@@ -92,44 +96,46 @@ def test_a_night_on_which_the_schedule_did_run_is_not_missed(
         made.ran("sync", schedule_name="daily_sync")
         later = now + timedelta(minutes=30)
         watch = _watch(now - timedelta(hours=1))
-        tell_of_missed_nights(made.store, made.settings, made.dagster, watch, later)
-        assert made.told() == []
+        check_missed_nights(watch, made.store, made.settings, made.dagster, later)
+        assert made.told(watch) == []
 
 
 def test_nobody_misses_a_night_that_is_paused(nightly: Office) -> None:
     nightly.store.pauses.begin(who="ann", why="moving house", until=None)
     off = _watch(NOW - timedelta(days=2))
-    tell_of_missed_nights(nightly.store, nightly.settings, nightly.dagster, off, NOW)
-    tell_of_silence(nightly.store, nightly.settings, nightly.dagster, _watch(NOW), NOW)
-    assert nightly.told() == []
+    check_missed_nights(off, nightly.store, nightly.settings, nightly.dagster, NOW)
+    off.look(NOW)
+    check_last_success(off, nightly.store, nightly.settings, nightly.dagster, NOW)
+    assert nightly.told(off) == []
 
 
-def _silence(made: Office, now: datetime, **more: timedelta) -> list[str]:
+def _silence(made: Office, now: datetime, watch: Watch) -> list[str]:
     for _ in range(2):
-        tell_of_silence(made.store, made.settings, made.dagster, _watch(now, **more), now)
-    return made.told()
+        check_last_success(watch, made.store, made.settings, made.dagster, now)
+    return made.told(watch)
 
 
 def test_that_nothing_has_succeeded_is_told_once_and_that_it_is_over(nightly: Office) -> None:
     first = nightly.ran("sync")
     failed = nightly.ran("sync", well=False)
     now = datetime.now(UTC)
-    assert _silence(nightly, now + timedelta(hours=29)) == []
-    (text,) = _silence(nightly, now + timedelta(hours=31))
+    watch = _watch(now)
+    assert _silence(nightly, now + timedelta(hours=29), watch) == []
+    (text,) = _silence(nightly, now + timedelta(hours=31), watch)
     assert text.startswith("nothing has succeeded for 31 hours (ALERT_AFTER_HOURS=30).")
     assert first in text
     assert f"failure · {datetime.now(UTC):%Y-%m-%d}" in text
     assert failed in text
-    assert _silence(nightly, now + timedelta(hours=60)) == []
+    assert _silence(nightly, now + timedelta(hours=60), watch) == []
     second = nightly.ran("sync")
-    (over,) = _silence(nightly, datetime.now(UTC))
+    (over,) = _silence(nightly, datetime.now(UTC), watch)
     assert over.startswith("over: a run has succeeded again")
     assert second in over
-    assert len(_silence(nightly, datetime.now(UTC) + timedelta(hours=31))) == 1
+    assert len(_silence(nightly, datetime.now(UTC) + timedelta(hours=31), watch)) == 1
 
 
 def test_where_nothing_ever_succeeded_it_counts_from_the_first_look(nightly: Office) -> None:
-    (text,) = _silence(nightly, NOW)
+    (text,) = _silence(nightly, NOW, _watch(NOW))
     assert text.startswith("nothing has succeeded for 240 hours")
     assert "none yet" in text
 
@@ -142,12 +148,12 @@ def test_a_plan_is_a_success_only_where_the_schedule_does_no_more(
     monkeypatch.setenv("SCHEDULE_ACTION", action)
     with office() as made:
         made.ran("plan")
-        assert len(_silence(made, datetime.now(UTC))) == alarms
+        assert len(_silence(made, datetime.now(UTC), _watch(datetime.now(UTC)))) == alarms
 
 
 def test_a_daemon_that_was_off_first_makes_up_for_the_night(nightly: Office) -> None:
-    assert _silence(nightly, NOW, up_for=timedelta(minutes=59)) == []
-    assert len(_silence(nightly, NOW, up_for=timedelta(minutes=61))) == 1
+    assert _silence(nightly, NOW, _watch(NOW, up_for=timedelta(minutes=59))) == []
+    assert len(_silence(nightly, NOW, _watch(NOW, up_for=timedelta(minutes=61)))) == 1
 
 
 @pytest.mark.parametrize("setting", [("ALERT_AFTER_HOURS", "0"), ("SCHEDULE_TIME", "")])
@@ -157,7 +163,7 @@ def test_who_wants_no_such_alarm_gets_none(
     monkeypatch.setenv("SCHEDULE_TIME", "02:30")
     monkeypatch.setenv(*setting)
     with office() as made:
-        assert _silence(made, NOW) == []
+        assert _silence(made, NOW, _watch(NOW)) == []
 
 
 @pytest.fixture
@@ -186,9 +192,10 @@ def logged_in(monkeypatch: pytest.MonkeyPatch, server: SandboxServer) -> Iterato
         yield made
 
 
-def _login(made: Office, now: datetime) -> list[str]:
-    look_after_login(made.store, made.settings, _watch(now), now)
-    return made.told()
+def _login(made: Office, now: datetime, watch: Watch | None = None) -> list[str]:
+    watch = watch or _watch(now)
+    check_login(watch, made.store, made.settings, now)
+    return made.told(watch)
 
 
 def test_a_login_is_renewed_before_half_of_its_life_is_over(
@@ -208,10 +215,11 @@ def test_a_login_that_swit_refuses_to_renew_is_told_days_ahead_and_when_it_is_ov
     logged_in: Office, server: SandboxServer
 ) -> None:
     server.sandbox.tokens.revoke_all()
-    (text,) = _login(logged_in, NOW + timedelta(days=4))
+    watch = _watch(NOW)
+    (text,) = _login(logged_in, NOW + timedelta(days=4), watch)
     assert text.startswith("Swit refuses to renew the login; it works until 2026-03-17 07:00 UTC.")
     assert "swit-provisioning login" in text
-    assert _login(logged_in, NOW + timedelta(days=5)) == []
+    assert _login(logged_in, NOW + timedelta(days=5), watch) == []
     fresh = server.issue_tokens()
     row = logged_in.store.tokens.load()
     assert row is not None
@@ -224,7 +232,7 @@ def test_a_login_that_swit_refuses_to_renew_is_told_days_ahead_and_when_it_is_ov
             obtained_at=NOW + timedelta(days=6),
         )
     )
-    (over,) = _login(logged_in, NOW + timedelta(days=6))
+    (over,) = _login(logged_in, NOW + timedelta(days=6), watch)
     assert over.startswith("over: there is a login that works, good until 2026-03-24")
 
 
@@ -233,11 +241,12 @@ def test_swit_is_asked_to_renew_once_an_hour_at_most(
 ) -> None:
     server.sandbox.tokens.revoke_all()
     now = NOW + timedelta(days=4)
-    watch = look_after_login(logged_in.store, logged_in.settings, _watch(now), now)
+    watch = _watch(now)
+    check_login(watch, logged_in.store, logged_in.settings, now)
     later = now + timedelta(minutes=59)
-    watch = look_after_login(logged_in.store, logged_in.settings, watch, later)
+    check_login(watch, logged_in.store, logged_in.settings, later)
     assert len(server.log.of("oauth.token")) == 1
-    look_after_login(logged_in.store, logged_in.settings, watch, now + timedelta(minutes=60))
+    check_login(watch, logged_in.store, logged_in.settings, now + timedelta(minutes=60))
     assert len(server.log.of("oauth.token")) == 2
 
 
@@ -259,7 +268,8 @@ def test_a_login_without_a_refresh_token_is_told_three_days_before_its_end(
     row = logged_in.store.tokens.load()
     assert row is not None
     logged_in.store.tokens.save(replace(row, refresh_token=None))
-    assert _login(logged_in, NOW + timedelta(days=3)) == []
-    (text,) = _login(logged_in, NOW + timedelta(days=4, minutes=1))
+    watch = _watch(NOW)
+    assert _login(logged_in, NOW + timedelta(days=3), watch) == []
+    (text,) = _login(logged_in, NOW + timedelta(days=4, minutes=1), watch)
     assert text.startswith("the login ends on 2026-03-17 07:00 UTC and can't be renewed")
-    assert _login(logged_in, NOW + timedelta(days=6)) == []
+    assert _login(logged_in, NOW + timedelta(days=6), watch) == []

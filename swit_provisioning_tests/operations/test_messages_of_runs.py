@@ -13,15 +13,13 @@ from swit_provisioning.cli.runs import instance, reconstructable_job
 from swit_provisioning.definitions import defs
 from swit_provisioning.defs.sensors import alarms
 from swit_provisioning.operations.alarms import Watch
-from swit_provisioning.operations.services import open_store
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.integration.stage import Stage
-from swit_provisioning_tests.operations.conftest import sensor_looks
+from swit_provisioning_tests.operations.conftest import daemon_looks
 from swit_provisioning_tests.receiver import Manner, Receiver
 
-Looks = Callable[[str, str], str]
-Ticks = Callable[[str], str]
+Looks = Callable[[], str]
 
 
 def test_a_sync_that_changed_something_is_told_once_in_both_ways(
@@ -47,7 +45,7 @@ def test_a_sync_that_changed_something_is_told_once_in_both_ways(
         "run_url": f"https://sync.example.com/runs/{done['run_id']}",
     }
     assert expected.items() <= post.items()
-    daemon("told_successes", done["run_id"])
+    daemon()
     assert (len(chat.taken), len(alerts.taken)) == (1, 1)
 
 
@@ -73,7 +71,7 @@ def test_a_sync_with_nothing_to_do_tells_nobody(
     on_stage.run("sync")
     again = on_stage.json("sync")
     assert again["status"] == "nothing to do"
-    daemon("told_successes", again["run_id"])
+    daemon()
     assert len(chat.taken) == 1
 
 
@@ -89,7 +87,7 @@ def test_a_guard_that_stops_a_sync_is_told_with_the_way_out(
     assert f'swit-provisioning apply {stopped["plan_id"]} --approve "reason"' in text
     assert (post["severity"], post["status"]) == ("error", "blocked")
     assert "deactivations_within_limit" in post["guards"]
-    daemon("told_cancellations", stopped["run_id"])
+    daemon()
     assert len(chat.taken) == 2
 
 
@@ -124,23 +122,41 @@ def test_a_webhook_that_is_down_is_no_trouble_of_the_run(
 
 
 def test_what_a_webhook_did_not_take_is_posted_when_it_is_up_again(
-    on_stage: Stage, chat: Receiver, ticks: Ticks
+    on_stage: Stage, chat: Receiver, alerts: Receiver, daemon: Looks
 ) -> None:
     chat.manner = "fails"
     on_stage.run("sync")
+    assert "HTTP 500" in daemon()
     assert chat.taken == []
     chat.manner = "takes"
-    assert "No message is waiting" in ticks("undelivered_messages"), "it is not due yet"
-    _an_hour_passes()
-    ticks("undelivered_messages")
-    ticks("undelivered_messages")
-    assert len(chat.taken) == 1
+    for _ in range(2):
+        assert daemon() == ""
+    assert (len(chat.taken), len(alerts.taken)) == (1, 1)
 
 
-def _an_hour_passes() -> None:
-    """For whatever waits in the state database."""
-    with open_store(Settings.load()) as store, store._database.write() as connection:
-        connection.exec_driver_sql("UPDATE message SET due_at = made_at")
+def test_a_webhook_that_is_down_is_tried_for_one_run_a_look(
+    on_stage: Stage, chat: Receiver, daemon: Looks
+) -> None:
+    chat.manner = "fails"
+    on_stage.run("sync")
+    on_stage.directory["users"][0]["displayName"] = "Amelie Blanc"
+    on_stage.run("sync")
+    before = len(chat.bodies)
+    daemon()
+    assert len(chat.bodies) - before == 2, "two tries of one message"
+    chat.manner = "takes"
+    daemon()
+    joined, renamed = (text.splitlines()[1] for text in chat.texts)
+    assert joined.startswith("11 teams created, 20 join")
+    assert renamed.endswith("data change")
+
+
+def test_what_a_webhook_refuses_is_given_up(on_stage: Stage, chat: Receiver, daemon: Looks) -> None:
+    chat.manner = "refuses"
+    on_stage.run("sync")
+    chat.manner = "takes"
+    daemon()
+    assert chat.taken == []
 
 
 def test_a_plan_is_told_only_where_the_schedule_made_it(
@@ -149,8 +165,8 @@ def test_a_plan_is_told_only_where_the_schedule_made_it(
     """Who types `plan` sees it; a shadow that nobody sees says what it would have done."""
     on_stage.run("plan")
     assert chat.taken == []
-    run_id = _scheduled("plan")
-    daemon("told_successes", run_id)
+    _scheduled("plan")
+    daemon()
     (text,) = chat.texts
     assert "planned, nothing was written" in text.splitlines()[0]
     assert "20 join" in text
@@ -160,10 +176,10 @@ def test_a_run_that_the_schedule_started_is_told_by_the_daemon_alone(
     on_stage: Stage, chat: Receiver, daemon: Looks
 ) -> None:
     on_stage.write_directory()
-    run_id = _scheduled("sync")
+    _scheduled("sync")
     assert chat.taken == []
-    daemon("told_successes", run_id)
-    daemon("told_successes", run_id)
+    daemon()
+    daemon()
     assert len(chat.taken) == 1
 
 
@@ -179,8 +195,8 @@ def _scheduled(job: JobName) -> str:
     return str(result.run_id)
 
 
-def test_that_the_owner_of_the_login_left_is_told_at_once_and_once(
-    on_stage: Stage, chat: Receiver, alerts: Receiver
+def test_that_the_owner_of_the_login_left_is_told_once(
+    on_stage: Stage, chat: Receiver, alerts: Receiver, look_for_alarms: Looks
 ) -> None:
     state = on_stage.organisation.snapshot()
     (mine,) = (u for u in state["users"] if u["id"] == state["authorised_user_id"])
@@ -188,14 +204,17 @@ def test_that_the_owner_of_the_login_left_is_told_at_once_and_once(
     others = on_stage.directory["users"]
     on_stage.directory["users"] = [*others, {**me, "displayName": mine["name"]}]
     on_stage.run("sync")
+    look_for_alarms()
     on_stage.directory["users"] = others
     for _ in range(2):
         on_stage.run("plan")
+        look_for_alarms()
     assert [post["event"] for post in alerts.taken] == ["run", "owner of the login"]
     assert "the owner of the login has left the directory: person " in chat.texts[-1]
     assert mine["email"] not in chat.texts[-1]
     on_stage.directory["users"] = [*others, {**me, "displayName": mine["name"]}]
     on_stage.run("plan")
+    look_for_alarms()
     assert alerts.taken[-1]["title"].startswith("Swit provisioning: over: ")
 
 
@@ -214,7 +233,7 @@ def test_the_alarms_sensor_keeps_its_watch_and_says_what_it_could_not_do(
         monkeypatch.setenv("STATE_DATABASE_URL", "sqlite:////proc/nowhere/state.sqlite")
         with dg.build_sensor_context(instance=dagster, cursor=second.cursor) as context:
             third = alarms.evaluate_tick(context)
-    assert (first.skip_message, second.skip_message) == ("It was looked at.",) * 2
+    assert (first.skip_message, second.skip_message) == ("Nothing new is wrong.",) * 2
     assert "can't be made or written" in (third.skip_message or "")
     assert third.cursor == second.cursor
     (text,) = chat.texts
@@ -228,9 +247,9 @@ def test_where_the_state_cannot_be_used_a_run_is_told_all_the_same_and_once(
     monkeypatch.setenv("STATE_DATABASE_URL", "sqlite:////proc/nowhere/state.sqlite")
     definition = reconstructable_job("sync").get_definition()
     with instance() as dagster:
-        result = definition.execute_in_process(instance=dagster, raise_on_error=False)
+        definition.execute_in_process(instance=dagster, raise_on_error=False)
         for _ in range(2):
-            sensor_looks(dagster, "told_failures", result.run_id)
+            daemon_looks(dagster)
     assert on_stage.writes == []
     (text,) = chat.texts
     assert "FAILED" in text.splitlines()[0]
@@ -245,8 +264,8 @@ def test_a_setting_that_cannot_be_used_is_told(
     definition = reconstructable_job("sync").get_definition()
     with instance() as dagster:
         monkeypatch.setenv("LDAP_TLS", "ssl")
-        result = definition.execute_in_process(instance=dagster, raise_on_error=False)
-        sensor_looks(dagster, "told_failures", result.run_id)
+        definition.execute_in_process(instance=dagster, raise_on_error=False)
+        daemon_looks(dagster)
     assert on_stage.writes == []
     (text,) = chat.texts
     assert "LDAP_TLS: Input should be 'ldaps', 'starttls' or 'none'" in text
@@ -258,7 +277,7 @@ def test_a_run_that_somebody_ended_is_told(on_stage: Stage, chat: Receiver) -> N
     with instance() as dagster:
         run = dagster.create_run_for_job(job_def=definition)
         dagster.report_run_canceled(run)
-        sensor_looks(dagster, "told_cancellations", run.run_id)
+        daemon_looks(dagster)
     assert on_stage.writes == []
     (text,) = chat.texts
     assert text.splitlines()[0].endswith(": CANCELED")
@@ -271,6 +290,6 @@ def test_a_run_that_only_looks_tells_nobody(on_stage: Stage, chat: Receiver) -> 
     with instance() as dagster:
         job = defs().resolve_implicit_global_asset_job_def()
         read = [dg.AssetKey(name) for name in ("swit_users", "swit_teams", "swit_memberships")]
-        result = job.execute_in_process(instance=dagster, asset_selection=read)
-        sensor_looks(dagster, "told_successes", result.run_id)
+        job.execute_in_process(instance=dagster, asset_selection=read)
+        daemon_looks(dagster)
     assert chat.taken == []
