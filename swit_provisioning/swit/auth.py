@@ -164,7 +164,7 @@ class OAuthClient:
 
     def _request(self, grant: str, *, hidden: tuple[str, ...], **fields: str | None) -> TokenPair:
         form = prepare_token_request(
-            grant, client_id=self._client_id, client_secret=self._client_secret, **fields
+            grant, **fields, client_id=self._client_id, client_secret=self._client_secret
         )
         hidden = (*filter(None, hidden), self._client_secret)
         with make_session(connections=1) as session:
