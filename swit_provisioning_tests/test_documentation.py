@@ -10,21 +10,20 @@ from pydantic_core import PydanticUndefined
 from swit_provisioning.cli.main import main
 from swit_provisioning.planning.guards import GUARDS
 from swit_provisioning.sandbox import SANDBOX_PORT
-from swit_provisioning.settings import SECRETS, Settings
+from swit_provisioning.setting_fields import SECRETS, SECTIONS
+from swit_provisioning.settings import Settings
 from swit_provisioning.sources.config import FileScope
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 HEAD = """# Settings
 
-Environment variables, or lines of a file `.env` where the program is started. What is in the
-environment goes before `.env`. Every problem is named at once, and no secret is shown.
+Settings are environment variables, or lines of a file `.env` in the folder where you start the
+program. The environment takes precedence. Every problem is reported at once, and no secret is
+shown. `swit-provisioning settings` prints each value and where it comes from.
 
 Secrets (`{secrets}`) can also be given as files: `LDAP_PASSWORD_FILE=/run/secrets/ldap`.
 `HTTPS_PROXY` and `REQUESTS_CA_BUNDLE` work as usual.
-
-| variable | default | meaning |
-|---|---|---|
 """
 
 
@@ -39,11 +38,20 @@ def default_of(name: str) -> str:
 
 def settings_page() -> str:
     secrets = "`, `".join(name.upper() for name in SECRETS)
-    rows = [
-        f"| `{name.upper()}` | {default_of(name)} | {field.description} |"
-        for name, field in sorted(Settings.model_fields.items())
-    ]
-    return HEAD.format(secrets=secrets) + "\n".join(rows) + "\n"
+    page = HEAD.format(secrets=secrets)
+    for section in SECTIONS:
+        page += f"\n## {(section.__doc__ or '').rstrip('.')}\n"
+        page += "| variable | default | meaning |\n|---|---|---|\n"
+        page += "".join(
+            f"| `{name.upper()}` | {default_of(name)} | {field.description} |\n"
+            for name, field in section.model_fields.items()
+        )
+    return page
+
+
+def test_every_setting_belongs_to_one_section() -> None:
+    declared = [name for section in SECTIONS for name in section.model_fields]
+    assert sorted(declared) == sorted(Settings.model_fields)
 
 
 def test_the_settings_page_lists_every_variable_as_the_program_reads_it() -> None:

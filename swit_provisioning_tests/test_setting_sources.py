@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from swit_provisioning.setting_fields import SECRETS
 from swit_provisioning.setting_sources import (
     ShownSetting,
     misspelled_settings,
@@ -11,7 +12,7 @@ from swit_provisioning.setting_sources import (
     shown_settings,
     unknown_variables,
 )
-from swit_provisioning.settings import SECRETS, Settings, SettingsError
+from swit_provisioning.settings import Settings, SettingsError
 
 
 def shown(name: str) -> ShownSetting:

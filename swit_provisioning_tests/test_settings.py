@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from cryptography.fernet import Fernet
 
 from swit_provisioning.cli.main import main
-from swit_provisioning.settings import SECRETS, ScheduleSettings, Settings, SettingsError
+from swit_provisioning.setting_fields import SECRETS
+from swit_provisioning.settings import ScheduleSettings, Settings, SettingsError
 from swit_provisioning_tests.directories import twenty_people
 from swit_provisioning_tests.receiver import Receiver
 
