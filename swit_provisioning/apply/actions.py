@@ -1,4 +1,4 @@
-"""One change, one outcome: which call an action is, and what each way of failing means."""
+"""Sends one change: the calls of each action, and the outcome of each kind of error."""
 
 import logging
 import traceback
@@ -40,20 +40,20 @@ _SENDERS: Final[Mapping[Action, Callable[[Attempt], Answer]]] = {
     "membership.remove": remove_members,
     "primary.update": update_primary_team,
 }
-_SENDERS_THAT_LOOK: Final[Mapping[Action, Callable[[Attempt, TeamsNow], Answer]]] = {
+_TEAM_SENDERS: Final[Mapping[Action, Callable[[Attempt, TeamsNow], Answer]]] = {
     "team.delete": delete_team,
     "team.sort": sort_teams,
 }
 
 
 def send(attempt: Attempt, now: TeamsNow) -> Answer:
-    """Send a change; whatever goes wrong with it alone is its answer.
+    """Send a change. An error that concerns this change alone becomes its answer.
 
     The answer carries the HTTP status that decided it, else that of the last call. If a batch of
     memberships fails, its answer counts the memberships that were changed before.
 
     Raises:
-        StoreError: nothing can be noted any longer, or the lease is lost: stop.
+        StoreError: the journal can't be written, or the lease is lost.
 
     """
     answer = _sent(attempt, now)
@@ -67,8 +67,8 @@ def send(attempt: Attempt, now: TeamsNow) -> Answer:
 def _sent(attempt: Attempt, now: TeamsNow) -> Answer:
     action = attempt.change.action
     try:
-        if action in _SENDERS_THAT_LOOK:
-            return _SENDERS_THAT_LOOK[action](attempt, now)
+        if action in _TEAM_SENDERS:
+            return _TEAM_SENDERS[action](attempt, now)
         return _SENDERS[action](attempt)
     except SwitNotFoundError as error:
         outcome = "already so" if SPECS[action].effect == "takes away" else "rejected"
@@ -80,13 +80,13 @@ def _sent(attempt: Attempt, now: TeamsNow) -> Answer:
     except StoreError:
         raise
     except Exception as error:  # noqa: BLE001 - one change must not cost the others
-        return _our_fault(attempt, error)
+        return _internal_error(attempt, error)
 
 
-def _our_fault(attempt: Attempt, error: Exception) -> Answer:
-    # The error's own words may hold anything, so only its kind and place are told.
+def _internal_error(attempt: Attempt, error: Exception) -> Answer:
+    # The message of the error may hold anything, so only its kind and place are shown.
     place = "".join(traceback.format_tb(error.__traceback__))
     kind = type(error).__name__
     log.error("%s failed with %s:\n%s", attempt.change.action, kind, place)
-    message = f"a fault of this program ({kind}), not of Swit: please report it, with the log"
+    message = f"an internal error ({kind}), not one of Swit: please report it, with the log"
     return Answer(outcome="failed", message=message)

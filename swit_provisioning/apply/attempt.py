@@ -1,4 +1,4 @@
-"""One change on its way: its calls are counted."""
+"""One attempt to send a change: its calls are counted, its answers recorded."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,8 +21,8 @@ def emails_of(values: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return dict(zip(values["user_ids"], values["emails"], strict=True))
 
 
-def told(what: str, people: Iterable[str]) -> str | None:
-    """`3 were refused: ann@x, bob@x, eve@x`; nothing where there is nobody."""
+def named_list(what: str, people: Iterable[str]) -> str | None:
+    """`3 were refused: ann@x, bob@x, eve@x`; `None` if there is nobody."""
     named = list(people)
     if not named:
         return None
@@ -32,23 +32,23 @@ def told(what: str, people: Iterable[str]) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Accounts:
-    """Users as they are now, by Swit's id; none where there was nothing to read back."""
+    """Users as they are now, by Swit id; empty if there was nothing to read back."""
 
     users: Mapping[str, User] = field(default_factory=dict)
-    everybody: bool = False
-    """Whether who is not among them has no account."""
+    is_complete: bool = False
+    """Whether all users were read: a missing user does not exist."""
 
     @classmethod
     def read(cls, client: SwitClient) -> "Accounts":
-        """All of them. Raises `SwitError`."""
+        """Read all users. Raises `SwitError`."""
         users = {user.user_id: user for user in read_users(client)}
-        return cls(users=users, everybody=True)
+        return cls(users=users, is_complete=True)
 
     def is_in(self, user_id: str, team_id: str) -> bool | None:
-        """Whether the user is in the team; `None` where nobody says."""
+        """Whether the user is in the team; `None` if that is not known."""
         user = self.users.get(user_id)
         if user is None:
-            return False if self.everybody else None
+            return False if self.is_complete else None
         return None if user.teams is None else any(t.team_id == team_id for t in user.teams)
 
     def is_primary(self, user_id: str, team_id: str) -> bool:
@@ -58,7 +58,7 @@ class Accounts:
 
 
 def sent_memberships(plan: Plan, record: Record) -> Iterator[tuple[Change, Answer]]:
-    """Membership changes that this application has sent, with what was answered."""
+    """Membership changes that this application has sent, with their answers."""
     for change in plan.changes:
         if change.action in MEMBERSHIPS:
             answer = record.answer(change)
@@ -66,8 +66,8 @@ def sent_memberships(plan: Plan, record: Record) -> Iterator[tuple[Change, Answe
                 yield change, answer
 
 
-def reject_what_was_not_done(plan: Plan, record: Record, accounts: Accounts) -> None:
-    """Note who was not added or not removed although Swit reported a success."""
+def reject_silent_failures(plan: Plan, record: Record, accounts: Accounts) -> None:
+    """Record users as rejected whom Swit did not add or remove though it reported a success."""
     for change, answer in list(sent_memberships(plan, record)):
         team_id = record.swit_id(change.object_id) or ""
         adds = change.action == "membership.add"
@@ -78,7 +78,7 @@ def reject_what_was_not_done(plan: Plan, record: Record, accounts: Accounts) -> 
         ]
         if missed:
             what = f"were not {'added' if adds else 'removed'}, though Swit reported a success"
-            words = (answer.message, told(what, [emails[user] for user in missed]))
+            words = (answer.message, named_list(what, [emails[user] for user in missed]))
             rejected = replace(
                 answer,
                 outcome="rejected",
@@ -97,27 +97,27 @@ T = TypeVar("T")
 
 @dataclass(kw_only=True)
 class Attempt:
-    """What sending one change takes."""
+    """Everything that sending one change needs."""
 
     change: Change
     client: SwitClient
     record: Record
     accounts: Accounts
-    """As they were read back after memberships had changed; nobody where they were not."""
+    """The users as read back after memberships had changed; empty before."""
     again: bool
-    """Whether an earlier call for it may have reached Swit, its answer lost."""
+    """Whether an earlier call for this change may have reached Swit although its answer is lost."""
     leavers: Collection[str]
-    """Users whom the plan deactivates or removes: their memberships don't count by themselves."""
+    """Users whom the plan deactivates or removes: their memberships don't count separately."""
     wait: Callable[[float], None]
-    """Sleeps for so many seconds."""
+    """Sleeps for a number of seconds."""
     calls: int = 0
-    """Requests sent, the client's own repetitions counted."""
+    """Requests sent, including the client's own retries."""
     http_status: int | None = None
-    """Of the last answer; `None` where there was none."""
+    """The status of the last answer; `None` if there was none."""
     error: SwitError | None = None
-    """What the newest call that went wrong said."""
+    """The error of the last failed call."""
     changed_members: list[str] = field(default_factory=list)
-    """Users whose membership this change has added or removed so far."""
+    """Users whose membership this attempt has added or removed so far."""
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the client."""
@@ -134,12 +134,12 @@ class Attempt:
                 self.http_status = self.client.status_here
 
     def counted_members(self) -> dict[str, int]:
-        """The changed memberships that count against the limits; those of leavers do not."""
+        """The changed memberships that count against the limits: those of users who stay."""
         counted = sum(user not in self.leavers for user in self.changed_members)
         return {self.change.action: counted} if counted else {}
 
     def swit_id(self, object_id: str) -> str:
-        """Swit's id of an object whose making was found to be done before the attempt."""
+        """The Swit id of an object, which was created before the attempt if the plan creates it."""
         found = self.record.swit_id(object_id)
         if found is None:
             message = f"{object_id} was not made"

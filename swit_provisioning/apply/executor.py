@@ -1,4 +1,4 @@
-"""Carries out a plan, step by step: what is still undone, in order, side by side where it may."""
+"""Sends a plan step by step: pending changes in order, independent changes in parallel."""
 
 import threading
 import time
@@ -14,12 +14,12 @@ from swit_provisioning.apply.actions import send
 from swit_provisioning.apply.attempt import (
     Accounts,
     Attempt,
-    reject_what_was_not_done,
+    reject_silent_failures,
     sent_memberships,
 )
 from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.apply.object_calls import TeamsNow
-from swit_provisioning.apply.outcomes import DONE, Needs, Outcome, OutcomeKind, Record
+from swit_provisioning.apply.outcomes import DONE, Dependencies, Outcome, OutcomeKind, Record
 from swit_provisioning.apply.progress import Progress
 from swit_provisioning.planning.actions import DEPARTURES, Step
 from swit_provisioning.planning.model import Change, Plan
@@ -31,10 +31,10 @@ from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import SwitError
 
 GRACE_SECONDS: Final = 5.0
-"""How long an interrupt waits for calls that are in flight."""
+"""Seconds that an interrupt waits for calls in flight."""
 
 
-def side_by_side(
+def run_in_parallel(
     before: Mapping[str, Collection[str]],
     work: Callable[[str], None],
     *,
@@ -42,14 +42,14 @@ def side_by_side(
     stop: Callable[[], None],
     grace_seconds: float = GRACE_SECONDS,
 ) -> Generator[str, None, None]:
-    """Do the work of every item, in at most so many threads; each is told when it is through.
+    """Do the work of every item in at most `at_once` threads; yield each item that is finished.
 
-    `before` maps an item to those that must be through before it. Of those that may begin, the
-    first in `before` does. The first error ends it: what has begun is let through, nothing else
-    is begun, and the error is raised. An interrupt (`KeyboardInterrupt` and others that are no
-    `Exception`), also while it waits after an error, and closing the generator early call `stop`
-    first, which keeps the work from sending anything more, and wait `grace_seconds` at most. The
-    threads are daemons, so none of them keeps the process alive.
+    `before` maps an item to the items that must finish before it. Of the items that may start, the
+    first in `before` starts. After the first error no other item starts; the running ones finish,
+    and the error is raised. An interrupt (`KeyboardInterrupt` and others that are no `Exception`),
+    also while it waits after an error, and closing the generator early call `stop` first, which
+    keeps the work from sending anything more, and wait `grace_seconds` at most. The threads are
+    daemons, so none of them keeps the process alive.
     """
     items, place = list(before), {item: number for number, item in enumerate(before)}
     ready: list[int] = []
@@ -58,7 +58,7 @@ def side_by_side(
     order: TopologicalSorter[str] = TopologicalSorter(before)
     order.prepare()
 
-    def carry_out(item: str) -> None:
+    def run(item: str) -> None:
         error: BaseException | None = None
         try:
             work(item)
@@ -74,9 +74,7 @@ def side_by_side(
                 while ready and len(begun) < at_once:
                     item = items[heappop(ready)]
                     begun.add(item)
-                    threading.Thread(
-                        target=carry_out, args=(item,), name="apply", daemon=True
-                    ).start()
+                    threading.Thread(target=run, args=(item,), name="apply", daemon=True).start()
                 item, error = ended.get()
                 begun.remove(item)
                 if error is not None:
@@ -109,10 +107,10 @@ def _wait(
 
 
 def predecessors(changes: Sequence[Change]) -> dict[str, set[str]]:
-    """Change id -> ids of those changes of the same step that must be through before it.
+    """Change id -> ids of the changes of the same step that must be finished before it.
 
-    That is what it depends on; an earlier change of the same object; and, because Swit appends
-    in the order of arrival, the one that arrives before it under the same parent.
+    These are the changes that it depends on, an earlier change of the same object, and, because
+    Swit appends in the order of arrival, the change that arrives before it under the same parent.
     """
     before: dict[str, set[str]] = {}
     newest: dict[str, str] = {}
@@ -132,26 +130,26 @@ def predecessors(changes: Sequence[Change]) -> dict[str, set[str]]:
 
 
 CHANGES_IN_A_ROW: Final = 5
-"""So many changes one after the other that Swit failed, and none in between that it answered."""
+"""The number of consecutive failed changes after which Swit counts as down."""
 
 
 class SwitDownError(Exception):
-    """Swit doesn't answer anybody; what was not sent yet waits until it does."""
+    """Swit does not answer; the pending changes are not sent."""
 
 
 class Breaker:
-    """Told what came of each change of a step. Safe for several threads."""
+    """Counts consecutive failures in a step. Safe for several threads."""
 
     def __init__(self) -> None:
-        """Begin with nothing against Swit."""
+        """Start with no failure."""
         self._lock = threading.Lock()
         self._failed: list[SwitError] = []
 
     def note(self, attempt: Attempt, answer: Answer) -> None:
-        """Take in what came of one more change, in the order in which they end.
+        """Count the answer of one more change, in the order in which they end.
 
         Raises:
-            SwitDownError: there is no point in sending more.
+            SwitDownError: too many changes failed in a row.
 
         """
         with self._lock:
@@ -160,19 +158,19 @@ class Breaker:
             elif answer.outcome == "failed" and attempt.error is not None:
                 self._failed.append(attempt.error)
             if len(self._failed) >= CHANGES_IN_A_ROW:
-                raise SwitDownError(_told(self._failed))
+                raise SwitDownError(_down_message(self._failed))
 
 
-def _told(failed: list[SwitError]) -> str:
+def _down_message(failed: list[SwitError]) -> str:
     return (
         f"Swit is down, or can't be reached: {len(failed)} changes failed one after the other, the"
         f" last with {failed[-1]} Nothing more was sent. Re-execute from failure once Swit answers:"
-        " it goes on where it stopped."
+        " it continues where it stopped."
     )
 
 
 STOPPED: Final = (StoreError, SwitDownError, SwitError)
-"""What `send` raises: it has stopped in the middle, and can go on there."""
+"""The errors that stop `send` in the middle of a step; it can be continued there."""
 
 _IS_BACK: Final = "in the directory again since the plan was made"
 _HAS_MOVED: Final = "no longer called for: one of both sides has changed since the plan was made"
@@ -188,7 +186,7 @@ class _Now:
 
 
 class Applier:
-    """Sends one plan on the account of one application, and goes on where it stopped."""
+    """Sends one plan for one application, and continues where an earlier run stopped."""
 
     def __init__(  # noqa: PLR0913 - what it works with and for; each is named
         self,
@@ -207,14 +205,13 @@ class Applier:
         moved: Collection[str] = (),
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Read what of the plan is done; send nothing yet.
+        """Read which changes have an outcome; send nothing yet.
 
-        `left_out` are ids of changes that are for a later part of the plan, `back` ids of users
-        who would have left and are in the directory again, `moved` ids of changes that are no
-        longer called for.
+        `left_out` are ids of changes that were not chosen, `back` ids of departing users who are
+        in the directory again, `moved` ids of changes that are no longer called for.
 
-        `concurrency` is how many changes are on their way at once; `wait` sleeps (seconds) before
-        a creation is sent again.
+        `concurrency` is the number of changes in flight; `wait` sleeps (seconds) before a creation
+        is sent again.
         """
         self.plan = plan
         self._left_out, self._back = frozenset(left_out), frozenset(back)
@@ -227,7 +224,7 @@ class Applier:
             approval_id=approval_id,
         )
         self._record = Record(store=store, plan=plan, application=application)
-        self._needs = Needs(plan, self._record)
+        self._needs = Dependencies(plan, self._record)
         self._leavers = frozenset(c.object_id for c in plan.changes if c.action in DEPARTURES)
         self._client = client.only_while(lease.check)
         self._lease = lease
@@ -236,32 +233,32 @@ class Applier:
         self._wait = wait
 
     def send(self, step: Step) -> list[Outcome]:
-        """Send what is still undone of a step; the outcomes of what was tried now.
+        """Send the pending changes of a step; the outcomes of these.
 
         Raises:
             LeaseLostError: this run may not write any longer; nothing more was sent.
             StoreError: the journal can't be written; nothing more was sent.
-            SwitDownError: Swit doesn't answer; what was not sent stays so.
+            SwitDownError: Swit does not answer; the remaining changes stay pending.
             SwitError: users could not be read again before primary teams are set.
 
         """
         changes = self._of_step(step)
         undone = {c.change_id: c for c in changes if self._is_undone(c)}
         now = _Now(accounts=self._read_back(undone.values()))
-        through = side_by_side(
+        through = run_in_parallel(
             predecessors(list(undone.values())),
             lambda change_id: self._one(undone[change_id], now),
             at_once=self._concurrency,
             stop=self._lease.stop,
         )
-        # Closed here: a traceback would keep it open, and the threads would go on sending.
+        # Close it here: a traceback would keep it open, and the threads would continue to send.
         with closing(through):
             for count, _ in enumerate(through, start=len(changes) - len(undone) + 1):
                 self._progress.advance(step, count, len(changes))
         return [self._outcome(change) for change in undone.values()]
 
     def settle(self, steps: Sequence[Step]) -> list[Outcome]:
-        """Send what is still undone of these steps; the final outcome of all their changes.
+        """Send the pending changes of these steps; the final outcomes of all their changes.
 
         Raises as `send`.
         """
@@ -270,7 +267,7 @@ class Applier:
         return self.outcomes(steps)
 
     def outcomes(self, steps: Iterable[Step]) -> list[Outcome]:
-        """What came of each change of these steps so far, in the plan's order."""
+        """The outcomes of these steps so far, in the order of the plan."""
         return [self._outcome(change) for step in steps for change in self._of_step(step)]
 
     def _of_step(self, step: Step) -> list[Change]:
@@ -278,7 +275,7 @@ class Applier:
 
     @property
     def is_through(self) -> bool:
-        """Whether nothing was left for a later part."""
+        """Whether every change of the plan was chosen."""
         return not self._left_out
 
     def _is_undone(self, change: Change) -> bool:
@@ -288,12 +285,12 @@ class Applier:
         return answer.outcome in DONE and self._needs.may_join_now(change)
 
     def _read_back(self, undone: Iterable[Change]) -> Accounts:
-        """Before primary teams are set: who is in which team now, if that was changed here."""
+        """Read the users before primary teams are set, if this run has changed memberships."""
         waits = any(c.action == "primary.update" and self._needs.unmet(c) is None for c in undone)
         if not waits or not any(sent_memberships(self.plan, self._record)):
             return Accounts()
         accounts = Accounts.read(self._client)
-        reject_what_was_not_done(self.plan, self._record, accounts)
+        reject_silent_failures(self.plan, self._record, accounts)
         return accounts
 
     def _one(self, change: Change, now: _Now) -> None:
@@ -337,7 +334,7 @@ class Applier:
         answer = self._record.answer(change)
         if answer is None:
             lost = self._record.may_have_been_sent(change)
-            message = "what came of it was never noted" if lost else "it was not sent"
+            message = "its outcome was never recorded" if lost else "it was not sent"
             answer = Answer(outcome="failed", message=message)
         return Outcome(
             change=change,

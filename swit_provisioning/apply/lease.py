@@ -1,4 +1,4 @@
-"""The lease while it is held: renewed in the background, looked at before each call."""
+"""The lease while it is held: renewed in the background, checked before each call."""
 
 import logging
 import threading
@@ -14,17 +14,17 @@ from swit_provisioning.state.errors import LeaseLostError, StoreError
 from swit_provisioning.state.store import Store
 
 LEASE_TTL: Final = timedelta(seconds=45)
-"""How long a dead run keeps others from writing."""
+"""How long a dead run keeps other runs from writing."""
 
 _RENEWALS_IN_A_TTL: Final = 4
-# What is left of the lease when a call begins; others wait until the whole of it is over.
+# The share of the lease that must remain when a call begins; others wait for its full length.
 _MARGIN_SHARE: Final = 1 / 9
 
 log = logging.getLogger(__name__)
 
 
 def awake_seconds() -> float:
-    """Seconds that also pass while the machine sleeps, as the lease does."""
+    """Seconds that also pass while the machine sleeps, like the lease."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
@@ -40,7 +40,7 @@ class HeldLease:
         asked_at: float,
         clock: Callable[[], float] = awake_seconds,
     ) -> None:
-        """Keep renewing `grant`, which was asked for at `asked_at` (seconds of `clock`)."""
+        """Keep renewing `grant`, which was requested at `asked_at` (seconds of `clock`)."""
         self._store = store
         self._clock = clock
         self._renewed_at = self._alive_at = asked_at
@@ -74,14 +74,14 @@ class HeldLease:
 
     @property
     def taken_over_from(self) -> str | None:
-        """The dead run that had let the lease run out, if there was one."""
+        """The dead run whose lease had expired, if there was one."""
         return self.grant.taken_over_from
 
     def check(self) -> None:
-        """Make sure that this run may still write; call it before each call to Swit.
+        """Check that this run may still write; call it before each call to Swit.
 
         Raises:
-            LeaseLostError: it may not, whatever it is in the middle of.
+            LeaseLostError: it may not.
 
         """
         if self._lost is not None:
@@ -98,7 +98,7 @@ class HeldLease:
 
     @contextmanager
     def call_in_flight(self) -> Iterator[None]:
-        """Keep the lease from being given back while the block lasts."""
+        """Keep the lease from being released while the block lasts."""
         with self._calls:
             self._in_flight += 1
         try:
@@ -108,13 +108,13 @@ class HeldLease:
                 self._in_flight -= 1
 
     def renew(self) -> None:
-        """Renew it now; the background does so by itself.
+        """Renew the lease now; the background thread does so by itself.
 
-        A process that stood still for longer than the lease lasts has lost it, also where no other
-        run has taken it since: what the process knows of both sides may be of long ago.
+        A process that was suspended for longer than the lease lasts has lost it, even if no other
+        run has taken it since: what the process knows of both sides may be outdated.
         """
         asked_at = self._clock()
-        if self._stood_still(until=asked_at):
+        if self._was_suspended(until=asked_at):
             return
         try:
             self._store.lease.renew(self.grant)
@@ -124,33 +124,34 @@ class HeldLease:
             log.warning("The lease could not be renewed: %s", error)
         else:
             self._renewed_at = asked_at
-        self._stood_still(until=self._clock())
+        self._was_suspended(until=self._clock())
 
-    def _stood_still(self, *, until: float) -> bool:
+    def _was_suspended(self, *, until: float) -> bool:
         seconds, self._alive_at = until - self._alive_at, until
         if seconds <= self.grant.ttl.total_seconds():
             return False
-        why = f"this process stood still for {seconds:.0f} s"
+        why = f"this process was suspended for {seconds:.0f} s"
         self._lost = LeaseLostError(lost(self.grant.holder, why))
         return True
 
     def close(self) -> None:
-        """Stop renewing and give it back, so that the next run need not wait.
+        """Stop renewing and release the lease, so that the next run need not wait.
 
-        While a call is in flight it is kept until it runs out: Swit may still carry that call out.
+        While a call is in flight the lease is kept until it expires: Swit may still execute that
+        call.
         """
         self._over.set()
         self._thread.join()
         if self._in_flight:
-            log.warning("A call is still in flight, so the lease ends by itself.")
+            log.warning("A call is still in flight, so the lease expires by itself.")
             return
         try:
             self._store.lease.release(self.grant)
         except StoreError as error:
-            log.warning("The lease could not be given back, it ends by itself: %s", error)
+            log.warning("The lease could not be released, it expires by itself: %s", error)
 
     def __enter__(self) -> Self:
-        """Use it as a context: it is given back at its end."""
+        """Use it as a context: it is released at its end."""
         return self
 
     def __exit__(
@@ -159,7 +160,7 @@ class HeldLease:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give it back."""
+        """Release it."""
         self.close()
 
     def _keep(self) -> None:

@@ -1,9 +1,9 @@
-"""A team's additions and removals: one call each, halved where it is refused or not answered."""
+"""Additions and removals of one team: one call each, halved if it is refused or not answered."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from swit_provisioning.apply.attempt import Attempt, emails_of, told
+from swit_provisioning.apply.attempt import Attempt, emails_of, named_list
 from swit_provisioning.state.journal import Answer
 from swit_provisioning.swit.errors import (
     SwitNotFoundError,
@@ -15,47 +15,47 @@ from swit_provisioning.swit.models import Team
 from swit_provisioning.swit.transport import ATTEMPTS, PATIENCE_SECONDS
 
 Refused = dict[str, SwitRejectedError]
-"""Swit's id of a user -> why Swit refused it."""
+"""Swit id of a user -> why Swit refused it."""
 
 _FORBIDDEN: Final = 403
 _LONGEST_WAIT_SECONDS: Final = 15.0
 
 
 def add_members(attempt: Attempt) -> Answer:
-    """Add who has an account; who has none is left out and named."""
+    """Add the users that exist; the others are left out and named."""
     emails = emails_of(attempt.change.after)
     known = {user: attempt.record.swit_id(user) for user in emails}
     without = [user for user, swit_id in known.items() if swit_id is None]
     if len(without) == len(known):
-        names = told("have no account", emails.values())
+        names = named_list("have no account", emails.values())
         return Answer(outcome="skipped", message=names, left_out=tuple(without))
     plan_id = {swit_id: user for user, swit_id in known.items() if swit_id is not None}
     batch = _Batch(attempt, attempt.client.add_team_users, is_so=_is_in)
     refused = {plan_id[user]: error for user, error in batch.send(list(plan_id)).items()}
     words = (
-        told("have no account", [emails[user] for user in without]),
-        _told_refused(refused, emails),
+        named_list("have no account", [emails[user] for user in without]),
+        _refusals(refused, emails),
     )
     message = "; ".join(filter(None, words)) or None
     return batch.answer(refused, message=message, left_out=(*without, *refused))
 
 
 def remove_members(attempt: Attempt) -> Answer:
-    """Remove whoever is still a member."""
+    """Remove the users that are still members."""
     emails = emails_of(attempt.change.before)
     batch = _Batch(attempt, attempt.client.remove_team_users, is_so=_is_out)
     errors = batch.send(list(emails))
     refused = {u: e for u, e in errors.items() if not isinstance(e, SwitNotFoundError)}
-    message = _told_refused(refused, emails)
+    message = _refusals(refused, emails)
     return batch.answer(refused, message=message, left_out=tuple(refused))
 
 
 class _Batch:
-    """One team's additions or removals on their way.
+    """Additions to one team, or removals from it.
 
-    A lost answer says nothing: Swit may have done all, a part or none of it. So the team is read
-    back, users who are done are counted, and the others are sent again in two halves, which
-    Swit is more likely to manage within `SWIT_TIMEOUT_SECONDS`.
+    After a lost answer, Swit may have done all, a part or none of it. So the team is read back,
+    finished users are counted, and the others are sent again in two halves, which Swit is more
+    likely to finish within `SWIT_TIMEOUT_SECONDS`.
     """
 
     def __init__(
@@ -65,33 +65,33 @@ class _Batch:
         *,
         is_so: Callable[[Team, str], bool],
     ) -> None:
-        """`is_so` tells from a team as listed whether nothing is left to do for a user."""
+        """`is_so` says of a team as listed whether a user is finished."""
         self._attempt = attempt
         self._send = send
         self._is_so = is_so
         self._team_id = attempt.swit_id(attempt.change.object_id)
         self._is_unsure = attempt.again
-        """Whether Swit may have done more than its answers say."""
+        """Whether Swit may have changed more than its answers say."""
         self._is_read = False
         """Whether the team was read since the last lost answer."""
         self._lost = 0
-        """Answers lost in a row: no call succeeded and no user was done in between."""
+        """Consecutive lost answers: no call succeeded and no user was finished in between."""
         self._most_lost = 0
 
     def send(self, users: list[str]) -> Refused:
-        """Send all; who is refused. The others are done.
+        """Send all users; the refused ones. The others are finished.
 
         Raises:
-            SwitRejectedError: it is not about single users: the team is gone, or we may not.
-            SwitUnavailableError: answers are lost, though the batch was halved down to one user.
+            SwitRejectedError: it is not about single users: the team is gone, or access is denied.
+            SwitUnavailableError: answers are lost although the batch was halved down to one user.
 
         """
-        # A batch can be halved so often until one user is left, and one user is tried four times.
+        # A batch can be halved this often down to one user, and one user is tried four times.
         self._most_lost = max(ATTEMPTS, len(users).bit_length())
         return self._send_rest(users) if self._attempt.again else self._send_all(users)
 
     def answer(self, refused: Refused, *, message: str | None, left_out: tuple[str, ...]) -> Answer:
-        """The answer of a batch whose calls all ended."""
+        """The answer of a batch after its last call."""
         changed = self._attempt.changed_members
         return Answer(
             outcome="rejected" if refused else "applied" if changed else "already so",
@@ -115,7 +115,7 @@ class _Batch:
         return {}
 
     def _send_rest(self, users: list[str]) -> Refused:
-        """Send an earlier try's batch: who is done by now was done by that."""
+        """Send the rest of an earlier attempt: users that are finished now were finished by it."""
         waiting = self._waiting(users)
         if waiting is None:
             waiting, self._is_read = users, False  # Swit says what is wrong
@@ -137,7 +137,7 @@ class _Batch:
         asked = error.retry_after or 0.0
         if asked > PATIENCE_SECONDS:
             raise error
-        # Swit may still be at it: the longer it takes, the longer it gets.
+        # Swit may still be working on it: the wait grows with each lost answer.
         self._attempt.wait(max(asked, min(2.0 ** (self._lost - 1), _LONGEST_WAIT_SECONDS)))
         waiting = self._waiting(users)
         if waiting is None:
@@ -155,7 +155,7 @@ class _Batch:
         return {user: e for part in parts if part for user, e in self._send_all(part).items()}
 
     def _waiting(self, users: list[str]) -> list[str] | None:
-        """The users for whom something is left to do; `None`: the team is gone."""
+        """The users that are not finished; `None`: the team is gone."""
         teams = self._attempt.call(self._attempt.client.list_teams)
         self._is_read = True
         team = next((team for team in teams if team.team_id == self._team_id), None)
@@ -172,10 +172,10 @@ def _is_in(team: Team, user: str) -> bool:
 
 
 def _is_out(team: Team, user: str) -> bool:
-    # A list of members may be shortened: then who is not in it may be one all the same.
+    # A list of members may be shortened: then a user outside it may still be a member.
     members = team.user_ids
     return members is not None and team.member_count == len(members) and user not in members
 
 
-def _told_refused(refused: Refused, emails: Mapping[str, str]) -> str | None:
-    return told("were refused", [f"{emails[u]} ({e.message})" for u, e in refused.items()])
+def _refusals(refused: Refused, emails: Mapping[str, str]) -> str | None:
+    return named_list("were refused", [f"{emails[u]} ({e.message})" for u, e in refused.items()])

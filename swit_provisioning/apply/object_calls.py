@@ -1,7 +1,7 @@
-"""Making users and teams: the two calls that must not be sent twice.
+"""The calls that change one user or one team.
 
-Their answer may be lost although Swit has done the work. So before one is sent again, and before
-one is sent that an earlier run may have sent, the object is looked up.
+Creations must not be sent twice. Their answer may be lost although Swit has created the object, so
+the object is looked up before a creation is sent again, also one of an earlier run.
 """
 
 import re
@@ -29,7 +29,7 @@ from swit_provisioning.swit.models import Team
 
 
 def update_user(attempt: Attempt) -> Answer:
-    """Send what differs of name and phone number."""
+    """Update the name and the phone number, as far as they differ."""
     wanted = attempt.change.after
     user_id = attempt.swit_id(attempt.change.object_id)
     now = attempt.call(
@@ -43,25 +43,25 @@ def update_user(attempt: Attempt) -> Answer:
 
 
 def deactivate_user(attempt: Attempt) -> Answer:
-    """Take the access away."""
+    """Deactivate the user."""
     attempt.call(attempt.client.deactivate_user, attempt.swit_id(attempt.change.object_id))
     return applied(attempt)
 
 
 def remove_user(attempt: Attempt) -> Answer:
-    """Delete the account for good."""
+    """Remove the user permanently."""
     attempt.call(attempt.client.remove_user, attempt.swit_id(attempt.change.object_id))
     return applied(attempt)
 
 
 def activate_user(attempt: Attempt) -> Answer:
-    """Give the access back."""
+    """Activate the user."""
     attempt.call(attempt.client.activate_user, attempt.swit_id(attempt.change.object_id))
     return applied(attempt)
 
 
 def update_primary_team(attempt: Attempt) -> Answer:
-    """Make one of the user's teams the primary one, unless it is by now, or is none of them."""
+    """Set the primary team, unless it is set already or the user is not in the team."""
     user_id = attempt.swit_id(attempt.change.object_id)
     team_id = attempt.swit_id(attempt.change.after["team_id"])
     if attempt.accounts.is_primary(user_id, team_id):
@@ -77,33 +77,33 @@ def update_primary_team(attempt: Attempt) -> Answer:
 def applied(
     attempt: Attempt, *, kept: Mapping[str, str] | None = None, made_id: str | None = None
 ) -> Answer:
-    """One object was changed as planned, but for the values that Swit `kept` in its own way."""
+    """The answer for one changed object; `kept` are values that Swit stores differently."""
     return Answer(
         outcome="applied",
-        message=told_as_kept(kept or {}),
+        message=kept_in_words(kept or {}),
         made_id=made_id,
         changed={attempt.change.action: 1},
         kept=kept or {},
     )
 
 
-def told_as_kept(kept: Mapping[str, str]) -> str | None:
-    """The same for people; `None` where Swit took all values as they were sent."""
-    told = (f'{name.replace("_", " ")} "{value}"' for name, value in kept.items())
-    return f"Swit keeps {', '.join(told)}" if kept else None
+def kept_in_words(kept: Mapping[str, str]) -> str | None:
+    """The values that Swit stores differently, in words; `None` if there are none."""
+    values = (f'{name.replace("_", " ")} "{value}"' for name, value in kept.items())
+    return f"Swit keeps {', '.join(values)}" if kept else None
 
 
 MOST_SENT: Final = 3
-"""How often a creation is sent whose answer is lost each time and that is not found after it."""
+"""How often a creation is sent if its answer is lost each time and the object is not found."""
 
-_FOUND: Final = "it was there: only an answer had been lost"
+_FOUND: Final = "it exists: only an answer had been lost"
 _PAGE: Final = 1000
 _CONFLICT: Final = 409
 _TAKEN: Final = re.compile(r"\b(already|exists?|taken|duplicated?|in use)\b", re.IGNORECASE)
 
 
 def create_user(attempt: Attempt) -> Answer:
-    """Make an account; one with the same address is the same account."""
+    """Create a user; a user with the same address is the same user."""
     wanted = attempt.change.after
 
     def make() -> Answer:
@@ -125,7 +125,7 @@ def create_user(attempt: Attempt) -> Answer:
 
 
 def create_team(attempt: Attempt) -> Answer:
-    """Make a team; one with the same reference is the same team."""
+    """Create a team; a team with the same reference is the same team."""
     wanted = attempt.change.after
     parent_id = attempt.swit_id(wanted["parent_id"])
     name, reference = str(wanted["name"]), wanted.get("reference")
@@ -154,10 +154,10 @@ def _create(
     find: Callable[[], str | None],
     find_ours: Callable[[], str | None],
 ) -> Answer:
-    """Send it once more only after `find` has not found it.
+    """Send a creation again only after `find` has not found the object.
 
-    `find` looks for what a call of ours may have made; `find_ours` for what is certainly the
-    object meant, also where no call of ours was lost.
+    `find` looks for an object that an earlier call may have created; `find_ours` for one that is
+    certainly the object meant, also if no answer was lost.
     """
     lost = attempt.again
     sent = 0
@@ -181,7 +181,7 @@ def _create(
         except SwitRejectedError as error:
             return _refused(error, find_ours)
 
-    # One more than is sent: after the last lost answer it is looked up as well.
+    # One attempt more: after the last lost answer the object is looked up as well.
     tries = Retrying(
         retry=retry_if_exception(_may_pass),
         stop=stop_after_attempt(MOST_SENT + 1),
@@ -193,12 +193,12 @@ def _create(
 
 
 def _may_pass(error: BaseException) -> bool:
-    # The client has waited out its patience with 429 already.
+    # After a 429 the client has already waited as long as it does.
     return isinstance(error, SwitUnavailableError) and not isinstance(error, SwitThrottledError)
 
 
 def _refused(error: SwitRejectedError, find_ours: Callable[[], str | None]) -> Answer:
-    """Someone else may have made it since the plan was made."""
+    """Look the object up: another program may have created it since the plan was made."""
     taken = error.status == _CONFLICT or _TAKEN.search(error.message)
     found = find_ours() if taken else None
     if found is None:
@@ -207,7 +207,7 @@ def _refused(error: SwitRejectedError, find_ours: Callable[[], str | None]) -> A
 
 
 def _account_of(attempt: Attempt, email: str) -> str | None:
-    """Swit may not know the keyword and answer with everybody, so every page is looked through."""
+    """Search every page: Swit may ignore the keyword and answer with all users."""
     sought = address_key(email)
     for page in count(1):
         answer = attempt.call(attempt.client.list_users, keyword=email, page=page, count=_PAGE)
@@ -237,19 +237,19 @@ _MOST_NAMED = 5
 
 
 class TeamsNow:
-    """All teams as they are just before a step; read when the first change of it asks.
+    """All teams as they are just before a step, read when its first change needs them.
 
-    Safe for several threads: the others wait for the one that reads.
+    Safe for several threads: one reads, the others wait for it.
     """
 
     def __init__(self) -> None:
-        """Nothing is read yet."""
+        """Read nothing yet."""
         self._lock = threading.Lock()
         self._teams: dict[str, Team] | None = None
         self._below: dict[str, dict[str, None]] = {}
 
     def read(self, attempt: Attempt) -> None:
-        """Read the teams, on the account of this attempt, if nobody has yet."""
+        """Read the teams as a call of this attempt, unless another attempt has."""
         with self._lock:
             if self._teams is None:
                 teams = attempt.call(attempt.client.list_teams)
@@ -258,25 +258,25 @@ class TeamsNow:
                 self._teams = {team.team_id: team for team in teams}
 
     def __contains__(self, team_id: object) -> bool:
-        """Whether it is there."""
+        """Whether the team exists."""
         with self._lock:
             return team_id in (self._teams or {})
 
     def below(self, team_id: str) -> list[Team]:
-        """The teams directly under this one, in the order shown."""
+        """The child teams, in their present order."""
         with self._lock:
             teams = self._teams or {}
             return [teams[child] for child in self._below.get(team_id, ())]
 
-    def take_out(self, team_id: str) -> None:
-        """This step has deleted it."""
+    def remove(self, team_id: str) -> None:
+        """Note that this step has deleted the team."""
         with self._lock:
             team = (self._teams or {}).pop(team_id)
             self._below[team.parent_id or ""].pop(team_id)
 
 
 def update_team(attempt: Attempt) -> Answer:
-    """Rename, move and re-key it in one call."""
+    """Change name, parent and reference in one call."""
     wanted = attempt.change.after
     parent = wanted.get("parent_id")
     now = attempt.call(
@@ -293,18 +293,18 @@ def update_team(attempt: Attempt) -> Answer:
 
 
 def delete_team(attempt: Attempt, now: TeamsNow) -> Answer:
-    """Delete it, unless a team is below it: Swit would most likely delete that too."""
+    """Delete the team, unless it has a child team: Swit would probably delete that, too."""
     team_id = attempt.swit_id(attempt.change.object_id)
     now.read(attempt)
     if team_id not in now:
-        return Answer(outcome="already so", message="the team is not there any longer")
+        return Answer(outcome="already so", message="the team no longer exists")
     below = [team.name for team in now.below(team_id)]
     if below:
         more = f" and {len(below) - _MOST_NAMED} more" if len(below) > _MOST_NAMED else ""
-        message = f"teams are below it that stay: {', '.join(below[:_MOST_NAMED])}{more}"
+        message = f"it has child teams that stay: {', '.join(below[:_MOST_NAMED])}{more}"
         return Answer(outcome="skipped", message=message)
     attempt.call(attempt.client.delete_team, team_id)
-    now.take_out(team_id)
+    now.remove(team_id)
     members = attempt.change.before.get("members", ())
     lost = sum(member not in attempt.leavers for member in members)
     counted = {"team.delete": 1, "membership.remove": lost}
@@ -312,11 +312,11 @@ def delete_team(attempt: Attempt, now: TeamsNow) -> Answer:
 
 
 def sort_teams(attempt: Attempt, now: TeamsNow) -> Answer:
-    """Put the children there are in the planned order; those that came since follow."""
+    """Sort the existing children as planned; children that were added since follow."""
     parent_id = attempt.swit_id(attempt.change.object_id)
     now.read(attempt)
     if parent_id not in now:
-        return Answer(outcome="skipped", message="the team is not there any longer")
+        return Answer(outcome="skipped", message="the team no longer exists")
     present = [team.team_id for team in now.below(parent_id)]
     planned = [attempt.record.swit_id(team) for team in attempt.change.after["team_ids"]]
     there = set(present)

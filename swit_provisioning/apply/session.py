@@ -187,7 +187,7 @@ class Session:
         if blocked_by:
             return Decision(plan=plan, results=results, blocked_by=blocked_by)
         try:
-            # A run that stood still for too long accepts nothing: another one may have written.
+            # A run that was suspended for too long accepts nothing: another one may have written.
             lease.check()
         except LeaseLostError as error:
             raise _refusal(_NOTHING, error, RunState.FAILED) from error

@@ -1,4 +1,4 @@
-"""The state database as its tables see it: reading, writing, a lock for one, and the time."""
+"""The state database: SQLite or PostgreSQL, transactions, locks, the time, and migrations."""
 
 import contextlib
 import sqlite3
@@ -37,14 +37,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from swit_provisioning.state.errors import NewerSchemaError, StoreBusyError, StoreUnavailableError
 
 NEWEST: Final = "0010"
-"""The form that this program reads and writes; a database with a later one is refused."""
+"""The schema version that this program uses; a database with a later one is refused."""
 
 _BEFORE_ALEMBIC: Final = "schema_version"
-"""The table that said which form it was, before Alembic did: `0000`, the tables of `0001`."""
+"""The version table from before Alembic: it stands for `0000`, with the tables of `0001`."""
 
 
 def form_of(connection: Connection) -> str | None:
-    """The form of the tables in a database; `None` where there are none yet.
+    """The schema version of a database; `None` if it has no tables yet.
 
     Raises:
         NewerSchemaError: a newer version of this program made them.
@@ -60,7 +60,7 @@ def form_of(connection: Connection) -> str | None:
 
 
 def bring_up_to_date(connection: Connection, *, to: str = "head") -> None:
-    """Make the tables, or change them step by step to the newest form, in this transaction."""
+    """Create the tables or migrate them to the newest version, in this transaction."""
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415
 
@@ -75,21 +75,21 @@ def bring_up_to_date(connection: Connection, *, to: str = "head") -> None:
 
 
 PATIENCE_SECONDS: Final = 30.0
-"""How long a statement waits for another one's transaction."""
+"""Seconds that a statement waits for another transaction."""
 
 _BUSY: Final = ("database is locked", "lock timeout", "database table is locked")
 
 
 def utc_now() -> datetime:
-    """The time by this machine's clock."""
+    """The time by the clock of this machine."""
     return datetime.now(UTC)
 
 
 class Database(ABC):
-    """One open database. Safe for several threads; nothing in it is kept between calls."""
+    """One open database. Safe for several threads."""
 
     def __init__(self, engine: Engine) -> None:
-        """Take an engine that is set up for its kind of database."""
+        """Take an engine that is configured for its kind of database."""
         self._engine = engine
 
     @contextlib.contextmanager
@@ -100,40 +100,40 @@ class Database(ABC):
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that writes; it is kept once the block has ended without an error."""
+        """A transaction that writes; it is committed if the block ends without an error."""
         with explained(), self._engine.begin() as connection:
             yield connection
 
     def note(self) -> AbstractContextManager[Connection]:
-        """As `write`, where the last few may be lost in a power cut, though not by a dead process.
+        """As `write`, but a power cut may lose the last transactions; a dead process loses none.
 
-        Worth it only where a write is felt, and where what is lost is found out again.
+        For frequent writes whose loss is detected.
         """
         return self.write()
 
     @abstractmethod
     def alone(self, *, patience_seconds: float) -> AbstractContextManager[None]:
-        """Only one thread of all processes at a time is in such a block; a dead one leaves it.
+        """A lock for one thread among all processes; a dead process releases it.
 
         Raises:
-            StoreBusyError: another one was in it for longer than `patience_seconds`.
+            StoreBusyError: another one held it for longer than `patience_seconds`.
 
         """
 
     @abstractmethod
     def now(self, connection: Connection) -> datetime:
-        """The time that all who share the database agree on."""
+        """The time for all processes that share the database."""
 
     @abstractmethod
     def tidy(self) -> None:
-        """Leave nothing of deleted or changed rows behind where the database keeps them."""
+        """Erase the remains of deleted or changed rows, as far as the database allows."""
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
     def prepare(self) -> None:
-        """Make the tables where there are none yet, or bring older ones up to date.
+        """Create missing tables, or migrate older ones.
 
         Raises:
             NewerSchemaError: a newer version of this program made them.
@@ -154,7 +154,7 @@ class Database(ABC):
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Turn what the database says into one clear error, without statement and values."""
+    """Turn an error of the database into one clear error, without statement and values."""
     try:
         yield
     except DBAPIError as error:
@@ -186,10 +186,10 @@ class SqliteFile(Database):
     """A SQLite file, readable by its owner only, with a write-ahead log beside it."""
 
     def __init__(self, url: URL, *, clock: Callable[[], datetime] = utc_now) -> None:
-        """Make the file and its folder where they are missing; `clock` gives aware times."""
+        """Create the file and its folder if they are missing; `clock` gives aware times."""
         self._path = _named_file(url)
         self._clock = clock
-        # SQLite lets those who wait poll; threads of one process are better off in a queue.
+        # Waiting processes poll in SQLite; threads of one process wait in a queue instead.
         self._writing = threading.Lock()
         _make_private(self._path)
         engine = create_engine(
@@ -200,7 +200,7 @@ class SqliteFile(Database):
         super().__init__(engine)
 
     def prepare(self) -> None:
-        """As everywhere; before it, the file gets its write-ahead log."""
+        """As the base class; before that, switch the file to a write-ahead log."""
         if not self._has_log():
             with self.alone(patience_seconds=PATIENCE_SECONDS):
                 self._pragma("journal_mode=WAL")
@@ -208,12 +208,12 @@ class SqliteFile(Database):
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that is alone in writing from its first statement on."""
+        """A transaction that is the only writer from its first statement on."""
         with self._written(synchronous="FULL") as connection:
             yield connection
 
     def note(self) -> AbstractContextManager[Connection]:
-        """As everywhere: the operating system has it, the disk not yet."""
+        """As the base class: the operating system has it, the disk may not yet."""
         return self._written(synchronous="NORMAL")
 
     @contextlib.contextmanager
@@ -228,9 +228,9 @@ class SqliteFile(Database):
 
     @contextlib.contextmanager
     def alone(self, *, patience_seconds: float) -> Iterator[None]:
-        """As everywhere; by a lock on a file beside, so that others may write the state.
+        """As the base class, by a lock on a file beside, so that others may write the state.
 
-        The operating system takes the lock from a process that dies.
+        The operating system releases the lock of a process that dies.
         """
         path = self._path.with_name(f"{self._path.name}-lock")
         _make_private(path)
@@ -242,14 +242,14 @@ class SqliteFile(Database):
             lock.close()
 
     def tidy(self) -> None:
-        """Write the file anew, and empty the write-ahead log."""
+        """Rewrite the file, and empty the write-ahead log."""
         outside = self._engine.execution_options(**{_BEGIN: None})
         with self._writing, explained(), outside.connect() as connection:
             connection.exec_driver_sql("VACUUM")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def now(self, connection: Connection) -> datetime:
-        """The time of this machine, the only one that uses the file."""
+        """The time of this machine, which alone uses the file."""
         del connection
         return self._clock()
 
@@ -257,7 +257,7 @@ class SqliteFile(Database):
         return self._pragma("journal_mode") == "wal"
 
     def _pragma(self, words: str) -> object:
-        # In a transaction, SQLite refuses to change how it logs.
+        # In a transaction, SQLite refuses to change its journal mode.
         outside = self._engine.execution_options(**{_BEGIN: None})
         with explained(), outside.connect() as connection:
             return connection.exec_driver_sql(f"PRAGMA {words}").scalar()
@@ -300,7 +300,7 @@ def _make_private(path: Path) -> None:
 
 def _set_up(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
     del entry
-    # Otherwise the driver begins transactions of its own, and too late.
+    # Otherwise the driver begins its own transactions, and too late.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys=ON")
@@ -311,16 +311,16 @@ def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     words = options.get(_BEGIN, "BEGIN")
     if _SYNCHRONOUS in options:
-        # Connections are used again, and keep what was asked of them last.
+        # Connections are reused, and keep the last value.
         connection.exec_driver_sql(f"PRAGMA synchronous={options[_SYNCHRONOUS]}")
     if words is not None:
         connection.exec_driver_sql(words)
 
 
-# Any number will do, if all who share the database use the same.
+# Any number will do, as long as all processes use the same.
 _LOCK_NUMBER: Final = 737_469_742
 
-# The one that Dagster's own PostgreSQL storage brings; an address may name another one.
+# The driver of Dagster's own PostgreSQL storage; an address may name another one.
 _DRIVER: Final = "postgresql+psycopg2"
 
 
@@ -349,27 +349,27 @@ class PostgresqlServer(Database):
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that does not wait for ever for another one's rows."""
+        """A transaction that waits only for a limited time for locked rows."""
         with super().write() as connection:
             _wait_at_most(connection, PATIENCE_SECONDS)
             yield connection
 
     @contextlib.contextmanager
     def alone(self, *, patience_seconds: float) -> Iterator[None]:
-        """As everywhere; the server takes the lock from a connection that is gone."""
+        """As the base class; the server releases the lock of a lost connection."""
         with explained(), self._engine.begin() as connection:
             _wait_at_most(connection, patience_seconds)
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK_NUMBER)))
             yield
 
     def tidy(self) -> None:
-        """Give the place of old rows free; the server's write-ahead log goes by its own rules."""
+        """Free the space of old rows; the write-ahead log follows the rules of the server."""
         outside = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         with explained(), outside.connect() as connection:
             connection.execute(text("VACUUM"))
 
     def now(self, connection: Connection) -> datetime:
-        """The time of the server, now and not when the transaction began."""
+        """The time of the server now, not when the transaction began."""
         clock = func.clock_timestamp(type_=DateTime(timezone=True))
         return connection.execute(select(clock)).scalar_one()
 

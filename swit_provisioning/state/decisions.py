@@ -40,7 +40,7 @@ APPROVALS: Final = Table(
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """One plan may pass these guards."""
+    """The permission for one plan to pass these guards."""
 
     approval_id: int
     plan_hash: PlanHash
@@ -52,7 +52,7 @@ class Approval:
 
 
 class Approvals:
-    """All approvals; spent ones stay on record and count no longer."""
+    """All approvals; spent ones stay on record and no longer count."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
@@ -74,7 +74,7 @@ class Approvals:
         return int(key[0]) if key else 0
 
     def of(self, plan_hash: PlanHash, *, newer_than: timedelta | None = None) -> Approval | None:
-        """The last unspent approval of this plan, if one was given in the time `newer_than`."""
+        """The last unspent approval of this plan, unless it is older than `newer_than`."""
         unspent = select(APPROVALS).where(
             APPROVALS.c.plan_hash == plan_hash, APPROVALS.c.spent_at.is_(None)
         )
@@ -93,7 +93,7 @@ class Approvals:
         return None if row is None else approval_of(row)
 
     def spend(self, plan_hash: PlanHash) -> None:
-        """The plan is through: what was approved for it is used up."""
+        """Spend the approvals of a plan: it was applied, or rejected."""
         with self._database.write() as connection:
             connection.execute(
                 update(APPROVALS)
@@ -130,12 +130,12 @@ ACCEPTANCES: Final = Table(
 
 @dataclass(frozen=True, kw_only=True)
 class Acceptance:
-    """This (root) run may send this plan."""
+    """The permission for a root run to send a plan."""
 
     run_id: str
     plan_hash: PlanHash
     application_id: str
-    """The run that accepted the plan first: the journal of all that go on with it is one."""
+    """The run that accepted the plan first; runs that continue it share its journal."""
     approval_id: int | None
     """The approval that lifted a limit for it, if one did."""
     accepted_at: datetime
@@ -150,7 +150,7 @@ class Acceptance:
 
 
 class Acceptances:
-    """Every plan that passed the gate."""
+    """Every plan that the gate accepted."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
@@ -165,7 +165,7 @@ class Acceptances:
         approval_id: int | None = None,
         who: str | None = None,
     ) -> None:
-        """Let `run_id` send this plan; what it accepted before, it may not send any longer."""
+        """Let `run_id` send this plan; it may no longer send a plan that it accepted before."""
         with self._database.write() as connection:
             values = {
                 "plan_hash": plan_hash,
@@ -186,7 +186,7 @@ class Acceptances:
         return None if row is None else _acceptance(row)
 
     def newest(self) -> Acceptance | None:
-        """The last of all: whatever was accepted before it is out of date."""
+        """The last acceptance; all plans accepted before are overtaken."""
         newest = select(ACCEPTANCES).order_by(ACCEPTANCES.c.accepted_at.desc()).limit(1)
         with self._database.read() as connection:
             row = connection.execute(newest).mappings().one_or_none()
@@ -216,7 +216,7 @@ class Acceptances:
         return _acceptance(row)
 
     def finish(self, application_id: str) -> None:
-        """The plan is through."""
+        """Record that all changes of the plan have been handled."""
         with self._database.write() as connection:
             connection.execute(
                 update(ACCEPTANCES)
@@ -252,7 +252,7 @@ REJECTIONS: Final = Table(
 
 @dataclass(frozen=True, kw_only=True)
 class Rejection:
-    """One plan must not be applied, also if a later read makes the very same one again."""
+    """One plan must not be applied, also if a later run makes exactly the same plan."""
 
     plan_hash: PlanHash
     who: str
@@ -267,7 +267,7 @@ class Rejection:
 
     @property
     def sentence(self) -> str:
-        """What to tell whoever wants to apply it."""
+        """The rejection in words, with the command that withdraws it."""
         plan_id = shown_id(self.plan_hash)
         return (
             f"Plan {plan_id} was r{self.words[1:]} If it is meant after all:"
@@ -276,7 +276,7 @@ class Rejection:
 
 
 class Rejections:
-    """All rejections; lifted ones stay on record and count no longer."""
+    """All rejections; withdrawn ones stay on record and no longer count."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
@@ -290,7 +290,7 @@ class Rejections:
             connection.execute(insert(REJECTIONS).values(**row, at=now))
 
     def of(self, plan_hash: PlanHash) -> Rejection | None:
-        """The last rejection of this plan, if none has lifted it."""
+        """The last rejection of this plan, unless it was withdrawn."""
         standing = select(REJECTIONS).where(_is_of(plan_hash), REJECTIONS.c.lifted_at.is_(None))
         with self._database.read() as connection:
             row = connection.execute(standing.order_by(REJECTIONS.c.id.desc()).limit(1)).first()
@@ -299,7 +299,7 @@ class Rejections:
         return Rejection(plan_hash=plan_hash, who=row.who, why=row.why, at=row.at)
 
     def lift(self, plan_hash: PlanHash, *, who: str) -> None:
-        """Let this plan be applied again, as far as rejections go."""
+        """Withdraw the rejections of this plan."""
         with self._database.write() as connection:
             now = self._database.now(connection)
             connection.execute(

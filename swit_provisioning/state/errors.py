@@ -1,10 +1,10 @@
 """What can go wrong with the state, named by what to do about it.
 
-* AmbiguousPlanError        several plans begin with the digits that were given
+* AmbiguousPlanError        several plans begin with these digits
 * StoreError
-  - StoreUnavailableError   the database can't be opened, read or written: mend it, then again
-    + StoreBusyError        somebody else has held it for too long: try again
-  - NewerSchemaError        written by a newer version of this program
+  - StoreUnavailableError   the database can't be opened, read or written: repair it, then retry
+    + StoreBusyError        another process has held it for too long: retry
+  - NewerSchemaError        a newer version of this program wrote it
   - TokensUnreadableError   the stored tokens were encrypted with another key
   - OtherOrganizationError  the state belongs to another Swit organisation
   - LeaseHeldError          another run is writing
@@ -27,7 +27,7 @@ class StoreUnavailableError(StoreError):
 
 
 class StoreBusyError(StoreUnavailableError):
-    """Somebody else has held the database, or a lock in it, for longer than we wait."""
+    """Another process has held the database, or a lock in it, for too long."""
 
 
 class NewerSchemaError(StoreError):
@@ -71,7 +71,7 @@ class TokensUnreadableError(StoreError):
 
 
 class OtherOrganizationError(StoreError):
-    """The state belongs to another Swit organisation; what it remembers must not be mixed."""
+    """The state belongs to another Swit organisation."""
 
     def __init__(self, *, bound_to: str, found: str) -> None:
         """Name both organisations by their ids."""

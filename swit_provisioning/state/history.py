@@ -1,4 +1,4 @@
-"""The journal as people ask it: what was done to one user, to one team, since when."""
+"""A view of the journal for people: changes of one user or one team, since a time."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,30 +17,30 @@ from swit_provisioning.state.decisions import APPROVALS, Approval, approval_of
 from swit_provisioning.state.journal import JOURNAL, JournalEntry, entry_of
 
 _WITH_MEMBERS: Final = (*sorted(MEMBERSHIPS), "team.delete")
-# Databases fold the case of ASCII only, and JSON writes some signs otherwise; ss may be a sharp s.
+# Databases fold the case of ASCII only, and JSON escapes some characters; ss may be a sharp s.
 _NOT_PLAIN: Final = re.compile(r"(?:[^a-z0-9]|ss)+")
 
 PlanId = tuple[str, str]
-"""Application and id: ids that begin with `new:` mean something within one application only."""
+"""Application and id: ids that begin with `new:` are unique within one application only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserSubject:
-    """One account."""
+    """One user."""
 
     address: str
-    """As it is compared."""
+    """The address in the form in which it is compared."""
     ids: frozenset[str]
-    """Swit's ids, and what was asked for."""
+    """The Swit ids, and the text that was asked for."""
     new_ids: frozenset[PlanId] = frozenset()
 
     @classmethod
     def named(cls, asked: str) -> Self:
-        """By an address or an id."""
+        """The user with this address or id."""
         return cls(address=address_key(asked), ids=frozenset({asked}))
 
     def with_ids_of(self, entries: Iterable[JournalEntry]) -> Self:
-        """The same by all ids that entries about it hold."""
+        """The same subject with all ids in the entries about it."""
         ids, new_ids = set(self.ids), set(self.new_ids)
         for entry in entries:
             for user, address in _users(entry):
@@ -56,7 +56,7 @@ class UserSubject:
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        """What the database looks for; it may find more than is meant."""
+        """The condition for the database; it may match more entries."""
         names = {self.address, *self.ids, *(user for _, user in self.new_ids)}
         within = [_holds(JOURNAL.c[name], text) for text in names for name in ("before", "after")]
         return or_(
@@ -67,7 +67,7 @@ class UserSubject:
         )
 
     def part(self, entry: JournalEntry) -> JournalEntry | None:
-        """What of an entry is about this user."""
+        """The part of an entry that is about this user."""
         mine = [user for user, address in _users(entry) if self._is(entry, user, address)]
         if not mine:
             return None
@@ -92,11 +92,11 @@ class TeamSubject:
 
     @classmethod
     def named(cls, asked: str) -> Self:
-        """By a name, an id or a reference."""
+        """The team with this name, id or reference."""
         return cls(asked=asked, ids=frozenset({asked}))
 
     def with_ids_of(self, entries: Iterable[JournalEntry]) -> Self:
-        """The same by all ids that entries about it hold."""
+        """The same subject with all ids in the entries about it."""
         ids, new_ids = set(self.ids), set(self.new_ids)
         for entry in filter(self._is, entries):
             if entry.object_id.startswith("new:"):
@@ -109,7 +109,7 @@ class TeamSubject:
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        """What the database looks for; it may find more than is meant."""
+        """The condition for the database; it may match more entries."""
         columns = (JOURNAL.c.target, JOURNAL.c.before, JOURNAL.c.after)
         return and_(
             or_(JOURNAL.c.action.like("team.%"), JOURNAL.c.action.in_(MEMBERSHIPS)),
@@ -144,7 +144,7 @@ def _users(entry: JournalEntry) -> Iterator[tuple[str, str]]:
 
 
 def _of_one(entry: JournalEntry, users: frozenset[str]) -> JournalEntry:
-    """A batch as one of its users sees it; what befell the others is left out."""
+    """The part of a batch that is about some of its users."""
     before, after = (_only(side, users) for side in (entry.before, entry.after))
     mine = replace(entry, before=before, after=after)
     left_out = tuple(user for user in entry.left_out if user in users)
@@ -169,19 +169,19 @@ def _only(values: Mapping[str, Any], users: frozenset[str]) -> Mapping[str, Any]
 
 
 def _holds(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
-    """Whether a column may hold a text, whatever its case and however JSON writes it."""
+    """Whether a column may contain a text, regardless of case and of JSON escapes."""
     return func.lower(column).like(f"%{_NOT_PLAIN.sub('%', name_key(text))}%")
 
 
 _ENOUGH_CALLS: Final = 20
-"""Fewer say nothing of the pace of many."""
+"""The fewest calls from which a pace is measured."""
 
 _Subject = TypeVar("_Subject", UserSubject, TeamSubject)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deed:
-    """One entry of the journal, and who let its plan past a limit, if somebody did."""
+    """One entry of the journal, and the approval that lifted a limit of its plan, if any."""
 
     entry: JournalEntry
     approval: Approval | None
@@ -189,7 +189,7 @@ class Deed:
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """What sending took."""
+    """The calls and the time that sending took."""
 
     calls: int
     seconds: float
@@ -197,7 +197,7 @@ class Effort:
 
 
 class History:
-    """Reads the journal; an object's earlier names and ids are its own."""
+    """Reads the journal; an object is also found by its earlier names and ids."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
@@ -206,10 +206,10 @@ class History:
     def deeds(
         self, *, user: str | None = None, team: str | None = None, since: datetime | None = None
     ) -> list[Deed]:
-        """Entries, oldest first; of both, where a user and a team are named.
+        """Entries, oldest first; with a user and a team, entries about both.
 
-        `user` is an address or an id of Swit's, `team` a name, an id or a reference. Of a batch of
-        memberships a user's entry holds that user alone, and what came of it.
+        `user` is an address or a Swit id, `team` a name, an id or a reference. Of a batch of
+        memberships, the entry for a user holds that user alone, with the outcome for that user.
         """
         subjects: list[UserSubject | TeamSubject] = []
         if user is not None:
@@ -225,13 +225,13 @@ class History:
         return self._with_approvals(found)
 
     def of_application(self, application_id: str, *, plan_hash: PlanHash) -> list[Deed]:
-        """Entries of one carrying out of one plan, oldest first."""
+        """Entries of one application of one plan, oldest first."""
         c = JOURNAL.c
         mine = [c.application_id == application_id, c.plan_hash == plan_hash]
         return self._with_approvals(self._entries(mine))
 
     def effort(self, run_id: str, steps: Iterable[str]) -> Effort:
-        """What one run spent on these steps."""
+        """The calls and the time of one run for these steps."""
         c = JOURNAL.c
         mine = select(c.at, c.seconds, c.calls).where(
             c.run_id == run_id, c.step.in_(list(steps)), c.calls > 0
@@ -246,7 +246,7 @@ class History:
         return Effort(calls=calls, seconds=(last - first).total_seconds())
 
     def pace(self) -> float | None:
-        """Calls a second of the run that sent something last, if it was enough to tell."""
+        """Calls a second of the last run that sent something, if it sent enough calls."""
         c = JOURNAL.c
         sent = select(c.run_id).where(c.calls > 0).order_by(c.id.desc()).limit(1)
         with self._database.read() as connection:
@@ -257,7 +257,7 @@ class History:
         return effort.calls / effort.seconds
 
     def _known(self, subject: _Subject) -> _Subject:
-        """The same by every id that it ever had: one may lead to the next."""
+        """The subject with every id that it ever had: one may lead to the next."""
         while True:
             more = subject.with_ids_of(self._entries([subject.condition]))
             if more == subject:

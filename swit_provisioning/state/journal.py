@@ -1,6 +1,6 @@
-"""The journal: what was about to be sent, and what came of it. Nothing in it is ever rewritten.
+"""The journal: each change that was about to be sent, and its answer. Entries are only completed.
 
-An entry without an outcome is a call whose answer nobody noted: the process died in it.
+An entry without an outcome is a call whose answer was never recorded: the process died during it.
 """
 
 import json
@@ -77,14 +77,14 @@ Index(
 _MOST_IN_FLIGHT: Final = 1000
 """More calls than any run has in flight at once."""
 _NOTHING: Final = "{}"
-# Made once: with two writes for each call, what it costs to make a statement is felt.
+# Made once: with two writes for each call, the cost of making a statement counts.
 _NEW_ENTRY: Final = insert(JOURNAL)
-_NOTE_ANSWER: Final = update(JOURNAL).where(JOURNAL.c.id == bindparam("entry_id"))
+_RECORD_ANSWER: Final = update(JOURNAL).where(JOURNAL.c.id == bindparam("entry_id"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """On whose account an entry is made: the same for all entries of one writer."""
+    """What the entries of one run and one plan have in common."""
 
     application_id: str
     plan_hash: PlanHash
@@ -95,28 +95,28 @@ class Application:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came of a change."""
+    """The answer to a change."""
 
     outcome: str
     """`applied`, `already so`, `rejected`, `failed` or `skipped`."""
     message: str | None = None
     http_status: int | None = None
     calls: int = 0
-    """Requests sent for it, each repetition counted."""
+    """Requests sent for it, including retries."""
     seconds: float = 0.0
     made_id: str | None = None
-    """Swit's id of what was created."""
+    """The Swit id of the created object."""
     changed: Mapping[str, int] = field(default_factory=dict)
-    """What counts against the limits: action -> objects changed; a membership for each user."""
+    """Action -> changed objects that count against the limits; a membership for each user."""
     left_out: tuple[str, ...] = ()
     """Ids (as in the plan) of members that were not added or removed."""
     kept: Mapping[str, str] = field(default_factory=dict)
-    """Values that Swit answered other than they were sent: field -> as Swit keeps it."""
+    """Values that Swit stores differently from what was sent: field -> value as stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JournalEntry:
-    """One try of one change; `before` and `after` as in the plan."""
+    """One attempt to send one change; `before` and `after` as in the plan."""
 
     entry_id: int
     application_id: str
@@ -132,9 +132,9 @@ class JournalEntry:
     reason: str
     approval_id: int | None
     at: datetime
-    """When it was about to be sent."""
+    """When the attempt began."""
     outcome: str | None
-    """As in `Answer`; `None`: nobody knows what came of it."""
+    """As in `Answer`; `None`: the outcome is not known."""
     message: str | None
     http_status: int | None
     calls: int
@@ -153,9 +153,9 @@ class JournalEntry:
 class Journal:
     """All entries, oldest first.
 
-    A process may die at any time, and what it noted is there. What a power cut takes of the last
-    notes is sent again, as it is where an answer was lost: every call may be sent twice but the
-    creations, and those Swit refuses for the address or the name that is taken by then.
+    A process may die at any time; its entries are kept. A power cut may lose the last entries. Then
+    these changes are sent again, as after a lost answer: every call may be sent twice except
+    creations, and Swit refuses a second creation because the address or the name is taken.
     """
 
     def __init__(self, database: Database) -> None:
@@ -165,10 +165,10 @@ class Journal:
     def intent(
         self, change: Change, application: Application, *, lease: LeaseGrant | None = None
     ) -> int:
-        """Note that this change is about to be sent; the entry's id.
+        """Record that this change is about to be sent; the id of the entry.
 
         Raises:
-            LeaseLostError: `lease` was given and is lost; nothing is noted.
+            LeaseLostError: `lease` was given and is lost; nothing is recorded.
 
         """
         values = _values(change, application)
@@ -181,13 +181,13 @@ class Journal:
         return int(key[0]) if key else 0
 
     def outcome(self, entry_id: int, answer: Answer) -> None:
-        """Note what came of it."""
+        """Record the answer."""
         with self._database.note() as connection:
-            connection.execute(_NOTE_ANSWER, {"entry_id": entry_id, **_noted(answer)})
+            connection.execute(_RECORD_ANSWER, {"entry_id": entry_id, **_answer_values(answer)})
 
     def unsent(self, change: Change, application: Application, answer: Answer) -> None:
-        """Note a change that was not sent at all, and why."""
-        values = {**_values(change, application), **_noted(answer)}
+        """Record a change that was not sent, and why."""
+        values = {**_values(change, application), **_answer_values(answer)}
         with self._database.note() as connection:
             values["at"] = self._database.now(connection)
             connection.execute(_NEW_ENTRY, values)
@@ -195,7 +195,7 @@ class Journal:
     def latest(
         self, application_id: str, *, plan_hash: PlanHash | None = None
     ) -> dict[str, JournalEntry]:
-        """Change id -> its newest entry in this application (of this plan, if one is named)."""
+        """Change id -> its newest entry in this application (of this plan, if given)."""
         newest = select(func.max(JOURNAL.c.id)).where(JOURNAL.c.application_id == application_id)
         if plan_hash is not None:
             newest = newest.where(JOURNAL.c.plan_hash == plan_hash)
@@ -210,7 +210,7 @@ class Journal:
         run_id: str | None = None,
         since: datetime | None = None,
     ) -> list[JournalEntry]:
-        """Entries, oldest first: of one application, of one run, from a time on, or all."""
+        """Entries, oldest first: of one application, of one run, since a time, or all."""
         rows = select(JOURNAL).order_by(JOURNAL.c.id)
         if application_id is not None:
             rows = rows.where(JOURNAL.c.application_id == application_id)
@@ -221,7 +221,7 @@ class Journal:
         return self._entries(rows)
 
     def last_call_ended(self, *, but_not: str) -> datetime | None:
-        """When the newest calls of other applications than `but_not` ended, as far as is known."""
+        """When the last call of applications other than `but_not` ended, as far as is known."""
         newest = (
             select(JOURNAL.c.at, JOURNAL.c.seconds)
             .where(JOURNAL.c.application_id != but_not)
@@ -233,7 +233,7 @@ class Journal:
         return max((at + timedelta(seconds=took or 0) for at, took in rows), default=None)
 
     def tries(self) -> dict[tuple[str, str | None], int]:
-        """(Action, outcome) -> how many tries ended so; one that nobody knows has no outcome."""
+        """(Action, outcome) -> number of attempts; an unknown outcome is `None`."""
         counted = select(JOURNAL.c.action, JOURNAL.c.outcome, func.count()).group_by(
             JOURNAL.c.action, JOURNAL.c.outcome
         )
@@ -242,7 +242,7 @@ class Journal:
         return {(action, outcome): number for action, outcome, number in rows}
 
     def unapproved_since(self, time: datetime, *, but_not: str | None = None) -> dict[str, int]:
-        """Action -> how many objects it changed from `time` on without an approval.
+        """Action -> number of objects that were changed since `time` without an approval.
 
         An approval leaves out the actions that the guards it lifted count, and no others. A
         membership counts for each user, a team's marking as `team.mark`. `but_not` is an
@@ -290,7 +290,7 @@ def _values(change: Change, application: Application) -> dict[str, Any]:
     }
 
 
-def _noted(answer: Answer) -> dict[str, Any]:
+def _answer_values(answer: Answer) -> dict[str, Any]:
     return {
         "outcome": answer.outcome,
         "message": answer.message,
@@ -319,16 +319,16 @@ def entry_of(row: RowMapping) -> JournalEntry:
 
 
 class Recollection:
-    """Reads the journal as a plan needs it."""
+    """Reads from the journal what the next plan needs."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
         self._database = database
 
     def applied_since(self, entry_id: int) -> tuple[dict[str, datetime], int]:
-        """Key of a part of a change -> when it was applied, of all entries after `entry_id`.
+        """Key of a part of a change -> when it was applied, and the id of the newest entry.
 
-        And the newest entry there is. Of a batch those count whom Swit took.
+        Only entries after `entry_id` are read. Of a batch, only the users that Swit accepted count.
         """
         c = JOURNAL.c
         columns = (c.application_id, c.action, c.object_id, c.before, c.after, c.left_out, c.at)
@@ -345,13 +345,13 @@ class Recollection:
         return found, newest
 
     def kept(self) -> dict[tuple[str, str], Kept]:
-        """Swit's id and field -> what became of the value sent last that Swit keeps otherwise."""
+        """Swit id and field -> the value sent last and the different one that Swit stores."""
         with self._database.read() as connection:
             return {place: kept for place, (_, kept) in _kept(connection).items()}
 
 
 def newest_kept(connection: Connection) -> set[int]:
-    """The entries that say so: newer than any other about the same object and field."""
+    """Ids of the newest entries, for each object and field, with a value that Swit changed."""
     return {entry_id for entry_id, _ in _kept(connection).values()}
 
 
@@ -368,7 +368,7 @@ def _kept(connection: Connection) -> dict[tuple[str, str], tuple[int, Kept]]:
 
 
 def _made(connection: Connection, applications: Sequence[str]) -> dict[tuple[str, str], str]:
-    """Application and id in its plan -> Swit's id, of all that it made."""
+    """Application and id in its plan -> Swit id, of all objects that it created."""
     c = JOURNAL.c
     makings = select(c.application_id, c.object_id, c.made_id).where(
         c.application_id.in_(applications), c.made_id.is_not(None)
@@ -389,8 +389,8 @@ def _keys(row: RowMapping, made: dict[tuple[str, str], str]) -> list[str]:
     return [key for part, key in parts.items() if part not in left_out]
 
 
-FORGOTTEN_AFTER: Final = timedelta(days=30)
-"""After so long without a try, what did not stick is tried anew: the world may have changed."""
+RETRIED_AFTER: Final = timedelta(days=30)
+"""After so long without an attempt, a change that does not stick is sent again."""
 
 _REPEATS: Final = Table(
     "repeat",
@@ -408,26 +408,26 @@ SEEN: Final = Table(
 
 
 class Repeats:
-    """The memory of one plan for the next."""
+    """Changes that are planned again and again, remembered from plan to plan."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
         self._database = database
 
     def known(self) -> dict[str, Repeat]:
-        """Key of a part of a change -> how often it was sent in vain, unless it is long ago."""
+        """Key of a part of a change -> how often it was applied and then reverted in Swit."""
         with self._database.read() as connection:
-            since = self._database.now(connection) - FORGOTTEN_AFTER
+            since = self._database.now(connection) - RETRIED_AFTER
             rows = connection.execute(select(_REPEATS).where(_REPEATS.c.last_at >= since)).all()
         return {row.key: Repeat(times=row.times, last_at=row.last_at) for row in rows}
 
     def seen(self) -> int:
-        """The newest journal entry that the last plan took into account; 0 before the first."""
+        """The newest journal entry that the last plan has read; 0 before the first plan."""
         with self._database.read() as connection:
             return connection.execute(select(SEEN.c.entry_id)).scalar() or 0
 
     def remember(self, repeats: Mapping[str, Repeat], *, seen: int) -> None:
-        """Keep these, in place of all others, and that the journal was read up to `seen`."""
+        """Replace all repeats, and record that the journal was read up to `seen`."""
         rows = [{"key": key, **vars(repeat)} for key, repeat in repeats.items()]
         with self._database.write() as connection:
             connection.execute(delete(_REPEATS))

@@ -1,4 +1,4 @@
-"""Plans: each content once, compressed, and a row for each run that made it."""
+"""Stored plans: each content once, compressed, and a row for each run that made it."""
 
 import hashlib
 import json
@@ -27,8 +27,8 @@ from swit_provisioning.planning.model import Plan, PlanHash, shown_id
 from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
 from swit_provisioning.state.errors import AmbiguousPlanError
 
-# A plan's hash covers what is sent. Findings and what the guards count may differ under one,
-# so the content has a hash of its own.
+# The hash of a plan covers the changes that are sent. Findings and counts for the guards may
+# differ under the same hash, so the content has a hash of its own.
 CONTENTS: Final = Table(
     "plan_content",
     METADATA,
@@ -53,24 +53,24 @@ _HEXADECIMAL: Final = frozenset("0123456789abcdef")
 
 @dataclass(frozen=True, kw_only=True)
 class StoredPlan:
-    """A plan as it was made last."""
+    """A plan, as its last making stored it."""
 
     plan: Plan
     plan_hash: PlanHash
     created_at: datetime
-    """When it was made last: both sides were then as it says."""
+    """When both sides were read for its last making."""
     verdicts: tuple[Mapping[str, Any], ...]
-    """What the guards said then, one mapping each."""
+    """The results of the guards at that time, one mapping each."""
 
     @property
     def plan_id(self) -> str:
-        """The plan's name for people."""
+        """The short id of the plan."""
         return shown_id(self.plan_hash)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListedPlan:
-    """A plan as it was made last, without its changes."""
+    """A plan, as its last making stored it, without its changes."""
 
     plan_hash: PlanHash
     created_at: datetime
@@ -81,12 +81,12 @@ class ListedPlan:
 
     @property
     def plan_id(self) -> str:
-        """The plan's name for people."""
+        """The short id of the plan."""
         return shown_id(self.plan_hash)
 
 
 class Plans:
-    """All plans that were made."""
+    """All stored plans."""
 
     def __init__(self, database: Database) -> None:
         """Take the open database."""
@@ -100,10 +100,9 @@ class Plans:
         verdicts: Sequence[Mapping[str, Any]],
         read_at: datetime | None = None,
     ) -> None:
-        """Note that `run_id` has made this plan, and what the guards say of it.
+        """Store the plan that `run_id` has made, with the results of the guards.
 
-        `read_at` is when reading both sides began: the plan is as old as what it rests on. `None`:
-        now.
+        `read_at` is when reading both sides began, which is the age of the plan; `None`: now.
         """
         content_hash, content = packed(plan.document())
         with self._database.write() as connection:
@@ -126,7 +125,7 @@ class Plans:
             )
 
     def get(self, plan_hash: PlanHash) -> StoredPlan | None:
-        """The plan as it was made last, if it is known."""
+        """The plan as its last making stored it; `None` if it is not stored."""
         newest = (
             select(MADE.c.plan_hash, MADE.c.made_at, MADE.c.verdicts, CONTENTS.c.content)
             .join(CONTENTS)
@@ -146,7 +145,7 @@ class Plans:
         )
 
     def find(self, digits: str) -> PlanHash | None:
-        """The one plan whose hash begins with these hexadecimal digits; `None`: there is none.
+        """The only plan whose hash begins with these hexadecimal digits; `None`: there is none.
 
         Raises:
             AmbiguousPlanError: several plans do.
@@ -159,17 +158,17 @@ class Plans:
         with self._database.read() as connection:
             found = sorted(connection.execute(made).scalars())
         if len(found) > 1:
-            raise AmbiguousPlanError(wanted, _told_apart(found))
+            raise AmbiguousPlanError(wanted, _distinct_prefixes(found))
         return PlanHash(found[0]) if found else None
 
     def made_by(self, run_id: str) -> PlanHash | None:
-        """The plan that this run has made, the last one if it made several."""
+        """The last plan that this run has made."""
         made = select(MADE.c.plan_hash).where(MADE.c.run_id == run_id)
         with self._database.read() as connection:
             return connection.execute(made.order_by(MADE.c.id.desc()).limit(1)).scalar()
 
     def stops(self) -> dict[str, int]:
-        """Guard -> how many of all plans made it stopped."""
+        """Guard -> number of makings of plans that it blocked."""
         with self._database.read() as connection:
             rows = connection.execute(select(MADE.c.verdicts)).scalars().all()
         return Counter(
@@ -180,7 +179,7 @@ class Plans:
         )
 
     def listed(self, *, limit: int, plan_hash: PlanHash | None = None) -> list[ListedPlan]:
-        """The plans that were made last, each once, newest first; only one with `plan_hash`."""
+        """The plans that were made last, newest first; with `plan_hash`, only that one."""
         newest = select(func.max(MADE.c.id)).group_by(MADE.c.plan_hash)
         if plan_hash is not None:
             newest = newest.where(MADE.c.plan_hash == plan_hash)
@@ -198,26 +197,26 @@ class Plans:
             ]
 
     def latest(self) -> PlanHash | None:
-        """The plan that was made last, by any run."""
+        """The plan that any run made last."""
         with self._database.read() as connection:
             made = select(MADE.c.plan_hash).order_by(MADE.c.id.desc()).limit(1)
             return connection.execute(made).scalar()
 
 
 def content_of(stored: bytes) -> dict[str, Any]:
-    """The document of a plan, from the row that holds it."""
+    """The document of a plan, from its stored content."""
     document: dict[str, Any] = json.loads(zlib.decompress(stored))
     return document
 
 
 def packed(document: Mapping[str, Any]) -> tuple[str, bytes]:
-    """A document as a row holds it: its hash, and the content."""
+    """The hash and the compressed content of a document."""
     text = json.dumps(document, sort_keys=True, ensure_ascii=False).encode()
     return hashlib.sha256(text).hexdigest(), zlib.compress(text)
 
 
 def newest_making(connection: Connection, plan_hash: PlanHash) -> int | None:
-    """The row of the run that made this plan last."""
+    """The id of the last making of this plan."""
     made = select(MADE.c.id).where(MADE.c.plan_hash == plan_hash)
     return connection.execute(made.order_by(MADE.c.id.desc()).limit(1)).scalar()
 
@@ -227,8 +226,8 @@ def _is_stored(connection: Connection, content_hash: str) -> bool:
     return connection.execute(found).scalar() is not None
 
 
-def _told_apart(hashes: Sequence[str]) -> list[str]:
-    """The hashes, each as short as it differs from the others."""
+def _distinct_prefixes(hashes: Sequence[str]) -> list[str]:
+    """The hashes, shortened as far as they still differ."""
     digits = len(shown_id(PlanHash(hashes[0])))
     while len({name[:digits] for name in hashes}) < len(hashes):
         digits += 1

@@ -25,7 +25,7 @@ from swit_provisioning.state.tokens import Cipher, Tokens, cipher_of
 
 
 class Store:
-    """Everything that is remembered from run to run. May be shared by threads."""
+    """Everything that is remembered from run to run. Safe for several threads."""
 
     def __init__(self, database: Database, cipher: Cipher) -> None:
         """Take an open database; `Store.open` makes one of an address."""
@@ -49,12 +49,12 @@ class Store:
         self.organization = BoundOrganization(database)
 
     def now(self) -> datetime:
-        """The time that all who share the database agree on."""
+        """The time for all processes that share the database."""
         with self._database.read() as connection:
             return self._database.now(connection)
 
     def memory(self) -> Memory:
-        """All that a plan needs to know of the plans before it."""
+        """Everything that the next plan needs to know of earlier plans."""
         applied, seen = self.recollection.applied_since(self.repeats.seen())
         return replace(
             self.identities.memory(),

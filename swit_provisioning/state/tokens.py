@@ -1,4 +1,4 @@
-"""The OAuth tokens of the one account that reads and writes Swit: one row, refreshed by one."""
+"""The OAuth tokens of the authorising account: one row, refreshed by one process at a time."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from swit_provisioning.state.errors import TokensUnreadableError
 
 
 class Cipher(Protocol):
-    """Writes a secret down and reads it again."""
+    """Encodes secrets for storage."""
 
     encrypts: bool
 
     def seal(self, secret: str) -> str:
-        """The text that is stored."""
+        """The text to store."""
 
     def unseal(self, stored: str, *, encrypted: bool) -> str:
-        """The secret; raises `TokensUnreadableError` where it can't be had."""
+        """The secret; raises `TokensUnreadableError` if it can't be decrypted."""
 
 
 class PlainCipher:
-    """No key is set: secrets are stored as they are, and the file's rights guard them."""
+    """Without a key: secrets are stored in clear, protected by the permissions of the file."""
 
     encrypts = False
 
@@ -35,14 +35,14 @@ class PlainCipher:
         return secret
 
     def unseal(self, stored: str, *, encrypted: bool) -> str:
-        """The secret itself, unless it was stored with a key."""
+        """The secret itself, unless it was encrypted with a key."""
         if encrypted:
             raise TokensUnreadableError(key_given=False)
         return stored
 
 
 class FernetCipher:
-    """Secrets are encrypted with one key; those stored before there was one are still read."""
+    """With a key: secrets are encrypted; secrets stored in clear before are still read."""
 
     encrypts = True
 
@@ -68,7 +68,7 @@ class FernetCipher:
         return self._fernet.encrypt(secret.encode()).decode()
 
     def unseal(self, stored: str, *, encrypted: bool) -> str:
-        """The secret again; raises `TokensUnreadableError` for another key's."""
+        """The secret; raises `TokensUnreadableError` if another key encrypted it."""
         if not encrypted:
             return stored
         try:
@@ -78,11 +78,11 @@ class FernetCipher:
 
 
 def cipher_of(key: str | None) -> Cipher:
-    """The way to store secrets: encrypted where there is a key."""
+    """The cipher for this key, or none without a key."""
     return FernetCipher(key) if key else PlainCipher()
 
 
-# A refresh may wait out Swit's slowness; who waits for it must not give up before.
+# A refresh may take as long as a slow Swit; other processes must not give up before.
 REFRESH_PATIENCE_SECONDS: Final = 120.0
 
 TOKENS: Final = Table(
@@ -101,22 +101,22 @@ _ONLY_ROW: Final = {"id": 1}
 
 @dataclass(frozen=True, kw_only=True)
 class TokenRow:
-    """One pair of tokens, in clear; its `repr` shows neither."""
+    """One pair of tokens, in clear; its `repr` shows no token."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
     expires_at: datetime | None
-    """When the access token ends (aware), where Swit said so."""
+    """When the access token expires (aware), if Swit said so."""
     scope: str | None
     obtained_at: datetime | None = field(default=None, compare=False)
-    """When Swit gave it (aware); where nobody knows, when it was stored."""
+    """When Swit issued it (aware), else when it was stored."""
 
 
 class Tokens:
     """The stored pair."""
 
     def __init__(self, database: Database, cipher: Cipher) -> None:
-        """Take the open database and how secrets are written down."""
+        """Take the open database and the cipher."""
         self._database = database
         self._cipher = cipher
 
@@ -124,7 +124,7 @@ class Tokens:
         """The stored pair, if there is one.
 
         Raises:
-            TokensUnreadableError: it was encrypted with another key than the one set.
+            TokensUnreadableError: it was encrypted with another key.
 
         """
         with self._database.read() as connection:
@@ -132,12 +132,12 @@ class Tokens:
         return None if row is None else self._read(row)
 
     def rest_in_clear(self) -> bool:
-        """Whether a pair is stored that is not encrypted."""
+        """Whether a pair is stored in clear."""
         with self._database.read() as connection:
             return connection.execute(select(TOKENS.c.encrypted)).scalar() is False
 
     def save(self, tokens: TokenRow) -> None:
-        """Keep a pair in place of the one before; on disk when this returns."""
+        """Replace the stored pair; it is on disk when this returns."""
         refresh = tokens.refresh_token
         values = {
             "access_token": self._cipher.seal(tokens.access_token),
@@ -152,10 +152,10 @@ class Tokens:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Only one thread of all processes at a time is in such a block; others wait for it.
+        """A lock for one thread among all processes; others wait for it.
 
         Raises:
-            StoreBusyError: another one was in it for longer than a refresh can take.
+            StoreBusyError: another one held it for longer than a refresh can take.
 
         """
         with self._database.alone(patience_seconds=REFRESH_PATIENCE_SECONDS):

@@ -30,7 +30,7 @@ def test_a_step_stops_when_swit_is_down_and_goes_on_when_it_is_back(stage: Stage
     plan = everybody(stage)
     stage.server.faults.add(DOWN)
     with pytest.raises(
-        SwitDownError, match=r"^Swit is down.* failed one after the other.*HTTP 503.*goes on"
+        SwitDownError, match=r"^Swit is down.* failed one after the other.*HTTP 503.*continues"
     ):
         stage.applier(plan).send("deactivate_users")
     tried = stage.store.journal.rows()

@@ -34,7 +34,7 @@ def test_an_answer_lost_after_the_work_makes_nothing_twice(
     [outcome] = stage.apply(_plan(stage, call))
     after = len(stage.organisation.snapshot()["users"]) + len(stage.organisation.records.teams)
     assert outcome.outcome == "applied"
-    assert outcome.message == "it was there: only an answer had been lost"
+    assert outcome.message == "it exists: only an answer had been lost"
     assert after == before + 1
     assert stage.asked(call) == [call]
     assert len(stage.waits) == 1

@@ -91,7 +91,7 @@ def test_a_process_that_stood_still_has_lost_it_though_nobody_has_taken_it(store
         held.check()
         now = 3000 + 3601
         held.renew()
-        with pytest.raises(LeaseLostError, match="stood still for 3601 s"):
+        with pytest.raises(LeaseLostError, match="was suspended for 3601 s"):
             held.check()
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from swit_provisioning.apply.executor import predecessors, side_by_side
+from swit_provisioning.apply.executor import predecessors, run_in_parallel
 from swit_provisioning.planning.actions import Step
 from swit_provisioning.state.errors import LeaseLostError
 from swit_provisioning_tests.apply.changes import (
@@ -58,7 +58,7 @@ def test_the_first_goes_first_and_everything_goes_once() -> None:
     begun: list[str] = []
     before = {"c": set[str](), "a": set[str](), "d": {"c"}, "b": {"a", "d"}}
     assert (
-        list(side_by_side(before, begun.append, at_once=1, stop=never))
+        list(run_in_parallel(before, begun.append, at_once=1, stop=never))
         == begun
         == ["c", "a", "d", "b"]
     )
@@ -71,7 +71,7 @@ def test_no_more_than_may_go_at_once_and_as_many_as_may() -> None:
     def work(_: str) -> None:
         together.wait(PATIENCE)
 
-    assert set(side_by_side(before, work, at_once=4, stop=never)) == set(before)
+    assert set(run_in_parallel(before, work, at_once=4, stop=never)) == set(before)
 
 
 def test_one_that_waits_holds_up_nobody_else() -> None:
@@ -84,7 +84,7 @@ def test_one_that_waits_holds_up_nobody_else() -> None:
             others.set()
 
     before = {"slow": set[str](), "after slow": {"slow"}, "1": set[str](), "2": {"1"}}
-    through = list(side_by_side(before, work, at_once=2, stop=never))
+    through = list(run_in_parallel(before, work, at_once=2, stop=never))
     assert through == ["1", "2", "slow", "after slow"]
 
 
@@ -102,7 +102,7 @@ def test_after_an_error_nothing_is_begun_and_what_has_begun_is_let_through() -> 
 
     before = {item: set[str]() for item in ("good", "bad", *"abcdefgh")}
     with pytest.raises(RuntimeError, match="no more"):
-        list(side_by_side(before, work, at_once=2, stop=never))
+        list(run_in_parallel(before, work, at_once=2, stop=never))
     assert "bad" in begun
     assert len(begun) <= 4
     assert sorted(through) == sorted(set(begun) - {"bad"})
@@ -119,7 +119,7 @@ def test_an_interrupt_stops_the_work_and_waits_only_a_moment_for_what_is_in_flig
             raise AssertionError(message)
 
     before = {"quick": set[str](), "slow": set[str](), "after the interrupt": {"slow"}}
-    through = side_by_side(before, work, at_once=2, stop=interrupted.set, grace_seconds=0.01)
+    through = run_in_parallel(before, work, at_once=2, stop=interrupted.set, grace_seconds=0.01)
     assert next(through) == "quick"
     through.close()
     assert interrupted.is_set()
@@ -133,7 +133,7 @@ def test_an_interrupt_during_the_clean_up_after_an_error_stops_the_work() -> Non
 
     def is_raised_by_the_main_thread() -> bool:
         traceback = error.__traceback__
-        return traceback is not None and traceback.tb_frame.f_code is side_by_side.__code__
+        return traceback is not None and traceback.tb_frame.f_code is run_in_parallel.__code__
 
     def work(item: str) -> None:
         if item == "bad":
@@ -146,7 +146,7 @@ def test_an_interrupt_during_the_clean_up_after_an_error_stops_the_work() -> Non
         signal.pthread_kill(main, signal.SIGINT)
         answered.wait(PATIENCE)
 
-    through = side_by_side(
+    through = run_in_parallel(
         {"slow": set(), "bad": set()}, work, at_once=2, stop=stopped.set, grace_seconds=0.01
     )
     with pytest.raises(KeyboardInterrupt):

@@ -74,7 +74,7 @@ def test_a_team_with_a_child_that_came_since_the_plan_is_left(stage: Stage) -> N
     org.add_team("By hand", parent_id=top)
     outcomes = stage.apply(plan_of(delete_team(top), delete_team(other)))
     assert [outcome.outcome for outcome in outcomes] == ["skipped", "applied"]
-    assert outcomes[0].message == "teams are below it that stay: By hand"
+    assert outcomes[0].message == "it has child teams that stay: By hand"
     assert stage.children(stage.root_id) == ["Top"]
 
 
