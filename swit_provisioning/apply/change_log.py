@@ -32,7 +32,7 @@ def outcomes_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
 
 
 UNKNOWN: Final = "unknown"
-"""In counts: nobody noted what came of it."""
+"""In counts: the outcome was never recorded."""
 
 
 _USERS: Final = {"membership.add": "after", "membership.remove": "before"}
@@ -44,13 +44,13 @@ def change_log_frame(deeds: Iterable[Deed]) -> pd.DataFrame:
 
 
 def outcome_counts(log: pd.DataFrame) -> dict[str, int]:
-    """How many changes ended how: of each the last try counts."""
+    """Outcome -> number of changes; the last attempt of each counts."""
     last = last_tries(log)["outcome"].fillna(UNKNOWN)
     return {str(outcome): int(n) for outcome, n in Counter(last).items()}
 
 
 def last_tries(log: pd.DataFrame) -> pd.DataFrame:
-    """The rows that say what came of each change in the end."""
+    """The rows with the final outcome of each change."""
     return log.drop_duplicates("change_id", keep="last")
 
 
@@ -125,7 +125,8 @@ class MassRefusal:
         said = f" Swit said: {self.said.rstrip('.')}." if self.said else ""
         return (
             f"{self.refused} of {self.objects} {self.action} were rejected, more than a fifth:"
-            f" something is wrong with all of them.{said} Mend it, then run: swit-provisioning sync"
+            f" something is wrong with all of them.{said} Correct it, then run:"
+            " swit-provisioning sync"
         )
 
 

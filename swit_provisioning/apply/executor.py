@@ -82,7 +82,7 @@ def run_in_parallel(
                 order.done(item)
                 yield item
         except Exception:
-            _wait(begun, ended)  # an interrupt meanwhile goes on to the outer handlers
+            _wait(begun, ended)  # an interrupt meanwhile reaches the outer handlers
             raise
     except Exception:
         raise

@@ -164,13 +164,9 @@ class Session:
         application_id = begun.application_id if begun else self.run.run_id
         entries = self.store.journal.latest(application_id, plan_hash=plan.plan_hash)
         unchosen = _unchosen(plan, request, entries)
-        is_named = bool(request.plan_id)
-        self._refuse_outdated(stored, application_id, entries, is_named=is_named)
-        evidence = Evidence(read_at=stored.created_at)
-        if is_named or self._is_too_old(evidence):
-            part = part_of(plan, unchosen)
-            evidence = self._read_again(stored, part, entries, stale_if_moved=is_named)
-        self._evidence = evidence
+        evidence = self._evidence_for(
+            stored, part_of(plan, unchosen), application_id, entries, is_named=bool(request.plan_id)
+        )
         part = part_of(plan, unchosen.keys() | evidence.moved)
         if request.approve.strip():
             self.judge.lift(
@@ -213,6 +209,22 @@ class Session:
             remaining=in_words(plan, unchosen),
             counts=part.counts(),
         )
+
+    def _evidence_for(
+        self,
+        stored: StoredPlan,
+        part: Plan,
+        application_id: str,
+        entries: Mapping[str, JournalEntry],
+        *,
+        is_named: bool,
+    ) -> Evidence:
+        """What is known of both sides, read again if that is old or if a person names the plan."""
+        self._refuse_outdated(stored, application_id, entries, is_named=is_named)
+        self._evidence = Evidence(read_at=stored.created_at)
+        if is_named or self._is_too_old(self._evidence):
+            self._evidence = self._read_again(stored, part, entries, stale_if_moved=is_named)
+        return self._evidence
 
     def send(self, step: Step, accepted: AcceptedPlan, *, log: logging.Logger) -> list[Outcome]:
         """Send the changes of a step that are still undone; the outcomes of these.

@@ -100,7 +100,7 @@ def say_webhooks(console: Console, settings: Settings) -> None:
     told = f"{' and '.join(where)}, {_SHOWN[settings.hide_names]}" if where else "nowhere"
     console.print(f"Messages go to: {told}", markup=False, highlight=False, soft_wrap=True)
     for channel in found:
-        if channel.webhook.is_readable_on_the_way:
+        if channel.webhook.is_unencrypted:
             warning = (
                 f"Warning: {channel.webhook.variable} begins with http: whoever listens on the"
                 " way can read the messages, and post there too. Use https."

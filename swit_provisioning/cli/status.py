@@ -22,7 +22,7 @@ from swit_provisioning.cli.options import parse_time
 from swit_provisioning.cli.plans import plan_row, print_plans
 from swit_provisioning.cli.render import own_header, print_table
 from swit_provisioning.operations.connections import swit_connection
-from swit_provisioning.operations.runs import SeenRun, Status, TokenStanding, status_of
+from swit_provisioning.operations.runs import SeenRun, Status, StoredLogin, status_of
 from swit_provisioning.operations.services import open_store, who_am_i
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.setting_sources import shown_settings, unknown_variables
@@ -132,7 +132,7 @@ def _next(status: Status) -> str:
     return f"{what}; it will be skipped" if lasts and status.next_action == "sync" else what
 
 
-def _expiry(token: TokenStanding) -> str:
+def _expiry(token: StoredLogin) -> str:
     if not token.stored or token.expires_at is None:
         return ""
     renewed = "renewed by itself" if token.renewable else "can't be renewed: log in again"

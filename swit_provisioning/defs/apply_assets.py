@@ -1,7 +1,7 @@
 """The only writers: four graphs of ops that send the accepted plan, in the reference order.
 
-A step notes what failed and goes on; the last op of each graph (`settle_...`) sends what is still
-undone and fails if anything is left, so that a re-execution from failure runs only that.
+A step records failures and continues. The last op of each graph (`settle_...`) sends the changes
+that are still pending and fails if any remain, so that a re-execution from failure runs only that.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -263,25 +263,25 @@ applied_users = _writing_graph(
     "applied_users",
     USER_STEPS,
     after=None,
-    says="Accounts created, updated, deactivated and activated, with what came of each change.",
+    says="Accounts created, updated, deactivated and activated, with the outcome of each change.",
 )
 applied_teams = _writing_graph(
     "applied_teams",
     TEAM_STEPS,
     after="applied_users",
-    says="Teams deleted, created, renamed, moved and re-keyed, with what came of each change.",
+    says="Teams deleted, created, renamed, moved and re-keyed, with the outcome of each change.",
 )
 applied_sort = _writing_graph(
     "applied_sort",
     SORT_STEPS,
     after="applied_teams",
-    says="Child teams sorted as the directory lists them, with what came of each change.",
+    says="Child teams sorted as the directory lists them, with the outcome of each change.",
 )
 applied_memberships = _writing_graph(
     "applied_memberships",
     MEMBERSHIP_STEPS,
     after="applied_sort",
-    says="Members added and removed and primary teams set, with what came of each change.",
+    says="Members added and removed and primary teams set, with the outcome of each change.",
 )
 
 

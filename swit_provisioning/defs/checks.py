@@ -44,10 +44,11 @@ def plan_is_safe(
 def few_changes_were_rejected(change_log: pd.DataFrame) -> dg.AssetCheckResult:
     """At most ten changes, or at most a fifth, of each action were rejected; else the run fails."""
     found = mass_refusals(change_log)
-    told = " ".join(refusal.message for refusal in found)
+    problems = " ".join(refusal.message for refusal in found)
     return dg.AssetCheckResult(
         passed=not found,
-        description=told or "No action was rejected for more than ten objects and a fifth of them.",
+        description=problems
+        or "No action was rejected for more than ten objects and a fifth of them.",
         metadata={refusal.action: refusal.refused for refusal in found},
     )
 
@@ -71,7 +72,7 @@ def _sentence(refused: int, planned: int) -> str:
     if not refused:
         return f"Swit refused none of {planned:,} changes."
     return (
-        f"{refused:,} of {planned:,} changes were refused or skipped; the table says why. Mend"
+        f"{refused:,} of {planned:,} changes were refused or skipped; the table says why. Correct"
         " what it names in the directory or in Swit: the next plan holds them again."
     )
 

@@ -1,4 +1,4 @@
-"""Where frames rest between steps: one Parquet file an asset and run, readable by any tool."""
+"""Storage of frames between steps: one Parquet file for each asset and run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ _FROM: Final[Mapping[str, _Sources]] = {
 
 
 def column_lineage(asset: str) -> dict[str, dg.MetadataValue]:
-    """The lineage of the columns of an asset as its metadata; none for what is read."""
+    """The lineage of the columns of an asset as metadata; none for assets that are read."""
     if asset not in _FROM:
         return {}
     columns = {
@@ -109,21 +109,21 @@ def _column(source: str) -> dg.TableColumnDep:
 
 
 PREVIEW_ROWS: Final = 50
-"""Rows shown in the UI: it draws every one of them, on each visit."""
+"""Rows in a preview: the UI draws every one of them, on each visit."""
 
 _NOT_DONE_FIRST: Final = ("failed", "rejected", "skipped", "applied", "already so")
 _ANOTHER_RUN: Final = "__EPHEMERAL_RUN_ID"
 
 
 def schema_of(asset: str) -> FrameSchema:
-    """The schema of the frame that an asset holds."""
+    """The schema of the frame of an asset."""
     if asset == "accepted_plan":
         return CHANGE_PLAN
     return SCHEMAS.get(asset, OUTCOMES)
 
 
 def table_schema(schema: FrameSchema) -> dg.TableSchema:
-    """The same for the Dagster UI: names, types, descriptions, constraints."""
+    """A schema for the Dagster UI: names, types, descriptions, constraints."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -182,7 +182,7 @@ class ParquetFrames(dg.UPathIOManager):
     extension = ".parquet"
 
     def __init__(self, base_path: UPath, *, hide_names: bool = False) -> None:
-        """Keep frames below `base_path`; on demand show none of the people in them."""
+        """Store frames below `base_path`; previews hide names on demand."""
         super().__init__(base_path=base_path)
         self._hide_names = hide_names
 
@@ -205,7 +205,7 @@ class ParquetFrames(dg.UPathIOManager):
             latest.write_text(context.run_id)
 
     def put(self, asset: str, run_id: str, frame: pd.DataFrame) -> None:
-        """Write the frame of an asset whose own step doesn't run, as it would have done."""
+        """Write the frame of an asset whose own step does not run."""
         folder = self._base_path / asset
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{run_id}{self.extension}").open("wb") as file:
@@ -213,12 +213,12 @@ class ParquetFrames(dg.UPathIOManager):
         (folder / "latest").write_text(run_id)
 
     def dump_to_path(self, context: dg.OutputContext, obj: pd.DataFrame, path: UPath) -> None:
-        """Write one frame; raises `FrameError` where it breaks its schema."""
+        """Write one frame; raises `FrameError` if it does not fit its schema."""
         with path.open("wb") as file:
             pq.write_table(self._schema(context).to_arrow(obj), file)
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> pd.DataFrame:
-        """Read one frame back, its facts too."""
+        """Read one frame with its facts."""
         with path.open("rb") as file:
             table = pq.read_table(file)
         return self._schema(context).from_arrow(table)
@@ -231,7 +231,7 @@ class ParquetFrames(dg.UPathIOManager):
         return self.described(asset, obj)
 
     def described(self, asset: str, frame: pd.DataFrame) -> dict[str, dg.MetadataValue]:
-        """The same of a frame that is stored by `put`; without an asset, of one between ops."""
+        """The metadata of a frame that `put` stores; without an asset, of a frame between ops."""
         shown = (schema_of(asset) if asset else OUTCOMES).shown
         rows = dangerous_rows_first(frame).head(PREVIEW_ROWS)
         if self._hide_names:
@@ -253,7 +253,7 @@ class ParquetFramesResource(dg.ConfigurableIOManagerFactory[ParquetFrames]):
     """Frames under `FRAMES_BASE_PATH`."""
 
     def create_io_manager(self, context: dg.InitResourceContext) -> ParquetFrames:
-        """Make the manager for one run."""
+        """Create the manager for one run."""
         del context
         settings = Settings.load()
         return ParquetFrames(

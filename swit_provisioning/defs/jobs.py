@@ -129,7 +129,10 @@ def delete_expired_data(context: dg.OpExecutionContext) -> None:
     context.log.info("Deleted %s.", gone.sentence())
 
 
-@dg.job(name="prune", description="Delete what is older than RETENTION_DAYS. Asks nobody.")
+@dg.job(
+    name="prune",
+    description="Delete data that is older than RETENTION_DAYS, without the directory or Swit.",
+)
 def prune_job() -> None:
     """One step; it needs neither the directory nor Swit."""
     delete_expired_data()

@@ -1,1 +1,1 @@
-"""What people are told beside the UI: after runs, and when something is wrong."""
+"""Runs, messages, alarms, retention and erasure: everything beside planning and sending."""

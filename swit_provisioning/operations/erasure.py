@@ -49,7 +49,7 @@ class ErasureError(Exception):
 
 
 class NotOnePersonError(ErasureError):
-    """The name or key stands for nobody who is known, or for several people."""
+    """The name or key matches no known person, or several."""
 
 
 class StillPresentError(ErasureError):

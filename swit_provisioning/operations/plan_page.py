@@ -1,4 +1,4 @@
-"""What the page of a stored plan says beside the plan itself. No Dagster."""
+"""The facts on the page of a stored plan beside the plan itself, and private files."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ from swit_provisioning.swit.rate_limit import estimated_pace
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedPace:
-    """Calls a second, and where that is known from."""
+    """Calls a second, and the source of this number."""
 
     per_second: float
     known_from: str
@@ -32,22 +32,24 @@ class ExpectedPace:
 
 
 def expected_pace(settings: Settings, store: Store) -> ExpectedPace:
-    """A number is kept to; `auto` finds about what it found last."""
+    """The number in the setting; for `auto`, about the pace of the last run."""
     setting = settings.swit_requests_per_second
     expected = estimated_pace(setting)
     if not setting.startswith("auto"):
         return ExpectedPace(per_second=expected, known_from=f"SWIT_REQUESTS_PER_SECOND={setting}")
     measured = store.history.pace()
     if measured is None:
-        return ExpectedPace(per_second=expected, known_from="a guess: no run has found it yet")
-    # Twice what is expected of `auto` is the most that it may reach.
+        return ExpectedPace(
+            per_second=expected, known_from="an estimate: no run has measured it yet"
+        )
+    # `auto` reaches at most twice the expected pace.
     return ExpectedPace(per_second=min(measured, 2 * expected), known_from="as the last run went")
 
 
 def page_facts(
     settings: Settings, store: Store, stored: StoredPlan, state: PlanState, *, no_names: bool
 ) -> PlanFacts:
-    """Its id, when it was made, its state, what the guards say, how long it takes."""
+    """Id, time, state, results of the guards, and the time that the plan takes."""
     pace = expected_pace(settings, store)
     calls, seconds = estimate(stored.plan, pace.per_second)
     return PlanFacts(
@@ -67,7 +69,7 @@ def page_facts(
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `text` to `path`: who reads it meanwhile sees the old file or the new one.
+    """Write `text` to `path` atomically: readers see the old file or the new one.
 
     Raises:
         OSError: it can't be written; what was there is left as it was.
@@ -75,7 +77,7 @@ def write_private(path: Path, text: str) -> None:
     """
     target = path.resolve()
     if target.exists() and not target.is_file():
-        # A terminal, a pipe: nothing that could be replaced. A folder raises.
+        # A terminal or a pipe can't be replaced. A folder raises.
         target.write_text(text, encoding="utf-8")
         return
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")

@@ -213,7 +213,7 @@ def _on(local: datetime, zone: ZoneInfo) -> datetime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenStanding:
+class StoredLogin:
     """The stored login."""
 
     stored: bool
@@ -242,7 +242,7 @@ class Status:
     next_action: str
     pause: Pause | None
     lease: LeaseHolder | None
-    token: TokenStanding
+    token: StoredLogin
     waiting: tuple[PlanState, ...]
     """Plans that a guard has stopped and that may still be approved."""
     begun: tuple[PlanState, ...] = ()
@@ -278,12 +278,12 @@ def _restored(store: Store) -> Restoration | None:
     return latest if latest is not None and latest.planned_by is None else None
 
 
-def _token(store: Store) -> TokenStanding:
+def _token(store: Store) -> StoredLogin:
     pair = store.tokens.load()
     if pair is None:
-        return TokenStanding(stored=False)
+        return StoredLogin(stored=False)
     renewable = pair.refresh_token is not None
-    return TokenStanding(stored=True, expires_at=pair.expires_at, renewable=renewable)
+    return StoredLogin(stored=True, expires_at=pair.expires_at, renewable=renewable)
 
 
 def root_run_id(run: dg.DagsterRun) -> str:

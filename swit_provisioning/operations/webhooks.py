@@ -1,4 +1,4 @@
-"""Posting to a webhook: soon over, whatever it does, and its address in no error."""
+"""Posting to webhooks, within a few seconds and without their addresses in errors."""
 
 import queue
 import threading
@@ -19,7 +19,7 @@ from swit_provisioning.swit.http import EXCHANGE_ERRORS, NoAuth, make_session
 _CONNECT_SECONDS: Final = 3.0
 _ANSWER_SECONDS: Final = 5.0
 CALL_SECONDS: Final = 8.0
-"""How long one post takes at most, tries and all."""
+"""Maximum seconds for one post, retries included."""
 _TRIES: Final = 2
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _SERVER_ERRORS: Final = 500
@@ -27,15 +27,15 @@ _ANSWERS: Final = 300
 
 
 class WebhookDownError(Exception):
-    """It took nothing; later it may."""
+    """The webhook did not take the post; a later attempt may work."""
 
 
 class WebhookRefusedError(Exception):
-    """It will not take this, however often it is sent."""
+    """The webhook refuses the post; another attempt changes nothing."""
 
 
 class Webhook:
-    """One address that takes posts."""
+    """One webhook address."""
 
     def __init__(self, variable: str, address: SecretStr) -> None:
         """`variable` names the setting that holds the address, for errors."""
@@ -44,11 +44,11 @@ class Webhook:
 
     @property
     def host(self) -> str:
-        """What may be shown of the address."""
+        """The part of the address that may be shown."""
         return urlsplit(self._address.get_secret_value()).hostname or ""
 
     @property
-    def is_readable_on_the_way(self) -> bool:
+    def is_unencrypted(self) -> bool:
         """Whether the address goes over the network in clear text."""
         return urlsplit(self._address.get_secret_value()).scheme == "http"
 
@@ -66,14 +66,14 @@ class Webhook:
             wait=wait_random(0.2, 0.6),
             reraise=True,
         )
-        self._soon_over(lambda: tries(self._try, body))
+        self._within_limit(lambda: tries(self._try, body))
 
     def _try(self, body: str) -> None:
         try:
             with make_session(connections=1) as session, self._sent(session, body) as answer:
                 status = answer.status_code
         except EXCHANGE_ERRORS as error:
-            # The library's own words hold the whole address.
+            # The message of the library contains the whole address.
             raise WebhookDownError(self._says(type(error).__name__)) from None
         if status in _PASSING or status >= _SERVER_ERRORS:
             raise WebhookDownError(self._says(f"HTTP {status}"))
@@ -91,14 +91,14 @@ class Webhook:
             stream=True,
         )
 
-    def _soon_over(self, work: Callable[[], None]) -> None:
-        """Do not wait for one that answers a byte at a time, which no timeout notices."""
+    def _within_limit(self, work: Callable[[], None]) -> None:
+        """Limit the total time: no timeout of the library ends an answer of a byte at a time."""
         ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
         def do() -> None:
             try:
                 work()
-            except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+            except Exception as error:  # noqa: BLE001 - raised again by the caller
                 ended.put(error)
             else:
                 ended.put(None)
@@ -121,7 +121,7 @@ PATIENCE_SECONDS: Final = 10.0
 
 
 class Channel(NamedTuple):
-    """One webhook, and how a message is written for it."""
+    """One webhook, and the format of its messages."""
 
     name: str
     webhook: Webhook
@@ -157,7 +157,7 @@ class Delivery(NamedTuple):
     posted: int
     """The number of posts that the webhook has taken, those of earlier tries included."""
     is_over: bool
-    """Whether nothing is left: the webhook has taken all posts, or refuses them for good."""
+    """Whether the message is finished: taken completely, or refused."""
     problem: str = ""
     """What went wrong, as a sentence."""
 

@@ -291,9 +291,9 @@ class Rejections:
 
     def of(self, plan_hash: PlanHash) -> Rejection | None:
         """The last rejection of this plan, unless it was withdrawn."""
-        standing = select(REJECTIONS).where(_is_of(plan_hash), REJECTIONS.c.lifted_at.is_(None))
+        in_force = select(REJECTIONS).where(_is_of(plan_hash), REJECTIONS.c.lifted_at.is_(None))
         with self._database.read() as connection:
-            row = connection.execute(standing.order_by(REJECTIONS.c.id.desc()).limit(1)).first()
+            row = connection.execute(in_force.order_by(REJECTIONS.c.id.desc()).limit(1)).first()
         if row is None:
             return None
         return Rejection(plan_hash=plan_hash, who=row.who, why=row.why, at=row.at)

@@ -53,7 +53,7 @@ def test_it_says_how_many_of_how_many_swits_words_and_what_to_do(store: Store) -
     [refusal] = found(store)
     assert refusal.message == (
         "12 of 12 user.create were rejected, more than a fifth: something is wrong with all of"
-        " them. Swit said: No seats left. Mend it, then run: swit-provisioning sync"
+        " them. Swit said: No seats left. Correct it, then run: swit-provisioning sync"
     )
 
 

@@ -76,7 +76,7 @@ def test_a_run_of_the_gateway_is_told_once_though_the_daemon_sees_it_too(night: 
 
     def looked() -> bool | None:
         """Whether the daemon looked again after the minute that it leaves to the command."""
-        return len(_skip_reasons(night, "run_messages")) >= ticks + 3 or None
+        return len(_skip_reasons(night, "run_messages")) >= ticks + 2 or None
 
     until(looked, seconds=_SECONDS, what=lambda: str(_skip_reasons(night, "run_messages")))
     assert len(night.chat.texts) == before + 1
