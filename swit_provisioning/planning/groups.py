@@ -1,12 +1,14 @@
 """The groups of the directory: scope, order, names, parents, references and wanted members."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from swit_provisioning.planning.dn import InvalidDN, is_dn, rdn_values, reference_key
 from swit_provisioning.planning.memory import Memory
@@ -275,47 +277,53 @@ class WantedMemberships:
     """Who belongs in which group in scope, of the users that are there after the plan."""
 
     rows: pd.DataFrame
-    """Columns `group` (categories: keys in directory order) and `user` (categories: `users`)."""
+    """Columns `group` and `user`: positions in `groups` and `users`."""
+    groups: list[str]
+    """Keys of the groups in scope, in directory order."""
     users: list[str]
     """Ids of Swit's users, then of those that the plan creates."""
+    user_index: pa.Array
+    """The same ids, for `places` and `mask`."""
     emails: list[str]
     """The addresses of `users`, in the same order."""
 
-    def in_group(self, key: str) -> list[str]:
+    def in_group(self, group: Group) -> list[str]:
         """Ids of the users who belong in one group."""
-        return list(self.rows["user"][self.rows["group"] == key])
+        positions = self.rows["user"][self.rows["group"] == group.rank]
+        return [self.users[position] for position in positions]
 
     def groups_of(self, users: Collection[str]) -> dict[str, list[str]]:
         """Id of each of these users who is in a group -> keys of the groups."""
-        rows = self.rows[self.rows["user"].isin(list(users))]
+        rows = self.rows[mask(users, self.user_index)[self.rows["user"].to_numpy()]]
         found: dict[str, list[str]] = {}
-        for user, group in zip(rows["user"], rows["group"], strict=True):
-            found.setdefault(user, []).append(group)
+        for group, user in zip(rows["group"], rows["user"], strict=True):
+            found.setdefault(self.users[user], []).append(self.groups[group])
         return found
 
     def sizes(self) -> dict[str, int]:
         """Group key -> number of users who belong in the group."""
-        sizes = self.rows["group"].value_counts(sort=False)
-        return dict(zip(sizes.index, sizes.tolist(), strict=True))
+        sizes = np.bincount(self.rows["group"], minlength=len(self.groups))
+        return dict(zip(self.groups, sizes.tolist(), strict=True))
 
 
 def wanted_memberships(
-    directory: DirectorySnapshot, groups: Groups, users: Iterable[User], changes: UserChanges
+    directory: DirectorySnapshot, groups: Groups, users: Sequence[User], changes: UserChanges
 ) -> WantedMemberships:
     """Translate the memberships of the directory into users and groups in scope."""
-    everyone = {user.user_id: user.email for user in users} | dict(changes.created)
-    ids, keys, rows = list(everyone), list(groups.in_scope), directory.memberships
+    ids = [*(user.user_id for user in users), *changes.created]
+    keys, rows = list(groups.in_scope), directory.memberships
+    index = index_of(ids)
     person = places(rows["member"], index_of(list(changes.user_of)))
     group = places(rows["group"], index_of(keys))
     is_known = (person != NONE) & (group != NONE)
-    user = places(list(changes.user_of.values()), index_of(ids))[person[is_known]]
-    frame = pd.DataFrame(
-        {
-            "group": pd.Categorical.from_codes(group[is_known], pd.Index(keys, dtype="str")),
-            "user": pd.Categorical.from_codes(user, pd.Index(ids, dtype="str")),
-        }
+    user = places(list(changes.user_of.values()), index)
+    return WantedMemberships(
+        rows=pd.DataFrame({"group": group[is_known], "user": user[person[is_known]]}),
+        groups=keys,
+        users=ids,
+        user_index=index,
+        emails=[*(user.email for user in users), *changes.created.values()],
     )
-    return WantedMemberships(rows=frame, users=ids, emails=list(everyone.values()))
 
 
 def bad_groups(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]:

@@ -238,7 +238,7 @@ class _Matching:
         for group in self._groups.in_scope.values():
             free = [team for team in self.candidates(group) if team not in used]
             if len(free) > 1:
-                users = set(wanted.in_group(group.key))
+                users = set(wanted.in_group(group))
                 free.sort(key=lambda team: self._preference(team, group, kept, users, members))
             if free:
                 team_of[group.key] = free[0]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 
 from swit_provisioning.planning.dn import InvalidDN, dn_key
 from swit_provisioning.planning.groups import Group, WantedMemberships
@@ -281,14 +282,14 @@ def membership_changes(
     }
     ids = list(dict.fromkeys([*by_key.values(), *(t for t in tree.name if t not in teams.own)]))
     number = {team: place for place, team in enumerate(ids)}
-    user_index, rows = index_of(wanted.users), organization.memberships
+    user_index, rows = wanted.user_index, organization.memberships
     of_group = [number[by_key[key]] if key in by_key else NONE for key in groups]
     pairs = compare(
         teams=ids,
         users=wanted.users,
         wanted=(
-            np.array([*of_group, NONE], dtype=np.int64)[wanted.rows["group"].cat.codes.to_numpy()],
-            wanted.rows["user"].cat.codes.to_numpy().astype(np.int64),
+            np.array([*of_group, NONE], dtype=np.int64)[wanted.rows["group"].to_numpy()],
+            wanted.rows["user"].to_numpy(),
         ),
         present=(places(rows["team_id"], index_of(ids)), places(rows["user_id"], user_index)),
         managed=mask(set(by_key.values()) - teams.kept, index_of(ids)),
@@ -329,7 +330,7 @@ def _present_primaries(
 def _named_primaries(
     users: UserMatches,
     changes: UserChanges,
-    user_index: Collection[str],
+    user_index: pa.Array,
     groups: Mapping[str, Group],
     by_key: Mapping[str, str],
     number: Mapping[str, int],
