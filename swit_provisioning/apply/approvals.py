@@ -15,14 +15,14 @@ from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.planning.guards import (
     NEVER_LIFTED,
     GuardName,
+    GuardResult,
     Limits,
-    Verdict,
     judge,
     without_advice,
 )
 from swit_provisioning.planning.model import Plan, PlanHash, shown_id
 from swit_provisioning.planning.normalize import clock
-from swit_provisioning.planning.staleness import what_moved
+from swit_provisioning.planning.staleness import stale_reasons
 from swit_provisioning.state.database import utc_now
 from swit_provisioning.state.decisions import Acceptance, Approval, Rejection
 from swit_provisioning.state.errors import AmbiguousPlanError
@@ -157,7 +157,7 @@ class PlanJudge:
         application_id: str | None = None,
         part: Plan | None = None,
         selection: str = "",
-    ) -> tuple[Verdict, ...]:
+    ) -> tuple[GuardResult, ...]:
         """Judge a plan by today's limits, the last accepted read, the last 24 hours and approvals.
 
         Changes that `application_id` itself has sent are part of the plan, so they are not counted
@@ -356,7 +356,9 @@ class PlanJudge:
         if newest is None or newest == plan.plan_hash:
             return ""
         stored = self.store.plans.get(plan.plan_hash)
-        if stored is not None and what_moved(stored.plan, self._newest_plan(newest), frozenset()):
+        if stored is not None and stale_reasons(
+            stored.plan, self._newest_plan(newest), frozenset()
+        ):
             return f"the newest plan, {shown_id(newest)}, no longer makes all its changes"
         return ""
 
@@ -380,7 +382,7 @@ def hours(time: timedelta) -> str:
     return f"{round(time.total_seconds() / 3600, 1):,g}"
 
 
-def _with_void(verdicts: tuple[Verdict, ...], void: Approval | None) -> tuple[Verdict, ...]:
+def _with_void(verdicts: tuple[GuardResult, ...], void: Approval | None) -> tuple[GuardResult, ...]:
     """Add to the first limit that stops the plan that its approval is void since a restore."""
     for place, verdict in enumerate(verdicts):
         if void is not None and verdict.stops and verdict.name in void.guards:

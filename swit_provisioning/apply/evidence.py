@@ -13,10 +13,10 @@ from swit_provisioning.planning.schemas import changes_frame
 from swit_provisioning.planning.snapshots import OrganizationSnapshot
 from swit_provisioning.planning.staleness import (
     in_effect,
-    moved_changes,
     not_comparable,
-    not_to_be_repeated,
-    who_is_back,
+    not_repeatable,
+    returning_users,
+    stale_changes,
 )
 from swit_provisioning.state.journal import JournalEntry
 
@@ -99,10 +99,10 @@ def compared(
     # Also with an unknown outcome: a run that was killed may have sent it.
     sent = frozenset(name for name, entry in entries.items() if entry.outcome != "skipped")
     settled = frozenset(n for n, entry in entries.items() if entry.outcome in DONE | {"rejected"})
-    back = who_is_back(part, fresh, settled)
+    back = returning_users(part, fresh, settled)
     # Swit applied these though the answer was lost. Sent again, they get their true outcome.
     settled |= in_effect(part, fresh, now, sent - settled)
-    moved = moved_changes(part, fresh, sent, back)
+    moved = stale_changes(part, fresh, sent, back)
     problems = not_comparable(part, fresh)
     if stale_if_moved:
         problems += [sentence for sentences in moved.values() for sentence in sentences]
@@ -114,5 +114,5 @@ def compared(
             " Make a new one: swit-provisioning plan"
         )
         raise StalePlanError(message)
-    repeated = not_to_be_repeated(part, fresh, sent - settled, settled, back)
+    repeated = not_repeatable(part, fresh, sent - settled, settled, back)
     return Evidence(read_at=read_at, back=back, moved=frozenset(moved) | repeated)

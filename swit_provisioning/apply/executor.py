@@ -23,7 +23,7 @@ from swit_provisioning.apply.outcomes import DONE, Dependencies, Outcome, Outcom
 from swit_provisioning.apply.progress import Progress
 from swit_provisioning.planning.actions import DEPARTURES, Step
 from swit_provisioning.planning.model import Change, Plan
-from swit_provisioning.planning.staleness import spares_all, without_users
+from swit_provisioning.planning.staleness import concerns_only, without_users
 from swit_provisioning.state.errors import StoreError
 from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.state.store import Store
@@ -324,7 +324,7 @@ class Applier:
         now.breaker.note(attempt, answer)
 
     def _unmet(self, change: Change) -> str | None:
-        if spares_all(change, self._back):
+        if concerns_only(change, self._back):
             return _IS_BACK
         if change.change_id in self._moved:
             return _HAS_MOVED

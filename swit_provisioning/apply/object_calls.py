@@ -14,9 +14,9 @@ from typing import Final
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from swit_provisioning.apply.attempt import Attempt
+from swit_provisioning.planning.convergence import altered_values
 from swit_provisioning.planning.dn import reference_key
 from swit_provisioning.planning.guards import MARKINGS
-from swit_provisioning.planning.memory import kept_values
 from swit_provisioning.planning.model import is_first_primary_team
 from swit_provisioning.planning.normalize import REMOVED, address_key, name_key
 from swit_provisioning.state.journal import Answer
@@ -39,7 +39,7 @@ def update_user(attempt: Attempt) -> Answer:
         phone_number=wanted.get("phone_number"),
     )
     said = {"name": now.name, "phone_number": now.phone_number} if now else {}
-    return applied(attempt, kept=kept_values(wanted, said))
+    return applied(attempt, kept=altered_values(wanted, said))
 
 
 def deactivate_user(attempt: Attempt) -> Answer:
@@ -116,7 +116,7 @@ def create_user(attempt: Attempt) -> Answer:
             timezone=wanted.get("timezone"),
         )
         said = {"name": made.name or None, "phone_number": made.phone_number}
-        return applied(attempt, kept=kept_values(wanted, said), made_id=made.user_id)
+        return applied(attempt, kept=altered_values(wanted, said), made_id=made.user_id)
 
     def find() -> str | None:
         return _account_of(attempt, wanted["email"])
@@ -135,7 +135,7 @@ def create_team(attempt: Attempt) -> Answer:
             attempt.client.create_team, name=name, parent_id=parent_id, reference=reference
         )
         said = {"name": made.name or None, "reference": made.reference}
-        return applied(attempt, kept=kept_values(wanted, said), made_id=made.team_id)
+        return applied(attempt, kept=altered_values(wanted, said), made_id=made.team_id)
 
     def find_ours() -> str | None:
         return _team_with(attempt.call(attempt.client.list_teams), reference, name)
@@ -289,7 +289,7 @@ def update_team(attempt: Attempt) -> Answer:
     if str(wanted.get("name", "")).startswith(REMOVED):
         return Answer(outcome="applied", changed={MARKINGS: 1})
     said = {"name": now.name or None, "reference": now.reference} if now else {}
-    return applied(attempt, kept=kept_values(wanted, said))
+    return applied(attempt, kept=altered_values(wanted, said))
 
 
 def delete_team(attempt: Attempt, now: TeamsNow) -> Answer:

@@ -35,14 +35,14 @@ from swit_provisioning.apply.run_model import (
     SendingRules,
 )
 from swit_provisioning.planning.actions import Step
-from swit_provisioning.planning.guards import Verdict
+from swit_provisioning.planning.guards import GuardResult
 from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
-from swit_provisioning.planning.staleness import (
-    Choice,
-    in_words,
-    left_out,
-    part_of,
+from swit_provisioning.planning.selection import (
+    Selection,
+    describe_not_selected,
+    not_selected,
+    selected_plan,
 )
 from swit_provisioning.sources.base import Directory, DirectoryError
 from swit_provisioning.state.decisions import Acceptance, Approval
@@ -70,7 +70,7 @@ class Decision:
     """What the gate decided about a plan."""
 
     plan: Plan
-    results: tuple[Verdict, ...]
+    results: tuple[GuardResult, ...]
     """What each guard says."""
     blocked_by: tuple[str, ...] = ()
     """Why the plan may not be sent, a sentence each; empty: it is accepted."""
@@ -165,9 +165,13 @@ class Session:
         entries = self.store.journal.latest(application_id, plan_hash=plan.plan_hash)
         unchosen = _unchosen(plan, request, entries)
         evidence = self._evidence_for(
-            stored, part_of(plan, unchosen), application_id, entries, is_named=bool(request.plan_id)
+            stored,
+            selected_plan(plan, unchosen),
+            application_id,
+            entries,
+            is_named=bool(request.plan_id),
         )
-        part = part_of(plan, unchosen.keys() | evidence.moved)
+        part = selected_plan(plan, unchosen.keys() | evidence.moved)
         if request.approve.strip():
             self.judge.lift(
                 plan,
@@ -199,14 +203,14 @@ class Session:
         if not plan.changes:
             self._conclude(plan, application_id, is_complete=True)
             return Decision(plan=plan, results=results, approval=approval)
-        chosen = part_of(plan, unchosen)
+        chosen = selected_plan(plan, unchosen)
         return Decision(
             plan=plan,
             results=results,
             frame=accepted_frame(chosen, evidence, plan_hash=plan.plan_hash),
             evidence=evidence,
             approval=approval,
-            remaining=in_words(plan, unchosen),
+            remaining=describe_not_selected(plan, unchosen),
             counts=part.counts(),
         )
 
@@ -455,12 +459,14 @@ def _unchosen(
     Raises `RefusedError` (wrong use) for a selection that contains no pending changes.
     """
     try:
-        choice = Choice.of(request.only, request.exclude, request.limit)
+        choice = Selection.parse(request.only, request.exclude, request.limit)
     except ValueError as error:
         raise _refusal(_NOTHING, error, RunState.WRONG_USE) from error
     settled = {name for name, entry in entries.items() if entry.outcome in _SETTLED}
-    unchosen = left_out(plan, choice, settled)
-    if unchosen and all(change.change_id in settled for change in part_of(plan, unchosen).changes):
+    unchosen = not_selected(plan, choice, settled)
+    if unchosen and all(
+        change.change_id in settled for change in selected_plan(plan, unchosen).changes
+    ):
         message = (
             f"{_NOTHING}. The selection contains no pending changes: choose other actions, or leave"
             " --only, --except and --limit out."

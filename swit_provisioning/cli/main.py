@@ -154,10 +154,10 @@ def apply(
     What needs a change that is left out is left out, too. Apply the plan again for the rest.
     """
     from swit_provisioning.cli import sync as commands
-    from swit_provisioning.planning.staleness import Choice
+    from swit_provisioning.planning.selection import Selection
 
     try:
-        Choice.of(only, exclude, limit or 0)
+        Selection.parse(only, exclude, limit or 0)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     return commands.apply(

@@ -9,7 +9,7 @@ import dagster as dg
 from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.defs.io_manager import schema_of, table_schema
 from swit_provisioning.operations.names import BLOCKED_TAG, RESULT_TAG
-from swit_provisioning.planning.guards import GUARDS, GuardName, Verdict
+from swit_provisioning.planning.guards import GUARDS, GuardName, GuardResult
 from swit_provisioning.report.redaction import without_people_in
 from swit_provisioning.report.safe_text import readable
 from swit_provisioning.settings import Settings
@@ -97,7 +97,7 @@ def guard_specs(asset: str) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(name, asset=asset, description=GUARD_SAYS[name]) for name in GUARDS]
 
 
-def check_result(result: Verdict, asset: str, settings: Settings) -> dg.AssetCheckResult:
+def check_result(result: GuardResult, asset: str, settings: Settings) -> dg.AssetCheckResult:
     """The result of a guard as the UI shows it, with its message first."""
     return dg.AssetCheckResult(
         asset_key=asset,

@@ -31,7 +31,7 @@ from swit_provisioning.operations.plan_page import (
 )
 from swit_provisioning.planning.actions import ACTIONS, Action, Diff, actions_of
 from swit_provisioning.planning.baselines import is_complete
-from swit_provisioning.planning.convergence import repeats_after
+from swit_provisioning.planning.convergence import repeats_to_remember
 from swit_provisioning.planning.estimate import calls_by_kind, estimate
 from swit_provisioning.planning.findings import KIND as UNMANAGED
 from swit_provisioning.planning.findings import findings_frame
@@ -184,7 +184,7 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     store.restorations.planned(run_id)
     if is_complete(plan.baselines):
         store.identities.remember_exempt(plan.exempt)
-    repeats = repeats_after(plan, memory, complete=is_complete(plan.baselines))
+    repeats = repeats_to_remember(plan, memory, complete=is_complete(plan.baselines))
     store.repeats.remember(repeats, seen=memory.seen)
     shown = without_people(plan) if settings.names_are_hidden_everywhere else plan
     for name, actions in DIFFS.items():

@@ -1,20 +1,114 @@
-"""What is left out of a plan because it does not stick, or because Swit keeps it in its own way."""
+"""Convergence: hold back changes that do not stick, and values that Swit stores differently.
 
+A change does not stick if the next plan wants it again, twice in a row, although it was applied.
+"""
+
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
-from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS, SPECS, describe
-from swit_provisioning.planning.memory import (
-    MOST_SENT,
-    Memory,
-    Repeat,
-    counts_as_equal,
-    in_a_row,
-    parts_of,
-)
+from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS, SPECS, Action, describe
+from swit_provisioning.planning.dn import reference_key
+from swit_provisioning.planning.memory import Memory, Repeat, StoredValue
 from swit_provisioning.planning.model import Change, Finding, Plan, another
+from swit_provisioning.planning.normalize import digits, same_text
+
+
+def same_value(field: str, one: str, other: str) -> bool:
+    """Whether two values of a field (`name`, `phone_number`, `reference`...) are equal."""
+    if field == "phone_number":
+        return digits(one) == digits(other)
+    if field == "reference":
+        return reference_key(one) == reference_key(other)
+    return same_text(one, other)
+
+
+def altered_values(
+    sent: Mapping[str, str | None], answered: Mapping[str, str | None]
+) -> dict[str, str]:
+    """Field -> the value that Swit answered, of fields where it differs from the value sent.
+
+    Fields that were not sent, or that the answer lacks, are left out.
+    """
+    found: dict[str, str] = {}
+    for name, value in answered.items():
+        wanted = sent.get(name)
+        if value is not None and wanted and not same_value(name, wanted, value):
+            found[name] = value
+    return found
+
+
+def is_equivalent(
+    known: StoredValue | None, field: str, *, wanted: object, present: object
+) -> bool:
+    """Whether Swit has what it stored the last time that the wanted value was sent."""
+    if known is None or not isinstance(wanted, str) or not isinstance(present, str):
+        return False
+    return same_value(field, known.sent, wanted) and same_value(field, known.stored, present)
+
+
+MOST_SENT: Final = 2
+"""How often in a row a part of a change is sent before it is reported as not sticking."""
+
+_FOR_PEOPLE: Final = frozenset({"parent"})
+
+
+def part_keys(
+    action: Action,
+    object_id: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    *,
+    real: Callable[[str], str] = str,
+) -> dict[str, str]:
+    """Part of a change (a field, a user's id, or `""` for the whole) -> key, equal in every plan.
+
+    `real` translates the ids of objects that the plan creates into Swit's ids.
+    """
+    spec = SPECS[action]
+    if spec.creates:
+        # A user has the same address in every plan, a team the same group.
+        return {"": _key(action, object_id)}
+    thing = real(object_id)
+    if spec.by_field:
+        fields = (field for field in after if field not in _FOR_PEOPLE)
+        return {field: _key(action, thing, field, real(str(after[field]))) for field in fields}
+    if spec.members:
+        users = (after if spec.members == "after" else before)["user_ids"]
+        return {user: _key(action, thing, real(user)) for user in users}
+    wanted = after.get(spec.value)
+    values = wanted if isinstance(wanted, list | tuple) else [wanted or ""]
+    return {"": _key(action, thing, *(real(value) for value in values))}
+
+
+def count_repeats(
+    wanted: Iterable[str],
+    *,
+    repeats: Mapping[str, Repeat],
+    applied: Mapping[str, datetime],
+) -> dict[str, Repeat]:
+    """How often in a row each of the wanted keys was applied and is wanted again.
+
+    `applied` has the keys that were applied since the last plan. The count of a key that is no
+    longer wanted starts again.
+    """
+    found: dict[str, Repeat] = {}
+    for key in wanted:
+        known, sent_at = repeats.get(key), applied.get(key)
+        times = known.times if known else 0
+        if sent_at is not None:
+            found[key] = Repeat(times=times + 1, last_at=sent_at)
+        elif known is not None:
+            found[key] = known
+    return found
+
+
+def _key(*words: str) -> str:
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,67 +117,72 @@ class Converging:
 
     changes: tuple[Change, ...]
     held: tuple[Change, ...] = ()
-    """What does not stick, and what can't be done without it."""
+    """Changes that do not stick, and the changes that depend on them."""
     findings: tuple[Finding, ...] = ()
 
 
 def hold_back(
     changes: Iterable[Change], memory: Memory, *, of_groups: Collection[str] = frozenset()
 ) -> Converging:
-    """Leave out what was sent twice in a row in vain, and values that Swit has in its own way.
+    """Hold back changes that do not stick, and drop values that Swit stores differently.
 
-    The changes come in the order in which they are sent: none needs one after it. `of_groups` are
-    the teams whose order counts.
+    The changes must come in sending order, so that each depends on earlier ones only. `of_groups`
+    has the ids of groups' teams, whose order counts in sorts.
     """
     changes = tuple(changes)
-    if not memory.kept and not memory.repeats:  # nothing was applied twice
+    if not memory.stored_values and not memory.repeats:
         return Converging(changes=changes)
-    kept = _Filter(memory, frozenset(of_groups))
+    work = _Filter(memory, frozenset(of_groups))
     for change in changes:
-        kept.take(change)
-    return Converging(
-        changes=tuple(kept.passed), held=tuple(kept.held), findings=tuple(kept.findings())
-    )
+        work.take(change)
+    findings = (_finding(change, work.waiting[change.change_id]) for change in work.stuck)
+    return Converging(changes=tuple(work.passed), held=tuple(work.held), findings=tuple(findings))
 
 
-def repeats_after(plan: Plan, memory: Memory, *, complete: bool) -> dict[str, Repeat]:
-    """What to remember once this plan is made: what it wants again though it was applied.
+def repeats_to_remember(plan: Plan, memory: Memory, *, complete: bool) -> dict[str, Repeat]:
+    """The repeats to remember once this plan is made.
 
-    A read that is not complete says nothing, so all is remembered on.
+    Args:
+        plan: the new plan.
+        memory: what it was made with.
+        complete: whether both reads were complete; otherwise everything is remembered as it was.
+
     """
     if not memory.repeats and not memory.applied:
         return {}
     wanted: Iterable[str] = memory.repeats.keys() | memory.applied.keys()
     if complete:
         wanted = [key for c in (*plan.changes, *plan.held) for key in _parts(c).values()]
-    return in_a_row(wanted, repeats=memory.repeats, applied=memory.applied)
+    return count_repeats(wanted, repeats=memory.repeats, applied=memory.applied)
 
 
 class _Filter:
-    """Takes one change after the other, each with what was left out before it in mind."""
+    """Takes changes in order, and knows what was held back before."""
 
     def __init__(self, memory: Memory, of_groups: frozenset[str]) -> None:
         self.passed: list[Change] = []
         self.held: list[Change] = []
         self._memory = memory
         self._of_groups = of_groups
-        self._stuck: list[Change] = []
+        self.stuck: list[Change] = []
+        """The changes that do not stick, each with only the parts that do not."""
+        self.waiting: Counter[str] = Counter()
+        """Id of a change that does not stick -> number of changes that depend on it."""
         self._root: dict[str, str] = {}
-        """Change that is not sent -> the one that does not stick and that it waits for."""
+        """Id of a held change -> id of the change that does not stick on which it depends."""
         self._unmade: dict[str, str] = {}
-        """Id of what is not made -> the same."""
+        """Id of an object that is not created -> the same."""
         self._not_joined: dict[tuple[str, str], str] = {}
-        """Team and user who is not added to it -> the same."""
+        """Team and user of an addition that is held -> the same."""
         self._unmoved: set[str] = set()
-        """Teams that don't arrive where they are sorted."""
-        self._waiting: Counter[str] = Counter()
+        """Ids of teams whose move is held, so that they cannot be sorted there."""
 
     def take(self, change: Change) -> None:
-        """Let it pass whole, in part, or not at all."""
+        """Pass the change, a part of it, or hold it."""
         root = self._waits_for(change)
         if root is not None:
             self._hold(change, root)
-            self._waiting[root] += 1
+            self.waiting[root] += 1
             return
         if change.action == "team.sort":
             change = _sorting(change, without=self._unmade.keys() | self._unmoved)
@@ -94,7 +193,7 @@ class _Filter:
         equal = [part for part in _parts(change) if self._is_equal(change, part)]
         held = _narrowed(change, keep=stuck) if stuck else None
         if held is not None:
-            self._stuck.append(held)
+            self.stuck.append(held)
             self.held.append(held)
             if "parent_id" in held.after:
                 self._unmoved.add(held.object_id)
@@ -107,11 +206,6 @@ class _Filter:
                 self._unmade[change.object_id] = change.change_id
         if change.action == "membership.add":
             self._not_joined |= {(change.object_id, user): change.change_id for user in stuck}
-
-    def findings(self) -> Iterable[Finding]:
-        """One for each change that does not stick, with the way out."""
-        for change in self._stuck:
-            yield _finding(change, self._waiting[change.change_id])
 
     def _hold(self, change: Change, root: str) -> None:
         self.held.append(change)
@@ -146,19 +240,19 @@ class _Filter:
         return times + (key in self._memory.applied) >= MOST_SENT
 
     def _is_equal(self, change: Change, field: str) -> bool:
-        known = self._memory.kept.get((change.object_id, field))
+        known = self._memory.stored_values.get((change.object_id, field))
         wanted, present = change.after.get(field), change.before.get(field)
-        return counts_as_equal(known, field, wanted=wanted, present=present)
+        return is_equivalent(known, field, wanted=wanted, present=present)
 
 
 def _parts(change: Change) -> dict[str, str]:
-    return parts_of(change.action, change.object_id, change.before, change.after)
+    return part_keys(change.action, change.object_id, change.before, change.after)
 
 
 def _narrowed(
     change: Change, *, keep: Collection[str] | None = None, drop: Collection[str] = ()
 ) -> Change | None:
-    """The change with some of its parts only; `None` where none is left."""
+    """The change with only some of its parts; `None` if no part remains."""
     parts = _parts(change)
     left = [part for part in parts if part not in drop and (keep is None or part in keep)]
     if len(left) == len(parts):
@@ -174,7 +268,7 @@ def _narrowed(
 
 
 def _sorting(change: Change, *, without: Collection[str]) -> Change:
-    """The same order of those teams that will be there."""
+    """The same sort without some teams."""
     before, after = (
         _of_teams(side, without) if "teams" in side else side
         for side in (change.before, change.after)

@@ -83,7 +83,7 @@ class Limits:
     max_directory_shrink: Limit = Limit(percent=Fraction(20))
 
 
-__all__ = ["GUARDS", "NEVER_LIFTED", "GuardName", "Limit", "Limits", "Verdict", "judge"]
+__all__ = ["GUARDS", "NEVER_LIFTED", "GuardName", "GuardResult", "Limit", "Limits", "judge"]
 
 GuardName = Literal[
     "directory_read_is_complete",
@@ -118,7 +118,7 @@ _SMALLEST_TEAM_WITH_A_LIMIT = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class GuardResult:
     """What one guard says of a plan."""
 
     name: GuardName
@@ -215,7 +215,7 @@ def judge(
     recent: Mapping[str, int],
     approval: frozenset[str] | None,
     apply_command: str | None = None,
-) -> tuple[Verdict, ...]:
+) -> tuple[GuardResult, ...]:
     """All nine guards, in the order of `GUARDS`.
 
     `last_read` has `users` and `groups` of each search base in the last accepted read; `recent`
@@ -256,25 +256,25 @@ def without_advice(message: str) -> str:
     return f"{found}." if advice else message
 
 
-def _exact(name: GuardName, problems: Iterable[str], fine: str) -> Verdict:
+def _exact(name: GuardName, problems: Iterable[str], fine: str) -> GuardResult:
     found = list(problems)
-    return Verdict(
+    return GuardResult(
         name=name, passed=not found, blocking=True, message=_sentence("; ".join(found) or fine)
     )
 
 
 def _verdict(
     name: GuardName, counts: Sequence[_Count], approved: frozenset[str], way_out: str
-) -> Verdict:
+) -> GuardResult:
     over = [count for count in counts if not count.within]
     if not over:
         told = "; ".join(f"{c.words} ({c.setting}={c.limit})" for c in counts if c.n)
         message = _sentence(told or _NOTHING.get(name, "nothing of this kind is planned"))
-        return Verdict(name=name, passed=True, blocking=True, message=message)
+        return GuardResult(name=name, passed=True, blocking=True, message=message)
     told = "; ".join(f"{c.words}, {c.allowed}" for c in over)
     lifted = name in approved
     way = "approved for this plan" if lifted else f"{_IF_MEANT}{way_out}"
-    return Verdict(
+    return GuardResult(
         name=name,
         passed=False,
         blocking=not lifted,

@@ -35,7 +35,7 @@ class PlanFacts:
     plan_id: str
     created_at: datetime
     verdicts: Sequence[Mapping[str, Any]]
-    """What the guards said, as `Verdict.document` has it."""
+    """What the guards said, as `GuardResult.document` has it."""
     calls: int
     """API calls to apply it, about."""
     duration: str

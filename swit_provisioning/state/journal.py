@@ -31,8 +31,9 @@ from sqlalchemy import (
 )
 
 from swit_provisioning.planning.actions import MEMBERSHIPS, Action
+from swit_provisioning.planning.convergence import part_keys
 from swit_provisioning.planning.guards import COUNTED
-from swit_provisioning.planning.memory import Kept, Repeat, parts_of
+from swit_provisioning.planning.memory import Repeat, StoredValue
 from swit_provisioning.planning.model import Change, PlanHash, shown_id
 from swit_provisioning.state.coordination import LeaseGrant, must_be_held
 from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
@@ -344,7 +345,7 @@ class Recollection:
             found |= dict.fromkeys(_keys(row, made), row["at"])
         return found, newest
 
-    def kept(self) -> dict[tuple[str, str], Kept]:
+    def kept(self) -> dict[tuple[str, str], StoredValue]:
         """Swit id and field -> the value sent last and the different one that Swit stores."""
         with self._database.read() as connection:
             return {place: kept for place, (_, kept) in _kept(connection).items()}
@@ -355,15 +356,15 @@ def newest_kept(connection: Connection) -> set[int]:
     return {entry_id for entry_id, _ in _kept(connection).values()}
 
 
-def _kept(connection: Connection) -> dict[tuple[str, str], tuple[int, Kept]]:
+def _kept(connection: Connection) -> dict[tuple[str, str], tuple[int, StoredValue]]:
     c = JOURNAL.c
     noted = select(c.id, c.object_id, c.made_id, c.after, c.kept).where(c.kept.is_not(None))
-    found: dict[tuple[str, str], tuple[int, Kept]] = {}
+    found: dict[tuple[str, str], tuple[int, StoredValue]] = {}
     for row in connection.execute(noted.order_by(c.id)):
         sent = json.loads(row.after)
         for name, value in json.loads(row.kept).items():
             place = row.made_id or row.object_id, name
-            found[place] = row.id, Kept(sent=sent[name], kept=value)
+            found[place] = row.id, StoredValue(sent=sent[name], stored=value)
     return found
 
 
@@ -385,7 +386,7 @@ def _keys(row: RowMapping, made: dict[tuple[str, str], str]) -> list[str]:
         return made.get((row["application_id"], name), name)
 
     before, after = json.loads(row["before"]), json.loads(row["after"])
-    parts = parts_of(action, row["object_id"], before, after, real=real)
+    parts = part_keys(action, row["object_id"], before, after, real=real)
     return [key for part, key in parts.items() if part not in left_out]
 
 

@@ -58,7 +58,7 @@ class Store:
         applied, seen = self.recollection.applied_since(self.repeats.seen())
         return replace(
             self.identities.memory(),
-            kept=self.recollection.kept(),
+            stored_values=self.recollection.kept(),
             repeats=self.repeats.known(),
             applied=applied,
             seen=seen,

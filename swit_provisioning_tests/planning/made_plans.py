@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from swit_provisioning.planning.actions import Action, Step
-from swit_provisioning.planning.guards import GuardName, Limits, Verdict, judge
+from swit_provisioning.planning.guards import GuardName, GuardResult, Limits, judge
 from swit_provisioning.planning.model import Baselines, Change, Plan
 
 STEP_OF: dict[Action, Step] = {
@@ -91,7 +91,7 @@ def verdict_of(
     last_read: Mapping[str, Mapping[str, int]] | None = None,
     recent: Mapping[str, int] | None = None,
     approval: frozenset[str] | None = None,
-) -> Verdict:
+) -> GuardResult:
     """What one guard says."""
     verdicts = judge(
         plan, limits or Limits(), last_read=last_read or {}, recent=recent or {}, approval=approval

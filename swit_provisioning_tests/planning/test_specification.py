@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
-from swit_provisioning.planning.staleness import what_moved
+from swit_provisioning.planning.staleness import stale_reasons
 from swit_provisioning_tests.planning.bounds import the_calls_are_within_bounds
 from swit_provisioning_tests.planning.made_up import (
     directories,
@@ -80,7 +80,7 @@ def test_a_run_that_broke_off_can_go_on_with_its_plan_or_start_anew(
     send(stored, organisation, only=cut)
     done = frozenset(change.change_id for change in stored.changes[:cut])
     fresh = plan_of(directory, organisation, policy)
-    assert what_moved(stored, fresh, done) == []
+    assert stale_reasons(stored, fresh, done) == []
     assert send(fresh, organisation).refused == {}
     assert plan_of(directory, organisation, policy).changes == ()
 

@@ -10,10 +10,10 @@ from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.model import Binding, Change, Plan, Policy
 from swit_provisioning.planning.staleness import (
     in_effect,
-    moved_changes,
-    not_to_be_repeated,
-    what_moved,
-    who_is_back,
+    not_repeatable,
+    returning_users,
+    stale_changes,
+    stale_reasons,
     without_users,
 )
 from swit_provisioning_tests.planning.by_hand import organisation
@@ -68,23 +68,23 @@ DELETION = change("team.delete", "T1", before={"name": "Sales"})
 
 def test_a_plan_that_would_be_made_again_holds() -> None:
     changes = (RENAMED, joins("T1", "U1"), change("user.deactivate", "U2"))
-    assert what_moved(plan(*changes), plan(*changes), NOTHING_DONE) == []
+    assert stale_reasons(plan(*changes), plan(*changes), NOTHING_DONE) == []
 
 
 def test_what_a_new_plan_would_do_beside_makes_none_stale() -> None:
     fresh = plan(RENAMED, change("user.deactivate", "U2"))
-    assert what_moved(plan(RENAMED), fresh, NOTHING_DONE) == []
+    assert stale_reasons(plan(RENAMED), fresh, NOTHING_DONE) == []
 
 
 def test_a_change_that_is_not_called_for_any_more_is_named() -> None:
-    assert what_moved(plan(RENAMED), plan(), NOTHING_DONE) == [
+    assert stale_reasons(plan(RENAMED), plan(), NOTHING_DONE) == [
         "team.update of T1 (name: Sales → Trade) is no longer called for."
     ]
 
 
 def test_the_same_change_to_another_object_does_not_stand_for_it() -> None:
     fresh = plan(renamed("T2", "Sales", "Trade"))
-    assert len(what_moved(plan(RENAMED), fresh, NOTHING_DONE)) == 1
+    assert len(stale_reasons(plan(RENAMED), fresh, NOTHING_DONE)) == 1
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,14 @@ def test_the_same_change_to_another_object_does_not_stand_for_it() -> None:
 def test_a_change_with_another_before_or_after_says_what_it_would_be_now(
     old: str, new: str
 ) -> None:
-    assert what_moved(plan(RENAMED), plan(renamed("T1", old, new)), NOTHING_DONE) == [
+    assert stale_reasons(plan(RENAMED), plan(renamed("T1", old, new)), NOTHING_DONE) == [
         f"team.update of T1 (name: Sales → Trade) would be another change now: name: {old} → {new}."
     ]
 
 
 def test_all_that_a_change_would_be_now_is_told() -> None:
     fresh = plan(renamed("T1", "Sales", "(moving) Shop"), renamed("T1", "(moving) Shop", "Shop"))
-    assert what_moved(plan(RENAMED), fresh, NOTHING_DONE) == [
+    assert stale_reasons(plan(RENAMED), fresh, NOTHING_DONE) == [
         (
             "team.update of T1 (name: Sales → Trade) would be another change now:"
             " name: (moving) Shop → Shop; name: Sales → (moving) Shop."
@@ -117,7 +117,7 @@ def test_changes_that_read_alike_are_told_apart_by_what_they_rest_on() -> None:
         change("team.delete", "T1", before={"members": users, "parent_id": above, "name": "Sales"})
         for users, above in ((["U1", "U2"], "T0"), (["U2", "U3"], "T9"))
     )
-    assert what_moved(plan(old), plan(new), NOTHING_DONE) == [
+    assert stale_reasons(plan(old), plan(new), NOTHING_DONE) == [
         "team.delete of T1 (2 members) rests on something else now: members, parent id."
     ]
 
@@ -144,18 +144,18 @@ def test_what_does_not_show_in_words_is_named(
     action: Action, lacks: Mapping[str, Any], has: Mapping[str, Any], says: str
 ) -> None:
     one, other = plan(change(action, "X", after=lacks)), plan(change(action, "X", after=has))
-    assert what_moved(one, other, NOTHING_DONE) == [says]
-    assert what_moved(other, one, NOTHING_DONE) == [says]
+    assert stale_reasons(one, other, NOTHING_DONE) == [says]
+    assert stale_reasons(other, one, NOTHING_DONE) == [says]
 
 
 def test_each_change_that_moved_has_a_sentence() -> None:
     stored = plan(RENAMED, change("user.deactivate", "U1"), joins("T1", "U2"))
-    assert len(what_moved(stored, plan(joins("T1", "U2")), NOTHING_DONE)) == 2
+    assert len(stale_reasons(stored, plan(joins("T1", "U2")), NOTHING_DONE)) == 2
 
 
 def test_what_was_done_need_not_be_called_for_any_more() -> None:
     stored = plan(RENAMED, change("user.deactivate", "U1"))
-    moved = what_moved(stored, plan(), frozenset({RENAMED.change_id}))
+    moved = stale_reasons(stored, plan(), frozenset({RENAMED.change_id}))
     assert [sentence.split(" ", 1)[0] for sentence in moved] == ["user.deactivate"]
 
 
@@ -163,13 +163,13 @@ def test_one_of_two_changes_to_a_team_may_stand_for_either() -> None:
     """A team that steps aside is renamed twice; both must be there, in whatever order."""
     first, second = renamed("T1", "A", "(moving) A"), renamed("T1", "(moving) A", "B")
     second = replace(second, change_id="team.update:T1:2")
-    assert what_moved(plan(first, second), plan(second, first), NOTHING_DONE) == []
-    assert len(what_moved(plan(first, second), plan(second), NOTHING_DONE)) == 1
+    assert stale_reasons(plan(first, second), plan(second, first), NOTHING_DONE) == []
+    assert len(stale_reasons(plan(first, second), plan(second), NOTHING_DONE)) == 1
 
 
 def test_a_plan_for_another_organisation_is_stale() -> None:
     fresh = replace(plan(RENAMED), organization_id="O2")
-    assert what_moved(plan(RENAMED), fresh, NOTHING_DONE) == [
+    assert stale_reasons(plan(RENAMED), fresh, NOTHING_DONE) == [
         "The plan is for the organisation O1, not for O2."
     ]
 
@@ -177,7 +177,7 @@ def test_a_plan_for_another_organisation_is_stale() -> None:
 def test_settings_that_changed_are_named_as_in_the_environment() -> None:
     policy = Policy(team_removal="mark", users_to_exclude=("*@vendor.example",)).document()
     fresh = replace(plan(RENAMED), policy=policy)
-    assert what_moved(plan(RENAMED), fresh, NOTHING_DONE) == [
+    assert stale_reasons(plan(RENAMED), fresh, NOTHING_DONE) == [
         "Settings that shape a plan have changed: TEAM_REMOVAL, USERS_TO_EXCLUDE."
     ]
 
@@ -186,8 +186,8 @@ def test_a_setting_that_only_one_of_the_two_knows_has_changed() -> None:
     known = plan().policy
     older = {name: value for name, value in known.items() if name != "unmanaged_users"}
     expected = ["Settings that shape a plan have changed: UNMANAGED_USERS."]
-    assert what_moved(replace(plan(), policy=older), plan(), NOTHING_DONE) == expected
-    assert what_moved(plan(), replace(plan(), policy=older), NOTHING_DONE) == expected
+    assert stale_reasons(replace(plan(), policy=older), plan(), NOTHING_DONE) == expected
+    assert stale_reasons(plan(), replace(plan(), policy=older), NOTHING_DONE) == expected
 
 
 def test_names_beside_ids_may_change() -> None:
@@ -207,23 +207,24 @@ def test_names_beside_ids_may_change() -> None:
 
     stored = plan(moves("Old"), adds("ann@x"), sorts("Old"), primary("Old"))
     fresh = plan(moves("New"), adds("ann.b@x"), sorts("New"), primary("New"))
-    assert what_moved(stored, fresh, NOTHING_DONE) == []
+    assert stale_reasons(stored, fresh, NOTHING_DONE) == []
 
 
 def test_members_may_come_in_another_order_children_to_be_sorted_may_not() -> None:
     assert (
-        what_moved(plan(joins("T1", "U1", "U2")), plan(joins("T1", "U2", "U1")), NOTHING_DONE) == []
+        stale_reasons(plan(joins("T1", "U1", "U2")), plan(joins("T1", "U2", "U1")), NOTHING_DONE)
+        == []
     )
     one, other = (
         plan(change("team.sort", "T0", after={"team_ids": order}))
         for order in (["T1", "T2"], ["T2", "T1"])
     )
-    assert len(what_moved(one, other, NOTHING_DONE)) == 1
+    assert len(stale_reasons(one, other, NOTHING_DONE)) == 1
 
 
 def test_one_more_member_is_another_change() -> None:
     fresh = plan(joins("T1", "U1", "U2"))
-    assert len(what_moved(plan(joins("T1", "U1")), fresh, NOTHING_DONE)) == 1
+    assert len(stale_reasons(plan(joins("T1", "U1")), fresh, NOTHING_DONE)) == 1
 
 
 NEW_IDS: dict[str, tuple[Change, Change]] = {
@@ -257,16 +258,16 @@ def test_what_the_plan_made_is_known_by_its_new_id(stored: Change, fresh: Change
     )
     now = plan(fresh, bindings=(user("u", "U7"), team("g", "T7")))
     done = frozenset({*(c.change_id for c in made), "sent"})
-    assert what_moved(before, now, done) == []
+    assert stale_reasons(before, now, done) == []
     elsewhere = replace(now, bindings=(user("u", "U8"), team("g", "T8")))
-    assert len(what_moved(before, elsewhere, done)) == 1
+    assert len(stale_reasons(before, elsewhere, done)) == 1
 
 
 def test_who_was_made_and_has_left_the_directory_since_is_missed() -> None:
     """No entry stands for the account any more, so its new id is not known."""
     made, both = change("user.create", ANN), joins("T1", ANN, "U1")
     stored = plan(made, both, bindings=(user("u", ANN),))
-    assert what_moved(stored, plan(joins("T1", "U1")), frozenset({made.change_id})) == [
+    assert stale_reasons(stored, plan(joins("T1", "U1")), frozenset({made.change_id})) == [
         f"membership.add of T1 ({ANN}@x, U1@x) would be another change now: U1@x."
     ]
 
@@ -274,7 +275,7 @@ def test_who_was_made_and_has_left_the_directory_since_is_missed() -> None:
 def test_a_user_and_a_group_with_one_directory_id_are_two() -> None:
     stored = plan(joins(SALES, ANN), bindings=(user("same", ANN), team("same", SALES)))
     fresh = plan(joins("T7", "U7"), bindings=(user("same", "U7"), team("same", "T7")))
-    assert what_moved(stored, fresh, NOTHING_DONE) == []
+    assert stale_reasons(stored, fresh, NOTHING_DONE) == []
 
 
 @pytest.mark.parametrize(
@@ -290,8 +291,8 @@ def test_a_user_and_a_group_with_one_directory_id_are_two() -> None:
 def test_users_that_this_plan_removed_are_missed_nowhere(stored: Change, fresh: Change) -> None:
     removed = change("user.remove", "U1")
     both = plan(removed, stored)
-    assert what_moved(both, plan(fresh), frozenset({removed.change_id})) == []
-    assert len(what_moved(both, plan(removed, fresh), NOTHING_DONE)) == 1
+    assert stale_reasons(both, plan(fresh), frozenset({removed.change_id})) == []
+    assert len(stale_reasons(both, plan(removed, fresh), NOTHING_DONE)) == 1
 
 
 def primary(before: str | None, after: str) -> Change:
@@ -311,8 +312,8 @@ def primary(before: str | None, after: str) -> Change:
 def test_the_primary_team_of_whom_this_plan_moved_may_be_another_by_now(sent: Change) -> None:
     """Swit itself gives and takes primary teams with memberships."""
     stored, fresh = plan(sent, primary("T1", "T2")), plan(primary(None, "T2"))
-    assert what_moved(stored, fresh, frozenset({sent.change_id})) == []
-    assert len(what_moved(stored, plan(sent, *fresh.changes), NOTHING_DONE)) == 1
+    assert stale_reasons(stored, fresh, frozenset({sent.change_id})) == []
+    assert len(stale_reasons(stored, plan(sent, *fresh.changes), NOTHING_DONE)) == 1
 
 
 def test_the_primary_team_of_a_user_who_was_made_is_known_by_new_ids() -> None:
@@ -322,7 +323,7 @@ def test_the_primary_team_of_a_user_who_was_made_is_known_by_new_ids() -> None:
     fresh = change("primary.update", "U7", before={"team_id": "T1"}, after={"team_id": "T7"})
     for made, moved in (("T7", 0), ("T8", 1)):
         now = plan(fresh, bindings=(user("u", "U7"), team("g", made)))
-        assert len(what_moved(stored, now, frozenset({sent.change_id}))) == moved
+        assert len(stale_reasons(stored, now, frozenset({sent.change_id}))) == moved
 
 
 def test_a_primary_team_is_still_set_after_this_plans_own_additions_made_another_one_primary() -> (
@@ -332,14 +333,14 @@ def test_a_primary_team_is_still_set_after_this_plans_own_additions_made_another
     sent = joins("T9", "U1")
     stored = plan(sent, joins("T2", "U1"), primary(None, "T2"))
     fresh = plan(joins("T2", "U1"))
-    assert what_moved(stored, fresh, frozenset({sent.change_id})) == []
-    assert len(what_moved(stored, fresh, NOTHING_DONE)) == 2
+    assert stale_reasons(stored, fresh, frozenset({sent.change_id})) == []
+    assert len(stale_reasons(stored, fresh, NOTHING_DONE)) == 2
 
 
 def test_another_primary_team_is_wanted_by_now_even_so() -> None:
     sent = joins("T1", "U1")
     stored, fresh = plan(sent, primary("T1", "T2")), plan(primary("T1", "T3"))
-    assert len(what_moved(stored, fresh, frozenset({sent.change_id}))) == 1
+    assert len(stale_reasons(stored, fresh, frozenset({sent.change_id}))) == 1
 
 
 LETS_GO = change("user.deactivate", "U1")
@@ -351,8 +352,8 @@ CREATES = change("user.create", ANN, after={"name": "Ann"})
 def test_who_is_in_the_directory_again_is_back() -> None:
     stored = plan(LETS_GO, change("user.remove", "U2"), change("user.deactivate", "U3"))
     fresh = plan(change("user.deactivate", "U3"), bindings=(*IN_AGAIN, user("cn=u2", "U2")))
-    assert who_is_back(stored, fresh, NOTHING_DONE) == {"U1", "U2"}
-    assert who_is_back(stored, fresh, frozenset({LETS_GO.change_id})) == {"U2"}
+    assert returning_users(stored, fresh, NOTHING_DONE) == {"U1", "U2"}
+    assert returning_users(stored, fresh, frozenset({LETS_GO.change_id})) == {"U2"}
 
 
 @pytest.mark.parametrize(
@@ -364,7 +365,7 @@ def test_who_is_in_the_directory_again_is_back() -> None:
     ],
 )
 def test_who_is_not_called_for_for_another_reason_is_not_back(fresh: Plan) -> None:
-    assert who_is_back(plan(LETS_GO), fresh, NOTHING_DONE) == frozenset()
+    assert returning_users(plan(LETS_GO), fresh, NOTHING_DONE) == frozenset()
 
 
 def test_a_plan_holds_though_somebody_of_it_is_back_with_the_memberships() -> None:
@@ -372,15 +373,15 @@ def test_a_plan_holds_though_somebody_of_it_is_back_with_the_memberships() -> No
         LETS_GO, change("user.deactivate", "U2"), leaves("T1", "U1", "U2"), leaves("T2", "U1")
     )
     fresh = plan(change("user.deactivate", "U2"), leaves("T1", "U2"), bindings=IN_AGAIN)
-    back = who_is_back(stored, fresh, NOTHING_DONE)
-    assert what_moved(stored, fresh, NOTHING_DONE, back) == []
-    assert len(what_moved(stored, fresh, NOTHING_DONE)) == 3
+    back = returning_users(stored, fresh, NOTHING_DONE)
+    assert stale_reasons(stored, fresh, NOTHING_DONE, back) == []
+    assert len(stale_reasons(stored, fresh, NOTHING_DONE)) == 3
 
 
 def test_what_moved_beside_somebody_who_is_back_is_named() -> None:
     stored = plan(LETS_GO, leaves("T1", "U1", "U2"))
     fresh = plan(bindings=IN_AGAIN)
-    (moved,) = what_moved(stored, fresh, NOTHING_DONE, frozenset({"U1"}))
+    (moved,) = stale_reasons(stored, fresh, NOTHING_DONE, frozenset({"U1"}))
     assert moved.startswith("membership.remove of T1")
 
 
@@ -393,7 +394,7 @@ def test_who_is_back_is_taken_out_of_removals_alone() -> None:
 
 def test_each_change_that_moved_is_known_by_its_id() -> None:
     stored = plan(RENAMED, LETS_GO, joins("T1", "U2"))
-    moved = moved_changes(stored, plan(joins("T1", "U2")), NOTHING_DONE, frozenset({"U1"}))
+    moved = stale_changes(stored, plan(joins("T1", "U2")), NOTHING_DONE, frozenset({"U1"}))
     assert set(moved) == {RENAMED.change_id}
 
 
@@ -435,9 +436,9 @@ def test_a_change_that_was_sent_is_repeated_only_where_a_new_plan_calls_for_it(
 ) -> None:
     """It was sent, and failed, or its answer was lost."""
     stored = plan(sent, joins("T2", "U2"))
-    never = not_to_be_repeated(stored, fresh, frozenset({sent.change_id}))
+    never = not_repeatable(stored, fresh, frozenset({sent.change_id}))
     assert never == (frozenset() if repeated else {sent.change_id})
-    assert not_to_be_repeated(stored, fresh, NOTHING_DONE) == frozenset()
+    assert not_repeatable(stored, fresh, NOTHING_DONE) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -462,7 +463,7 @@ def test_a_creation_that_was_sent_is_repeated_while_its_entry_is_there(
     fresh: Plan, *, repeated: bool
 ) -> None:
     stored = plan(CREATES, bindings=(user("u", ANN),))
-    never = not_to_be_repeated(stored, fresh, frozenset({CREATES.change_id}))
+    never = not_repeatable(stored, fresh, frozenset({CREATES.change_id}))
     assert never == (frozenset() if repeated else {CREATES.change_id})
 
 
@@ -470,13 +471,16 @@ def test_members_that_this_plan_made_join_by_their_new_ids() -> None:
     adds = joins(SALES, ANN)
     stored = plan(adds, bindings=(user("u", ANN), team("g", SALES)))
     fresh = plan(joins("T7", "U7"), bindings=(user("u", "U7"), team("g", "T7")))
-    assert not_to_be_repeated(stored, fresh, frozenset({adds.change_id})) == NOTHING_DONE
+    assert not_repeatable(stored, fresh, frozenset({adds.change_id})) == NOTHING_DONE
 
 
 def test_a_removal_is_repeated_without_the_members_who_are_back() -> None:
     takes = leaves("T1", "U1", "U2")
-    never = not_to_be_repeated(
-        plan(takes), plan(leaves("T1", "U2")), frozenset({takes.change_id}), back=frozenset({"U1"})
+    never = not_repeatable(
+        plan(takes),
+        plan(leaves("T1", "U2")),
+        frozenset({takes.change_id}),
+        returning=frozenset({"U1"}),
     )
     assert never == NOTHING_DONE
 

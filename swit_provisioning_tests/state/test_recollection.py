@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from swit_provisioning.planning.memory import Kept, Repeat, parts_of
+from swit_provisioning.planning.convergence import part_keys
+from swit_provisioning.planning.memory import Repeat, StoredValue
 from swit_provisioning.planning.model import Change, PlanHash
 from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.state.store import Store
@@ -27,7 +28,7 @@ def done(store: Store, change: Change, outcome: str = "applied", **answer: Any) 
 
 
 def keys(change: Change) -> set[str]:
-    return set(parts_of(change.action, change.object_id, change.before, change.after).values())
+    return set(part_keys(change.action, change.object_id, change.before, change.after).values())
 
 
 def test_only_what_was_applied_counts_and_only_since_the_last_plan(
@@ -68,9 +69,9 @@ def test_the_value_that_swit_kept_last_is_known_by_object_and_field(store: Store
     done(store, update_user("U2", name="Bob Barry"), kept={"name": "Bob"})
     done(store, update_user("U2", name="Bob Bell"), kept={"name": "Bob B"})
     done(store, deactivate_user("U3"))
-    assert store.memory().kept == {
-        ("U1", "name"): Kept(sent="Ann Arborist", kept="Ann A"),
-        ("U2", "name"): Kept(sent="Bob Bell", kept="Bob B"),
+    assert store.memory().stored_values == {
+        ("U1", "name"): StoredValue(sent="Ann Arborist", stored="Ann A"),
+        ("U2", "name"): StoredValue(sent="Bob Bell", stored="Bob B"),
     }
 
 

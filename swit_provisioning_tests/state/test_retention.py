@@ -146,9 +146,9 @@ def test_what_swit_keeps_otherwise_is_remembered_by_the_newest_entry(store: Stor
     done(store, update_user("U2", name="Bob"))
     store.repeats.remember({}, seen=done(store, update_user("U3", name="Eve")))
     age_state(store, LONG)
-    before = store.memory().kept
+    before = store.memory().stored_values
     assert pruned(store).entries == 2
-    assert store.memory().kept == before
+    assert store.memory().stored_values == before
     assert len(before) == 1
 
 

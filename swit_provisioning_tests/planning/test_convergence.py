@@ -5,8 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from swit_provisioning.planning.convergence import hold_back, repeats_after
-from swit_provisioning.planning.memory import Kept, Memory, Repeat, kept_values, parts_of
+from swit_provisioning.planning.convergence import (
+    altered_values,
+    hold_back,
+    part_keys,
+    repeats_to_remember,
+)
+from swit_provisioning.planning.memory import Memory, Repeat, StoredValue
 from swit_provisioning.planning.model import Change, Plan, Policy
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
@@ -36,7 +41,7 @@ class Nights:
     def plan(self, here: Directory, there: Organisation, *, apply: bool = True) -> Plan:
         """The plan of this night, sent unless it is only looked at."""
         plan = plan_of(here, there, self.policy, self.memory)
-        repeats = repeats_after(plan, self.memory, complete=True)
+        repeats = repeats_to_remember(plan, self.memory, complete=True)
         sent = {key: self.now for c in plan.changes for key in keys(c)} if apply else {}
         self.memory = replace(self.memory, repeats=repeats, applied=sent)
         self.now += timedelta(days=1)
@@ -44,7 +49,7 @@ class Nights:
 
 
 def keys(of: Change) -> list[str]:
-    return list(parts_of(of.action, of.object_id, of.before, of.after).values())
+    return list(part_keys(of.action, of.object_id, of.before, of.after).values())
 
 
 def actions(plan: Plan) -> list[str]:
@@ -180,7 +185,7 @@ def test_what_needs_a_team_that_does_not_stick_waits_with_it() -> None:
 def test_a_new_team_is_sorted_though_another_change_is_held_back() -> None:
     here = directory(group(0, "A"), group(2, "C"), users=[replace(ANN, names=("Anna",))])
     nights, swit = Nights(), organisation(team("T2", "C", of=2))
-    key = parts_of("user.update", "ann", {}, {"name": "Anna"})["name"]
+    key = part_keys("user.update", "ann", {}, {"name": "Anna"})["name"]
     nights.memory = Memory(repeats={key: twice()})
     assert actions(nights.plan(here, swit)) == ["team.create", "team.sort"]
 
@@ -193,7 +198,7 @@ def test_who_is_not_added_gets_no_primary_team_there_and_who_is_not_made_joins_n
     adds = change("membership.add", "T1", after={"user_ids": ["U1", "U2"], "emails": ["a", "b"]})
     first = change("primary.update", "U1", after={"team_id": "T1", "team": "A"})
     second = change("primary.update", "U2", after={"team_id": "T1", "team": "A"})
-    memory = Memory(repeats={parts_of("membership.add", "T1", {}, adds.after)["U1"]: twice()})
+    memory = Memory(repeats={part_keys("membership.add", "T1", {}, adds.after)["U1"]: twice()})
     sifted = hold_back([adds, first, second], memory)
     assert [c.object_id for c in sifted.changes] == ["T1", "U2"]
     assert [c.object_id for c in sifted.held] == ["T1", "U1"]
@@ -201,7 +206,7 @@ def test_who_is_not_added_gets_no_primary_team_there_and_who_is_not_made_joins_n
     made = change("user.create", "new:user:a", after={"email": "a"})
     users = {"user_ids": ["U2", "new:user:a"], "emails": ["b", "a"]}
     adds = change("membership.add", "T1", after=users)
-    memory = Memory(repeats={parts_of("user.create", "new:user:a", {}, {})[""]: twice()})
+    memory = Memory(repeats={part_keys("user.create", "new:user:a", {}, {})[""]: twice()})
     [sent] = hold_back([made, adds], memory).changes
     assert sent.after == {"user_ids": ["U2"], "emails": ["b"]}
 
@@ -209,7 +214,7 @@ def test_who_is_not_added_gets_no_primary_team_there_and_who_is_not_made_joins_n
 def test_teams_are_sorted_without_those_that_do_not_arrive() -> None:
     """Else each plan would have a sort in it that changes nothing."""
     moves = change("team.update", "T3", before={"parent_id": "T9"}, after={"parent_id": "T0"})
-    memory = Memory(repeats={parts_of("team.update", "T3", {}, moves.after)["parent_id"]: twice()})
+    memory = Memory(repeats={part_keys("team.update", "T3", {}, moves.after)["parent_id"]: twice()})
 
     def sort(*after: str) -> Change:
         sides = (["T0", "T1", "T2", "T3"], [*after, "T0"])
@@ -225,7 +230,7 @@ def test_teams_are_sorted_without_those_that_do_not_arrive() -> None:
 def test_who_only_waits_for_what_does_not_stick_is_not_sorted_either() -> None:
     """T1 keeps a name: so T2, which needs it, does not move, and no team is made with it."""
     keeps = change("team.update", "T1", before={"name": "A"}, after={"name": "B"})
-    memory = Memory(repeats={parts_of("team.update", "T1", {}, keeps.after)["name"]: twice()})
+    memory = Memory(repeats={part_keys("team.update", "T1", {}, keeps.after)["name"]: twice()})
     moves = change("team.update", "T2", after={"name": "A", "parent_id": "T0"})
     makes = change("team.create", "new:team:n", after={"name": "A", "parent_id": "T0"})
     teams = ["T2", "new:team:n", "T1"]
@@ -319,7 +324,9 @@ def test_what_was_applied_once_is_sent_again_whatever_else_does_not_stick() -> N
 def test_a_number_that_swit_writes_in_its_own_way_is_compared_by_its_digits() -> None:
     sides = ({"phone_number": "030-12"}, {"phone_number": "+49 30 12"})
     calls = change("user.update", "U1", before=sides[0], after=sides[1])
-    memory = Memory(kept={("U1", "phone_number"): Kept(sent="+493012", kept="03012")})
+    memory = Memory(
+        stored_values={("U1", "phone_number"): StoredValue(sent="+493012", stored="03012")}
+    )
     assert hold_back([calls], memory).changes == ()
 
 
@@ -352,12 +359,12 @@ def test_another_order_or_another_primary_team_is_another_wish() -> None:
 
 def test_a_read_that_is_not_complete_forgets_nothing() -> None:
     memory = Memory(repeats={"a": twice()}, applied={"a": MONDAY, "b": MONDAY})
-    after = repeats_after(Plan(changes=()), memory, complete=False)
+    after = repeats_to_remember(Plan(changes=()), memory, complete=False)
     assert {key: repeat.times for key, repeat in after.items()} == {"a": 3, "b": 1}
-    assert repeats_after(Plan(changes=()), memory, complete=True) == {}
+    assert repeats_to_remember(Plan(changes=()), memory, complete=True) == {}
 
 
-SHORT = Kept(sent="Anna Arborist", kept="Anna Arb")
+SHORT = StoredValue(sent="Anna Arborist", stored="Anna Arb")
 
 
 @pytest.mark.parametrize(
@@ -374,7 +381,7 @@ def test_what_swit_made_of_a_value_counts_as_equal_while_both_sides_stay(
 ) -> None:
     swit = organisation()
     swit.users["ann"].name = present
-    memory = Memory(kept={("ann", "name"): SHORT})
+    memory = Memory(stored_values={("ann", "name"): SHORT})
     plan = plan_of(directory(users=[replace(ANN, names=(wanted,))]), swit, memory=memory)
     assert (actions(plan), plan.held, plan.findings) == (planned, (), ())
 
@@ -383,15 +390,15 @@ def test_the_rest_of_an_update_is_sent_where_one_value_counts_as_equal() -> None
     swit = organisation()
     swit.users["ann"].name, swit.users["ann"].phone = "Anna Arb", "+49 1"
     here = directory(users=[replace(ANN, names=("Anna Arborist",), phones=("+49 2",))])
-    [sent] = plan_of(here, swit, memory=Memory(kept={("ann", "name"): SHORT})).changes
+    [sent] = plan_of(here, swit, memory=Memory(stored_values={("ann", "name"): SHORT})).changes
     assert sent.after == {"phone_number": "+49 2"}
 
 
 def test_values_are_compared_as_their_kind_is() -> None:
     sent = {"name": "Ann  B", "phone_number": "+49 (1)", "reference": "CN=A, DC=x", "parent": "P"}
     same = {"name": "Ann B", "phone_number": "491", "reference": "cn=a,dc=x"}
-    assert kept_values(sent, same) == {}
+    assert altered_values(sent, same) == {}
     other = {"name": "Ann", "phone_number": "492", "reference": "cn=b,dc=x", "language": "en"}
-    assert kept_values(sent, other) == {k: v for k, v in other.items() if k != "language"}
-    assert kept_values({"name": None}, {"name": "Ann"}) == {}
-    assert kept_values({"name": "Ann"}, {"name": None}) == {}
+    assert altered_values(sent, other) == {k: v for k, v in other.items() if k != "language"}
+    assert altered_values({"name": None}, {"name": "Ann"}) == {}
+    assert altered_values({"name": "Ann"}, {"name": None}) == {}

@@ -2,9 +2,10 @@
 
 import pytest
 
-from swit_provisioning.planning.memory import Kept, counts_as_equal, kept_values
+from swit_provisioning.planning.convergence import altered_values, is_equivalent
+from swit_provisioning.planning.memory import StoredValue
 
-PHONE = Kept(sent="+49 30 1234 5678", kept="030 1234")
+PHONE = StoredValue(sent="+49 30 1234 5678", stored="030 1234")
 
 
 @pytest.mark.parametrize(
@@ -21,14 +22,14 @@ PHONE = Kept(sent="+49 30 1234 5678", kept="030 1234")
 def test_values_are_compared_as_their_field_is(
     wanted: str | None, present: str | None, *, equal: bool
 ) -> None:
-    assert counts_as_equal(PHONE, "phone_number", wanted=wanted, present=present) is equal
-    assert not counts_as_equal(None, "phone_number", wanted=wanted, present=present)
+    assert is_equivalent(PHONE, "phone_number", wanted=wanted, present=present) is equal
+    assert not is_equivalent(None, "phone_number", wanted=wanted, present=present)
 
 
 def test_nothing_is_no_text() -> None:
-    name = Kept(sent="Ann", kept="An")
-    assert not counts_as_equal(name, "name", wanted="Ann", present=None)
-    assert not counts_as_equal(name, "name", wanted=None, present="An")
+    name = StoredValue(sent="Ann", stored="An")
+    assert not is_equivalent(name, "name", wanted="Ann", present=None)
+    assert not is_equivalent(name, "name", wanted=None, present="An")
 
 
 def test_what_was_kept_otherwise_than_sent_is_found_of_each_field() -> None:
@@ -40,4 +41,4 @@ def test_what_was_kept_otherwise_than_sent_is_found_of_each_field() -> None:
         "email": None,
         "role": "1",
     }
-    assert kept_values(sent, answered) == {"phone_number": "030 2"}
+    assert altered_values(sent, answered) == {"phone_number": "030 2"}

@@ -7,13 +7,13 @@ import pytest
 
 from swit_provisioning.planning.actions import ACTIONS
 from swit_provisioning.planning.model import Change, Plan
-from swit_provisioning.planning.staleness import (
+from swit_provisioning.planning.selection import (
     NEEDS_ANOTHER,
     NOT_CHOSEN,
-    Choice,
-    in_words,
-    left_out,
-    part_of,
+    Selection,
+    describe_not_selected,
+    not_selected,
+    selected_plan,
 )
 from swit_provisioning_tests.planning.busy_day import plan_of_the_day
 from swit_provisioning_tests.planning.made_plans import change, plan_with
@@ -42,12 +42,12 @@ def out(
     exclude: str = "",
     limit: int = 0,
 ) -> dict[str, str]:
-    choice = Choice.of(only=only, exclude=exclude, limit=limit)
-    return left_out(plan_with(*changes), choice, {each.change_id for each in done})
+    choice = Selection.parse(only=only, exclude=exclude, limit=limit)
+    return not_selected(plan_with(*changes), choice, {each.change_id for each in done})
 
 
 def test_everything_is_chosen_where_nothing_is_said() -> None:
-    assert Choice.of().is_all
+    assert Selection.parse().is_all
     assert out(MAKE_ANN, UPDATE) == {}
 
 
@@ -78,7 +78,7 @@ def test_actions_are_chosen_by_name(choice: dict[str, Any], actions: set[str]) -
 )
 def test_a_choice_that_cannot_be_meant_says_what_to_do(choice: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        Choice.of(**choice)
+        Selection.parse(**choice)
 
 
 def test_the_first_few_of_each_action_are_chosen_in_the_plans_order() -> None:
@@ -173,8 +173,8 @@ def test_what_has_to_do_with_a_team_needs_it_made_and_no_more() -> None:
 @pytest.mark.parametrize("action", ACTIONS)
 def test_of_any_plan_each_action_can_go_alone_or_wait(action: str) -> None:
     plan = plan_of_the_day()
-    alone = left_out(plan, Choice.of(only=action))
-    without = left_out(plan, Choice.of(exclude=action))
+    alone = not_selected(plan, Selection.parse(only=action))
+    without = not_selected(plan, Selection.parse(exclude=action))
     for each in plan.changes:
         assert (each.change_id in alone) or each.action == action
         assert (each.change_id not in without) or without[each.change_id] or each.action == action
@@ -187,7 +187,7 @@ def test_of_any_plan_each_action_can_go_alone_or_wait(action: str) -> None:
 def test_parts_follow_one_another_until_the_plan_is_through(size: int) -> None:
     plan, done = plan_of_the_day(), set[str]()
     for _ in plan.changes:
-        out_now = left_out(plan, Choice.of(limit=size), done)
+        out_now = not_selected(plan, Selection.parse(limit=size), done)
         done |= {c.change_id for c in plan.changes} - out_now.keys()
         if not out_now:
             break
@@ -198,14 +198,14 @@ def test_the_part_is_judged_without_what_is_left_out() -> None:
     leaver = change("user.deactivate", "U1")
     removal = change("membership.remove", "T1", before=members("U1", "U2"))
     plan = plan_with(leaver, removal)
-    assert part_of(plan, {}).baselines.membership_removals_by_team == {"T1": 1}
-    part = part_of(plan, {leaver.change_id: NOT_CHOSEN})
+    assert selected_plan(plan, {}).baselines.membership_removals_by_team == {"T1": 1}
+    part = selected_plan(plan, {leaver.change_id: NOT_CHOSEN})
     assert part.changes == (removal,)
     assert part.baselines.membership_removals_by_team == {"T1": 2}
 
 
 def test_what_is_left_out_is_told_by_action_and_reason() -> None:
     plan = plan_with(MAKE_SALES, MAKE_BELOW, ADD)
-    told = in_words(plan, left_out(plan, Choice.of(exclude="team.create")))
+    told = describe_not_selected(plan, not_selected(plan, Selection.parse(exclude="team.create")))
     assert told == f"2 team.create ({NOT_CHOSEN}), 1 membership.add ({NEEDS_ANOTHER})"
-    assert in_words(Plan(changes=()), {}) == ""
+    assert describe_not_selected(Plan(changes=()), {}) == ""
