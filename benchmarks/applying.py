@@ -158,7 +158,7 @@ def apply(there: Sandbox, plan: Plan, pace: str) -> Sent:
     with (
         tempfile.TemporaryDirectory() as folder,
         Store.open(f"sqlite:///{folder}/state.sqlite") as store,
-        HeldLease.acquire(store, holder="benchmark", who="benchmark") as lease,
+        HeldLease.acquire(store, holder="benchmark", actor="benchmark") as lease,
         there.client(counted) as client,
     ):
         begin = time.perf_counter()

@@ -41,7 +41,7 @@ SAID = [
     TokensUnreadableError(key_given=True),
     TokensUnreadableError(key_given=False),
     OtherOrganizationError(bound_to="O1", found="O2"),
-    LeaseHeldError(holder="R1", who="ann@pc", since=NOW, until=NOW),
+    LeaseHeldError(holder="R1", actor="ann@pc", since=NOW, until=NOW),
 ]
 _WAYS_OUT = re.compile(
     r"\b(?:swit-provisioning [a-z]+|Set|Use|Name|Give|Install|Wait|Look|Mend|Try|Run|Log in"

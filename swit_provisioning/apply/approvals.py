@@ -100,7 +100,7 @@ class PlanState:
     @property
     def _state(self) -> str:
         made = self.application
-        by = f" by {made.who}" if made is not None and made.who else ""
+        by = f" by {made.actor}" if made is not None and made.actor else ""
         run = f" (run {made.run_id})" if made is not None else ""
         if made is not None and made.finished_at is not None and self.name == "applied":
             return f"Applied{by} on {clock(made.finished_at)}{run}."
@@ -127,7 +127,7 @@ class PlanState:
         approval = self.approval
         if approval is None or self.name == "rejected":
             return ""
-        return f"Approved by {approval.who} on {clock(approval.at)}: {approval.why}"
+        return f"Approved by {approval.actor} on {clock(approval.at)}: {approval.reason}"
 
     @property
     def _stopped(self) -> str:
@@ -194,7 +194,7 @@ class PlanJudge:
         verdicts = self.judge(plan, application_id=application_id, part=part)
         broken = tuple(v.name for v in verdicts if not v.passed and v.name not in NEVER_LIFTED)
         if broken:
-            self.store.approvals.add(plan.plan_hash, who=actor, why=reason, guards=broken)
+            self.store.approvals.add(plan.plan_hash, actor=actor, reason=reason, guards=broken)
         return broken
 
     def approve(self, plan_id: str, *, actor: str, reason: str) -> tuple[GuardName, ...]:
@@ -216,7 +216,7 @@ class PlanJudge:
             reasons = " ".join(f"{verdict.name}: {verdict.message}" for verdict in never)
             message = f"Plan {stored.plan_id} can't be approved, no approval lifts this. {reasons}"
             raise RefusedError(message, RunState.BLOCKED)
-        self.store.rejections.lift(stored.plan_hash, who=actor)
+        self.store.rejections.lift(stored.plan_hash, actor=actor)
         return self.lift(stored.plan, actor=actor, reason=reason)
 
     def reject(self, plan_id: str, *, actor: str, reason: str) -> None:
@@ -232,7 +232,7 @@ class PlanJudge:
             message = f"Plan {stored.plan_id} changes nothing, so there is nothing to reject."
             raise RefusedError(message, RunState.UNKNOWN_PLAN)
         self._refuse_applied(stored, verb="reject")
-        self.store.rejections.add(stored.plan_hash, who=actor, why=reason)
+        self.store.rejections.add(stored.plan_hash, actor=actor, reason=reason)
         self.store.approvals.spend(stored.plan_hash)
 
     def refuse_expired(self, stored: StoredPlan) -> None:
@@ -259,7 +259,7 @@ class PlanJudge:
     def _refuse_applied(self, stored: StoredPlan, *, verb: str) -> None:
         applied = self.store.acceptances.newest_of(stored.plan_hash)
         if applied is not None and applied.finished_at is not None:
-            by = f" by {applied.who}" if applied.who else ""
+            by = f" by {applied.actor}" if applied.actor else ""
             message = (
                 f"Plan {stored.plan_id} was applied{by} on {clock(applied.finished_at)}, so there"
                 f" is nothing left to {verb}. To see what would change now: swit-provisioning plan"
@@ -387,7 +387,7 @@ def _with_void(verdicts: tuple[GuardResult, ...], void: Approval | None) -> tupl
     for place, verdict in enumerate(verdicts):
         if void is not None and verdict.stops and verdict.name in void.guards:
             note = (
-                f"The approval by {void.who} of {clock(void.at)} ({void.why}) is void:"
+                f"The approval by {void.actor} of {clock(void.at)} ({void.reason}) is void:"
                 " the state came back from a backup since. If it still holds, approve this anew."
             )
             noted = replace(verdict, message=f"{verdict.message} {note}")

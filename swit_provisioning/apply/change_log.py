@@ -77,8 +77,8 @@ def _row(deed: Deed) -> dict[str, Any]:
         "seconds": entry.seconds,
         "objects": objects,
         "refused": _refused(entry, objects),
-        "approved_by": approval.who if approval else None,
-        "approved_because": approval.why if approval else None,
+        "approved_by": approval.actor if approval else None,
+        "approved_because": approval.reason if approval else None,
     }
 
 

@@ -58,7 +58,7 @@ class HeldLease:
         store: Store,
         *,
         holder: str,
-        who: str,
+        actor: str,
         ttl: timedelta = LEASE_TTL,
         clock: Callable[[], float] = awake_seconds,
     ) -> Self:
@@ -69,7 +69,7 @@ class HeldLease:
 
         """
         asked_at = clock()
-        grant = store.lease.acquire(holder, who=who, ttl=ttl)
+        grant = store.lease.acquire(holder, actor=actor, ttl=ttl)
         return cls(store, grant, asked_at=asked_at, clock=clock)
 
     @property

@@ -198,7 +198,7 @@ class Session:
             plan_hash=plan.plan_hash,
             application_id=application_id,
             approval_id=approval.approval_id if approval else None,
-            who=self.run.actor,
+            actor=self.run.actor,
         )
         if not plan.changes:
             self._conclude(plan, application_id, is_complete=True)
@@ -382,7 +382,7 @@ class Session:
         if self._lease is None:
             try:
                 self._lease = HeldLease.acquire(
-                    self.store, holder=self.run.run_id, who=self.run.actor
+                    self.store, holder=self.run.run_id, actor=self.run.actor
                 )
             except LeaseHeldError as error:
                 raise _refusal(nothing, error, RunState.BUSY) from error

@@ -110,8 +110,8 @@ def _answer(deed: Deed) -> str:
 def _say_approvals(console: Console, deeds: Sequence[Deed]) -> None:
     """Each once, though it stands behind every change of its run."""
     told = {
-        f"Run {deed.entry.run_id[:_RUN_SHOWN]} was approved by {deed.approval.who}:"
-        f" {deed.approval.why}"
+        f"Run {deed.entry.run_id[:_RUN_SHOWN]} was approved by {deed.approval.actor}:"
+        f" {deed.approval.reason}"
         for deed in deeds
         if deed.approval
     }

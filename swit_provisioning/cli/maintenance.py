@@ -8,7 +8,7 @@ from swit_provisioning.cli.runs import instance
 from swit_provisioning.gateway.server import bracketed, run
 from swit_provisioning.operations.erasure import Forgetting, Forgotten, StillPresentError
 from swit_provisioning.operations.retention import Pruning
-from swit_provisioning.operations.services import open_store, who_am_i
+from swit_provisioning.operations.services import current_actor, open_store
 from swit_provisioning.settings import Settings
 
 
@@ -65,7 +65,7 @@ def say_restored(settings: Settings, *, why: str) -> int:
     """Make approvals void, and let the first run only plan."""
     with open_store(settings) as store:
         say_whose(output(), settings, store)
-        store.restorations.begin(f"said by {who_am_i()}: {why.rstrip('.')}")
+        store.restorations.begin(f"said by {current_actor()}: {why.rstrip('.')}")
     output().print(
         "Approvals given up to now are void. The next run only plans: look at its plan.",
         highlight=False,

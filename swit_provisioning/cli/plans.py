@@ -29,9 +29,9 @@ from swit_provisioning.cli.render import (
     write_page,
 )
 from swit_provisioning.operations.services import (
+    current_actor,
     open_store,
     plan_judge,
-    who_am_i,
 )
 from swit_provisioning.planning.actions import SPECS, describe
 from swit_provisioning.report.redaction import change_without_people
@@ -97,7 +97,7 @@ def approve_plan(settings: Settings, plan_id: str, *, why: str) -> int:
     stored = stored_plan(settings, plan_id)
     with open_store(settings) as store:
         lifted = plan_judge(settings, store).approve(
-            stored.plan_hash, actor=who_am_i(), reason=reason
+            stored.plan_hash, actor=current_actor(), reason=reason
         )
     if lifted:
         said = f"Approved for plan {stored.plan_id} alone: {', '.join(lifted)}."
@@ -112,7 +112,9 @@ def reject_plan(settings: Settings, plan_id: str, *, why: str) -> int:
     """Reject one plan and say what that means."""
     stored = stored_plan(settings, plan_id)
     with open_store(settings) as store:
-        plan_judge(settings, store).reject(stored.plan_hash, actor=who_am_i(), reason=why.strip())
+        plan_judge(settings, store).reject(
+            stored.plan_hash, actor=current_actor(), reason=why.strip()
+        )
     print_text(
         output(),
         f"Rejected: plan {stored.plan_id}, also where a later run plans these very changes again.",
@@ -163,9 +165,9 @@ def _reason(text: str) -> str:
 
 def _decided(state: PlanState) -> str:
     if state.rejection is not None:
-        return f"rejected by {state.rejection.who}: {state.rejection.why}".rstrip(": ")
+        return f"rejected by {state.rejection.actor}: {state.rejection.reason}".rstrip(": ")
     if state.approval is not None:
-        return f"approved by {state.approval.who}: {state.approval.why}"
+        return f"approved by {state.approval.actor}: {state.approval.reason}"
     return ""
 
 

@@ -121,7 +121,7 @@ def deed_document(deed: Deed) -> dict[str, Any]:
         "http_status": entry.http_status,
         "attempts": entry.calls,
         "seconds": entry.seconds,
-        "approval": {"who": approval.who, "why": approval.why, "at": approval.at.isoformat()}
+        "approval": {"who": approval.actor, "why": approval.reason, "at": approval.at.isoformat()}
         if approval
         else None,
     }
@@ -135,7 +135,7 @@ def decision_document(state: PlanState, *, no_names: bool = False) -> dict[str, 
         "approved": _decision(state.approval, shown),
         "rejected": _decision(state.rejection, shown),
         "applied": {
-            "who": application.who and shown(application.who),
+            "who": application.actor and shown(application.actor),
             "run_id": application.run_id,
             "begun_at": application.accepted_at.isoformat(),
             "finished_at": application.finished_at.isoformat() if application.finished_at else None,
@@ -150,7 +150,7 @@ def _decision(
 ) -> dict[str, str] | None:
     if made is None:
         return None
-    return {"who": shown(made.who), "why": shown(made.why), "at": made.at.isoformat()}
+    return {"who": shown(made.actor), "why": shown(made.reason), "at": made.at.isoformat()}
 
 
 def guard_documents(verdicts: Verdicts) -> list[dict[str, Any]]:
@@ -557,7 +557,9 @@ def deed_to_show(deed: Deed, *, no_names: bool) -> Deed:
         deed,
         entry=entry_to_show(deed.entry, no_names=True),
         approval=made
-        and replace(made, who=without_people_in(made.who), why=without_people_in(made.why)),
+        and replace(
+            made, actor=without_people_in(made.actor), reason=without_people_in(made.reason)
+        ),
     )
 
 

@@ -23,7 +23,7 @@ from swit_provisioning.cli.plans import plan_row, print_plans
 from swit_provisioning.cli.render import own_header, print_table
 from swit_provisioning.operations.connections import swit_connection
 from swit_provisioning.operations.runs import SeenRun, Status, StoredLogin, status_of
-from swit_provisioning.operations.services import open_store, who_am_i
+from swit_provisioning.operations.services import current_actor, open_store
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.setting_sources import shown_settings, unknown_variables
 from swit_provisioning.settings import Settings, SettingsError
@@ -91,7 +91,7 @@ def _lines(status: Status, account: str | None, login: str) -> list[tuple[str, s
             "Lease",
             "free"
             if lease is None
-            else f"held by the run {lease.run_id}, started by {lease.who}, since"
+            else f"held by the run {lease.run_id}, started by {lease.actor}, since"
             f" {clock(lease.since)}, until {clock(lease.until)} unless it is renewed",
         ),
         ("Login", " · ".join(filter(None, [account, login, _expiry(status.token)]))),
@@ -168,11 +168,14 @@ def _document(status: Status, account: str | None, login: str) -> dict[str, Any]
     }
 
 
+_JSON_NAMES: Final = {"actor": "who", "reason": "why"}
+
+
 def _plain(value: object) -> dict[str, Any] | None:
     if value is None:
         return None
     return {
-        name: _iso(part) if isinstance(part, datetime) else part
+        _JSON_NAMES.get(name, name): _iso(part) if isinstance(part, datetime) else part
         for name, part in vars(value).items()
     }
 
@@ -213,7 +216,7 @@ def pause_runs(settings: Settings, *, until: str | None, why: str) -> int:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--until") from error
     with open_store(settings) as store:
-        store.pauses.begin(who=who_am_i(), why=why, until=end or None)
+        store.pauses.begin(actor=current_actor(), reason=why, until=end or None)
         pause = store.pauses.now()
     if pause is not None:
         _say(output(), pause)
@@ -224,7 +227,7 @@ def pause_runs(settings: Settings, *, until: str | None, why: str) -> int:
 def resume_runs(settings: Settings) -> int:
     """End the pause, if there is one."""
     with open_store(settings) as store:
-        ended = store.pauses.end(who=who_am_i())
+        ended = store.pauses.end(actor=current_actor())
     if ended is None:
         output().print("Nothing was paused.")
     else:

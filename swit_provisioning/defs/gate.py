@@ -67,8 +67,8 @@ def accepted_plan(
         return
     tags: dict[str, str] = {}
     if decision.approval is not None:
-        reason = public_text(settings, decision.approval.why)
-        tags |= {APPROVED_BY_TAG: decision.approval.who, APPROVED_BECAUSE_TAG: reason}
+        reason = public_text(settings, decision.approval.reason)
+        tags |= {APPROVED_BY_TAG: decision.approval.actor, APPROVED_BECAUSE_TAG: reason}
     if decision.remaining:
         context.log.info("Not chosen, so still to be sent: %s", decision.remaining)
         tags[LEFT_OUT_TAG] = decision.remaining

@@ -16,7 +16,7 @@ from swit_provisioning.apply.session import Session
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.operations.names import CALLS_TAG, RETRY_TAG, SCHEDULE_TAG, WRITING_JOBS
 from swit_provisioning.operations.runs import alive, mark_failed, root_run_id
-from swit_provisioning.operations.services import open_store, plan_judge, who_am_i
+from swit_provisioning.operations.services import current_actor, open_store, plan_judge
 from swit_provisioning.setting_sources import refuse_misspelled_settings
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.store import Store
@@ -93,7 +93,7 @@ def session_of(
         run=RunIdentity(
             run_id=run.run_id,
             root_run_id=root_run_id(run),
-            actor=who_am_i(),
+            actor=current_actor(),
             may_write=run.job_name in WRITING_JOBS,
             is_scheduled=SCHEDULE_TAG in run.tags,
             retry_of=run.parent_run_id or run.run_id if RETRY_TAG in run.tags else None,

@@ -27,7 +27,7 @@ from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.operations.names import FEW_REJECTED, NO_CHANGE_REJECTED, WRITERS
 from swit_provisioning.operations.retention import FrameFiles, Runs
 from swit_provisioning.operations.runs import mark_dead_runs_failed
-from swit_provisioning.operations.services import who_am_i
+from swit_provisioning.operations.services import current_actor
 from swit_provisioning.planning.guards import GUARDS
 from swit_provisioning.planning.schemas import SCHEMAS
 from swit_provisioning.report.redaction import code_of
@@ -156,7 +156,7 @@ class Forgetting:
         code = code_for(person.trace, self._store.erasure.secret())
         pseudonym = Pseudonym(person.trace, code)
         mark_dead_runs_failed(self._instance, self._store, self._settings.home)
-        with HeldLease.acquire(self._store, holder="forget", who=who_am_i()):
+        with HeldLease.acquire(self._store, holder="forget", actor=current_actor()):
             runs = Runs(self._instance)
             under_way = runs.under_way()
             if under_way:

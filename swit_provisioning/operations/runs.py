@@ -18,7 +18,7 @@ import dagster as dg
 
 from swit_provisioning.apply.approvals import PlanState
 from swit_provisioning.operations.names import BLOCKED_TAG
-from swit_provisioning.operations.services import plan_judge, who_am_i
+from swit_provisioning.operations.services import current_actor, plan_judge
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.settings import ScheduleSettings, Settings
 from swit_provisioning.state.coordination import LeaseHolder, Pause
@@ -96,7 +96,7 @@ def _with_expired_lease(store: Store) -> list[str]:
     if store.lease.dead_holder() is None:
         return []
     try:
-        grant = store.lease.acquire("dead_runs", who=who_am_i(), ttl=_A_MOMENT)
+        grant = store.lease.acquire("dead_runs", actor=current_actor(), ttl=_A_MOMENT)
     except LeaseHeldError:
         return []
     store.lease.release(grant)

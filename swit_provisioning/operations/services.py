@@ -19,7 +19,7 @@ def open_store(settings: Settings) -> Store:
     return Store.open(settings.database_url, encryption_key=key.get_secret_value() if key else None)
 
 
-def who_am_i() -> str:
+def current_actor() -> str:
     """`user@host`, or `uid 1234@host` where the account has no name, as in some containers."""
     try:
         user = getpass.getuser()

@@ -61,7 +61,7 @@ class LeaseHolder:
     """The run that may write now."""
 
     run_id: str
-    who: str
+    actor: str
     """User and host that started the run."""
     since: datetime
     until: datetime
@@ -83,10 +83,10 @@ class Lease:
         if row is None or row["holder"] is None or row["until"] <= now:
             return None
         return LeaseHolder(
-            run_id=row["holder"], who=row["who"], since=row["since"], until=row["until"]
+            run_id=row["holder"], actor=row["who"], since=row["since"], until=row["until"]
         )
 
-    def acquire(self, holder: str, *, who: str, ttl: timedelta) -> LeaseGrant:
+    def acquire(self, holder: str, *, actor: str, ttl: timedelta) -> LeaseGrant:
         """Take the lease for `ttl`; a holder may take its own again.
 
         Raises:
@@ -100,11 +100,11 @@ class Lease:
             own = held and row["holder"] == holder
             if held and not own and row["until"] > now:
                 raise LeaseHeldError(
-                    holder=row["holder"], who=row["who"], since=row["since"], until=row["until"]
+                    holder=row["holder"], actor=row["who"], since=row["since"], until=row["until"]
                 )
             token = row["token"] if own else row["token"] + 1
             since = row["since"] if own else now
-            values = {"holder": holder, "who": who, "token": token, "since": since}
+            values = {"holder": holder, "who": actor, "token": token, "since": since}
             connection.execute(_change().values(**values, until=now + ttl))
         before = row["holder"] if held and not own else None
         return LeaseGrant(holder=holder, token=token, ttl=ttl, taken_over_from=before)
@@ -156,10 +156,10 @@ def must_be_held(connection: Connection, grant: LeaseGrant, *, now: datetime) ->
         raise LeaseLostError(lost(grant.holder, "it was not renewed in time"))
 
 
-def lost(holder: str, why: str) -> str:
+def lost(holder: str, reason: str) -> str:
     """The message for the run that lost its lease."""
     return (
-        f"The run {holder} may not write any longer, it has lost its lease: {why}. Nothing more"
+        f"The run {holder} may not write any longer, it has lost its lease: {reason}. Nothing more"
         " was sent. Once no other run is writing, re-execute it from failure, or make a new plan."
     )
 
@@ -208,8 +208,8 @@ PAUSES: Final = Table(
 class Pause:
     """A time in which no scheduled run writes."""
 
-    who: str
-    why: str
+    actor: str
+    reason: str
     at: datetime
     until: datetime | None
     """When it ends by itself; `None`: only `resume` ends it."""
@@ -218,7 +218,7 @@ class Pause:
     def sentence(self) -> str:
         """The pause in words: until when, by whom, since when and why."""
         until = "until somebody resumes" if self.until is None else f"until {clock(self.until)}"
-        return f"paused {until}, by {self.who} on {clock(self.at)}: {self.why}"
+        return f"paused {until}, by {self.actor} on {clock(self.at)}: {self.reason}"
 
 
 class Pauses:
@@ -228,12 +228,12 @@ class Pauses:
         """Take the open database."""
         self._database = database
 
-    def begin(self, *, who: str, why: str, until: datetime | None) -> None:
+    def begin(self, *, actor: str, reason: str, until: datetime | None) -> None:
         """Pause from now on; replaces an active pause."""
         with self._database.write() as connection:
             now = self._database.now(connection)
-            _end(connection, by=who, at=now)
-            row = {"who": who, "why": why, "at": now, "until": until}
+            _end(connection, by=actor, at=now)
+            row = {"who": actor, "why": reason, "at": now, "until": until}
             connection.execute(insert(PAUSES).values(**row))
 
     def now(self) -> Pause | None:
@@ -241,11 +241,11 @@ class Pauses:
         with self._database.read() as connection:
             return self._active(connection)
 
-    def end(self, *, who: str) -> Pause | None:
+    def end(self, *, actor: str) -> Pause | None:
         """End the active pause and return it."""
         with self._database.write() as connection:
             active = self._active(connection)
-            _end(connection, by=who, at=self._database.now(connection))
+            _end(connection, by=actor, at=self._database.now(connection))
         return active
 
     def _active(self, connection: Connection) -> Pause | None:
@@ -257,7 +257,7 @@ class Pauses:
 
 
 def _pause(row: Row[tuple[object, ...]]) -> Pause:
-    return Pause(who=row.who, why=row.why, at=row.at, until=row.until)
+    return Pause(actor=row.who, reason=row.why, at=row.at, until=row.until)
 
 
 def _end(connection: Connection, *, by: str, at: datetime) -> None:

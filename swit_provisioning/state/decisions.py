@@ -44,8 +44,8 @@ class Approval:
 
     approval_id: int
     plan_hash: PlanHash
-    who: str
-    why: str
+    actor: str
+    reason: str
     at: datetime
     guards: tuple[str, ...]
     """Names of the guards that it lifts."""
@@ -58,14 +58,14 @@ class Approvals:
         """Take the open database."""
         self._database = database
 
-    def add(self, plan_hash: PlanHash, *, who: str, why: str, guards: tuple[str, ...]) -> int:
+    def add(self, plan_hash: PlanHash, *, actor: str, reason: str, guards: tuple[str, ...]) -> int:
         """Record that `who` lets this plan past `guards`; the approval's id."""
         with self._database.write() as connection:
             made = connection.execute(
                 insert(APPROVALS).values(
                     plan_hash=plan_hash,
-                    who=who,
-                    why=why,
+                    who=actor,
+                    why=reason,
                     at=self._database.now(connection),
                     guards=json.dumps(list(guards)),
                 )
@@ -107,8 +107,8 @@ def approval_of(row: Row[Any]) -> Approval:
     return Approval(
         approval_id=row.id,
         plan_hash=row.plan_hash,
-        who=row.who,
-        why=row.why,
+        actor=row.who,
+        reason=row.why,
         at=row.at,
         guards=tuple(json.loads(row.guards)),
     )
@@ -140,7 +140,7 @@ class Acceptance:
     """The approval that lifted a limit for it, if one did."""
     accepted_at: datetime
     finished_at: datetime | None
-    who: str | None = None
+    actor: str | None = None
     """User and host that started the run; `None`: not recorded."""
 
     @property
@@ -163,7 +163,7 @@ class Acceptances:
         plan_hash: PlanHash,
         application_id: str,
         approval_id: int | None = None,
-        who: str | None = None,
+        actor: str | None = None,
     ) -> None:
         """Let `run_id` send this plan; it may no longer send a plan that it accepted before."""
         with self._database.write() as connection:
@@ -174,7 +174,7 @@ class Acceptances:
                 "making": newest_making(connection, plan_hash),
                 "accepted_at": self._database.now(connection),
                 "finished_at": None,
-                "who": who,
+                "who": actor,
             }
             put(connection, ACCEPTANCES, key={"run_id": run_id}, values=values)
 
@@ -233,7 +233,7 @@ def _acceptance(row: RowMapping) -> Acceptance:
         approval_id=row["approval_id"],
         accepted_at=row["accepted_at"],
         finished_at=row["finished_at"],
-        who=row["who"],
+        actor=row["who"],
     )
 
 
@@ -255,15 +255,15 @@ class Rejection:
     """One plan must not be applied, also if a later run makes exactly the same plan."""
 
     plan_hash: PlanHash
-    who: str
-    why: str
+    actor: str
+    reason: str
     at: datetime
 
     @property
     def words(self) -> str:
         """`Rejected by ann on 2026-03-01 02:30 UTC: wrong filter.`: who, when and why."""
-        reason = f": {self.why.rstrip('.')}" if self.why else ""
-        return f"Rejected by {self.who} on {clock(self.at)}{reason}."
+        reason = f": {self.reason.rstrip('.')}" if self.reason else ""
+        return f"Rejected by {self.actor} on {clock(self.at)}{reason}."
 
     @property
     def sentence(self) -> str:
@@ -282,10 +282,10 @@ class Rejections:
         """Take the open database."""
         self._database = database
 
-    def add(self, plan_hash: PlanHash, *, who: str, why: str) -> None:
+    def add(self, plan_hash: PlanHash, *, actor: str, reason: str) -> None:
         """Record that `who` rejects this plan."""
         with self._database.write() as connection:
-            row = {"plan_hash": plan_hash, "who": who, "why": why}
+            row = {"plan_hash": plan_hash, "who": actor, "why": reason}
             now = self._database.now(connection)
             connection.execute(insert(REJECTIONS).values(**row, at=now))
 
@@ -296,16 +296,16 @@ class Rejections:
             row = connection.execute(in_force.order_by(REJECTIONS.c.id.desc()).limit(1)).first()
         if row is None:
             return None
-        return Rejection(plan_hash=plan_hash, who=row.who, why=row.why, at=row.at)
+        return Rejection(plan_hash=plan_hash, actor=row.who, reason=row.why, at=row.at)
 
-    def lift(self, plan_hash: PlanHash, *, who: str) -> None:
+    def lift(self, plan_hash: PlanHash, *, actor: str) -> None:
         """Withdraw the rejections of this plan."""
         with self._database.write() as connection:
             now = self._database.now(connection)
             connection.execute(
                 update(REJECTIONS)
                 .where(_is_of(plan_hash), REJECTIONS.c.lifted_at.is_(None))
-                .values(lifted_at=now, lifted_by=who)
+                .values(lifted_at=now, lifted_by=actor)
             )
 
 

@@ -85,14 +85,14 @@ class OtherOrganizationError(StoreError):
 class LeaseHeldError(StoreError):
     """Another run is writing."""
 
-    def __init__(self, *, holder: str, who: str, since: datetime, until: datetime) -> None:
+    def __init__(self, *, holder: str, actor: str, since: datetime, until: datetime) -> None:
         """Name the run, who started it, since when it writes, and when its lease ends (UTC)."""
         super().__init__(
-            f"Another run is writing: {holder}, started by {who}, since {_clock(since)}. Wait"
+            f"Another run is writing: {holder}, started by {actor}, since {_clock(since)}. Wait"
             f" until it is through; if it is dead, its lease ends by itself at {_clock(until)}."
         )
         self.holder = holder
-        self.who = who
+        self.actor = actor
         self.since = since
         self.until = until
 

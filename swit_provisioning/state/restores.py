@@ -35,7 +35,7 @@ class Restoration:
     """The state came back from a backup."""
 
     noticed_at: datetime
-    why: str
+    reason: str
     """Who said so, and the reason."""
     planned_by: str | None
     """The (root) run that planned first since then."""
@@ -43,7 +43,7 @@ class Restoration:
     @property
     def sentence(self) -> str:
         """The same as a clause."""
-        return f"The state came back from a backup ({self.why}; {clock(self.noticed_at)})"
+        return f"The state came back from a backup ({self.reason}; {clock(self.noticed_at)})"
 
 
 class Restorations:
@@ -53,11 +53,11 @@ class Restorations:
         """Take the open database."""
         self._database = database
 
-    def begin(self, why: str) -> None:
+    def begin(self, reason: str) -> None:
         """Record that the state came back: every approval is void from now on."""
         with self._database.write() as connection:
             now = self._database.now(connection)
-            connection.execute(insert(_RESTORATIONS).values(noticed_at=now, why=why))
+            connection.execute(insert(_RESTORATIONS).values(noticed_at=now, why=reason))
             unspent = update(APPROVALS).where(APPROVALS.c.spent_at.is_(None))
             connection.execute(unspent.values(spent_at=now))
 
@@ -68,7 +68,7 @@ class Restorations:
             row = connection.execute(newest).one_or_none()
         if row is None:
             return None
-        return Restoration(noticed_at=row.noticed_at, why=row.why, planned_by=row.planned_by)
+        return Restoration(noticed_at=row.noticed_at, reason=row.why, planned_by=row.planned_by)
 
     def planned(self, run_id: str) -> None:
         """This run has planned; if it is the first since the state came back, it may not send."""

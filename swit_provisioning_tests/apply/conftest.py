@@ -126,7 +126,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def lease(store: Store) -> Iterator[HeldLease]:
-    with HeldLease.acquire(store, holder="R1", who="ann@pc") as held:
+    with HeldLease.acquire(store, holder="R1", actor="ann@pc") as held:
         yield held
 
 

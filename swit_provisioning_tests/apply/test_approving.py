@@ -108,7 +108,11 @@ def test_an_approval_lifts_the_limits_that_the_plan_breaks_and_no_other(judge: P
     assert stopped_by(judge, plan) == []
     approval = judge.store.approvals.of(plan_hash)
     assert approval is not None
-    assert (approval.who, approval.why, approval.guards) == ("ann@dc1", "sold", (DEACTIVATIONS,))
+    assert (approval.actor, approval.reason, approval.guards) == (
+        "ann@dc1",
+        "sold",
+        (DEACTIVATIONS,),
+    )
 
 
 def test_an_approval_is_for_one_plan_alone(judge: PlanJudge) -> None:
@@ -136,7 +140,7 @@ def test_what_ran_in_the_last_24_hours_counts_against_the_limits_too(
 ) -> None:
     """Of 20, 2 may go a day, in however many runs; those of an approved plan do not count."""
     approved = judge.store.approvals.add(
-        PlanHash("P"), who="ann", why="sold", guards=(DEACTIVATIONS,)
+        PlanHash("P"), actor="ann", reason="sold", guards=(DEACTIVATIONS,)
     )
     sent(judge.store, leavers(1, 2), approval=approved)
     assert stopped_by(judge, leavers(3, 4)) == []
@@ -315,7 +319,7 @@ def test_a_plan_says_its_state_who_decided_when_and_what_to_do_next(
         plan_hash=plan_hash,
         application_id="R1",
         approval_id=approval.approval_id,
-        who="night@dc1",
+        actor="night@dc1",
     )
     begun = told(judge, plan_hash)
     assert f"Partly applied by night@dc1 on {when} (run R1): 0 of 3 changes are done." in begun

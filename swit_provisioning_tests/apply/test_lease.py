@@ -21,13 +21,13 @@ LONG = timedelta(hours=1)
 def test_another_run_is_told_who_writes(store: Store, lease: HeldLease) -> None:
     del lease
     with pytest.raises(LeaseHeldError, match="R1, started by ann@pc"):
-        HeldLease.acquire(store, holder="R2", who="bob@pc")
+        HeldLease.acquire(store, holder="R2", actor="bob@pc")
 
 
 def test_a_lease_given_back_is_free_at_once(store: Store) -> None:
-    with HeldLease.acquire(store, holder="R1", who="ann") as held:
+    with HeldLease.acquire(store, holder="R1", actor="ann") as held:
         held.check()
-    with HeldLease.acquire(store, holder="R2", who="bob") as held:
+    with HeldLease.acquire(store, holder="R2", actor="bob") as held:
         assert held.taken_over_from is None
 
 
@@ -43,7 +43,7 @@ def test_it_is_renewed_while_the_run_is_alive(
 
     monkeypatch.setattr(store.lease, "renew", seen)
     ttl = timedelta(milliseconds=200)
-    with HeldLease.acquire(store, holder="R1", who="ann", ttl=ttl):
+    with HeldLease.acquire(store, holder="R1", actor="ann", ttl=ttl):
         assert renewed.wait(timeout=10)
 
 
@@ -56,7 +56,7 @@ def test_what_was_not_renewed_in_time_is_lost(
         message = "busy"
         raise StoreBusyError(message)
 
-    with HeldLease.acquire(store, holder="R1", who="ann", ttl=LONG, clock=lambda: now) as held:
+    with HeldLease.acquire(store, holder="R1", actor="ann", ttl=LONG, clock=lambda: now) as held:
         now = 3000
         held.renew()
         monkeypatch.setattr(store.lease, "renew", busy)
@@ -72,10 +72,10 @@ def test_what_another_run_has_taken_is_lost_for_good(tmp_path: Path) -> None:
     time = datetime(2026, 3, 1, tzinfo=UTC)
     with (
         Store.open(f"sqlite:///{tmp_path / 's.sqlite'}", clock=lambda: time) as store,
-        HeldLease.acquire(store, holder="R1", who="ann", ttl=LONG) as dead,
+        HeldLease.acquire(store, holder="R1", actor="ann", ttl=LONG) as dead,
     ):
         time += LONG
-        with HeldLease.acquire(store, holder="R2", who="bob", ttl=LONG) as other:
+        with HeldLease.acquire(store, holder="R2", actor="bob", ttl=LONG) as other:
             assert other.taken_over_from == "R1"
             dead.renew()
         with pytest.raises(LeaseLostError, match=r"the run R2 \(bob\) has it now"):
@@ -85,7 +85,7 @@ def test_what_another_run_has_taken_is_lost_for_good(tmp_path: Path) -> None:
 def test_a_process_that_stood_still_has_lost_it_though_nobody_has_taken_it(store: Store) -> None:
     """A sleeping machine, SIGSTOP: what it has read may be of hours ago."""
     now = 0.0
-    with HeldLease.acquire(store, holder="R1", who="ann", ttl=LONG, clock=lambda: now) as held:
+    with HeldLease.acquire(store, holder="R1", actor="ann", ttl=LONG, clock=lambda: now) as held:
         now = 3000
         held.renew()
         held.check()
@@ -97,16 +97,16 @@ def test_a_process_that_stood_still_has_lost_it_though_nobody_has_taken_it(store
 
 def test_while_a_call_is_in_flight_the_lease_is_not_given_back(store: Store) -> None:
     """Swit may still carry it out; the lease then ends by itself."""
-    held = HeldLease.acquire(store, holder="R1", who="ann", ttl=LONG)
+    held = HeldLease.acquire(store, holder="R1", actor="ann", ttl=LONG)
     with held.call_in_flight():
         held.stop()
         with pytest.raises(LeaseLostError, match="was interrupted"):
             held.check()
         held.close()
         with pytest.raises(LeaseHeldError):
-            HeldLease.acquire(store, holder="R2", who="bob")
+            HeldLease.acquire(store, holder="R2", actor="bob")
     held.close()
-    HeldLease.acquire(store, holder="R2", who="bob").close()
+    HeldLease.acquire(store, holder="R2", actor="bob").close()
 
 
 def _lost_after(stage: Stage, calls: int) -> Callable[[], None]:
@@ -162,7 +162,7 @@ def test_it_is_looked_at_before_each_repetition_by_the_client(
 def test_the_database_refuses_the_intent_of_a_run_that_lost_it(stage: Stage) -> None:
     """Whatever the clock of this process says: another run has it."""
     stage.store.lease.release(stage.lease.grant)
-    stage.store.lease.acquire("R2", who="bob@pc", ttl=LONG)
+    stage.store.lease.acquire("R2", actor="bob@pc", ttl=LONG)
     ann = stage.organisation.add_user("ann@example.com")
     with pytest.raises(LeaseLostError, match=r"the run R2 \(bob@pc\) has it now"):
         stage.applier(plan_of(deactivate_user(ann))).send("deactivate_users")

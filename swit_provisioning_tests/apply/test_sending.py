@@ -100,7 +100,9 @@ def test_teams_go_one_after_the_other_in_the_plans_order(stage: Stage) -> None:
 
 def test_the_journal_says_who_did_what_for_which_plan(stage: Stage) -> None:
     plan = plan_of(create_team("IT", stage.root_id))
-    approval = stage.store.approvals.add(plan.plan_hash, who="ann", why="new office", guards=())
+    approval = stage.store.approvals.add(
+        plan.plan_hash, actor="ann", reason="new office", guards=()
+    )
     stage.applier(plan, run_id="R2", approval_id=approval).send("create_teams")
     [entry] = stage.store.journal.rows()
     assert (entry.application_id, entry.run_id, entry.plan_id) == ("R1", "R2", plan.plan_id)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from swit_provisioning.operations.services import who_am_i
+from swit_provisioning.operations.services import current_actor
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.browser.dagster_dev import DagsterDev
 from swit_provisioning_tests.browser.people_file import PeopleFile
@@ -114,7 +114,7 @@ def test_it_goes_through_once_somebody_approves_it_and_the_journal_says_who(
     assert run.ended() == "Success"
     tags = run.tags()
     expect(tags).to_contain_text(f"swit_provisioning/approved_because: {REASON}")
-    expect(tags).to_contain_text(f"swit_provisioning/approved_by: {who_am_i()}")
+    expect(tags).to_contain_text(f"swit_provisioning/approved_by: {current_actor()}")
     assert not set(gone) & active(swit)
     if pictures:
         pictures.approval(run.run_id)
@@ -128,4 +128,4 @@ def test_it_goes_through_once_somebody_approves_it_and_the_journal_says_who(
     )
     last = json.loads(told.stdout)["entries"][-1]
     assert last["run_id"] == run.run_id
-    assert (last["approval"]["who"], last["approval"]["why"]) == (who_am_i(), REASON)
+    assert (last["approval"]["who"], last["approval"]["why"]) == (current_actor(), REASON)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
 from swit_provisioning.operations.plan_page import readable_by_others
-from swit_provisioning.operations.services import who_am_i
+from swit_provisioning.operations.services import current_actor
 
 
 @pytest.fixture
@@ -75,4 +75,4 @@ def test_an_account_without_a_name_can_start_runs(monkeypatch: pytest.MonkeyPatc
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
-    assert who_am_i().startswith(f"uid {os.getuid()}@")
+    assert current_actor().startswith(f"uid {os.getuid()}@")

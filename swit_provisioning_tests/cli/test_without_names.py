@@ -20,16 +20,16 @@ def test_no_names_hides_people_in_decisions_about_a_plan_in_json_too() -> None:
     plan = a_plan(1)
     with Store.open(Settings.load().database_url) as store:
         store.plans.save(plan, run_id="R1", verdicts=[])
-        approval = store.approvals.add(plan.plan_hash, who=APPROVER, why=WHY, guards=("g",))
+        approval = store.approvals.add(plan.plan_hash, actor=APPROVER, reason=WHY, guards=("g",))
         store.acceptances.accept(
             "R1",
             plan_hash=plan.plan_hash,
             application_id="R1",
             approval_id=approval,
-            who=APPROVER,
+            actor=APPROVER,
         )
         store.acceptances.finish("R1")
-        store.rejections.add(plan.plan_hash, who=APPROVER, why=WHY)
+        store.rejections.add(plan.plan_hash, actor=APPROVER, reason=WHY)
     words = ["show", plan.plan_id, "--json"]
     named = json.loads(CliRunner().invoke(main, words, catch_exceptions=False).stdout)
     hidden = CliRunner().invoke(main, [*words, "--no-names"], catch_exceptions=False).stdout
@@ -47,7 +47,7 @@ def test_no_names_hides_people_in_decisions_about_a_plan_in_json_too() -> None:
 def test_no_names_hides_people_in_the_approval_of_what_was_done_before() -> None:
     plan = a_plan(1)
     with Store.open(Settings.load().database_url) as store:
-        approval = store.approvals.add(plan.plan_hash, who=APPROVER, why=WHY, guards=("g",))
+        approval = store.approvals.add(plan.plan_hash, actor=APPROVER, reason=WHY, guards=("g",))
         by = Application(
             application_id="R1", plan_hash=plan.plan_hash, run_id="R1", approval_id=approval
         )
@@ -55,5 +55,5 @@ def test_no_names_hides_people_in_the_approval_of_what_was_done_before() -> None
         (deed,) = store.history.deeds()
     shown = deed_to_show(deed, no_names=True).approval
     assert shown is not None
-    assert (shown.who, shown.why) == (code_of(APPROVER), f"{code_of(LEAVER)} left")
+    assert (shown.actor, shown.reason) == (code_of(APPROVER), f"{code_of(LEAVER)} left")
     assert deed_to_show(deed, no_names=False) == deed

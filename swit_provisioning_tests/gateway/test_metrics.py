@@ -31,7 +31,7 @@ FACTS = Facts(
     plans_count=False,
     last={"sync": run("sync", hours_ago=1, status="failure"), "plan": run("plan", hours_ago=0)},
     succeeded={"sync": run("sync", hours_ago=25), "apply": run("apply", hours_ago=50)},
-    lease=LeaseHolder(run_id="r", who="me@here", since=NOW, until=NOW + timedelta(seconds=45)),
+    lease=LeaseHolder(run_id="r", actor="me@here", since=NOW, until=NOW + timedelta(seconds=45)),
     next_run=NOW + timedelta(hours=22),
     token_ends=NOW + timedelta(days=6),
     changes={("user.create", "applied"): 20, ("team.update", None): 1},

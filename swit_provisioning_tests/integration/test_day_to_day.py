@@ -11,7 +11,7 @@ import pytest
 from swit_provisioning.cli.runs import instance, run_job
 from swit_provisioning.definitions import defs
 from swit_provisioning.operations.names import BLOCKED_TAG
-from swit_provisioning.operations.services import who_am_i
+from swit_provisioning.operations.services import current_actor
 from swit_provisioning.planning.model import PlanHash
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.journal import Answer, Application
@@ -91,7 +91,7 @@ def test_the_status_tells_runs_the_login_the_lease_and_the_next_run(
     settled.directory["users"] = []
     assert settled.run("sync").exit_code == 1
     with Store.open(Settings.load().database_url) as store:
-        store.lease.acquire("another-run", who="night@dc2", ttl=timedelta(minutes=5))
+        store.lease.acquire("another-run", actor="night@dc2", ttl=timedelta(minutes=5))
         status = settled.json("status")
         said = settled.run("status").output
     assert status["mode"] == "live"
@@ -240,7 +240,7 @@ def test_one_approves_another_applies_and_the_approval_is_spent(
     assert listed(on_stage)[0]["state"] == "approved"
     assert listed(on_stage)[0]["approved"]["why"] == "the Busan office was sold"
     shown = on_stage.run("show", plan_id, "--summary").output
-    assert f"Approved by {who_am_i()} on" in shown
+    assert f"Approved by {current_actor()} on" in shown
     assert f"To apply it: swit-provisioning apply {plan_id}" in shown
     result = on_stage.run("apply", plan_id)
     assert result.exit_code == 0
@@ -250,20 +250,20 @@ def test_one_approves_another_applies_and_the_approval_is_spent(
     done = on_stage.json("show", plan_id)
     assert done["state"] == "applied"
     assert done["approved"]["why"] == "the Busan office was sold"
-    assert done["applied"]["who"] == who_am_i()
+    assert done["applied"]["who"] == current_actor()
     page = tmp_path / "plan.html"
     shown = on_stage.run("show", plan_id, "--html", str(page)).output
     for text in (shown, page.read_text(encoding="utf-8")):
-        assert f"Applied by {who_am_i()} on" in text
+        assert f"Applied by {current_actor()} on" in text
         assert f"swit-provisioning apply {plan_id}" not in text
     refused = on_stage.run("reject", plan_id, "--reason", "too late")
     assert refused.exit_code == 2
-    assert f"Plan {plan_id} was applied by {who_am_i()} on" in refused.stderr
+    assert f"Plan {plan_id} was applied by {current_actor()} on" in refused.stderr
     with instance() as dagster:
         run = dagster.get_run_by_id(done["applied"]["run_id"])
     assert run is not None
     assert run.tags["swit_provisioning/approved_because"] == "the Busan office was sold"
-    assert run.tags["swit_provisioning/approved_by"] == who_am_i()
+    assert run.tags["swit_provisioning/approved_by"] == current_actor()
     assert listed(on_stage)[0]["state"] == "applied"
     with Store.open(Settings.load().database_url) as store:
         plan_hash = store.plans.find(plan_id)

@@ -183,7 +183,7 @@ def test_nobody_is_forgotten_while_a_run_is_under_way(on_stage: Stage) -> None:
     """It may be writing them down just now."""
     on_stage.json("sync")
     with open_store(Settings.load()) as store, instance() as dagster:
-        grant = store.lease.acquire("R9", who="ann@host", ttl=timedelta(minutes=5))
+        grant = store.lease.acquire("R9", actor="ann@host", ttl=timedelta(minutes=5))
         held = on_stage.run("forget", address(PEOPLE[0]), "--anyway")
         assert (held.exit_code, "R9" in held.output) == (6, True)
         store.lease.release(grant)

@@ -79,7 +79,7 @@ def test_while_another_run_writes_none_is_started(site: Site) -> None:
     """Whoever started it: the schedule, the command line, another machine."""
     with site.gateway() as gateway, gateway.client() as client:
         with open_store(Settings.load()) as store:
-            held = store.lease.acquire("another-run", who="kim@far", ttl=timedelta(minutes=5))
+            held = store.lease.acquire("another-run", actor="kim@far", ttl=timedelta(minutes=5))
             answer = client.ask("/user_update", "POST")
             assert answer.status_code == 409
             assert answer.json()["run_id"] == "another-run"

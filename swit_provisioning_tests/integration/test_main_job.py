@@ -282,7 +282,7 @@ def test_while_another_run_holds_the_lease_nothing_is_written(on_stage: Stage) -
     settings = Settings.load()
     assert on_stage.run("plan").exit_code == 0
     with Store.open(settings.database_url) as store:
-        store.lease.acquire("another-run", who="night@dc2", ttl=timedelta(minutes=1))
+        store.lease.acquire("another-run", actor="night@dc2", ttl=timedelta(minutes=1))
         refused = on_stage.json("sync", code=6)
     assert refused["status"] == "busy"
     assert "night@dc2" in refused["message"]

@@ -101,7 +101,7 @@ def test_a_night_on_which_the_schedule_did_run_is_not_missed(
 
 
 def test_nobody_misses_a_night_that_is_paused(nightly: Office) -> None:
-    nightly.store.pauses.begin(who="ann", why="moving house", until=None)
+    nightly.store.pauses.begin(actor="ann", reason="moving house", until=None)
     off = _watch(NOW - timedelta(days=2))
     check_missed_nights(off, nightly.store, nightly.settings, nightly.dagster, NOW)
     off.look(NOW)

@@ -75,7 +75,7 @@ def take_over(store: Store) -> LeaseGrant:
 
     def taken() -> LeaseGrant | None:
         try:
-            return store.lease.acquire("R2", who="somebody@else", ttl=timedelta(minutes=1))
+            return store.lease.acquire("R2", actor="somebody@else", ttl=timedelta(minutes=1))
         except LeaseHeldError:
             return None
 

@@ -117,7 +117,7 @@ def _send(
     ttl: float | None,
 ) -> int:
     length = LEASE_TTL if ttl is None else timedelta(seconds=ttl)
-    with HeldLease.acquire(store, holder=run_id, who="a test", ttl=length) as lease:
+    with HeldLease.acquire(store, holder=run_id, actor="a test", ttl=length) as lease:
         applier = Applier(
             plan=plan,
             application_id=application_id,

@@ -182,13 +182,15 @@ def test_who_was_made_before_is_known_by_address_since_then(store: Store, clock:
 
 
 def test_who_approved_it_and_why_stands_beside_it(store: Store) -> None:
-    approval_id = store.approvals.add(PlanHash("P-R1"), who="eve@pc", why="the merger", guards=())
+    approval_id = store.approvals.add(
+        PlanHash("P-R1"), actor="eve@pc", reason="the merger", guards=()
+    )
     done(store, create_user(ANN), approval_id=approval_id)
     store.approvals.spend(PlanHash("P-R1"))
     done(store, create_user(BOB), run="R2")
     first, second = store.history.deeds()
     assert first.approval is not None
-    assert (first.approval.who, first.approval.why) == ("eve@pc", "the merger")
+    assert (first.approval.actor, first.approval.reason) == ("eve@pc", "the merger")
     assert second.approval is None
 
 

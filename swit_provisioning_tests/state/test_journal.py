@@ -22,7 +22,7 @@ def _by(
 
 def _approval(store: Store) -> int:
     return store.approvals.add(
-        PlanHash("P1"), who="ann", why="the merger", guards=("deactivations_within_limit",)
+        PlanHash("P1"), actor="ann", reason="the merger", guards=("deactivations_within_limit",)
     )
 
 
@@ -116,12 +116,12 @@ def test_entries_are_found_from_a_time_on(store: Store, clock: Clock) -> None:
 
 def test_nothing_is_meant_any_longer_once_the_lease_is_lost(store: Store, clock: Clock) -> None:
     """The fence holds in the database too, whatever this process thinks the time is."""
-    lease = store.lease.acquire("R1", who="ann", ttl=TTL)
+    lease = store.lease.acquire("R1", actor="ann", ttl=TTL)
     store.journal.intent(a_change(1), _by(), lease=lease)
     clock.forward(seconds=45)
     with pytest.raises(LeaseLostError, match="was not renewed in time"):
         store.journal.intent(a_change(2), _by(), lease=lease)
-    store.lease.acquire("R2", who="bob", ttl=TTL)
+    store.lease.acquire("R2", actor="bob", ttl=TTL)
     with pytest.raises(LeaseLostError, match=r"the run R2 \(bob\) has it now"):
         store.journal.intent(a_change(2), _by(), lease=lease)
     assert len(store.journal.rows()) == 1

@@ -55,11 +55,11 @@ def shared(postgresql_server: Postgresql) -> Iterator[Store]:
 
 def test_a_lease_runs_out_by_the_servers_clock(shared: Store) -> None:
     """Machines that share it may disagree about the time."""
-    shared.lease.acquire("R1", who="ann", ttl=timedelta(0))
-    taken = shared.lease.acquire("R2", who="bob", ttl=timedelta(hours=1))
+    shared.lease.acquire("R1", actor="ann", ttl=timedelta(0))
+    taken = shared.lease.acquire("R2", actor="bob", ttl=timedelta(hours=1))
     assert taken.taken_over_from == "R1"
     with pytest.raises(LeaseHeldError, match="R2, started by bob"):
-        shared.lease.acquire("R3", who="eve", ttl=timedelta(hours=1))
+        shared.lease.acquire("R3", actor="eve", ttl=timedelta(hours=1))
 
 
 _HOLD = """

@@ -7,10 +7,10 @@ from swit_provisioning_tests.state.conftest import Clock
 def test_a_pause_lasts_until_its_end(store: Store, clock: Clock) -> None:
     assert store.pauses.now() is None
     end = clock.time + timedelta(hours=3)
-    store.pauses.begin(who="ann@dc1", why="the servers move", until=end)
+    store.pauses.begin(actor="ann@dc1", reason="the servers move", until=end)
     pause = store.pauses.now()
     assert pause is not None
-    assert (pause.who, pause.why, pause.at, pause.until) == (
+    assert (pause.actor, pause.reason, pause.at, pause.until) == (
         "ann@dc1",
         "the servers move",
         clock.time,
@@ -21,24 +21,24 @@ def test_a_pause_lasts_until_its_end(store: Store, clock: Clock) -> None:
 
 
 def test_a_pause_without_an_end_lasts_until_somebody_resumes(store: Store, clock: Clock) -> None:
-    store.pauses.begin(who="ann@dc1", why="audit", until=None)
+    store.pauses.begin(actor="ann@dc1", reason="audit", until=None)
     clock.forward(days=400)
-    ended = store.pauses.end(who="bob@dc1")
+    ended = store.pauses.end(actor="bob@dc1")
     assert ended is not None
-    assert ended.why == "audit"
+    assert ended.reason == "audit"
     assert store.pauses.now() is None
-    assert store.pauses.end(who="bob@dc1") is None
+    assert store.pauses.end(actor="bob@dc1") is None
 
 
 def test_a_new_pause_takes_the_place_of_the_one_that_lasts(store: Store, clock: Clock) -> None:
-    store.pauses.begin(who="ann@dc1", why="audit", until=None)
-    store.pauses.begin(who="bob@dc1", why="short", until=clock.time + timedelta(hours=1))
+    store.pauses.begin(actor="ann@dc1", reason="audit", until=None)
+    store.pauses.begin(actor="bob@dc1", reason="short", until=clock.time + timedelta(hours=1))
     clock.forward(hours=2)
     assert store.pauses.now() is None
 
 
 def test_a_pause_says_until_when_who_and_why(store: Store, clock: Clock) -> None:
-    store.pauses.begin(who="ann@dc1", why="audit", until=clock.time + timedelta(hours=1))
+    store.pauses.begin(actor="ann@dc1", reason="audit", until=clock.time + timedelta(hours=1))
     pause = store.pauses.now()
     assert pause is not None
     assert pause.sentence == (

@@ -64,11 +64,13 @@ def test_a_run_that_planned_twice_has_made_the_last_one(store: Store) -> None:
 
 
 def test_an_approval_is_for_one_plan_until_it_is_spent(store: Store, clock: Clock) -> None:
-    approval_id = store.approvals.add(PlanHash("P1"), who="ann", why="the merger", guards=(LIMIT,))
+    approval_id = store.approvals.add(
+        PlanHash("P1"), actor="ann", reason="the merger", guards=(LIMIT,)
+    )
     approval = store.approvals.of(PlanHash("P1"))
     assert approval is not None
     assert (approval.approval_id, approval.at) == (approval_id, clock.time)
-    assert (approval.who, approval.why) == ("ann", "the merger")
+    assert (approval.actor, approval.reason) == ("ann", "the merger")
     assert approval.guards == (LIMIT,)
     assert store.approvals.of(PlanHash("P2")) is None
     store.approvals.spend(PlanHash("P1"))
@@ -76,7 +78,7 @@ def test_an_approval_is_for_one_plan_until_it_is_spent(store: Store, clock: Cloc
 
 
 def test_an_approval_expires(store: Store, clock: Clock) -> None:
-    store.approvals.add(PlanHash("P1"), who="ann", why="the merger", guards=())
+    store.approvals.add(PlanHash("P1"), actor="ann", reason="the merger", guards=())
     clock.forward(hours=72)
     assert store.approvals.of(PlanHash("P1"), newer_than=timedelta(hours=72)) is not None
     clock.forward(seconds=1)
@@ -85,7 +87,7 @@ def test_an_approval_expires(store: Store, clock: Clock) -> None:
 
 def test_a_run_may_send_the_plan_that_it_accepted_last(store: Store) -> None:
     store.acceptances.accept("R1", plan_hash=PlanHash("P1"), application_id="R1")
-    approval = store.approvals.add(PlanHash("P2"), who="ann", why="the merger", guards=())
+    approval = store.approvals.add(PlanHash("P2"), actor="ann", reason="the merger", guards=())
     store.acceptances.accept(
         "R1", plan_hash=PlanHash("P2"), application_id="R1", approval_id=approval
     )
@@ -148,8 +150,8 @@ def test_two_plans_that_begin_alike_are_two_plans(store: Store) -> None:
     assert harmless.plan_id == harmful.plan_id == "84aaa020ac14"
     for plan in (harmless, harmful):
         store.plans.save(plan, run_id="R", verdicts=[])
-    store.approvals.add(harmless.plan_hash, who="ann", why="a new name", guards=("a guard",))
-    store.rejections.add(harmless.plan_hash, who="bob", why="not now")
+    store.approvals.add(harmless.plan_hash, actor="ann", reason="a new name", guards=("a guard",))
+    store.rejections.add(harmless.plan_hash, actor="bob", reason="not now")
     assert store.approvals.of(harmful.plan_hash) is None
     assert store.rejections.of(harmful.plan_hash) is None
     with pytest.raises(AmbiguousPlanError) as raised:

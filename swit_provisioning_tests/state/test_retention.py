@@ -153,8 +153,8 @@ def test_what_swit_keeps_otherwise_is_remembered_by_the_newest_entry(store: Stor
 
 
 def test_who_approved_is_known_as_long_as_what_came_of_it(store: Store) -> None:
-    unused = store.approvals.add(PlanHash("P0"), who="bob", why="never sent", guards=())
-    used = store.approvals.add(PlanHash("P1"), who="ann", why="the merger", guards=())
+    unused = store.approvals.add(PlanHash("P0"), actor="bob", reason="never sent", guards=())
+    used = store.approvals.add(PlanHash("P1"), actor="ann", reason="the merger", guards=())
     by = Application(application_id="R1", plan_hash=PlanHash("P1"), run_id="R1", approval_id=used)
     store.journal.outcome(
         store.journal.intent(update_user("U1", name="Ann"), by), Answer(outcome="applied")
@@ -163,7 +163,7 @@ def test_who_approved_is_known_as_long_as_what_came_of_it(store: Store) -> None:
     pruned(store)
     (deed,) = store.history.deeds()
     assert deed.approval is not None
-    assert deed.approval.who == "ann"
+    assert deed.approval.actor == "ann"
     assert store.approvals.of(PlanHash("P0")) is None
     assert unused != used
     store.repeats.remember({}, seen=done(store, update_user("U2", name="Bob")))
@@ -172,15 +172,15 @@ def test_who_approved_is_known_as_long_as_what_came_of_it(store: Store) -> None:
 
 
 def test_pauses_and_rejections_that_are_over_go_and_those_that_stand_stay(store: Store) -> None:
-    store.pauses.begin(who="ann", why="the directory moves", until=None)
+    store.pauses.begin(actor="ann", reason="the directory moves", until=None)
     for plan_hash in (PlanHash("P1"), PlanHash("P2")):
-        store.rejections.add(plan_hash, who="ann", why="not meant")
-    store.rejections.lift(PlanHash("P1"), who="bob")
+        store.rejections.add(plan_hash, actor="ann", reason="not meant")
+    store.rejections.lift(PlanHash("P1"), actor="bob")
     age_state(store, LONG)
     pruned(store)
     assert store.pauses.now() is not None
     assert [store.rejections.of(PlanHash(name)) is None for name in ("P1", "P2")] == [True, False]
-    store.pauses.end(who="ann")
+    store.pauses.end(actor="ann")
     age_state(store, LONG)
     pruned(store)
     assert [rows_of(store, table) for table in (PAUSES, REJECTIONS)] == [0, 1]

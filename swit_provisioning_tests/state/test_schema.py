@@ -173,7 +173,7 @@ def test_what_was_decided_on_plans_that_are_gone_forbids_but_never_allows(url: s
     with Store.open(url) as store:
         assert store.approvals.of(plan_hash) is None
         assert store.rejections.of(plan_hash) is not None
-        store.rejections.lift(plan_hash, who="bob")
+        store.rejections.lift(plan_hash, actor="bob")
         assert store.rejections.of(plan_hash) is None
 
 

@@ -18,8 +18,8 @@ def test_who_holds_the_lease_is_told_until_it_runs_out_or_is_given_back(
 ) -> None:
     assert store.lease.held() is None
     began = clock.time
-    grant = store.lease.acquire("R1", who="ann@pc", ttl=TTL)
-    expected = LeaseHolder(run_id="R1", who="ann@pc", since=began, until=began + TTL)
+    grant = store.lease.acquire("R1", actor="ann@pc", ttl=TTL)
+    expected = LeaseHolder(run_id="R1", actor="ann@pc", since=began, until=began + TTL)
     clock.forward(seconds=44.9)
     assert store.lease.held() == expected
     clock.forward(seconds=0.1)
