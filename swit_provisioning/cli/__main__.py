@@ -6,11 +6,11 @@ _NEW_OBJECTS = 100_000
 
 
 def run() -> None:
-    """Run the command that this process was started for, and end the process."""
-    # Importing makes half a million objects that all stay; by default Python looks for garbage
-    # among them hundreds of times, and once more at the end.
+    """Run the command in `sys.argv`, and end the process."""
+    # Importing creates half a million objects that stay alive. By default, Python would search
+    # them for garbage hundreds of times, and once more at the end.
     gc.set_threshold(_NEW_OBJECTS)
-    from swit_provisioning.cli.main import main  # noqa: PLC0415 - not before
+    from swit_provisioning.cli.main import main  # noqa: PLC0415 - after the line above
 
     try:
         main(prog_name="swit-provisioning")

@@ -1,4 +1,4 @@
-"""`check`: read both sides, say what is there and what would be left alone. Writes nothing."""
+"""`check`: read both sides and report what is there. Writes nothing."""
 
 import re
 from collections import Counter
@@ -30,23 +30,23 @@ from swit_provisioning.state.store import Store
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reader import read_organization
 
-# What a spreadsheet would compute instead of show, also behind spaces and in full width.
+# Text that a spreadsheet would evaluate as a formula, also after spaces and in full width.
 _FORMULA: Final = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")  # noqa: RUF001 - full width is meant
 _EXAMPLE: Final = "swit-provisioning check --csv findings.csv"
 
 
 class FindingsFile:
-    """A CSV file that is proved writable before anything is read: `with FindingsFile(path) as it`.
+    """A CSV file of findings that is opened before anything is read, to prove it writable.
 
-    UTF-8 with a mark, by which Excel knows it; columns kind, dn, attribute, reason. Where nothing
-    was written, what was there before is left, and no empty file where there was none.
+    UTF-8 with a BOM, as Excel needs it; columns kind, dn, attribute, reason. If nothing is
+    written, an existing file keeps its content and no new file remains.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file without changing what is in it.
+        """Open the file without changing it.
 
         Raises:
-            UnwritableFileError: it can't be written.
+            UnwritableFileError: the file cannot be written.
 
         """
         self._path = path
@@ -57,22 +57,22 @@ class FindingsFile:
             raise UnwritableFileError(path, error, example=_EXAMPLE) from error
 
     def __enter__(self) -> Self:
-        """The file; nothing of it is open."""
+        """Return the file, which is not open."""
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Take an empty file away that only proved that it can be written."""
+        """Remove the empty file that was created as a proof."""
         if self._is_empty_and_new:
             self._path.unlink(missing_ok=True)
 
     def write(self, findings: Iterable[Finding]) -> int:
-        """Replace what is in it by those findings that are mended in the directory; how many.
+        """Replace the content by the findings of the directory; their number.
 
         Raises:
-            UnwritableFileError: the disk is full, or the like.
+            UnwritableFileError: writing failed.
 
         """
-        rows = findings_frame(findings).map(as_shown)
+        rows = findings_frame(findings).map(as_text_cell)
         self._is_empty_and_new = False
         try:
             rows.to_csv(self._path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
@@ -81,65 +81,67 @@ class FindingsFile:
         return len(rows)
 
 
-def as_shown(text: str) -> str:
-    """The text as a spreadsheet shows it and never computes it: `'` before a formula's sign."""
+def as_text_cell(text: str) -> str:
+    """The text for a spreadsheet: with `'` in front if it would be evaluated as a formula."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 _SHOWN = {
-    "messages": "people are codes in them",
-    "everywhere": "people are codes in them",
+    "messages": "with codes instead of people",
+    "everywhere": "with codes instead of people",
     "nowhere": "with people's names (HIDE_NAMES=nowhere)",
 }
 
 
-def say_webhooks(console: Console, settings: Settings) -> None:
-    """Where messages go."""
+def print_webhooks(console: Console, settings: Settings) -> None:
+    """Print which webhooks get messages."""
     found = channels(settings)
     where = [f"{channel.webhook.variable} ({channel.webhook.host})" for channel in found]
-    told = f"{' and '.join(where)}, {_SHOWN[settings.hide_names]}" if where else "nowhere"
-    console.print(f"Messages go to: {told}", markup=False, highlight=False, soft_wrap=True)
+    text = f"{' and '.join(where)}, {_SHOWN[settings.hide_names]}" if where else "nowhere"
+    console.print(f"Messages go to: {text}", markup=False, highlight=False, soft_wrap=True)
     for channel in found:
         if channel.webhook.is_unencrypted:
             warning = (
-                f"Warning: {channel.webhook.variable} begins with http: whoever listens on the"
-                " way can read the messages, and post there too. Use https."
+                f"Warning: {channel.webhook.variable} starts with http: anyone on the network path"
+                " can read the messages and post there. Use https."
             )
             console.print(warning, style="yellow", markup=False, soft_wrap=True)
 
 
-def sent_message(console: Console, trouble: Console, settings: Settings) -> bool:
-    """Post one message to every webhook now, and say what came of it; whether all took it."""
+def post_test_message(console: Console, trouble: Console, settings: Settings) -> bool:
+    """Post a test message to every webhook; True if all accepted it."""
     found = channels(settings)
     if not found:
         trouble.print(no_channels(settings), highlight=False, soft_wrap=True)
         return False
     mode = "" if settings.mode == "live" else f"{settings.mode} · "
-    words = f"{mode}Swit provisioning: a message sent by hand, to see that it arrives."
+    words = f"{mode}Swit provisioning: this is a test message."
     message = Message(event="test", severity="info", lines=(words,), facts={"mode": settings.mode})
     troubles = post_at_once(settings, message)
     for said in troubles:
         trouble.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
     if not troubles:
-        console.print(f"A message was sent to {len(found)} webhook(s).", highlight=False)
+        console.print(f"A test message was sent to {len(found)} webhook(s).", highlight=False)
     return not troubles
 
 
-_IN_CLEAR: Final = (
-    "The stored login is NOT ENCRYPTED. Whoever reads the state database or a backup of it can use"
-    " Swit as this administrator. Set TOKEN_ENCRYPTION_KEY and run `swit-provisioning login` again."
+_UNENCRYPTED: Final = (
+    "The stored login is NOT ENCRYPTED. Anyone who can read the state database or a backup of it"
+    " can use Swit as this administrator. Set TOKEN_ENCRYPTION_KEY, then run `swit-provisioning"
+    " login` again."
 )
 
 
 def check_both_sides(
     settings: Settings, csv: Path | None = None, *, send_message: bool = False
 ) -> int:
-    """Look at each side for itself, so that one's trouble does not hide the other's. 1: trouble.
+    """Read each side, even if the other one fails. Exit code 1 if one fails.
 
-    `csv` gets the directory's findings; `send_message`: the webhooks get a message.
+    The findings of the directory are written to `csv`; with `send_message` the webhooks get a
+    test message.
 
     Raises:
-        UnwritableFileError: `csv` can't be written; nothing was read then.
+        UnwritableFileError: `csv` cannot be written. Nothing was read.
 
     """
     console = output()
@@ -158,25 +160,25 @@ def check_both_sides(
         )
         policy, memory = settings.policy(), store.memory()
         if directory:
-            _say_directory(console, directory, directory_counts(directory, policy, memory))
+            _print_directory(console, directory, directory_counts(directory, policy, memory))
         if swit:
-            _say_swit(console, swit)
+            _print_swit(console, swit)
         if directory and swit:
             plan = make_plan(directory, swit, policy, memory)
-            _say_plan(console, plan, swit, settings, store)
+            _print_plan(console, plan, swit, settings, store)
             findings = plan.findings
         elif directory:
             findings = directory_findings(directory, policy, memory)
-            _say_findings(console, findings)
+            _print_findings(console, findings)
         if store.tokens.rest_in_clear():
-            console.print(f"Warning: {_IN_CLEAR}", style="yellow", markup=False, soft_wrap=True)
-        say_webhooks(console, settings)
+            console.print(f"Warning: {_UNENCRYPTED}", style="yellow", markup=False, soft_wrap=True)
+        print_webhooks(console, settings)
         if directory and file:
             console.print(f"{file.write(findings)} findings are in {csv}", markup=False)
     for error in (directory_error, swit_error):
         if error is not None:
             print_text(trouble, str(error), style="red")
-    undelivered = send_message and not sent_message(console, trouble, settings)
+    undelivered = send_message and not post_test_message(console, trouble, settings)
     wrong_settings = any(isinstance(e, SettingsError) for e in (directory_error, swit_error))
     if wrong_settings:
         return 2
@@ -200,7 +202,7 @@ def _swit(settings: Settings, store: Store) -> tuple[OrganizationSnapshot | None
         return None, error
 
 
-def _say_directory(
+def _print_directory(
     console: Console, directory: DirectorySnapshot, read: Mapping[str, Mapping[str, int]]
 ) -> None:
     facts = directory.facts
@@ -223,27 +225,27 @@ def _say_directory(
         print_text(console, f"Warning: {warning}", style="yellow")
 
 
-def _say_swit(console: Console, swit: OrganizationSnapshot) -> None:
+def _print_swit(console: Console, swit: OrganizationSnapshot) -> None:
     active = int(swit.users["active"].sum())
     print_text(console, f"Swit: {len(swit.users)} users ({active} active), {len(swit.teams)} teams")
     me = swit.users[swit.users["user_id"] == swit.facts.authorised_user_id]
     if not me.empty:
-        print_text(console, f"Authorised: {me.iloc[0]['email']} (never touched)")
+        print_text(console, f"Authorised: {me.iloc[0]['email']} (never changed)")
     for warning in swit.facts.warnings:
         print_text(console, f"Warning: {warning}", style="yellow")
 
 
-def _say_plan(
+def _print_plan(
     console: Console, plan: Plan, swit: OrganizationSnapshot, settings: Settings, store: Store
 ) -> None:
     print_text(console, f"A plan made now: {summary(plan.changes)}")
     team_tree(console, tree_of(_all_teams(swit), plan.changes))
-    _say_findings(console, plan.findings)
-    verdicts = plan_judge(settings, store).judge(plan)
-    guards_table(console, [verdict.document() for verdict in verdicts])
+    _print_findings(console, plan.findings)
+    results = plan_judge(settings, store).judge(plan)
+    guards_table(console, [result.document() for result in results])
 
 
-def _say_findings(console: Console, findings: Iterable[Finding]) -> None:
+def _print_findings(console: Console, findings: Iterable[Finding]) -> None:
     findings_table(console, findings, all_of_them="check --csv FILE writes all of the directory")
 
 

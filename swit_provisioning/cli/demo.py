@@ -1,4 +1,4 @@
-"""`demo`: the story on the sandbox: a first sync, a day of changes, a mass departure stopped."""
+"""`demo`: a first sync, a day of changes and a blocked mass departure, on the sandbox."""
 
 import json
 import os
@@ -25,7 +25,7 @@ LEAVING_SHARE: Final = 0.4
 
 
 def tell_the_story(*, ui: bool) -> int:
-    """Run the three days, each as the command `sync`; 0 if each ended as it should."""
+    """Run three days, each as the command `sync`; 0 if each ends as expected."""
     console = output()
     home = Settings.load().home / "demo"
     shutil.rmtree(home, ignore_errors=True)
@@ -35,7 +35,7 @@ def tell_the_story(*, ui: bool) -> int:
         _point_at(server, people, home)
         console.print(f"The sandbox organisation: {server.url} (open it to see its state)")
         ended = [
-            _day(console, "Day 1: an empty organisation, the first sync", people, _everybody()),
+            _day(console, "Day 1: an empty organisation, the first sync", people, _first_day()),
             _day(console, "Day 2: one joins, one leaves, a group is renamed", people, _next_day()),
             _day(console, "Day 3: 40 % have left, says the directory", people, _mass_departure()),
         ]
@@ -45,8 +45,8 @@ def tell_the_story(*, ui: bool) -> int:
         console.print(Rule())
         if ended != expected:
             console.print(
-                f"The demo did not end as it should: exit codes {ended} instead of {expected}."
-                " What is above says why; run it again with: make demo"
+                f"The demo did not end as expected: exit codes {ended} instead of {expected}."
+                " The output above says why. Run it again with: make demo"
             )
             return 1
         console.print("The mass departure was blocked. Nothing was written to Swit.")
@@ -57,9 +57,9 @@ def tell_the_story(*, ui: bool) -> int:
 
 
 def _point_at(server: SandboxServer, people: Path, home: Path) -> None:
-    """Set the settings of this process, and so of the UI's, to the demo's own.
+    """Replace all settings of this process, and so of the UI, by those of the demo.
 
-    None of yours is left, in the environment or in `.env`: nothing leaves this machine.
+    Settings of the environment and of `.env` are removed, so that nothing leaves this machine.
     """
     tokens = server.issue_tokens()
     os.chdir(home)
@@ -83,20 +83,20 @@ def _point_at(server: SandboxServer, people: Path, home: Path) -> None:
 
 
 def _day(console: Console, title: str, people: Path, directory: Directory) -> int:
-    """Write the directory of that day and sync."""
+    """Write the directory of a day and run `sync`."""
     console.print(Rule(title, align="left"))
     people.write_text(json.dumps(directory, ensure_ascii=False, indent=1), encoding="utf-8")
     return commands.sync(Settings.load(), as_json=False)
 
 
-def _everybody() -> Directory:
+def _first_day() -> Directory:
     directory: Directory = json.loads(sample_directory_path().read_text(encoding="utf-8"))
     return directory
 
 
 def _next_day() -> Directory:
-    """One joins a group, one leaves, and a group is called otherwise."""
-    directory = _everybody()
+    """One person joins, one leaves, and a group is renamed."""
+    directory = _first_day()
     users, groups = directory["users"], directory["groups"]
     gone = users.pop()["distinguishedName"]
     new = "CN=Robin Newcomer,OU=Users,DC=example,DC=com"
@@ -116,7 +116,7 @@ def _next_day() -> Directory:
 
 
 def _mass_departure() -> Directory:
-    """What a directory says when an OU was moved, or a filter is wrong."""
+    """The directory as it looks when an OU was moved or a filter is wrong."""
     directory = _next_day()
     stay = int(len(directory["users"]) * (1 - LEAVING_SHARE))
     gone = {user["distinguishedName"] for user in directory["users"][stay:]}
@@ -127,7 +127,7 @@ def _mass_departure() -> Directory:
 
 
 def _leave_ui_running(console: Console) -> int:
-    """Start `dagster dev` on what the demo left, until it is interrupted."""
+    """Run `dagster dev` on the state of the demo until it is interrupted."""
     console.print("The Dagster UI: http://127.0.0.1:3000 (Ctrl+C ends it and the sandbox)")
     with as_file(files("swit_provisioning") / "workspace.yaml") as workspace:
         command = [sys.executable, "-P", "-m", "dagster", "dev", "-w", str(workspace)]

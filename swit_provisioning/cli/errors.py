@@ -1,4 +1,4 @@
-"""Exit codes, and what is wrong with how a command was called. Scripts rely on the codes."""
+"""Errors of commands, and the exit code of every error. Scripts rely on the codes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,62 +9,62 @@ from swit_provisioning.report.safe_text import for_a_terminal, shortened
 
 
 class UnwritableFileError(Exception):
-    """A file that was named for the output can't be written."""
+    """The output file cannot be written."""
 
     def __init__(self, path: Path, error: OSError, *, example: str) -> None:
-        """Say which file, what the system says of it, and a command that would do."""
+        """Name the file, the system's error, and an `example` of a command that works."""
         super().__init__(
-            f"{path} can't be written: {error.strerror or error}. Name a file in a folder that is"
-            f" there and that you may write to: {example}"
+            f"{path} cannot be written: {error.strerror or error}. Name a file in a folder"
+            f" that exists and that you may write to: {example}"
         )
 
 
 class UnknownPlanError(Exception):
-    """There is no plan of this id."""
+    """There is no plan with this id."""
 
     def __init__(self, plan_id: str) -> None:
-        """Say which, and how to come by one."""
+        """Name the id."""
         super().__init__(
             f"There is no plan {plan_id}. `swit-provisioning plan` makes one and prints its id."
         )
 
 
 class UnknownSubjectError(Exception):
-    """Nobody is called so, or too many are."""
+    """Nothing has this name, on either side or in the journal."""
 
     def __init__(self, who: str, similar: Iterable[str] = ()) -> None:
-        """Say so, and what looks like it."""
+        """Name the subject and similar names."""
         near = ", ".join(for_a_terminal(shortened(text)) for text in similar)
         meant = f" Did you mean: {near}?" if near else ""
         super().__init__(
-            f"{for_a_terminal(shortened(who))} is no address, name, DN or id of anybody in the"
+            f"{for_a_terminal(shortened(who))} is no address, name, DN or id in the"
             f" directory, in Swit or in the journal.{meant} Give an address, a team's name, a DN"
             " or an id: swit-provisioning explain someone@example.com"
         )
 
 
 class AmbiguousSubjectError(Exception):
-    """More people and teams are called so than anybody would read about."""
+    """Too many people and teams have this name."""
 
     def __init__(self, who: str, number: int, ways: Sequence[str]) -> None:
-        """Say how many, and how a few of them are named alone."""
+        """Give their number, and unambiguous names of a few of them."""
         few = ", ".join(for_a_terminal(shortened(way)) for way in ways[:5])
         super().__init__(
-            f"{number} people and teams are called {for_a_terminal(shortened(who))}. Name one by"
+            f"{number} people and teams have the name {for_a_terminal(shortened(who))}. Name one by"
             f" its DN, address or id{f': {few}...' if few else '.'}"
         )
 
 
 class UnusableHomeError(Exception):
-    """Dagster can't keep what it notes of runs."""
+    """Dagster's storage cannot be used."""
 
     def __init__(self, home: Path, error: Exception) -> None:
-        """Say where, and what the system or the database says; no statement, no values."""
+        """Name the folder and the error of the system or the database, without its statement."""
         cause = getattr(error, "orig", None) or getattr(error, "strerror", None)
         super().__init__(
-            f"Dagster's own storage (DAGSTER_HOME: {home}) can't be used:"
-            f" {cause or type(error).__name__}. Look at its rights and the space left on its disk,"
-            " then run the command again: what Swit has taken is not sent again."
+            f"Dagster's storage (DAGSTER_HOME: {home}) cannot be used:"
+            f" {cause or type(error).__name__}. Check its permissions and the space on its disk."
+            " Run the command again after that: applied changes are not sent again."
         )
 
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from swit_provisioning.cli.documents import deed_document, deed_to_show
 from swit_provisioning.cli.errors import AmbiguousSubjectError, UnknownSubjectError
 from swit_provisioning.cli.framework import output, print_json
-from swit_provisioning.cli.history import say_deeds
-from swit_provisioning.cli.render import COLOURS, deed_document, deed_to_show, header, safe
+from swit_provisioning.cli.history import print_deeds
+from swit_provisioning.cli.render import COLOURS, header, safe
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.planning.actions import SPECS, describe
@@ -235,8 +236,8 @@ def _way_to(explained: Explained) -> str:
 
 def _stopped(plan: Plan, settings: Settings, store: Store) -> list[str]:
     """Guards that would stop this plan, as the gate judges it, whoever it is about."""
-    verdicts = plan_judge(settings, store).judge(plan)
-    return [v.name for v in verdicts if v.stops] if plan.changes else []
+    results = plan_judge(settings, store).judge(plan)
+    return [v.name for v in results if v.stops] if plan.changes else []
 
 
 def _say(who: str, told: _Told, stopped: list[str]) -> None:
@@ -251,6 +252,6 @@ def _say(who: str, told: _Told, stopped: list[str]) -> None:
             console.print(f"As a whole such a plan is stopped by {names}.", style="red")
     if told.deeds:
         console.print("Done before:", highlight=False)
-        say_deeds(console, told.deeds)
+        print_deeds(console, told.deeds)
     else:
         console.print("Done before: nothing, as far as the journal goes back.", highlight=False)

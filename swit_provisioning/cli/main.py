@@ -30,9 +30,9 @@ from swit_provisioning.sandbox import SANDBOX_PORT
 def main(*, traceback: bool) -> None:
     """Make a Swit organisation follow a company's directory."""
     del traceback  # `exits` looks it up
-    # What it writes is for this account alone.
+    # Only this account can read the files that are written.
     os.umask(0o077)
-    # Python processes that it starts, Dagster's too, import nothing from the working folder.
+    # Child processes, also Dagster's, import nothing from the working folder.
     os.environ["PYTHONSAFEPATH"] = "1"
 
 
@@ -40,23 +40,27 @@ def main(*, traceback: bool) -> None:
 @click.option("--ui", is_flag=True, help="Leave the Dagster UI running afterwards.")
 @exits
 def demo(*, ui: bool) -> int:
-    """Tell the whole story on the sandbox and the sample directory."""
+    """Show a first sync, a day of changes and a blocked mass departure on the sandbox."""
     from swit_provisioning.cli.demo import tell_the_story
 
     return tell_the_story(ui=ui)
 
 
 @main.command()
-@click.option("--paste", is_flag=True, help="No browser here: paste back the address it ended on.")
-@click.option("--from-stdin", is_flag=True, help="Take a pair of tokens as JSON, without browser.")
+@click.option(
+    "--paste",
+    is_flag=True,
+    help="Log in elsewhere; paste the address it ended on.",
+)
+@click.option("--from-stdin", is_flag=True, help="Read a pair of tokens as JSON.")
 @click.option(
     "--import",
     "import_from",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Take the pair from the reference program's service_accounts.db.",
+    help="Read the pair from the reference program's service_accounts.db.",
 )
-@click.option("--read-only", is_flag=True, help="Ask only for what planning needs.")
+@click.option("--read-only", is_flag=True, help="Ask only for the scopes that plans need.")
 @click.option(
     "--wait",
     "wait_seconds",
@@ -64,20 +68,20 @@ def demo(*, ui: bool) -> int:
     type=click.IntRange(min=1),
     default=300,
     show_default=True,
-    help="How long to wait for the browser to come back.",
+    help="How long to wait for the browser.",
 )
 @exits
 def login(
     *, paste: bool, from_stdin: bool, import_from: Path | None, read_only: bool, wait_seconds: int
 ) -> int:
-    """Store an administrator's login: in a browser here, or in one of the other ways."""
+    """Store an administrator's login, made in a browser or given as a pair of tokens."""
     from swit_provisioning.cli import login as ways
 
     if sum((paste, from_stdin, import_from is not None)) > 1:
-        message = "--paste, --from-stdin and --import are three ways; choose one."
+        message = "--paste, --from-stdin and --import exclude each other. Choose one."
         raise click.UsageError(message)
     if read_only and (from_stdin or import_from):
-        message = "--read-only is asked of Swit; a pair that is given has its scopes already."
+        message = "--read-only does not apply to an existing pair of tokens. Leave it out."
         raise click.UsageError(message)
     settings = load_settings()
     if from_stdin:
@@ -99,14 +103,14 @@ def _pasted() -> str:
     "csv",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write every bad record of the directory there (UTF-8 with BOM, as Excel reads it).",
+    help="Write all findings of the directory to this file (UTF-8 with BOM, for Excel).",
 )
 @click.option(
-    "--message", "send_message", is_flag=True, help="Send the webhooks a message, to see it arrive."
+    "--message", "send_message", is_flag=True, help="Send a test message to the webhooks."
 )
 @exits
 def check(*, csv: Path | None, send_message: bool) -> int:
-    """Read both sides and say what is there. Writes nothing to either."""
+    """Read both sides and report what is there. Writes nothing to either."""
     from swit_provisioning.cli.check import check_both_sides
 
     return check_both_sides(load_settings(), csv, send_message=send_message)
@@ -127,14 +131,14 @@ def plan(*, as_json: bool, no_names: bool, full: bool, summary: bool) -> int:
 
 @main.command()
 @click.argument("plan_id")
-@click.option("--approve", metavar="REASON", default="", help="Let this one plan past its limits.")
-@click.option("--only", metavar="ACTIONS", default="", help="These alone: user.create,team.*")
-@click.option("--except", "exclude", metavar="ACTIONS", default="", help="All but these.")
+@click.option("--approve", metavar="REASON", default="", help="Approve this plan, then apply it.")
+@click.option("--only", metavar="ACTIONS", default="", help="Send only these: user.create,team.*")
+@click.option("--except", "exclude", metavar="ACTIONS", default="", help="Send all but these.")
 @click.option(
     "--limit",
     metavar="N",
     type=click.IntRange(min=1),
-    help="The first N of each action that are still undone.",
+    help="Send the first N pending changes of each action.",
 )
 @no_names_option
 @json_option
@@ -149,9 +153,10 @@ def apply(
     as_json: bool,
     no_names: bool,
 ) -> int:
-    """Apply exactly that plan, or the named part of it, or refuse it as stale.
+    """Apply a stored plan, or selected changes of it. A stale plan is refused.
 
-    What needs a change that is left out is left out, too. Apply the plan again for the rest.
+    Changes that depend on a change that is not selected are not sent either. Apply the plan again
+    to send the remaining changes.
     """
     from swit_provisioning.cli import sync as commands
     from swit_provisioning.planning.selection import Selection
@@ -175,10 +180,12 @@ def apply(
 @main.command()
 @no_names_option
 @json_option
-@click.option("--run-id", type=click.UUID, hidden=True, help="What the gateway has promised.")
+@click.option(
+    "--run-id", type=click.UUID, hidden=True, help="The id that the gateway has announced."
+)
 @exits
 def sync(*, as_json: bool, no_names: bool, run_id: UUID | None) -> int:
-    """Plan, guards, apply: what the schedule does every night."""
+    """Make a plan, check its guards and apply it, as the schedule does."""
     from swit_provisioning.cli import sync as commands
 
     settings = load_settings(writes=True)
@@ -190,31 +197,31 @@ def sync(*, as_json: bool, no_names: bool, run_id: UUID | None) -> int:
 @click.option(
     "--behind-proxy",
     is_flag=True,
-    help="A reverse proxy with TLS is in front; it says who asks (X-Forwarded-For).",
+    help="A reverse proxy with TLS is in front and sets X-Forwarded-For.",
 )
 @exits
 def serve(*, behind_proxy: bool) -> int:
-    """Answer over HTTP: start a sync, log in, health, state, metrics (docs/gateway.md)."""
+    """Run the HTTP gateway: start a sync, log in, status, metrics (docs/gateway.md)."""
     from swit_provisioning.cli.maintenance import serve_gateway
 
     return serve_gateway(load_settings(), behind_proxy=behind_proxy)
 
 
 @main.command()
-@click.option("--port", default=SANDBOX_PORT, show_default=True, help="On 127.0.0.1.")
+@click.option("--port", default=SANDBOX_PORT, show_default=True, help="Port on 127.0.0.1.")
 @click.option(
     "--edition",
     type=click.Choice(["old", "new", "production"]),
     default="new",
     show_default=True,
-    help="Whose shapes the answers have.",
+    help="The edition of Swit's API.",
 )
 @click.option(
     "--keep", is_flag=True, help="Serve the organisation of SWIT=sandbox, which keeps its state."
 )
 @exits
 def sandbox(*, port: int, edition: Any, keep: bool) -> int:  # noqa: ANN401 - one of the choices
-    """Run the stand-in Swit organisation, alone, until it is interrupted."""
+    """Run the sandbox, a stand-in Swit organisation, until it is interrupted."""
     from swit_provisioning.cli.framework import errors
     from swit_provisioning.sandbox.server import run as run_sandbox
 
@@ -228,7 +235,7 @@ def sandbox(*, port: int, edition: Any, keep: bool) -> int:  # noqa: ANN401 - on
 @json_option
 @exits
 def status(*, as_json: bool) -> int:
-    """Say how things stand: last and next run, pause, lease, token, plans that wait."""
+    """Print last and next run, pause, lease, login and plans that wait for an approval."""
     from swit_provisioning.cli.status import show_status
 
     return show_status(load_settings(), as_json=as_json)
@@ -238,7 +245,7 @@ def status(*, as_json: bool) -> int:
 @json_option
 @exits
 def settings(*, as_json: bool) -> int:
-    """Print every setting's value and where it comes from; no secret."""
+    """Print the value of every setting and where it comes from, without secrets."""
     from swit_provisioning.cli.status import list_settings
 
     return list_settings(load_settings(), as_json=as_json)
@@ -249,7 +256,7 @@ def settings(*, as_json: bool) -> int:
 @reason_option
 @exits
 def pause(*, until: str | None, reason: str) -> int:
-    """Let no scheduled run write until T, or until `resume`."""
+    """Keep scheduled runs from writing until T, or until `resume`."""
     from swit_provisioning.cli.status import pause_runs
 
     return pause_runs(load_settings(), until=until, why=reason)
@@ -269,7 +276,7 @@ def resume() -> int:
 @json_option
 @exits
 def plans(*, limit: int, as_json: bool) -> int:
-    """List the stored plans, newest first, and what has become of each."""
+    """List the stored plans and their states, newest first."""
     from swit_provisioning.cli.plans import list_plans
 
     return list_plans(load_settings(), limit=limit, as_json=as_json)
@@ -282,7 +289,7 @@ def plans(*, limit: int, as_json: bool) -> int:
     "--html",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write the plan there as one page that can be sent to a colleague.",
+    help="Write the plan to this file as one page that you can send to a colleague.",
 )
 @view_options
 @no_names_option
@@ -298,7 +305,7 @@ def show(
     full: bool,
     summary: bool,
 ) -> int:
-    """Print a stored plan; of two, what differs between them."""
+    """Print a stored plan, or the differences between two."""
     from swit_provisioning.cli.plans import show_difference, show_plan
 
     view = view_of(full=full, summary=summary)
@@ -319,7 +326,7 @@ def show(
 @reason_option
 @exits
 def approve(plan_id: str, *, reason: str) -> int:
-    """Let this one plan past the limits that it breaks now."""
+    """Approve a plan that exceeds limits. The approval is for this plan only."""
     from swit_provisioning.cli.plans import approve_plan
 
     return approve_plan(load_settings(), plan_id, why=reason)
@@ -327,23 +334,25 @@ def approve(plan_id: str, *, reason: str) -> int:
 
 @main.command()
 @click.argument("plan_id")
-@click.option("--reason", metavar="TEXT", default="", help="Why; recorded.")
+@click.option(
+    "--reason", metavar="TEXT", default="", help="Why; stored with your name and the time."
+)
 @exits
 def reject(plan_id: str, *, reason: str) -> int:
-    """Let these very changes never be applied, until somebody approves the plan."""
+    """Reject a plan: its changes are not applied until somebody approves it."""
     from swit_provisioning.cli.plans import reject_plan
 
     return reject_plan(load_settings(), plan_id, why=reason)
 
 
 @main.command()
-@click.option("--user", metavar="X", help="An account, by its address or its id in Swit.")
-@click.option("--team", metavar="Y", help="A team, by its name, its id in Swit or its reference.")
+@click.option("--user", metavar="X", help="A user, by address or id in Swit.")
+@click.option("--team", metavar="Y", help="A team, by name, id in Swit or reference.")
 @click.option("--since", metavar="T", type=PastTime(), help="2026-03-01, 02:30, 7d, 24h.")
 @json_option
 @exits
 def history(*, user: str | None, team: str | None, since: datetime | None, as_json: bool) -> int:
-    """Say what was done, when, by which run, with what answer."""
+    """Print what was done, when, by which run, and with what answer."""
     from swit_provisioning.cli.history import show_history
 
     return show_history(load_settings(), user=user, team=team, since=since, as_json=as_json)
@@ -355,7 +364,7 @@ def history(*, user: str | None, team: str | None, since: datetime | None, as_js
 @json_option
 @exits
 def explain(who: str, *, as_json: bool, no_names: bool) -> int:
-    """Say why this user or team is in or out: entry, groups, rule, plan, history.
+    """Explain a user or team: directory entry, groups, rule, plan and history.
 
     WHO is an address, a name, a DN or an id. Both sides are read; nothing is written.
     """
@@ -365,7 +374,7 @@ def explain(who: str, *, as_json: bool, no_names: bool) -> int:
 
 
 @main.command()
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted.")
 @json_option
 @exits
 def prune(*, dry_run: bool, as_json: bool) -> int:
@@ -377,21 +386,26 @@ def prune(*, dry_run: bool, as_json: bool) -> int:
 
 @main.command()
 @click.argument("who")
-@click.option("--anyway", is_flag=True, help="Also if the next run would read them again.")
+@click.option("--anyway", is_flag=True, help="Even if the next run would read the person again.")
 @json_option
 @exits
 def forget(who: str, *, anyway: bool, as_json: bool) -> int:
-    """Replace a person in all that is kept by a code: WHO is an address, an id, a DN or a name."""
+    """Erase a person from all stored data. WHO is an address, an id, a DN or a name."""
     from swit_provisioning.cli.maintenance import forget_person
 
     return forget_person(load_settings(), who, anyway=anyway, as_json=as_json)
 
 
 @main.command()
-@click.option("--reason", metavar="TEXT", required=True, help="What was put back; recorded.")
+@click.option(
+    "--reason",
+    metavar="TEXT",
+    required=True,
+    help="What was restored; stored.",
+)
 @exits
 def restored(*, reason: str) -> int:
-    """Say that all came back from one backup: approvals are void, the next run only plans."""
+    """Declare that a backup was restored: approvals become void, the next run only plans."""
     from swit_provisioning.cli.maintenance import say_restored
 
     return say_restored(load_settings(), why=reason)

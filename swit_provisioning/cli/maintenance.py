@@ -1,9 +1,9 @@
-"""`prune`: deletes what is older than its retention, now; the job `prune` does so every night."""
+"""`prune`, `forget`, `restored` and `serve`."""
 
 import logging
 
 from swit_provisioning.cli.framework import errors, output, prepare_home, print_json
-from swit_provisioning.cli.history import say_whose
+from swit_provisioning.cli.render import state_header
 from swit_provisioning.cli.runs import instance
 from swit_provisioning.gateway.server import bracketed, run
 from swit_provisioning.operations.erasure import Forgetting, Forgotten, StillPresentError
@@ -13,10 +13,10 @@ from swit_provisioning.settings import Settings
 
 
 def prune_old_things(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
-    """Delete, or only say what would go."""
+    """Delete data that is older than its retention; with `dry_run` print what would be deleted."""
     prepare_home(settings)
     with open_store(settings) as store, instance() as dagster:
-        say_whose(errors() if as_json else output(), settings, store)
+        state_header(errors() if as_json else output(), settings, store)
         pruning = Pruning(settings, dagster, store)
         old = pruning.find()
         if not dry_run:
@@ -30,10 +30,10 @@ def prune_old_things(settings: Settings, *, dry_run: bool, as_json: bool) -> int
 
 
 def forget_person(settings: Settings, who: str, *, anyway: bool, as_json: bool) -> int:
-    """Forget a person whom the next run would not read again."""
+    """Erase a person, unless the next run would read the person again."""
     prepare_home(settings)
     with open_store(settings) as store, instance() as dagster:
-        say_whose(errors() if as_json else output(), settings, store)
+        state_header(errors() if as_json else output(), settings, store)
         forgetting = Forgetting(settings, dagster, store)
         person = forgetting.find(who)
         if person.still_in and not anyway:
@@ -42,11 +42,11 @@ def forget_person(settings: Settings, who: str, *, anyway: bool, as_json: bool) 
     if as_json:
         print_json({**done.document(), "still_in": list(person.still_in)})
     else:
-        _say(done, person.still_in)
+        _print_forgotten(done, person.still_in)
     return 0
 
 
-def _say(done: Forgotten, still_in: tuple[str, ...]) -> None:
+def _print_forgotten(done: Forgotten, still_in: tuple[str, ...]) -> None:
     rows = ", ".join(f"{number} of {table}" for table, number in done.rows.items()) or "none"
     lines = [
         f"The code in the person's place is {done.code}.",
@@ -54,7 +54,7 @@ def _say(done: Forgotten, still_in: tuple[str, ...]) -> None:
         f"Rows of the state that were deleted or changed: {rows}.",
     ]
     if done.histories:
-        lines.append(f"Begun anew in the UI: the history of {', '.join(done.histories)}.")
+        lines.append(f"Restarted in the UI: the history of {', '.join(done.histories)}.")
     if still_in:
         lines.append(f"The next run reads them again in {' and in '.join(still_in)}.")
     for line in lines:
@@ -62,12 +62,12 @@ def _say(done: Forgotten, still_in: tuple[str, ...]) -> None:
 
 
 def say_restored(settings: Settings, *, why: str) -> int:
-    """Make approvals void, and let the first run only plan."""
+    """Make approvals void and let the next run only plan."""
     with open_store(settings) as store:
-        say_whose(output(), settings, store)
+        state_header(output(), settings, store)
         store.restorations.begin(f"said by {current_actor()}: {why.rstrip('.')}")
     output().print(
-        "Approvals given up to now are void. The next run only plans: look at its plan.",
+        "All existing approvals are void. The next run only plans. Check its plan.",
         highlight=False,
         soft_wrap=True,
     )
@@ -75,7 +75,7 @@ def say_restored(settings: Settings, *, why: str) -> int:
 
 
 def serve_gateway(settings: Settings, *, behind_proxy: bool) -> int:
-    """Say where it answers, and answer."""
+    """Print the address of the gateway and serve."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     prepare_home(settings)
     url = f"http://{bracketed(settings.host)}:{settings.port}"

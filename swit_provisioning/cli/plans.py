@@ -7,24 +7,21 @@ import click
 from rich.console import Console
 
 from swit_provisioning.apply.approvals import PlanState
+from swit_provisioning.cli.documents import change_document, decision_document, plan_to_show
 from swit_provisioning.cli.framework import output, print_json, print_text
 from swit_provisioning.cli.options import View
 from swit_provisioning.cli.render import (
     MOST_ROWS,
     STATE_COLOURS,
-    change_document,
     changes_tables,
-    decision_document,
-    header,
-    own_header,
     plan_header,
     plan_summary,
-    plan_to_show,
     print_plan,
     print_state,
     print_table,
     safe,
     say_summary,
+    state_header,
     stored_plan,
     write_page,
 )
@@ -41,15 +38,15 @@ from swit_provisioning.state.plans import StoredPlan
 
 
 def list_plans(settings: Settings, *, limit: int, as_json: bool) -> int:
-    """Print the plans that were made last."""
+    """Print the newest plans and their states."""
     with open_store(settings) as store:
         states = plan_judge(settings, store).states(limit=limit)
-        bound_to = store.organization.bound_to()
+        if not as_json:
+            state_header(output(), settings, store)
     if as_json:
         print_json([plan_row(state) for state in states])
         return 0
     console = output()
-    own_header(console, settings, bound_to)
     if not states:
         console.print("No plan is stored yet. `swit-provisioning plan` makes one.")
         return 0
@@ -66,12 +63,12 @@ def show_plan(
     html: Path | None,
     view: View = "short",
 ) -> int:
-    """Print a stored plan and its state, or write it as a page. 2: there is none of this id.
+    """Print a stored plan and its state, or write it as a page.
 
     Raises:
         UnknownPlanError: there is no such plan.
         AmbiguousPlanError: there are several.
-        UnwritableFileError: `html` can't be written.
+        UnwritableFileError: `html` cannot be written.
 
     """
     stored = stored_plan(settings, plan_id)
@@ -92,24 +89,27 @@ def show_plan(
 
 
 def approve_plan(settings: Settings, plan_id: str, *, why: str) -> int:
-    """Approve one plan and say what that lifts."""
-    reason = _reason(why)
+    """Approve a plan and print which guards the approval lifts."""
+    reason = why.strip()
+    if not reason:
+        message = "give a reason: others read it later"
+        raise click.BadParameter(message, param_hint="--reason")
     stored = stored_plan(settings, plan_id)
     with open_store(settings) as store:
         lifted = plan_judge(settings, store).approve(
             stored.plan_hash, actor=current_actor(), reason=reason
         )
     if lifted:
-        said = f"Approved for plan {stored.plan_id} alone: {', '.join(lifted)}."
+        text = f"Approved for plan {stored.plan_id} only: {', '.join(lifted)}."
     else:
-        said = f"Plan {stored.plan_id} breaks no limit, so it needs no approval."
-    print_text(output(), said)
+        text = f"Plan {stored.plan_id} exceeds no limit, so it needs no approval."
+    print_text(output(), text)
     print_text(output(), f"To apply it: swit-provisioning apply {stored.plan_id}")
     return 0
 
 
 def reject_plan(settings: Settings, plan_id: str, *, why: str) -> int:
-    """Reject one plan and say what that means."""
+    """Reject a plan."""
     stored = stored_plan(settings, plan_id)
     with open_store(settings) as store:
         plan_judge(settings, store).reject(
@@ -117,13 +117,13 @@ def reject_plan(settings: Settings, plan_id: str, *, why: str) -> int:
         )
     print_text(
         output(),
-        f"Rejected: plan {stored.plan_id}, also where a later run plans these very changes again.",
+        f"Rejected: plan {stored.plan_id}, also if a later run plans the same changes again.",
     )
     return 0
 
 
 def plan_row(state: PlanState) -> dict[str, Any]:
-    """One plan for `--json`."""
+    """One plan in the documents of `plans` and `status`."""
     return {
         "plan_id": state.plan.plan_id,
         "plan_hash": state.plan.plan_hash,
@@ -137,11 +137,16 @@ def plan_row(state: PlanState) -> dict[str, Any]:
 
 
 def print_plans(console: Console, states: list[PlanState]) -> None:
-    """One row a plan."""
+    """Print one row for each plan."""
     rows = []
     for state in states:
         counts = ", ".join(f"{n} {action}" for action, n in state.plan.counts.items())
         colour = STATE_COLOURS.get(state.name, "default")
+        rejection, approval, decision = state.rejection, state.approval, ""
+        if rejection is not None:
+            decision = f"rejected by {rejection.actor}: {rejection.reason}".rstrip(": ")
+        elif approval is not None:
+            decision = f"approved by {approval.actor}: {approval.reason}"
         rows.append(
             [
                 state.plan.plan_id,
@@ -149,40 +154,25 @@ def print_plans(console: Console, states: list[PlanState]) -> None:
                 f"[{colour}]{state.name}[/{colour}]",
                 counts or "none",
                 ", ".join(state.stopped_by),
-                safe(_decided(state)),
+                safe(decision),
             ]
         )
     columns = ("plan", "made (UTC)", "state", "changes", "stopped by", "decided")
     print_table(console, columns, rows, whole={"plan", "made (UTC)", "state"})
 
 
-def _reason(text: str) -> str:
-    if not text.strip():
-        message = "say why: the reason is what others read later"
-        raise click.BadParameter(message, param_hint="--reason")
-    return text.strip()
-
-
-def _decided(state: PlanState) -> str:
-    if state.rejection is not None:
-        return f"rejected by {state.rejection.actor}: {state.rejection.reason}".rstrip(": ")
-    if state.approval is not None:
-        return f"approved by {state.approval.actor}: {state.approval.reason}"
-    return ""
-
-
 def show_difference(
     settings: Settings, first_id: str, second_id: str, *, as_json: bool, no_names: bool
 ) -> int:
-    """Print what is in one plan only, and what both do differently.
+    """Print the changes that are only in one of two plans, and those that differ.
 
     Raises:
-        UnknownPlanError: there is no plan of one of these ids.
-        AmbiguousPlanError: one of them is that of several plans.
+        UnknownPlanError: one of the plans does not exist.
+        AmbiguousPlanError: several plans have one of these ids.
 
     """
     first, second = (stored_plan(settings, plan_id) for plan_id in (first_id, second_id))
-    # Compared as they are: two values that differ may both be hidden.
+    # Compared before names are hidden: two different values may have the same code.
     found = compare(first.plan, second.plan)
     if no_names:
         found = _without_people(found)
@@ -230,24 +220,19 @@ def _document(first: StoredPlan, second: StoredPlan, found: Comparison) -> dict[
 
 def _print(settings: Settings, first: StoredPlan, second: StoredPlan, found: Comparison) -> None:
     console = output()
-    header(
-        console,
-        settings,
-        organization=second.plan.organization_name,
-        directory=second.plan.directory,
-    )
+    plan_header(console, settings, second)
     for plan in (first, second):
         plan_summary(console, plan)
     for side in found.sides:
-        console.print(f"The two plans are not of the same {side}.", style="yellow")
+        console.print(f"The two plans have a different {side}.", style="yellow")
     if found.settings:
         names = ", ".join(found.settings)
         console.print(f"Settings that differ: {names}", style="yellow", markup=False)
     changes_tables(console, found.only_first, aside=f", only in {first.plan_id}")
     changes_tables(console, found.only_second, aside=f", only in {second.plan_id}")
     _different(console, first.plan_id, second.plan_id, found)
-    verdict = "Both do the same" if found.is_empty else "The same in both"
-    console.print(f"{verdict}: {found.same:,} changes.", highlight=False)
+    title = "Both plans are the same" if found.is_empty else "The same in both"
+    console.print(f"{title}: {found.same:,} changes.", highlight=False)
 
 
 def _different(console: Console, first_id: str, second_id: str, found: Comparison) -> None:

@@ -1,7 +1,7 @@
-"""A Dagster run in this process that the UI can re-execute.
+"""Run a job in this process so that the Dagster UI can re-execute it.
 
-The one module that touches Dagster's inner parts: neither `execute_in_process` nor `execute_job`
-leaves a run that the UI can re-execute from failure, because neither gives it a remote origin.
+This is the only module that uses Dagster's internals: runs of `execute_in_process` and
+`execute_job` have no remote origin, so the UI cannot re-execute them from failure.
 """
 
 import fcntl
@@ -64,7 +64,7 @@ def run_job(
 ) -> RunResult:
     """Run a job in this process; its result. An interrupt ends it as a canceled run.
 
-    `run_id` is for whoever has promised one to somebody already.
+    `run_id` is for a caller that has announced the id.
     """
     started = monotonic()
     try:
@@ -119,7 +119,7 @@ def _executed(
 
 
 def reconstructable_job(name: JobName) -> ReconstructableJob:
-    """The job as any process can load it."""
+    """The job in a form that other processes can load."""
     return ReconstructableRepository.for_module(_MODULE, "defs").get_reconstructable_job(name)
 
 

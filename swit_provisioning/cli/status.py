@@ -1,5 +1,6 @@
-"""`status`: how things stand, for a person and for a monitor."""
+"""`status`, `settings`, `pause` and `resume`."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -9,7 +10,6 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from swit_provisioning.apply.approvals import PlanState
 from swit_provisioning.cli.framework import (
     errors,
     output,
@@ -20,9 +20,9 @@ from swit_provisioning.cli.framework import (
 )
 from swit_provisioning.cli.options import parse_time
 from swit_provisioning.cli.plans import plan_row, print_plans
-from swit_provisioning.cli.render import own_header, print_table
+from swit_provisioning.cli.render import print_table, state_header
 from swit_provisioning.operations.connections import swit_connection
-from swit_provisioning.operations.runs import SeenRun, Status, StoredLogin, status_of
+from swit_provisioning.operations.runs import Status, StoredLogin, status_of
 from swit_provisioning.operations.services import current_actor, open_store
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.setting_sources import shown_settings, unknown_variables
@@ -33,118 +33,96 @@ from swit_provisioning.state.store import Store
 from swit_provisioning.swit.errors import SwitError, SwitUnauthorizedError, SwitUnavailableError
 
 _PATIENCE_SECONDS: Final = 5.0
-"""How long Swit may take to say whose the login is."""
+"""Timeout of the call that asks whose the login is."""
 
 
 def show_status(settings: Settings, *, as_json: bool) -> int:
-    """Print it; Swit is asked one thing, whose the login is."""
+    """Print the state of the installation. Swit is asked only whose the login is."""
     prepare_home(settings)
     warn_of_open_files(settings)
     with open_store(settings) as store:
-        account, login = _account(settings, store)
+        if not as_json:
+            state_header(output(), settings, store)
+        account, login = _login(settings, store)
         with dg.DagsterInstance.get() as instance:
             status = status_of(settings, store, instance)
     if as_json:
-        document = _document(status, account, login)
-        print_json(document)
+        print_json(_document(status, account, login))
         return 0
     console = output()
-    own_header(console, settings, status.organization_id)
     for name, text in _lines(status, account, login):
         console.print(f"{name:<14} {text}", markup=False, highlight=False, soft_wrap=True)
     if status.waiting:
-        _say_waiting(console, status)
+        print_plans(console, list(status.waiting))
+        advice = 'show PLAN_ID, then approve PLAN_ID --reason "...", or reject PLAN_ID'
+        print_text(console, f"swit-provisioning {advice}")
     return 0
 
 
-def _account(settings: Settings, store: Store) -> tuple[str | None, str]:
-    """Whose the login is, and whether it works."""
+def _login(settings: Settings, store: Store) -> tuple[str | None, str]:
+    """The address of the authorised account, and whether the login works."""
     if settings.is_on_bundled_sandbox:
-        return None, "not needed: the sandbox lets everybody in"
+        return None, "not needed: the sandbox accepts everyone"
+    seconds = min(settings.swit_timeout_seconds, _PATIENCE_SECONDS)
+    impatient = settings.model_copy(update={"swit_timeout_seconds": seconds})
     try:
         settings.require("swit", token_stored=store.tokens.load() is not None)
-        with swit_connection(_impatient(settings), store) as client:
+        with swit_connection(impatient, store) as client:
             return client.user_info().email, "works"
     except SettingsError as error:
         return None, f"missing: {'; '.join(error.problems)}"
     except SwitUnauthorizedError as error:
         return None, f"refused: {error}"
     except SwitUnavailableError as error:
-        return None, f"not known, Swit can't be asked: {error}"
+        return None, f"unknown, Swit cannot be reached: {error}"
     except SwitError as error:
         return None, f"does not work: {error}"
 
 
-def _impatient(settings: Settings) -> Settings:
-    seconds = min(settings.swit_timeout_seconds, _PATIENCE_SECONDS)
-    return settings.model_copy(update={"swit_timeout_seconds": seconds})
+def _lines(status: Status, account: str | None, login: str) -> Iterator[tuple[str, str]]:
+    last, success = status.last_run, status.last_success
+    yield "Last run", last.in_words if last else "none yet"
+    yield "Last success", success.in_words if success else "none yet"
+    yield "Next run", _next_run(status)
+    yield "Pause", status.pause.sentence if status.pause else "none"
+    if lease := status.lease:
+        times = f"since {clock(lease.since)}, until {clock(lease.until)} unless it is renewed"
+        yield "Lease", f"held by the run {lease.run_id}, started by {lease.actor}, {times}"
+    else:
+        yield "Lease", "free"
+    yield "Login", " · ".join(filter(None, [account, login, _expiry(status.token)]))
+    waiting = len(status.waiting)
+    plans = f"{waiting} plan{'s' if waiting > 1 else ''} blocked by a guard, to approve or reject"
+    yield "Waiting", plans if waiting else "no plan waits for an approval"
+    for state in status.begun:
+        sentences = " ".join(state.sentences)
+        yield "Half applied", f"plan {state.plan.plan_id}: {sentences} {state.advice}"
+    if status.restored:
+        yield "Restored", f"{status.restored.sentence}: the next run only plans"
 
 
-def _lines(status: Status, account: str | None, login: str) -> list[tuple[str, str]]:
-    pause, lease, restored = status.pause, status.lease, status.restored
-    return [
-        ("Last run", _run(status.last_run)),
-        ("Last success", _run(status.last_success)),
-        ("Next run", _next(status)),
-        ("Pause", "none" if pause is None else pause.sentence),
-        (
-            "Lease",
-            "free"
-            if lease is None
-            else f"held by the run {lease.run_id}, started by {lease.actor}, since"
-            f" {clock(lease.since)}, until {clock(lease.until)} unless it is renewed",
-        ),
-        ("Login", " · ".join(filter(None, [account, login, _expiry(status.token)]))),
-        ("Waiting", _waiting(len(status.waiting))),
-        *(("Half applied", _begun(state)) for state in status.begun),
-        *([("Restored", f"{restored.sentence}: the next run only plans")] if restored else []),
-    ]
-
-
-def _waiting(number: int) -> str:
-    if not number:
-        return "no plan waits for an approval"
-    return f"{number} plan{'s' if number > 1 else ''} stopped by a guard, to approve or reject"
-
-
-def _begun(state: PlanState) -> str:
-    return f"plan {state.plan.plan_id}: {' '.join(state.sentences)} {state.advice}"
-
-
-def _say_waiting(console: Console, status: Status) -> None:
-    print_plans(console, list(status.waiting))
-    print_text(
-        console,
-        'swit-provisioning show PLAN_ID, then approve PLAN_ID --reason "...", or reject PLAN_ID',
-    )
-
-
-def _run(run: SeenRun | None) -> str:
-    return "none yet" if run is None else run.in_words
-
-
-def _next(status: Status) -> str:
+def _next_run(status: Status) -> str:
     if status.next_run is None:
         return "none: SCHEDULE_TIME is not set"
-    what = f"{clock(status.next_run)} · {status.next_action} (while Dagster's daemon runs)"
+    text = f"{clock(status.next_run)} · {status.next_action} (while Dagster's daemon runs)"
     pause = status.pause
-    lasts = pause is not None and (pause.until is None or pause.until > status.next_run)
-    return f"{what}; it will be skipped" if lasts and status.next_action == "sync" else what
+    is_paused = pause is not None and (pause.until is None or pause.until > status.next_run)
+    return f"{text}; it will be skipped" if is_paused and status.next_action == "sync" else text
 
 
 def _expiry(token: StoredLogin) -> str:
     if not token.stored or token.expires_at is None:
         return ""
-    renewed = "renewed by itself" if token.renewable else "can't be renewed: log in again"
+    renewal = "renewed automatically" if token.renewable else "cannot be renewed: log in again"
     if token.days_left is not None and token.days_left <= 0:
-        return f"the access token ended {clock(token.expires_at)}, {renewed}"
+        return f"the access token expired {clock(token.expires_at)}, {renewal}"
     days = f"{token.days_left:.1f} days left" if token.days_left is not None else ""
-    return f"the access token ends {clock(token.expires_at)}, {days}, {renewed}"
+    return f"the access token expires {clock(token.expires_at)}, {days}, {renewal}"
 
 
 def _document(status: Status, account: str | None, login: str) -> dict[str, Any]:
-    """As plain JSON values; times in ISO 8601."""
-    pause, lease, token = status.pause, status.lease, status.token
+    """The document of `status`; times in ISO 8601."""
+    token = status.token
     return {
         "mode": "test" if status.test_mode else "live",
         "organization_id": status.organization_id,
@@ -152,8 +130,8 @@ def _document(status: Status, account: str | None, login: str) -> dict[str, Any]
         "last_success": _plain(status.last_success),
         "next_run": _iso(status.next_run),
         "next_action": status.next_action,
-        "pause": _plain(pause),
-        "lease": _plain(lease),
+        "pause": _plain(status.pause),
+        "lease": _plain(status.lease),
         "token": {
             "account": account,
             "state": login,
@@ -185,7 +163,7 @@ def _iso(time: datetime | None) -> str | None:
 
 
 def list_settings(settings: Settings, *, as_json: bool) -> int:
-    """Print them; as JSON, with the variables that nothing reads."""
+    """Print all settings; as JSON, also unknown variables that look like settings."""
     shown = shown_settings(settings)
     if as_json:
         document = {
@@ -199,7 +177,7 @@ def list_settings(settings: Settings, *, as_json: bool) -> int:
         return 0
     console = output()
     with open_store(settings) as store:
-        own_header(console, settings, store.organization.bound_to())
+        state_header(console, settings, store)
     rows = []
     for setting in shown:
         name = escape(setting.name) if setting.source == "default" else f"[bold]{setting.name}[/]"
@@ -209,7 +187,7 @@ def list_settings(settings: Settings, *, as_json: bool) -> int:
 
 
 def pause_runs(settings: Settings, *, until: str | None, why: str) -> int:
-    """Pause, and say until when."""
+    """Start a pause and print how long it lasts."""
     zone = ZoneInfo(settings.schedule_timezone)
     try:
         end = until and parse_time(until, now=datetime.now(UTC), zone=zone, ahead=True)
@@ -225,7 +203,7 @@ def pause_runs(settings: Settings, *, until: str | None, why: str) -> int:
 
 
 def resume_runs(settings: Settings) -> int:
-    """End the pause, if there is one."""
+    """End the pause if there is one."""
     with open_store(settings) as store:
         ended = store.pauses.end(actor=current_actor())
     if ended is None:
@@ -236,17 +214,22 @@ def resume_runs(settings: Settings) -> int:
 
 
 def mention_pause(settings: Settings) -> None:
-    """Tell a person who writes by hand that scheduled runs are paused, and why."""
+    """Warn before a run that is started by hand if scheduled runs are paused."""
     try:
         with open_store(settings) as store:
             pause = store.pauses.now()
     except StoreError:
-        # The run says so, and ends as one that failed.
+        # The run itself reports this and fails.
         return
     if pause is not None:
         _say(errors(), pause)
 
 
 def _say(console: Console, pause: Pause) -> None:
-    said = f"Scheduled runs are {pause.sentence}"
-    console.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"Scheduled runs are {pause.sentence}",
+        style="yellow",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,4 +1,4 @@
-"""`plan`, `apply`, `sync`: each runs a job, then says what came of it."""
+"""`plan`, `apply` and `sync`: run a job and report its result."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from swit_provisioning.apply.progress import CURRENT_DISPLAY, Headway
 from swit_provisioning.apply.run_model import RunResult, RunState
+from swit_provisioning.cli.documents import plan_to_show, run_document, run_to_show
 from swit_provisioning.cli.framework import errors, output, prepare_home, print_json, print_text
 from swit_provisioning.cli.options import View
 from swit_provisioning.cli.render import (
@@ -20,10 +21,7 @@ from swit_provisioning.cli.render import (
     outcomes_table,
     plan_header,
     plan_summary,
-    plan_to_show,
     print_plan,
-    run_document,
-    run_to_show,
     stops,
 )
 from swit_provisioning.cli.runs import run_job
@@ -37,15 +35,15 @@ from swit_provisioning.state.plans import StoredPlan
 
 
 class Bar:
-    """One line for the whole run, on standard error: step, calls, calls a second, time left."""
+    """One line of progress: step, calls, calls per second, remaining time."""
 
     def __init__(self, progress: Progress) -> None:
-        """Take the live display; nothing is shown before the first change."""
+        """Take the live display. The line appears with the first change."""
         self._progress = progress
         self._task = progress.add_task("", total=None, visible=False, pace="", left="")
 
     def show(self, headway: Headway) -> None:
-        """Show how many of the calls are sent, and what that makes."""
+        """Update the line."""
         left = headway.seconds_left
         self._progress.update(
             self._task,
@@ -60,7 +58,7 @@ class Bar:
 
 @contextmanager
 def progress_bar(console: Console) -> Iterator[None]:
-    """Show a bar for the run inside, where `console` is a terminal."""
+    """Show the progress of the run in the block if `console` is a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -78,7 +76,7 @@ def progress_bar(console: Console) -> Iterator[None]:
 
 
 def plan(settings: Settings, *, as_json: bool, view: View = "short", no_names: bool = False) -> int:
-    """Run the job `plan` and print what it made. 3: a guard would stop it."""
+    """Run the job `plan` and print the plan. Exit code 3 if a guard would block it."""
     run = _run(settings, "plan")
     stored = run.stored
     if stored is None:
@@ -87,7 +85,7 @@ def plan(settings: Settings, *, as_json: bool, view: View = "short", no_names: b
         stored, state = plan_judge(settings, store).current(stored)
     shown = plan_to_show(stored, no_names=no_names)
     print_plan(settings, shown, state, as_json=as_json, view=view, no_names=no_names)
-    stopped = state.rejection is not None or any(stops(verdict) for verdict in stored.verdicts)
+    stopped = state.rejection is not None or any(stops(result) for result in stored.verdicts)
     return (RunState.BLOCKED if stopped else run.state).exit_code
 
 
@@ -102,7 +100,7 @@ def apply(
     as_json: bool,
     no_names: bool = False,
 ) -> int:
-    """Run the job `apply` for one stored plan, or the named part of it.
+    """Run the job `apply` for a stored plan, or for selected changes of it.
 
     Raises:
         AmbiguousPlanError: several plans begin with `plan_id`.
@@ -119,7 +117,7 @@ def apply(
 def sync(
     settings: Settings, *, as_json: bool, no_names: bool = False, run_id: str | None = None
 ) -> int:
-    """Run the job `sync`, under `run_id` if one is given."""
+    """Run the job `sync`, with the given `run_id` if there is one."""
     run = _run(settings, "sync", run_id=run_id)
     return _report(settings, run, as_json=as_json, no_names=no_names)
 
@@ -131,7 +129,7 @@ def _run(
     *,
     run_id: str | None = None,
 ) -> RunResult:
-    """Check the settings, make Dagster's home, run the job."""
+    """Check the settings, create `DAGSTER_HOME` and run the job."""
     prepare_home(settings)
     if settings.missing("directory", "swit"):
         with open_store(settings) as store:
@@ -165,7 +163,7 @@ def _report(settings: Settings, run: RunResult, *, as_json: bool, no_names: bool
 
 
 def _guards_that_stopped(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The guards that the run's own message is about; none: something else stopped it."""
+    """The guards in the run's message; empty if something else stopped the run."""
     return [g for g in document["guards"] if stops(g) and g["message"] in document["message"]]
 
 

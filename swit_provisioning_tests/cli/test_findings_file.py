@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.cli.check import FindingsFile, as_shown
+from swit_provisioning.cli.check import FindingsFile, as_text_cell
 from swit_provisioning.cli.errors import UnwritableFileError
 from swit_provisioning.planning.model import Finding
 
@@ -46,7 +46,7 @@ def test_what_is_mended_in_swit_is_not_for_the_people_who_run_the_directory(path
     ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", *FULL_WIDTH],
 )
 def test_no_value_becomes_a_formula(path: Path, text: str) -> None:
-    assert as_shown(text) == f"'{text}"
+    assert as_text_cell(text) == f"'{text}"
     with FindingsFile(path) as file:
         file.write([finding(text)])
     assert rows(path)[1][3] == f"'{text}"
@@ -54,7 +54,7 @@ def test_no_value_becomes_a_formula(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "CN=Ada,DC=x", "a=b", "x - y", "'=1", "The value '=1' is"])
 def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
-    assert as_shown(text) == text
+    assert as_text_cell(text) == text
 
 
 @pytest.mark.parametrize("text", ['He said "no", twice', "two\r\nlines", "a;b,c", "עברית 𠮷"])
@@ -68,7 +68,7 @@ def test_quotes_commas_and_lines_stay_in_their_cell(path: Path, text: str) -> No
 def test_a_file_that_can_not_be_written_is_one_error_that_names_it(
     tmp_path: Path, name: str
 ) -> None:
-    with pytest.raises(UnwritableFileError, match="can't be written") as caught:
+    with pytest.raises(UnwritableFileError, match="cannot be written") as caught:
         FindingsFile(tmp_path / name)
     assert str(tmp_path) in str(caught.value)
 

@@ -23,7 +23,7 @@ def test_a_long_history_shows_the_newest_and_says_so() -> None:
     told = CliRunner().invoke(main, ["history"]).output
     assert "u3@example.com" in told
     assert "u2@example.com" not in told
-    assert "3 earlier ones are not shown: --since narrows, --json shows all" in told
+    assert "3 earlier changes are not shown. Use --since, or --json for all." in told
     assert f"{MOST_ROWS + 3} skipped · 1 run" in told
 
 
@@ -32,7 +32,7 @@ def test_a_call_whose_answer_nobody_noted_says_so_and_markup_is_no_markup() -> N
         store.journal.intent(create_user("ann@example.com", "[red]Ann[/red]"), BY_R1)
     told = CliRunner().invoke(main, ["history"]).output
     assert "[red]Ann[/red]" in told
-    assert "1 no answer noted · 1 run" in told
+    assert "1 no answer recorded · 1 run" in told
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from swit_provisioning.apply.progress import CURRENT_DISPLAY, Headway
+from swit_provisioning.cli.documents import plan_to_show
 from swit_provisioning.cli.framework import errors, output
 from swit_provisioning.cli.render import (
     MOST_ROWS,
@@ -17,7 +18,6 @@ from swit_provisioning.cli.render import (
     guards_table,
     header,
     plan_summary,
-    plan_to_show,
     print_table,
     team_tree,
 )

@@ -4,8 +4,8 @@ import json
 
 from click.testing import CliRunner
 
+from swit_provisioning.cli.documents import deed_to_show
 from swit_provisioning.cli.main import main
-from swit_provisioning.cli.render import deed_to_show
 from swit_provisioning.report.redaction import code_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.journal import Answer, Application

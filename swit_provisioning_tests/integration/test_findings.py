@@ -203,7 +203,7 @@ def test_a_file_that_can_not_be_written_is_said_before_anything_is_read(
 ) -> None:
     result = on_stage.run("check", "--csv", str(tmp_path / "nowhere" / "findings.csv"))
     assert result.exit_code == 2
-    assert "can't be written: No such file or directory" in " ".join(result.output.split())
+    assert "cannot be written: No such file or directory" in " ".join(result.output.split())
     assert on_stage.server.log.of() == []
 
 

@@ -69,9 +69,9 @@ def test_a_refusal_and_an_approval_are_in_a_teams_history(on_stage: Stage) -> No
 
 
 def test_nothing_was_sent_yet_and_nothing_that_fits(on_stage: Stage) -> None:
-    assert "Nothing was sent yet." in on_stage.run("history").output
+    assert "No change was sent yet." in on_stage.run("history").output
     assert on_stage.run("sync").exit_code == 0
-    assert "Nothing that fits was sent." in on_stage.run("history", "--team", "Nobody").output
+    assert "No matching change was sent." in on_stage.run("history", "--team", "Nobody").output
     assert on_stage.json("history", "--team", "Nobody")["entries"] == []
 
 

@@ -216,7 +216,7 @@ def test_two_plans_are_compared(on_stage: Stage, plan_id: str) -> None:
     assert "In both, but different" in text
     assert "Somebody Else" in text
     same = on_stage.run("show", plan_id, plan_id).stdout
-    assert "Both do the same" in same
+    assert "Both plans are the same" in same
 
 
 def test_a_page_of_two_plans_is_refused(on_stage: Stage, plan_id: str) -> None:

@@ -12,8 +12,8 @@ def test_check_says_where_messages_go_and_not_how(
     result = on_stage.run("check")
     assert result.exit_code == 0
     assert "SWIT_WEBHOOK_URL (127.0.0.1) and ALERT_WEBHOOK_URL (127.0.0.1)" in result.output
-    assert "people are codes in them" in result.output
-    assert "Warning: SWIT_WEBHOOK_URL begins with http" in result.output
+    assert "with codes instead of people" in result.output
+    assert "Warning: SWIT_WEBHOOK_URL starts with http" in result.output
     for receiver in (chat, alerts):
         assert receiver.path not in result.output
         assert receiver.bodies == []
