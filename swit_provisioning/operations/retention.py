@@ -36,6 +36,12 @@ _UNDER_WAY: Final = (
 )
 
 
+def is_ours(run: dg.DagsterRun) -> bool:
+    """Whether a run is of our code location; without that tag, by the name of its job."""
+    locations = {tag: run.tags[tag] for tag in OURS if tag in run.tags}
+    return locations == dict(OURS) if locations else run.job_name in (*JOBS, _BY_HAND)
+
+
 class Runs:
     """The runs of our code location in an instance that other projects may share."""
 

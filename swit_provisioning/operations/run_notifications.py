@@ -14,6 +14,7 @@ import dagster as dg
 
 from swit_provisioning.apply.run_model import RunResult, RunState
 from swit_provisioning.operations.names import SCHEDULE_TAG, WRITING_JOBS
+from swit_provisioning.operations.retention import is_ours
 from swit_provisioning.operations.run_results import result_of
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.operations.webhooks import Channel, Delivery, channels, deliver
@@ -108,6 +109,8 @@ def notify_of_ended_runs(
     names = {channel.name for channel in channels(settings_or_usable())}
     for record in reversed(dagster.get_run_records(ended, limit=_MOST_RUNS)):
         at = datetime.fromtimestamp(record.end_time or 0.0, UTC)
+        if not is_ours(record.dagster_run):
+            continue
         posted = _posted(record.dagster_run)
         is_complete = all(posted.get(name) == _NO_MORE for name in names)
         if max(since, now - GIVEN_UP_AFTER) <= at <= now - _LEFT_TO_COMMANDS and not is_complete:

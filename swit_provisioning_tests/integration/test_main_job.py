@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from swit_provisioning.cli.runs import instance
 from swit_provisioning.planning.guards import GUARDS
 from swit_provisioning.sandbox.editions import Edition
 from swit_provisioning.sandbox.faults import Fault
@@ -226,6 +227,10 @@ def test_a_plan_is_stale_once_swit_has_moved(on_stage: Stage) -> None:
     assert refused["status"] == "stale"
     assert address(PEOPLE[0]) in refused["message"]
     assert on_stage.writes == []
+    with instance() as dagster:
+        run = dagster.get_run_by_id(refused["run_id"])
+    assert run is not None
+    assert run.tags["swit_provisioning/result"] == "stale"
 
 
 def test_a_plan_is_stale_once_the_directory_has_moved(on_stage: Stage) -> None:

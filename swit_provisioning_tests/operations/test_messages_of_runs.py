@@ -293,3 +293,21 @@ def test_a_run_that_only_looks_tells_nobody(on_stage: Stage, chat: Receiver) -> 
         job.execute_in_process(instance=dagster, asset_selection=read)
         daemon_looks(dagster)
     assert chat.taken == []
+
+
+def test_a_run_of_another_project_is_not_told(on_stage: Stage, chat: Receiver) -> None:
+    """Projects may share Dagster's storage."""
+    prepare_home(Settings.load())
+
+    @dg.job
+    def theirs() -> None:
+        pass
+
+    with instance() as dagster:
+        for tags in ({}, {"dagster/code_location": "another_project"}):
+            theirs.execute_in_process(
+                instance=dagster, tags={"dagster/schedule_name": "theirs", **tags}
+            )
+        daemon_looks(dagster)
+    assert on_stage.writes == []
+    assert chat.taken == []
