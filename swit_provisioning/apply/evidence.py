@@ -1,4 +1,4 @@
-"""Whether what a plan rests on still holds when it is sent, by a second read of both sides."""
+"""The evidence that an accepted plan rests on, and what a second read of both sides says of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from typing import Final, Self
 import pandas as pd
 
 from swit_provisioning.apply.outcomes import DONE
+from swit_provisioning.planning.guards import GuardResult
 from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.schemas import changes_frame
 from swit_provisioning.planning.snapshots import OrganizationSnapshot
@@ -18,6 +19,7 @@ from swit_provisioning.planning.staleness import (
     returning_users,
     stale_changes,
 )
+from swit_provisioning.state.decisions import Approval
 from swit_provisioning.state.journal import JournalEntry
 
 _MOST_NAMED: Final = 20
@@ -116,3 +118,23 @@ def compared(
         raise StalePlanError(message)
     repeated = not_repeatable(part, fresh, sent - settled, settled, back)
     return Evidence(read_at=read_at, back=back, moved=frozenset(moved) | repeated)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What the gate decided about a plan."""
+
+    plan: Plan
+    results: tuple[GuardResult, ...]
+    """What each guard says."""
+    blocked_by: tuple[str, ...] = ()
+    """Why the plan may not be sent, a sentence each; empty: it is accepted."""
+    frame: pd.DataFrame | None = None
+    """The accepted plan; `None`: blocked, or there is nothing to do."""
+    evidence: Evidence | None = None
+    approval: Approval | None = None
+    """The approval that lifted a limit, if one did."""
+    remaining: str = ""
+    """The changes that were not chosen, counted; empty: none."""
+    counts: Mapping[str, int] | None = None
+    """Action -> changes that are sent now."""

@@ -8,16 +8,14 @@ run may have been suspended since, or be re-executed days later.
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
 from typing import Final, Self
 
-import pandas as pd
-
 from swit_provisioning.apply.approvals import PlanJudge
 from swit_provisioning.apply.evidence import (
     AcceptedPlan,
+    Decision,
     Evidence,
     StalePlanError,
     accepted_frame,
@@ -63,26 +61,6 @@ _NOTHING: Final = "Nothing was written"
 _NOTHING_MORE: Final = "Nothing more was written"
 _MOST_NAMED: Final = 20
 _SETTLED: Final = DONE | {"rejected"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """What the gate decided about a plan."""
-
-    plan: Plan
-    results: tuple[GuardResult, ...]
-    """What each guard says."""
-    blocked_by: tuple[str, ...] = ()
-    """Why the plan may not be sent, a sentence each; empty: it is accepted."""
-    frame: pd.DataFrame | None = None
-    """The accepted plan; `None`: blocked, or there is nothing to do."""
-    evidence: Evidence | None = None
-    approval: Approval | None = None
-    """The approval that lifted a limit, if one did."""
-    remaining: str = ""
-    """The changes that were not chosen, counted; empty: none."""
-    counts: Mapping[str, int] | None = None
-    """Action -> changes that are sent now."""
 
 
 class Session:
@@ -186,6 +164,29 @@ class Session:
         blocked_by = tuple(result.message for result in results if result.stops)
         if blocked_by:
             return Decision(plan=plan, results=results, blocked_by=blocked_by)
+        approval = self._let_send(lease, plan, application_id, results)
+        if not plan.changes:
+            self._conclude(plan, application_id, is_complete=True)
+            return Decision(plan=plan, results=results, approval=approval)
+        chosen = selected_plan(plan, unchosen)
+        return Decision(
+            plan=plan,
+            results=results,
+            frame=accepted_frame(chosen, evidence, plan_hash=plan.plan_hash),
+            evidence=evidence,
+            approval=approval,
+            remaining=describe_not_selected(plan, unchosen),
+            counts=part.counts(),
+        )
+
+    def _let_send(
+        self,
+        lease: HeldLease,
+        plan: Plan,
+        application_id: str,
+        results: tuple[GuardResult, ...],
+    ) -> Approval | None:
+        """Record that this run may send the plan; the approval that lifted a limit for it."""
         try:
             # A run that was suspended for too long accepts nothing: another one may have written.
             lease.check()
@@ -200,19 +201,7 @@ class Session:
             approval_id=approval.approval_id if approval else None,
             actor=self.run.actor,
         )
-        if not plan.changes:
-            self._conclude(plan, application_id, is_complete=True)
-            return Decision(plan=plan, results=results, approval=approval)
-        chosen = selected_plan(plan, unchosen)
-        return Decision(
-            plan=plan,
-            results=results,
-            frame=accepted_frame(chosen, evidence, plan_hash=plan.plan_hash),
-            evidence=evidence,
-            approval=approval,
-            remaining=describe_not_selected(plan, unchosen),
-            counts=part.counts(),
-        )
+        return approval
 
     def _evidence_for(
         self,

@@ -35,7 +35,7 @@ from swit_provisioning.planning.convergence import repeats_to_remember
 from swit_provisioning.planning.estimate import calls_by_kind, estimate
 from swit_provisioning.planning.findings import KIND as UNMANAGED
 from swit_provisioning.planning.findings import findings_frame
-from swit_provisioning.planning.guards import counts_in_words
+from swit_provisioning.planning.guards import GuardResult, counts_in_words
 from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.schemas import changes_frame
@@ -170,23 +170,10 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
         memberships=swit_memberships,
         facts=SwitFacts.of({k: v for k, v in swit_users.attrs["facts"].items() if k != READ_AT}),
     )
-    store, run_id = session.store, session.run.root_run_id
-    store.organization.bind(swit.facts.organization_id)
-    memory = store.memory()
-    plan = make_plan(directory, swit, settings.policy(), memory)
-    verdicts = session.judge.judge(plan)
-    store.plans.save(
-        plan,
-        run_id=run_id,
-        verdicts=[verdict.document() for verdict in verdicts],
-        read_at=_read_at(idp_users, swit_users),
-    )
-    store.restorations.planned(run_id)
-    if is_complete(plan.baselines):
-        store.identities.remember_exempt(plan.exempt)
-    repeats = repeats_to_remember(plan, memory, complete=is_complete(plan.baselines))
-    store.repeats.remember(repeats, seen=memory.seen)
-    shown = without_people(plan) if settings.names_are_hidden_everywhere else plan
+    read_at = _read_at(idp_users, swit_users)
+    plan, results = _make_and_store_plan(session, settings, directory, swit, read_at)
+    hidden = settings.names_are_hidden_everywhere
+    shown = without_people(plan) if hidden else plan
     for name, actions in DIFFS.items():
         yield _diff_output(name, actions, plan, shown)
     yield _findings_output(plan)
@@ -195,15 +182,38 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
         plan_hash=plan.plan_hash,
         created_at=datetime.now(UTC),
         verdicts=tuple(
-            {**verdict.document(), "message": public_text(settings, verdict.message)}
-            for verdict in verdicts
+            {**result.document(), "message": public_text(settings, result.message)}
+            for result in results
         ),
     )
     _, state = session.judge.current(stored)
-    hidden = settings.names_are_hidden_everywhere
-    page = plan_page(shown, page_facts(settings, store, stored, state, no_names=hidden))
+    page = plan_page(shown, page_facts(settings, session.store, stored, state, no_names=hidden))
     kept = keep_page(settings, context.run.run_id, page)
-    yield _plan_output(plan, shown, kept, expected_pace(settings, store))
+    yield _plan_output(plan, shown, kept, expected_pace(settings, session.store))
+
+
+def _make_and_store_plan(
+    session: Session,
+    settings: Settings,
+    directory: DirectorySnapshot,
+    swit: OrganizationSnapshot,
+    read_at: datetime | None,
+) -> tuple[Plan, tuple[GuardResult, ...]]:
+    """Make the plan, judge it, and store both, with what the next plan must know of this one."""
+    store, run_id = session.store, session.run.root_run_id
+    store.organization.bind(swit.facts.organization_id)
+    memory = store.memory()
+    plan = make_plan(directory, swit, settings.policy(), memory)
+    results = session.judge.judge(plan)
+    documents = [result.document() for result in results]
+    store.plans.save(plan, run_id=run_id, verdicts=documents, read_at=read_at)
+    store.restorations.planned(run_id)
+    complete = is_complete(plan.baselines)
+    if complete:
+        store.identities.remember_exempt(plan.exempt)
+    repeats = repeats_to_remember(plan, memory, complete=complete)
+    store.repeats.remember(repeats, seen=memory.seen)
+    return plan, results
 
 
 def _read_at(*frames: pd.DataFrame) -> datetime | None:
