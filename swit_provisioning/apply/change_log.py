@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from swit_provisioning.apply.outcomes import Outcome
+from swit_provisioning.planning.actions import SPECS
 from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
 from swit_provisioning.state.history import Deed
 from swit_provisioning.state.journal import JournalEntry
@@ -33,9 +34,6 @@ def outcomes_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
 
 UNKNOWN: Final = "unknown"
 """In counts: the outcome was never recorded."""
-
-
-_USERS: Final = {"membership.add": "after", "membership.remove": "before"}
 
 
 def change_log_frame(deeds: Iterable[Deed]) -> pd.DataFrame:
@@ -83,7 +81,7 @@ def _row(deed: Deed) -> dict[str, Any]:
 
 
 def _objects(entry: JournalEntry) -> int:
-    side = _USERS.get(entry.action)
+    side = SPECS[entry.action].members
     if side is None:
         return 1
     return len((entry.after if side == "after" else entry.before)["user_ids"])

@@ -14,7 +14,7 @@ from typing import Any, Final
 from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS, SPECS, Action, describe
 from swit_provisioning.planning.dn import reference_key
 from swit_provisioning.planning.memory import Memory, Repeat, StoredValue
-from swit_provisioning.planning.model import Change, Finding, Plan, another
+from swit_provisioning.planning.model import Change, Finding, Plan, another, only_users
 from swit_provisioning.planning.normalize import digits, same_text
 
 
@@ -185,8 +185,12 @@ class _Filter:
             self.waiting[root] += 1
             return
         if change.action == "team.sort":
-            change = _sorting(change, without=self._unmade.keys() | self._unmoved)
-            if self._in_order(change):
+            change = _without_teams(change, self._unmade.keys() | self._unmoved)
+            before, after = (
+                [team for team in side["team_ids"] if team in self._of_groups]
+                for side in (change.before, change.after)
+            )
+            if before == after:
                 return
         absent = [part for part in _parts(change) if part in self._unmade]
         stuck = [part for part, key in _parts(change).items() if self._is_stuck(key)]
@@ -227,13 +231,6 @@ class _Filter:
             needed += [self._unmade.get(team), self._not_joined.get((team, change.object_id))]
         return next(filter(None, needed), None)
 
-    def _in_order(self, sort: Change) -> bool:
-        before, after = (
-            [team for team in side["team_ids"] if team in self._of_groups]
-            for side in (sort.before, sort.after)
-        )
-        return before == after
-
     def _is_stuck(self, key: str) -> bool:
         repeat = self._memory.repeats.get(key)
         times = repeat.times if repeat else 0
@@ -259,41 +256,29 @@ def _narrowed(
         return change
     if not left:
         return None
+    kept = set(left)
     if change.action in MEMBERSHIPS:
-        before, after = (_of_users(side, set(left)) for side in (change.before, change.after))
+        before, after = (only_users(side, kept) for side in (change.before, change.after))
         return replace(change, before=before, after=after)
-    before, after = (_of_fields(side, set(left)) for side in (change.before, change.after))
+    if "parent_id" in kept:
+        kept.add("parent")
+    before, after = (
+        {field: value for field, value in side.items() if field in kept}
+        for side in (change.before, change.after)
+    )
     reason = change.reason.replace(another(parts), another(left))
     return replace(change, before=before, after=after, reason=reason)
 
 
-def _sorting(change: Change, *, without: Collection[str]) -> Change:
+def _without_teams(sort: Change, teams: Collection[str]) -> Change:
     """The same sort without some teams."""
-    before, after = (
-        _of_teams(side, without) if "teams" in side else side
-        for side in (change.before, change.after)
-    )
-    return replace(change, before=before, after=after)
-
-
-def _of_teams(values: Mapping[str, Any], without: Collection[str]) -> Mapping[str, Any]:
-    pairs = zip(values["team_ids"], values["teams"], strict=True)
-    left = [(team, name) for team, name in pairs if team not in without]
-    return {"team_ids": [team for team, _ in left], "teams": [name for _, name in left]}
-
-
-def _of_users(values: Mapping[str, Any], users: set[str]) -> Mapping[str, Any]:
-    if not values:
-        return values
-    pairs = zip(values["user_ids"], values["emails"], strict=True)
-    left = [(user, email) for user, email in pairs if user in users]
-    return {"user_ids": [user for user, _ in left], "emails": [email for _, email in left]}
-
-
-def _of_fields(values: Mapping[str, Any], fields: set[str]) -> Mapping[str, Any]:
-    if "parent_id" in fields:
-        fields = {*fields, "parent"}
-    return {field: value for field, value in values.items() if field in fields}
+    sides: list[Mapping[str, Any]] = []
+    for side in (sort.before, sort.after):
+        pairs = zip(side["team_ids"], side.get("teams", side["team_ids"]), strict=True)
+        kept = [(team, name) for team, name in pairs if team not in teams]
+        only = {"team_ids": [team for team, _ in kept], "teams": [name for _, name in kept]}
+        sides.append(only if "teams" in side else side)
+    return replace(sort, before=sides[0], after=sides[1])
 
 
 def _finding(change: Change, waiting: int) -> Finding:

@@ -1,4 +1,4 @@
-"""Whether a plan may be sent: nine guards, judged before the first write on what would be sent."""
+"""The guards: whether a plan may be sent, judged on exactly the changes that would be sent."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ _WHOLE = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """How much may change: `percent` of a base, a `number`, or both; with neither all may."""
+    """How much may change: a `percent` of a baseline, a `number`, or both; neither: no limit."""
 
     percent: Fraction | None = None
     number: int | None = None
@@ -51,7 +51,7 @@ class Limit:
         return cls(percent=percent, number=number)
 
     def allows(self, n: int, base: int, *, always: int = 1) -> bool:
-        """Whether `n` of `base` is within the limit; of a share `always` many may always go."""
+        """Whether `n` of `base` is within the limit; any share above 0% allows `always` many."""
         if self.number is not None and n > self.number:
             return False
         if self.percent is None or _WHOLE * n <= self.percent * base:
@@ -60,13 +60,13 @@ class Limit:
 
     def __str__(self) -> str:
         """As it would be written in a setting."""
-        parts = [f"{_decimal(self.percent)}%"] if self.percent is not None else []
-        parts += [str(self.number)] if self.number is not None else []
+        parts: list[str] = []
+        if self.percent is not None:
+            share = Decimal(self.percent.numerator) / Decimal(self.percent.denominator)
+            parts.append(f"{share:f}%")
+        if self.number is not None:
+            parts.append(str(self.number))
         return ",".join(parts) or "none"
-
-
-def _decimal(share: Fraction) -> str:
-    return f"{Decimal(share.numerator) / Decimal(share.denominator):f}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,33 +100,33 @@ GUARDS: tuple[GuardName, ...] = get_args(GuardName)
 NEVER_LIFTED: frozenset[GuardName] = frozenset(
     {"directory_read_is_complete", "swit_read_is_complete", "protected_users_untouched"}
 )
-"""Guards that no approval lifts."""
+"""Guards that cannot be approved."""
 
 MARKINGS = "team.mark"
 """In `recent`: teams renamed to `(removed) ...`, which count as deletions."""
 COUNTED: Final[Mapping[GuardName, frozenset[str]]] = {
     guard: actions_counted_by(guard) for guard in get_args(LimitGuard)
 } | {"team_deletions_within_limit": frozenset({"team.delete", MARKINGS})}
-"""Guard -> the actions in `recent` that it counts. One that compares two reads counts none."""
+"""Guard -> the actions in `recent` that it counts. Guards that compare two reads count none."""
 _HARD_DELETE = "USER_REMOVAL=remove"
 _NOTHING: Mapping[GuardName, str] = {
     "directory_has_not_shrunk": "no base lost users or groups since the last accepted read"
 }
-"""What a guard says where it found nothing to count."""
+"""Message of a guard that found nothing to count."""
 _MEMBERSHIPS_THAT_MAY_ALWAYS_GO = 5
 _SMALLEST_TEAM_WITH_A_LIMIT = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class GuardResult:
-    """What one guard says of a plan."""
+    """The result of one guard for a plan."""
 
     name: GuardName
     passed: bool
     blocking: bool
-    """Whether the plan may not be sent if this has not passed; an approval takes that away."""
+    """Whether the plan must not be sent if the guard has not passed; an approval lifts that."""
     message: str
-    """One sentence: how many of how many, the limit, the setting, the way out."""
+    """One sentence: the numbers, the limit with its setting, and the command that approves."""
     lifted: bool = False
     """Not passed, but approved for this plan."""
 
@@ -157,20 +157,20 @@ _IF_MEANT = "if this is meant: "
 
 @dataclass(frozen=True, kw_only=True)
 class _Count:
-    """So many of so many, held against one setting."""
+    """A count, its baseline, and the limit of one setting."""
 
     n: int
-    """What the plan would send."""
+    """The number that the plan would change."""
     what: str
-    """`1 of 10 active users would be deactivated or removed`: the words after the numbers."""
+    """The words after the numbers: `active users would be deactivated or removed`."""
     base: int
     limit: Limit
     setting: str
     recent: int = 0
-    """What was sent in the last 24 hours without an approval."""
+    """The number that was changed in the last 24 hours without an approval."""
     always: int = 1
     new: bool = False
-    """Whether these come beside the `base`, rather than out of it."""
+    """Whether the objects are new, rather than part of the `base`."""
 
     @property
     def within(self) -> bool:
@@ -186,7 +186,7 @@ class _Count:
 
     @property
     def allowed(self) -> str:
-        """What the setting says to so many."""
+        """What the setting allows."""
         if self.setting == _HARD_DELETE:
             return f"{self.setting} needs an approval each time"
         return f"{self.setting}={self.limit} allows fewer"
@@ -194,7 +194,7 @@ class _Count:
 
 @dataclass(frozen=True, kw_only=True)
 class _Judged:
-    """Everything that a guard may look at."""
+    """The inputs of the guards."""
 
     plan: Plan
     limits: Limits
@@ -203,7 +203,7 @@ class _Judged:
     sent: Counter[str] = field(default_factory=Counter)
 
     def before(self, guard: GuardName) -> int:
-        """How many of what a guard counts were sent in the last 24 hours without its approval."""
+        """What a guard counts of the last 24 hours, without the changes that it was lifted for."""
         return sum(self.recent.get(action, 0) for action in COUNTED[guard])
 
 
@@ -216,13 +216,13 @@ def judge(
     approval: frozenset[str] | None,
     apply_command: str | None = None,
 ) -> tuple[GuardResult, ...]:
-    """All nine guards, in the order of `GUARDS`.
+    """The results of all guards, in the order of `GUARDS`.
 
     `last_read` has `users` and `groups` of each search base in the last accepted read; `recent`
     has the objects changed in the last 24 hours, by action (memberships: one for each user), but
     for those of an approved plan that a lifted guard counts; `approval` has the guards that someone
-    lifted for this very plan.
-    `apply_command` is the command that the messages advise, where `plan` is a part of a stored one.
+    lifted for this plan.
+    `apply_command` is the command that the messages name, if `plan` is a selection of a stored one.
     """
     seen = _Judged(
         plan=plan,
@@ -242,16 +242,27 @@ def judge(
         "creations_within_limit": list(_creations(seen)),
         "updates_within_limit": [_updates(seen)],
     }
+    baselines = plan.baselines
+    users, teams = baselines.swit.get("total_rows", 0), baselines.teams
+    protected = len(baselines.protected.keys() | baselines.never_deactivated.keys())
     return (
         _exact("directory_read_is_complete", _directory_problems(seen), _directory_read(plan)),
-        _exact("swit_read_is_complete", _swit_problems(plan), _swit_read(plan)),
-        _exact("protected_users_untouched", _touched(plan), _untouched(plan)),
-        *(_verdict(name, counts, approved, way_out) for name, counts in limited.items()),
+        _exact(
+            "swit_read_is_complete",
+            _swit_problems(plan),
+            f"all {users} users were read, and {teams} teams",
+        ),
+        _exact(
+            "protected_users_untouched",
+            _touched(plan),
+            f"none of {protected} protected users and kept teams is touched",
+        ),
+        *(_limited(name, counts, approved, way_out) for name, counts in limited.items()),
     )
 
 
 def without_advice(message: str) -> str:
-    """What a verdict found, without the command that it advises."""
+    """The message of a guard without the command that it names."""
     found, advice, _ = message.partition(f"; {_IF_MEANT}")
     return f"{found}." if advice else message
 
@@ -263,22 +274,22 @@ def _exact(name: GuardName, problems: Iterable[str], fine: str) -> GuardResult:
     )
 
 
-def _verdict(
+def _limited(
     name: GuardName, counts: Sequence[_Count], approved: frozenset[str], way_out: str
 ) -> GuardResult:
     over = [count for count in counts if not count.within]
     if not over:
-        told = "; ".join(f"{c.words} ({c.setting}={c.limit})" for c in counts if c.n)
-        message = _sentence(told or _NOTHING.get(name, "nothing of this kind is planned"))
+        said = "; ".join(f"{c.words} ({c.setting}={c.limit})" for c in counts if c.n)
+        message = _sentence(said or _NOTHING.get(name, "nothing of this kind is planned"))
         return GuardResult(name=name, passed=True, blocking=True, message=message)
-    told = "; ".join(f"{c.words}, {c.allowed}" for c in over)
+    said = "; ".join(f"{c.words}, {c.allowed}" for c in over)
     lifted = name in approved
     way = "approved for this plan" if lifted else f"{_IF_MEANT}{way_out}"
     return GuardResult(
         name=name,
         passed=False,
         blocking=not lifted,
-        message=_sentence(f"{told}; {way}"),
+        message=_sentence(f"{said}; {way}"),
         lifted=lifted,
     )
 
@@ -296,16 +307,6 @@ def _directory_read(plan: Plan) -> str:
     bases = plan.baselines.directory.values()
     users, groups = (sum(base.get(what, 0) for base in bases) for what in ("users", "groups"))
     return f"every base was read: {users} usable users and {groups} groups in all"
-
-
-def _swit_read(plan: Plan) -> str:
-    users, teams = plan.baselines.swit.get("total_rows", 0), plan.baselines.teams
-    return f"all {users} users were read, and {teams} teams"
-
-
-def _untouched(plan: Plan) -> str:
-    left_alone = plan.baselines.protected.keys() | plan.baselines.never_deactivated.keys()
-    return f"none of {len(left_alone)} protected users and kept teams is touched"
 
 
 def _directory_problems(seen: _Judged) -> Iterator[str]:
@@ -350,7 +351,7 @@ def _touched(plan: Plan) -> Iterator[str]:
 
 
 def _touches(change: Change) -> Iterator[str]:
-    """Ids of the users and teams that a change is made to; a sort changes no team."""
+    """Ids of the users and teams that a change modifies; a sort modifies no team."""
     if change.action != "team.sort":
         yield change.object_id
     yield from change.before.get("user_ids", ())
@@ -386,7 +387,7 @@ def _deactivations(seen: _Judged) -> _Count:
 
 
 def _hard_deletes(seen: _Judged) -> _Count:
-    """Nothing brings a removed account back, so each plan that removes one is looked at."""
+    """A removed user cannot be restored, so each plan that removes one needs an approval."""
     return _Count(
         n=seen.sent["user.remove"],
         what="active users that may go would be removed for good",
@@ -409,14 +410,15 @@ def _team_deletions(seen: _Judged) -> _Count:
 
 
 def _markings(plan: Plan) -> int:
-    renamed = {c.object_id for c in plan.changes if _is_marking(c)}
-    return len(renamed)
-
-
-def _is_marking(change: Change) -> bool:
-    """Whether a team is renamed to `(removed) ...`; no group's team is ever called so."""
-    name = str(change.after.get("name", ""))
-    return change.action == "team.update" and name.startswith(REMOVED)
+    """Teams that are renamed to `(removed) ...`; no group's team ever has such a name."""
+    return len(
+        {
+            change.object_id
+            for change in plan.changes
+            if change.action == "team.update"
+            and str(change.after.get("name", "")).startswith(REMOVED)
+        }
+    )
 
 
 def _membership_removals(seen: _Judged) -> Iterator[_Count]:

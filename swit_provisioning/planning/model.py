@@ -1,9 +1,9 @@
-"""A plan is one immutable value: changes in order, what they rest on, and a hash that names it."""
+"""The plan: an immutable value with ordered changes, their reasons, and a hash that names it."""
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal, NewType, Self, get_args
 
@@ -19,19 +19,19 @@ ExemptKind = Literal["group", "team"]
 KINDS: Final[tuple[ExemptKind, ...]] = get_args(ExemptKind)
 ExemptingSetting = Literal["TEAMS_TO_EXCLUDE", "SWIT_TEAMS_TO_KEEP"]
 ExemptingEntry = tuple[ExemptingSetting, str]
-"""A setting, and one of its names, patterns or ids as `name_key` compares it."""
+"""A setting, and one of its names, patterns or ids in the form of `name_key`."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Exemption:
-    """A group or team that a setting once named. It stays exempt under any other name."""
+    """A group or team that a setting has named. It stays exempt under any other name."""
 
     kind: ExemptKind
     object_id: str
     """The group's id in the directory, or the team's in Swit."""
     setting: ExemptingSetting
     entry: str
-    """As in `ExemptingEntry`. The exemption ends when the setting no longer has it."""
+    """As in `ExemptingEntry`. The exemption ends when the setting no longer has this entry."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class Policy:
 
 
 PlanHash = NewType("PlanHash", str)
-"""SHA-256 of a plan, 64 hexadecimal digits: what is kept of a plan is kept by it."""
+"""SHA-256 of a plan, 64 hexadecimal digits. Stored plans, approvals and journals use it as key."""
 
 _SHOWN_DIGITS: Final = 12
 
@@ -74,22 +74,22 @@ NEW_TEAM = "new:team:"
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One call to Swit (a membership change: one team's additions, or its removals).
+    """One call to Swit; of memberships, all additions or all removals of one team.
 
     `before` and `after` hold, by action:
 
     - user.create: after `email, name, phone_number, language, timezone`
     - user.update: `name` and/or `phone_number`
     - user.deactivate, user.remove, user.activate: `active`, after a removal nothing
-    - team.create: after `name, parent_id, reference` and, beside, `parent` (its name)
-    - team.update: those of `name, parent_id` (`parent` beside), `reference` that differ
+    - team.create: after `name, parent_id, reference` and, for people, `parent` (its name)
+    - team.update: those of `name, parent_id` (with `parent`), `reference` that differ
     - team.delete: before `name, parent_id, reference, members` (ids)
-    - team.sort: `team_ids`, the children in order, and, beside, `teams` (object id: the parent)
-    - membership.add, membership.remove: `user_ids` and, beside, `emails` in the same order;
+    - team.sort: `team_ids`, the children in order, and `teams`, their names (object id: the parent)
+    - membership.add, membership.remove: `user_ids` and `emails` in the same order;
       additions under after, removals under before
-    - primary.update: `team_id` and, beside, `team` (its name)
+    - primary.update: `team_id` and `team` (its name)
 
-    Ids of what the plan itself makes begin with `new:user:` or `new:team:`.
+    Ids of objects that the plan itself creates begin with `new:user:` or `new:team:`.
     """
 
     change_id: str
@@ -105,52 +105,41 @@ class Change:
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""
         return {
-            "change_id": self.change_id,
-            "step": self.step,
-            "action": self.action,
-            "target": self.target,
-            "object_id": self.object_id,
+            **vars(self),
             "before": dict(self.before),
             "after": dict(self.after),
-            "reason": self.reason,
             "depends_on": list(self.depends_on),
         }
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
-        """The change that `document` came from."""
+        """The change with this `document`."""
         return cls(**{**document, "depends_on": tuple(document["depends_on"])})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something a person should know: a record left alone, a name changed, a standing risk."""
+    """A record or state that a person should mend or know of."""
 
     kind: str
     """A short fixed phrase: `no address`, `two with one address`, `ring`..."""
     subject: str
-    """Who or what: a DN, an address, a team's name."""
+    """A DN, an address, or a team's name."""
     message: str
-    """What is wrong, what comes of it, what to do."""
+    """What is wrong, what follows from it, and what to do."""
     attribute: str = ""
-    """The directory's attribute to look at, where there is one."""
+    """The directory's attribute that is wrong, if it is one."""
     side: Literal["directory", "swit"] = "directory"
-    """Where it is mended; the settings of this program count as Swit's side."""
+    """Where to mend it; the settings of this program belong to Swit's side."""
 
     def document(self) -> dict[str, str]:
         """As plain JSON values."""
-        return {
-            "kind": self.kind,
-            "subject": self.subject,
-            "message": self.message,
-            "attribute": self.attribute,
-            "side": self.side,
-        }
+        return dict(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Binding:
-    """Which Swit object stands for which directory entry: remembered once the plan is applied."""
+    """A match to remember once the plan is applied."""
 
     kind: Literal["user", "group"]
     directory_id: str
@@ -159,22 +148,17 @@ class Binding:
 
 @dataclass(frozen=True, kw_only=True)
 class TeamBefore:
-    """A team as it was read, for the picture of the tree."""
+    """A team as it was read, for the tree in previews."""
 
     team_id: str
     name: str
     parent_id: str | None
     others: int = 0
-    """Child teams that are not in the picture: nothing changes there."""
+    """Number of child teams that are left out because nothing changes there."""
 
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {
-            "team_id": self.team_id,
-            "name": self.name,
-            "parent_id": self.parent_id,
-            "others": self.others,
-        }
+        return dict(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,20 +172,20 @@ class Baselines:
     teams_that_may_go: int = 0
     memberships: int = 0
     members_by_team: Mapping[str, int] = field(default_factory=dict)
-    """Team id -> members now, of the teams that the plan takes members from."""
+    """Team id -> number of members, of the teams that lose members."""
     membership_removals_by_team: Mapping[str, int] = field(default_factory=dict)
-    """Team id -> members it loses, leavers not counted; teams deleted lose all theirs."""
+    """Team id -> number of members it loses, without departures; a deleted team loses all."""
     users: int = 0
     teams: int = 0
     protected: Mapping[str, str] = field(default_factory=dict)
-    """Object id -> why it must not be touched (users and teams)."""
+    """Id of a user or team -> why it must not be changed."""
     never_deactivated: Mapping[str, str] = field(default_factory=dict)
-    """User id -> why the account is never deactivated or removed, in the directory or not."""
+    """User id -> why the user is never deactivated or removed, in the directory or not."""
     directory: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Search base -> usable `users` and `groups` in this read."""
     read: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """`users` and `groups` -> `usable`, `disabled`... -> how many of those that were read; plans of
-    earlier versions do not have it."""
+    """`users` and `groups` -> `usable`, `disabled`... -> number of records read; absent in plans of
+    earlier versions."""
     swit: Mapping[str, Any] = field(default_factory=dict)
     """`total_rows`, `distinct_users`, `roots`, `orphans` (teams whose parent isn't there),
     `authorised_user` (present), `authorised_active`, `authorised_admin`."""
@@ -209,33 +193,29 @@ class Baselines:
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""
         return {
-            "active_users_that_may_go": self.active_users_that_may_go,
-            "teams_that_may_go": self.teams_that_may_go,
-            "memberships": self.memberships,
+            **vars(self),
             "members_by_team": dict(self.members_by_team),
             "membership_removals_by_team": dict(self.membership_removals_by_team),
-            "users": self.users,
-            "teams": self.teams,
             "protected": dict(self.protected),
             "never_deactivated": dict(self.never_deactivated),
-            "directory": {k: dict(v) for k, v in self.directory.items()},
-            "read": {k: dict(v) for k, v in self.read.items()},
+            "directory": {base: dict(counts) for base, counts in self.directory.items()},
+            "read": {kind: dict(counts) for kind, counts in self.read.items()},
             "swit": dict(self.swit),
         }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What one run would do. `plan_hash` covers changes, policy, organisation and directory.
+    """The changes of one run. `plan_hash` covers changes, policy, organisation and directory.
 
-    The same input gives the same plan and the same hash; no time is in it.
+    The same input gives the same plan and the same hash. A plan contains no time.
     """
 
     changes: tuple[Change, ...]
     disabled: tuple[Change, ...] = ()
-    """What a disabled action would have done: listed beside, never sent."""
+    """Changes of disabled actions: listed, never sent."""
     held: tuple[Change, ...] = ()
-    """What does not stick, and what needs it: listed beside, not sent (`sticking`)."""
+    """Changes that do not stick, and those that depend on them: listed, not sent."""
     findings: tuple[Finding, ...] = ()
     bindings: tuple[Binding, ...] = ()
     baselines: Baselines = Baselines()
@@ -243,17 +223,17 @@ class Plan:
     organization_id: str = ""
     organization_name: str = ""
     directory: str = ""
-    """For people: which server or file was read."""
+    """The server or file that was read, for people."""
     directory_identity: str = ""
-    """What stays the same whichever of several servers answers: the search base, or the file."""
+    """The search base or the file: equal for all servers of one directory."""
     exempt: tuple[Exemption, ...] = ()
-    """What the settings exempt, to be remembered; the hash leaves them out."""
+    """What the settings exempt, to be remembered; not part of the hash."""
     teams: tuple[TeamBefore, ...] = ()
-    """The teams that change and those above them, in the order shown; the id leaves them out."""
+    """The teams that change and those above them, in the order shown; not part of the hash."""
 
     @property
     def plan_hash(self) -> PlanHash:
-        """SHA-256 over what is sent, to whom, and by which rules."""
+        """SHA-256 of the changes, the policy, the organisation and the directory."""
         content = {
             "changes": [change.document() for change in self.changes],
             "policy": self.policy,
@@ -265,11 +245,11 @@ class Plan:
 
     @property
     def plan_id(self) -> str:
-        """The plan's name for people; only `plan_hash` tells it from every other plan."""
+        """The first digits of the hash, for people; only `plan_hash` is unique."""
         return shown_id(self.plan_hash)
 
     def counts(self) -> dict[str, int]:
-        """How many changes of each action, in the order of `ACTIONS`, none with 0."""
+        """The number of changes of each action that the plan has, in the order of the plan."""
         return dict(Counter(change.action for change in self.changes))
 
     def of_step(self, step: Step) -> tuple[Change, ...]:
@@ -296,7 +276,7 @@ class Plan:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
-        """The plan that `document` came from."""
+        """The plan with this `document`."""
         return cls(
             changes=tuple(Change.of(c) for c in document["changes"]),
             disabled=tuple(Change.of(c) for c in document["disabled"]),
@@ -309,27 +289,27 @@ class Plan:
             organization_name=document["organization_name"],
             directory=document["directory"],
             directory_identity=document["directory_identity"],
-            # Plans of earlier versions have neither, and may still be shown.
+            # Stored plans of earlier versions lack these keys.
             exempt=tuple(Exemption(**e) for e in document.get("exempt", ())),
             teams=tuple(TeamBefore(**t) for t in document.get("teams", ())),
         )
 
     def without(self, change_ids: Iterable[str]) -> Self:
-        """The same plan less some changes; its id differs."""
+        """The plan without some changes; its id differs."""
         gone = set(change_ids)
         return replace(self, changes=tuple(c for c in self.changes if c.change_id not in gone))
 
 
 def shown_id(plan_hash: PlanHash) -> str:
-    """The first digits of a plan's hash, as people see them."""
+    """The first digits of a plan's hash, which people see."""
     return plan_hash[:_SHOWN_DIGITS]
 
 
 class ChangeNames:
-    """Gives each change its id: action and object, numbered where an object changes again."""
+    """Makes change ids: action and object, numbered if the object changes repeatedly."""
 
     def __init__(self) -> None:
-        """Start with no name given."""
+        """Start without ids."""
         self._given: Counter[str] = Counter()
 
     def name(self, action: Action, object_id: str) -> str:
@@ -350,7 +330,7 @@ def single_change(
     after: Mapping[str, Any] | None = None,
     depends_on: Iterable[str] = (),
 ) -> Change:
-    """A change to an object that changes in this way but once."""
+    """The only change of this action to an object."""
     return Change(
         change_id=f"{action}:{object_id}",
         step=step,
@@ -365,13 +345,13 @@ def single_change(
 
 
 def another(names: Iterable[str]) -> str:
-    """The reason for an update of so named values: `the directory has another name, parent`."""
-    told = (name.removesuffix("_id").replace("_", " ") for name in names)
-    return f"the directory has another {', '.join(told)}"
+    """The reason for an update of these fields: `the directory has another name, parent`."""
+    fields = (name.removesuffix("_id").replace("_", " ") for name in names)
+    return f"the directory has another {', '.join(fields)}"
 
 
 def removals_by_team(changes: Iterable[Change]) -> dict[str, int]:
-    """Team id -> members it loses, those of users that the same plan lets go not counted."""
+    """Team id -> number of members it loses, without the users whom the changes let go."""
     changes = list(changes)
     departing = {c.object_id for c in changes if c.action in DEPARTURES}
     lost: dict[str, int] = {}
@@ -386,6 +366,15 @@ def removals_by_team(changes: Iterable[Change]) -> dict[str, int]:
     return lost
 
 
+def only_users(values: Mapping[str, Any], users: Collection[str]) -> Mapping[str, Any]:
+    """One side of a membership change with only these users; other values as they are."""
+    if "user_ids" not in values:
+        return values
+    pairs = zip(values["user_ids"], values["emails"], strict=True)
+    kept = [(user, email) for user, email in pairs if user in users]
+    return {"user_ids": [user for user, _ in kept], "emails": [email for _, email in kept]}
+
+
 def is_first_primary_team(change: Change) -> bool:
-    """Whether the change sets the primary team of a user who has none: that replaces nothing."""
+    """Whether the change sets the primary team of a user without one, so it replaces nothing."""
     return change.action == "primary.update" and change.before.get("team_id", "") is None

@@ -1,4 +1,4 @@
-"""Names, addresses and numbers: what Swit accepts, and when two of them are the same."""
+"""Normal forms of names, addresses and numbers: what Swit accepts, and which values are equal."""
 
 import re
 import unicodedata
@@ -8,9 +8,9 @@ from fnmatch import translate
 from itertools import count
 
 REMOVED = "(removed) "
-"""What a team whose group has left is called with `TEAM_REMOVAL=mark`."""
+"""Prefix of the name of a team whose group has left, with `TEAM_REMOVAL=mark`."""
 MOVING = "(moving) "
-"""What a team is called for a moment while another one needs its name."""
+"""Prefix of the temporary name of a team whose name another team needs."""
 
 # swit-api, "Rules", Names: not allowed in the names of teams and of users.
 _FORBIDDEN = re.compile(r"[@#<>§▒{};*]")
@@ -27,12 +27,12 @@ _LONGEST_ADDRESS = 254
 
 
 def one_space(text: str) -> str:
-    """The text in composed characters (NFC), its ends trimmed, each white space one space."""
+    """The text in composed characters (NFC), trimmed, each run of white space as one space."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def clean_name(text: str) -> str:
-    """The name as Swit would take it; it may be empty.
+    """The name as Swit accepts it; it may be empty.
 
     Each forbidden character becomes `_`. Control characters and those that turn the direction of
     text are left out.
@@ -42,7 +42,7 @@ def clean_name(text: str) -> str:
 
 
 def clean_team_name(text: str) -> str:
-    """The same for a team; a leading `(removed) ` is ours and is dropped."""
+    """The same for a team, without a leading `(removed) `."""
     name = clean_name(text)
     while mark := _LEADING_MARK.match(name):
         name = name[mark.end() :]
@@ -50,39 +50,39 @@ def clean_team_name(text: str) -> str:
 
 
 def name_key(text: str) -> str:
-    """What two names of teams have in common when Swit takes them for the same one."""
+    """The form of a team name that is equal for all names that Swit takes for one."""
     return unicodedata.normalize("NFC", one_space(text).casefold())
 
 
 def same_text(one: str, other: str) -> bool:
-    """Whether two values are the same after Swit trimmed them and made each space one."""
+    """Whether two values are equal once their white space is normalised."""
     return one == other or one_space(one) == one_space(other)
 
 
 def address_key(text: str) -> str:
-    """An e-mail address as it is compared: without spaces around it and without case."""
+    """The form in which e-mail addresses are compared: trimmed, without case."""
     return text.strip().casefold()
 
 
 def usable_address(key: str) -> bool:
-    """Whether an address can be an account's: something, `@`, something, 254 characters at most."""
+    """Whether a user can have this address: `x@y`, at most 254 characters."""
     return len(key) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(key) is not None
 
 
 def usable_addresses(values: Iterable[str]) -> list[str]:
-    """Those of the values that can be an account's address, folded."""
+    """The values that a user can have as an address, folded."""
     return [address for address in map(address_key, values) if usable_address(address)]
 
 
 def digits(text: str | None) -> str:
-    """A phone number as it is compared."""
+    """The form in which phone numbers are compared: the digits."""
     return _NOT_A_DIGIT.sub("", text or "")
 
 
 def number_suffix(name: str, wanted: str) -> str | None:
-    """The ` (n)` by which a team's name differs from the wanted one, `""` if by none.
+    """The ` (n)` that a team's name has after the wanted name, `""` if the two are equal.
 
-    `None` where it is another name altogether. Case is not looked at.
+    `None` if the names differ otherwise. Case is ignored.
     """
     key = name_key(wanted)
     if name_key(name) == key:
@@ -92,7 +92,7 @@ def number_suffix(name: str, wanted: str) -> str | None:
 
 
 def without_number(name: str) -> str:
-    """The name without the ` (n)` behind it, if it has one."""
+    """The name without a ` (n)` at its end."""
     numbered = _NUMBERED.fullmatch(one_space(name))
     return numbered[1] if numbered else name
 
@@ -110,7 +110,7 @@ def free_name(wanted: str, taken: Callable[[str], bool]) -> str:
 
 
 def choose_name(values: Iterable[str], present: str | None) -> str | None:
-    """Of several names the one that Swit has, else the first when sorted; `None`: no usable one."""
+    """Of several names the one that Swit has, else the first in order; `None` if none is usable."""
     names = list(values)
     if present and present in names:
         return present
@@ -123,9 +123,9 @@ def choose_name(values: Iterable[str], present: str | None) -> str | None:
 
 
 def changed_name(written: str, clean: str) -> str | None:
-    """What becomes of a name that can't stay as it is written; `None`: it can, or nothing stays.
+    """The cleaned name, if cleaning changes the written one visibly; `None` if not, or if empty.
 
-    White space and composed characters (NFC) are no change that anybody sees.
+    Changes of white space and composed characters (NFC) are not visible.
     """
     if not clean or clean == written:
         return None
@@ -133,14 +133,14 @@ def changed_name(written: str, clean: str) -> str | None:
 
 
 def others(first: str, count: int) -> str:
-    """One of `count` others, and how many more there are: for a sentence."""
+    """The first of `count` others and the number of the rest, for a sentence."""
     return f"{first} and {count - 1} more" if count > 1 else first
 
 
 def choose_phone(values: Collection[str], present: str | None) -> str | None:
-    """Of several numbers the one that Swit has, else the first when sorted.
+    """Of several numbers the one that Swit has, else the first in order.
 
-    `""` where the directory says none, `None` where it says something that is no number.
+    `""` if there is no value, `None` if no value has digits.
     """
     written = [one_space(value) for value in values if value.strip()]
     if not written:
@@ -151,7 +151,7 @@ def choose_phone(values: Collection[str], present: str | None) -> str | None:
 
 
 def written_language(value: str | None) -> str | None:
-    """The first language of a preference (`ko-KR`, `en, fr;q=0.8`) without its country."""
+    """The first language of a preference (`ko-KR`, `en, fr;q=0.8`), without its country."""
     if not value or not value.strip():
         return None
     first = re.split(r"[,;\s]", value.strip(), maxsplit=1)[0]
@@ -172,7 +172,7 @@ def is_pattern(text: str) -> bool:
 
 
 def matcher(patterns: Iterable[str], key: Callable[[str], str]) -> Callable[[str], bool]:
-    """A question that is true for each text (as `key` makes it) that one of the patterns fits."""
+    """A predicate: whether one of the patterns matches a text in the form of `key`."""
     parts = sorted({translate(key(pattern)) for pattern in patterns if pattern.strip()})
     if not parts:
         return lambda _: False

@@ -10,7 +10,7 @@ from swit_provisioning.planning.actions import (
     MEMBERSHIPS,
     describe,
 )
-from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Change, Plan
+from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Change, Plan, only_users
 
 if TYPE_CHECKING:  # `show` looks a stored plan up without pandas
     from swit_provisioning.planning.snapshots import OrganizationSnapshot
@@ -197,10 +197,8 @@ def without_users(change: Change, returning: frozenset[str]) -> Change:
     users = change.before.get("user_ids", ())
     if returning.isdisjoint(users):
         return change
-    pairs = zip(users, change.before["emails"], strict=True)
-    kept = [(user, email) for user, email in pairs if user not in returning]
-    before = {"user_ids": [user for user, _ in kept], "emails": [email for _, email in kept]}
-    return replace(change, before=before)
+    remaining = [user for user in users if user not in returning]
+    return replace(change, before=only_users(change.before, remaining))
 
 
 def _users(change: Change) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Team calls written down one after the other, each with what it cannot do without."""
+"""Team calls in order, each with the calls that it depends on, played on a tree of teams."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,10 +10,10 @@ from swit_provisioning.planning.normalize import name_key
 
 
 class Tree:
-    """Names, parents, references and the order of children; ids may be of teams to be made."""
+    """Names, parents, references and the order of children, of existing and of created teams."""
 
     def __init__(self, teams: Mapping[str, Team]) -> None:
-        """Copy what was read; `teams` come in the order shown."""
+        """Start with `teams`, in the order shown."""
         self.name = {team.team_id: team.name for team in teams.values()}
         self.parent = {team.team_id: team.parent_id for team in teams.values()}
         self.reference = {team.team_id: team.reference for team in teams.values()}
@@ -25,7 +25,7 @@ class Tree:
                 self._children.setdefault(team.parent_id, {})[team.team_id] = None
 
     def __contains__(self, team_id: object) -> bool:
-        """Whether the team is there (now)."""
+        """Whether the team exists at this point."""
         return team_id in self.name
 
     def children(self, team_id: str) -> list[str]:
@@ -37,7 +37,7 @@ class Tree:
         return bool(self._children.get(team_id))
 
     def holder(self, name: str, but: str | None = None) -> str | None:
-        """Another team that has this name, without case."""
+        """A team other than `but` that has this name, compared without case."""
         holders = self._called.get(name_key(name), {})
         return next((team for team in holders if team != but), None)
 
@@ -53,26 +53,26 @@ class Tree:
         return other in self.way_up(team_id)
 
     def create(self, team_id: str, *, name: str, parent: str, reference: str) -> None:
-        """Make a team; it comes last among its siblings."""
+        """Create a team, last among its siblings."""
         self.name[team_id], self.parent[team_id] = name, parent
         self.reference[team_id] = reference
         self._called.setdefault(name_key(name), {})[team_id] = None
         self._children.setdefault(parent, {})[team_id] = None
 
     def rename(self, team_id: str, name: str) -> None:
-        """Give a team another name."""
+        """Rename a team."""
         self._called[name_key(self.name[team_id])].pop(team_id)
         self.name[team_id] = name
         self._called.setdefault(name_key(name), {})[team_id] = None
 
     def move(self, team_id: str, parent: str) -> None:
-        """Put a team below another one, last among its children."""
+        """Move a team below another one, last among its children."""
         self._leave(team_id)
         self.parent[team_id] = parent
         self._children.setdefault(parent, {})[team_id] = None
 
     def delete(self, team_id: str) -> None:
-        """Take a team that has no children out."""
+        """Delete a team without children."""
         self._leave(team_id)
         self._called[name_key(self.name[team_id])].pop(team_id)
         del self.name[team_id], self.parent[team_id], self.reference[team_id]
@@ -84,18 +84,18 @@ class Tree:
 
 
 class TeamCalls:
-    """Plays calls on a tree and notes them as changes.
+    """Plays calls on a tree and records them as changes.
 
-    A change depends on the one that made its parent, on those that freed its name, on moves that
-    took its new parent out from under it, and a deletion on all that left the team. With these,
-    with the order of changes to one team and the order of arrivals under one parent, Swit takes
-    the calls of a step side by side.
+    A change depends on the creation of its parent, on the changes that freed its name, and on moves
+    that took its new parent out of its own subtree. A deletion depends on all changes that took
+    children out of the team. If these dependencies, the order of changes to one team and the order
+    of arrivals under one parent are kept, Swit accepts the calls of a step in parallel.
     """
 
     def __init__(
         self, tree: Tree, shown: Mapping[str, str], members: Mapping[str, list[str]]
     ) -> None:
-        """Start on `tree`; `shown` has the names people know, `members` who goes with a team."""
+        """Start on `tree`; `shown` has names by team id, `members` user ids of deleted teams."""
         self.tree = tree
         self.changes: list[Change] = []
         self._shown, self._members = shown, members
@@ -106,7 +106,7 @@ class TeamCalls:
         self._left: dict[str, list[str]] = {}
 
     def delete(self, team_id: str, *, step: Step, reason: str) -> None:
-        """Delete a team that has no children by now."""
+        """Delete a team that has no children at this point."""
         before = {
             "name": self.tree.name[team_id],
             "parent_id": self.tree.parent[team_id],
@@ -120,7 +120,7 @@ class TeamCalls:
         self.tree.delete(team_id)
 
     def create(self, team_id: str, *, name: str, parent: str, reference: str, reason: str) -> None:
-        """Make a team."""
+        """Create a team."""
         after = {
             "name": name,
             "parent_id": parent,
@@ -171,7 +171,7 @@ class TeamCalls:
     def _parent_name(
         self, values: Mapping[str, str | None], wanted: Mapping[str, str]
     ) -> dict[str, str]:
-        """The parent by its name, for people, where a move is told."""
+        """The name of the parent, for people, if the change is a move."""
         parent = values.get("parent_id") if "parent_id" in wanted else None
         return {} if parent is None else {"parent": self.tree.name[parent]}
 
@@ -211,15 +211,15 @@ class TeamCalls:
             self._left.setdefault(above, []).append(change)
 
     def _parent_needs(self, team_id: str, parent: str) -> list[str]:
-        """The making of the parent, and the moves that took it out from under the team."""
+        """The creation of the parent, and the moves that took it out of the team's subtree."""
         needs = [self._made[parent]] if parent in self._made else []
         return needs + self._moves_between(parent, team_id)
 
     def _moves_between(self, parent: str, team_id: str) -> list[str]:
         """Earlier moves without which the parent might still be below the team.
 
-        They need not have been in the way as the plan is written: some may be late while others
-        are through. So every way up counts, by places that teams have and by those they left.
+        Calls may arrive in another order than they are planned in. So every path upwards counts,
+        through present parents and through those that teams have left.
         """
         above: dict[str, list[str]] = {}
         waiting = [parent]
@@ -241,7 +241,7 @@ class TeamCalls:
 
 
 def _that_lead_to(team_id: str, above: Mapping[str, list[str]]) -> set[str]:
-    """The team itself, and all from which a way up leads to it."""
+    """The team, and all teams from which a path upwards leads to it."""
     below: dict[str, list[str]] = {}
     for team, ups in above.items():
         for up in ups:

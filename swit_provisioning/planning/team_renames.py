@@ -1,4 +1,4 @@
-"""In which order teams are renamed and moved: each whole, once its name and place are free."""
+"""The order in which teams are renamed and moved: each once its name and parent are free."""
 
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
@@ -11,29 +11,28 @@ from swit_provisioning.planning.team_calls import TeamCalls
 
 @dataclass(kw_only=True)
 class Pending:
-    """What is still to be changed about one team."""
+    """The pending changes to one team."""
 
     team_id: str
     rank: tuple[int, int]
-    """Depth in the wanted tree, then directory order: what comes first."""
+    """Depth in the wanted tree, then directory order; the lowest rank is sent first."""
     wanted: dict[str, str]
-    """Those of `name`, `parent_id` and `reference` that are to change."""
+    """Those of `name`, `parent_id` and `reference` that change."""
     reason: str = ""
 
 
 class UpdateOrder:
-    """Sends pending updates top down, each as soon as Swit would take it.
+    """Sends pending updates top down, each as soon as Swit would accept it.
 
-    One that has to wait is looked at again when what it waits for has happened: the name it
-    needs is free, or a team between it and its new parent has moved, or it is its turn among
-    those that arrive under one parent. Where nothing can be sent, whoever has the name that the
-    topmost one needs steps aside.
+    An update that must wait is tried again when its name is free, when a team between it and its
+    new parent has moved, or when it is next among the arrivals under one parent. If no update can
+    be sent, the team that has the name which the topmost update needs gets another name first.
     """
 
     def __init__(
         self, calls: TeamCalls, updates: dict[str, Pending], step: Step = "update_teams"
     ) -> None:
-        """Send `updates` (team id -> what is wanted) by `calls`; they leave the mapping so."""
+        """Send `updates`, by team id, through `calls`; a sent update leaves the mapping."""
         self._calls, self._tree, self._updates, self._step = calls, calls.tree, updates, step
         self._ready: list[tuple[tuple[int, int], str]] = []
         self._out_of_turn: list[tuple[tuple[int, int], str]] = []
@@ -43,11 +42,11 @@ class UpdateOrder:
         self._arrivals: dict[str, list[str]] = {}
 
     def fits(self, update: Pending) -> bool:
-        """Whether Swit would take this update as it is."""
+        """Whether Swit would accept this update now."""
         return self._has_name(update) and self._has_place(update)
 
     def send(self, update: Pending) -> None:
-        """Send all that is still wanted of this team."""
+        """Send all pending changes to a team."""
         reason = update.reason or another(update.wanted)
         old_name = self._tree.name[update.team_id]
         self._calls.update(update.team_id, update.wanted, step=self._step, reason=reason)
@@ -59,7 +58,7 @@ class UpdateOrder:
             self._next_turn(update.wanted["parent_id"])
 
     def step_aside(self, holder: str, name: str, taken_later: set[str]) -> None:
-        """Make the holder of a name take its own new name alone, else `(moving) ...`."""
+        """Rename the holder of a name: to its own new name if that is free, else `(moving) ...`."""
         update = self._updates.get(holder)
         reason = f'another team needs its name "{name}"'
         old_name = self._tree.name[holder]
@@ -109,7 +108,7 @@ class UpdateOrder:
         return False
 
     def _make_room(self) -> None:
-        """Nothing can be sent whole: the topmost that has its place gets its name free."""
+        """Free the name of the topmost update whose parent is free, as no update can be sent."""
         passed = []
         while self._nameless:
             rank, team = heappop(self._nameless)
@@ -130,7 +129,7 @@ class UpdateOrder:
         self.step_aside(holder or "", name, taken)
 
     def _waits(self, update: Pending) -> bool:
-        """Whether it can't be sent now; if so, it is put where it will be found again."""
+        """Whether the update must wait; if so, register it to be tried again."""
         if not self._has_name(update):
             key = name_key(update.wanted["name"])
             self._for_name.setdefault(key, []).append(update.team_id)
@@ -159,7 +158,7 @@ class UpdateOrder:
         return parent is None or self._first(parent) == update.team_id
 
     def _first(self, parent: str) -> str | None:
-        """Who is next to arrive under this parent."""
+        """The team that is next to arrive under this parent."""
         arrivals = self._arrivals.get(parent, [])
         while arrivals and arrivals[-1] not in self._updates:
             arrivals.pop()

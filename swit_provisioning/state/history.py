@@ -1,16 +1,16 @@
 """A view of the journal for people: changes of one user or one team, since a time."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
 from swit_provisioning.planning.actions import MEMBERSHIPS, STEPS, users_of
 from swit_provisioning.planning.dn import reference_key
-from swit_provisioning.planning.model import PlanHash
+from swit_provisioning.planning.model import PlanHash, only_users
 from swit_provisioning.planning.normalize import address_key, name_key
 from swit_provisioning.state.database import Database
 from swit_provisioning.state.decisions import APPROVALS, Approval, approval_of
@@ -145,7 +145,7 @@ def _users(entry: JournalEntry) -> Iterator[tuple[str, str]]:
 
 def _of_one(entry: JournalEntry, users: frozenset[str]) -> JournalEntry:
     """The part of a batch that is about some of its users."""
-    before, after = (_only(side, users) for side in (entry.before, entry.after))
+    before, after = (only_users(side, users) for side in (entry.before, entry.after))
     mine = replace(entry, before=before, after=after)
     left_out = tuple(user for user in entry.left_out if user in users)
     if left_out:
@@ -155,17 +155,6 @@ def _of_one(entry: JournalEntry, users: frozenset[str]) -> JournalEntry:
         return mine
     outcome = "applied" if entry.outcome == "rejected" else entry.outcome
     return replace(mine, left_out=(), outcome=outcome, message=None, http_status=None)
-
-
-def _only(values: Mapping[str, Any], users: frozenset[str]) -> Mapping[str, Any]:
-    if "user_ids" not in values:
-        return values
-    kept = [
-        (user, email)
-        for user, email in zip(values["user_ids"], values["emails"], strict=True)
-        if user in users
-    ]
-    return {"user_ids": [user for user, _ in kept], "emails": [email for _, email in kept]}
 
 
 def _holds(column: ColumnElement[str], text: str) -> ColumnElement[bool]:

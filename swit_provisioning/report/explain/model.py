@@ -3,11 +3,11 @@
 Values only; `explained_people` and `explained_teams` fill them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from swit_provisioning.planning.model import Change, Finding, Plan
+from swit_provisioning.planning.model import Change, Finding, Plan, only_users
 from swit_provisioning.report.redaction import (
     HIDDEN,
     change_without_people,
@@ -200,20 +200,11 @@ def _about(changes: Iterable[Change], ids: set[str]) -> Iterable[Change]:
     for change in changes:
         members = {*change.before.get("user_ids", ()), *change.after.get("user_ids", ())}
         if members & ids:
-            yield _of(change, ids)
+            # Of a batch of members, only what concerns this person.
+            before, after = (only_users(side, ids) for side in (change.before, change.after))
+            yield replace(change, before=before, after=after)
         elif change.object_id in ids or ids & set(change.before.get("members", ())):
             yield change
-
-
-def _of(change: Change, ids: set[str]) -> Change:
-    """A batch of members as one of them sees it."""
-    sides: list[Mapping[str, Any]] = []
-    for side in (change.before, change.after):
-        pairs = zip(side.get("user_ids", ()), side.get("emails", ()), strict=True)
-        kept = [(user, email) for user, email in pairs if user in ids]
-        only = {"user_ids": [user for user, _ in kept], "emails": [email for _, email in kept]}
-        sides.append(only if "user_ids" in side else side)
-    return replace(change, before=sides[0], after=sides[1])
 
 
 def _consequence(found: Consequence) -> dict[str, Any]:
