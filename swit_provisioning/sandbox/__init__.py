@@ -1,9 +1,9 @@
 """A stand-in Swit organisation, kept in memory, for demonstrations and tests.
 
-Nothing in it is real. `organisation.py` and what it is made of hold the rules, `sandbox.py` adds
-signing in, pace, faults and the log, `app.py` serves it over HTTP in each edition of Swit's
-answers, and `server.py` runs it in a thread. It knows nothing of the client that talks to it.
+`organisation.py`, `users.py` and `teams.py` contain the rules, `tokens.py` the login, `calls.py`
+and `editions.py` the calls in each edition of Swit's API. `app.py` serves them over HTTP with
+rate limit, faults and log, and `server.py` runs that. It imports nothing of the client.
 """
 
 SANDBOX_PORT = 5600
-"""Where the sandbox listens unless it is told otherwise."""
+"""The default port."""

@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application: which address answers what."""
+"""The sandbox as an ASGI application: addresses, state, page."""
 
 import asyncio
 import contextlib
@@ -17,8 +17,14 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 from starlette.types import Scope
 
-from swit_provisioning.sandbox import oauth
-from swit_provisioning.sandbox.calls import SCIM_CALLS, TEAM_CALLS, USER_CALLS, scim_error
+from swit_provisioning.sandbox.calls import (
+    SCIM_CALLS,
+    TEAM_CALLS,
+    USER_CALLS,
+    authorize,
+    scim_error,
+    token,
+)
 from swit_provisioning.sandbox.editions import Asked, Call, Edition, Shapes
 from swit_provisioning.sandbox.faults import Fault, Faults, Gate
 from swit_provisioning.sandbox.http import (
@@ -39,7 +45,7 @@ _CALLS_SHOWN = 50
 
 
 class Sandbox:
-    """One stand-in Swit. `edition`, `rate_limit` and `latency_seconds` may be changed any time."""
+    """One stand-in Swit. Edition, rate limit and latency can be changed at any time."""
 
     def __init__(
         self,
@@ -51,9 +57,9 @@ class Sandbox:
         latency_seconds: float = 0.0,
         state_file: Path | None = None,
     ) -> None:
-        """Begin with a fresh organisation unless one is given; `reset` goes back to it.
+        """Start with a new organisation unless one is given; `reset` returns to it.
 
-        `state_file` keeps the organisation: what it holds already goes before what is given.
+        `state_file` keeps the organisation; its content takes precedence over `organisation`.
         """
         self.organisation = organisation or Organisation()
         self._file = StateFile(state_file, self.organisation) if state_file else None
@@ -67,25 +73,25 @@ class Sandbox:
 
     @property
     def shapes(self) -> Shapes:
-        """What writes the answers in the present edition."""
+        """The answers of the current edition."""
         return Shapes(self.organisation, self.edition)
 
     @contextmanager
     def exclusive(self, *, writes: bool = True) -> Iterator[None]:
-        """Read or change the organisation while nobody else does, in this process or another."""
+        """Lock the organisation among all threads and processes."""
         held = self._file.exclusive(writes=writes) if self._file else nullcontext()
         with self.organisation.lock, held:
             yield
 
     def reset(self) -> None:
-        """The organisation as it was at the start; no calls, no faults. Tokens stay valid."""
+        """Restore the organisation of the start, and forget calls and faults. Tokens stay valid."""
         with self.exclusive():
             self.organisation.reset()
         self.faults.clear()
         self.log.clear()
 
     def state(self) -> dict[str, Any]:
-        """What the page shows, as plain JSON values: the state, the last 50 calls, the counts."""
+        """State, last 50 calls and call counts as JSON values."""
         calls = self.log.of()[-_CALLS_SHOWN:]
         with self.exclusive(writes=False):
             snapshot = self.organisation.snapshot()
@@ -120,7 +126,7 @@ _Json = Mapping[str, Any]
 
 
 def page(sandbox: Sandbox) -> str:
-    """The whole page. Everything that came from outside is escaped."""
+    """The HTML page; all foreign text is escaped."""
     state = sandbox.state()
     people = {user["id"]: user for user in state["users"]}
     teams = {team["id"]: team for team in state["teams"]}
@@ -134,7 +140,7 @@ def page(sandbox: Sandbox) -> str:
 <h1>{title}</h1>
 <p class="note">{active} active users of {len(people)}, {len(teams)} teams, answers in the edition
 &ldquo;{escape(state["edition"])}&rdquo;. The same as JSON: <a href="state">state</a>.</p>
-<form method="post" action="reset"><button>Start afresh</button></form>
+<form method="post" action="reset"><button>Reset</button></form>
 <h2>Teams</h2><ul class="tree">{"".join(_team(team, people) for team in state["teams"])}</ul>
 <h2>Users</h2>{_users(state["users"], teams)}
 <h2>Last calls</h2>{_calls(state["calls"])}
@@ -193,21 +199,21 @@ Work = Callable[[Arguments], Reply]
 
 
 def sandbox_of(request: Request) -> Sandbox:
-    """The sandbox that this request is for."""
+    """The sandbox of a request."""
     found: Sandbox = request.app.state.sandbox
     return found
 
 
 async def handle(request: Request, name: str, work: Work, **given: str) -> Response:
-    """Answer one request; `work` may raise `RefusedError`. The log gets it in any case.
+    """Answer one request and log it; `work` may raise `RefusedError`.
 
-    `given` are arguments that the address itself holds.
+    `given` are arguments in the address itself.
     """
     sandbox, ready = sandbox_of(request), work
     try:
         values = await _values(request)
     except ClientDisconnect:
-        # Whoever sent half of a request is gone: it was never asked.
+        # Half of a request is no call.
         return response_to(request, Reply(closes="instead"))
     except RefusedError as refused:
         values, ready = {}, _refusing(refused)
@@ -223,7 +229,7 @@ async def handle(request: Request, name: str, work: Work, **given: str) -> Respo
 
 
 def carried_out(request: Request, call: Call) -> Work:
-    """The work of one API call: within the pace, with a token that may, under the lock."""
+    """The work of one API call: rate limit, token and scope, then the call under the lock."""
     sandbox = sandbox_of(request)
 
     def work(arguments: Arguments) -> Reply:
@@ -299,7 +305,7 @@ async def _late(request: Request, fault: Fault, arguments: Arguments, work: Work
 
 
 async def _held(request: Request, gate: Gate) -> bool:
-    """Wait until the gate is open; whether the client has hung up before."""
+    """Wait until the gate is open; True if the client has hung up before that."""
     gate.reached.set()
     while not gate.opened.is_set():
         if await _left(request, _LOOK_SECONDS):
@@ -308,7 +314,7 @@ async def _held(request: Request, gate: Gate) -> bool:
 
 
 async def _left(request: Request, seconds: float) -> bool:
-    """Wait so long; whether the client has hung up meanwhile."""
+    """Wait; True if the client has hung up meanwhile."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             return bool((await request.receive())["type"] == "http.disconnect")
@@ -324,7 +330,7 @@ _PAGE_HEADERS = {
 
 
 def build_app(sandbox: Sandbox, *, hang_up: HangUp | None = None) -> Starlette:
-    """The application; `hang_up` closes a request's connection (for the faults that do)."""
+    """The application; `hang_up` closes the connection of a request, for some faults."""
     app = Starlette(
         routes=[
             Route("/", _page, methods=["GET"]),
@@ -368,7 +374,7 @@ async def _authorize(request: Request) -> Response:
     behaviour = sandbox.organisation.behaviour
 
     def work(given: Arguments) -> Reply:
-        return oauth.authorize(sandbox.tokens, behaviour, given)
+        return authorize(sandbox.tokens, behaviour, given)
 
     return await handle(request, "oauth.authorize", work)
 
@@ -378,7 +384,7 @@ async def _token(request: Request) -> Response:
     behaviour = sandbox.organisation.behaviour
 
     def work(given: Arguments) -> Reply:
-        return oauth.token(sandbox.tokens, behaviour, given)
+        return token(sandbox.tokens, behaviour, given)
 
     return await handle(request, "oauth.token", work)
 

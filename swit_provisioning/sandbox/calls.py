@@ -1,8 +1,9 @@
-"""The API's calls about the organisation and its users."""
+"""The calls of the API and of SCIM, and the two OAuth addresses."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from swit_provisioning.sandbox.editions import (
     NO_CONTENT,
@@ -13,8 +14,9 @@ from swit_provisioning.sandbox.editions import (
     Call,
     data,
 )
-from swit_provisioning.sandbox.http import Reply
-from swit_provisioning.sandbox.model import RefusedError, UserRecord
+from swit_provisioning.sandbox.http import Arguments, Reply
+from swit_provisioning.sandbox.model import Behaviour, RefusedError, UserRecord
+from swit_provisioning.sandbox.tokens import DEFAULT_SCOPE, Tokens
 
 _MOST_ROWS = 1000
 _MOST_PAGES = 1_000_000
@@ -56,7 +58,7 @@ def _membership_status(asked: Asked) -> bool | None:
     return None if status is None else status == "active"
 
 
-def _create(asked: Asked) -> Reply:
+def _create_user(asked: Asked) -> Reply:
     arguments = asked.arguments
     user = asked.organisation.users.create(
         email=arguments.text("user_email"),
@@ -68,17 +70,17 @@ def _create(asked: Asked) -> Reply:
     return data({"user": asked.shapes.user(user)})
 
 
-def _deactivate(asked: Asked) -> Reply:
+def _deactivate_user(asked: Asked) -> Reply:
     asked.organisation.users.deactivate(asked.arguments.text("user_id"))
     return NO_CONTENT
 
 
-def _activate(asked: Asked) -> Reply:
+def _activate_user(asked: Asked) -> Reply:
     asked.organisation.users.activate(asked.arguments.text("user_id"))
     return NO_CONTENT
 
 
-def _remove(asked: Asked) -> Reply:
+def _remove_user(asked: Asked) -> Reply:
     asked.organisation.users.remove(asked.arguments.text("user_id"))
     return data({})
 
@@ -88,27 +90,27 @@ USER_CALLS: Mapping[str, Call] = {
     "organization.info": Call(method="GET", scopes=READ_OR_ADMIN, work=_organization_info),
     "organization.user.info": Call(method="GET", scopes=READ, work=_organization_user_info),
     "organization.user.list": Call(method="GET", scopes=READ, work=_organization_user_list),
-    "organization.user.create": Call(method="POST", scopes=WRITE, work=_create, bot=False),
-    "organization.user.deactivate": Call(method="POST", scopes=WRITE, work=_deactivate),
-    "organization.user.activate": Call(method="POST", scopes=WRITE, work=_activate),
-    "organization.user.remove": Call(method="POST", scopes=WRITE, work=_remove),
+    "organization.user.create": Call(method="POST", scopes=WRITE, work=_create_user, bot=False),
+    "organization.user.deactivate": Call(method="POST", scopes=WRITE, work=_deactivate_user),
+    "organization.user.activate": Call(method="POST", scopes=WRITE, work=_activate_user),
+    "organization.user.remove": Call(method="POST", scopes=WRITE, work=_remove_user),
 }
 
 
-def _list(asked: Asked) -> Reply:
+def _list_teams(asked: Asked) -> Reply:
     teams = asked.organisation.teams
     found = teams.listed(
         parent_id=asked.arguments.optional_text("parent_id"),
         direct_children_only=asked.arguments.flag("direct_children_only"),
     )
     reference = asked.arguments.optional_text("reference")
-    # The newer editions lost this filter: they take the argument and answer with every team.
+    # Newer editions have no such filter: they ignore the argument and return every team.
     if reference is not None and asked.shapes.edition == "old":
         found = [team for team in found if team.reference == reference]
     return data({"team": [asked.shapes.listed_team(team, teams.depth(team)) for team in found]})
 
 
-def _team_calls_create(asked: Asked) -> Reply:
+def _create_team(asked: Asked) -> Reply:
     team = asked.organisation.teams.create(
         name=asked.arguments.text("name"),
         parent_id=_parent(asked, asked.arguments.text("parent_id")),
@@ -117,7 +119,7 @@ def _team_calls_create(asked: Asked) -> Reply:
     return data(asked.shapes.created_team(team))
 
 
-def _update(asked: Asked) -> Reply:
+def _update_team(asked: Asked) -> Reply:
     parent_id = asked.arguments.optional_text("parent_id")
     team = asked.organisation.teams.update(
         asked.arguments.text("id"),
@@ -134,12 +136,12 @@ def _parent(asked: Asked, parent_id: str) -> str:
     return records.root_id if is_organization and asked.shapes.edition == "old" else parent_id
 
 
-def _delete(asked: Asked) -> Reply:
+def _delete_team(asked: Asked) -> Reply:
     team = asked.organisation.teams.delete(asked.arguments.text("id"))
     return data(asked.shapes.touched_team(team))
 
 
-def _sort(asked: Asked) -> Reply:
+def _sort_teams(asked: Asked) -> Reply:
     parent_id, team_ids = asked.arguments.text("parent_id"), asked.arguments.texts("team_ids")
     asked.organisation.teams.sort(_parent(asked, parent_id), team_ids)
     return Reply(raw=b"") if asked.shapes.edition == "old" else data(None)
@@ -164,11 +166,11 @@ def _make_primary(asked: Asked) -> Reply:
 
 
 TEAM_CALLS: Mapping[str, Call] = {
-    "user.team.list": Call(method="GET", scopes=READ, work=_list),
-    "team.create": Call(method="POST", scopes=WRITE, work=_team_calls_create),
-    "team.update": Call(method="POST", scopes=WRITE, work=_update),
-    "team.delete": Call(method="POST", scopes=WRITE, work=_delete),
-    "team.sort": Call(method="POST", scopes=WRITE, work=_sort, bot=False),
+    "user.team.list": Call(method="GET", scopes=READ, work=_list_teams),
+    "team.create": Call(method="POST", scopes=WRITE, work=_create_team),
+    "team.update": Call(method="POST", scopes=WRITE, work=_update_team),
+    "team.delete": Call(method="POST", scopes=WRITE, work=_delete_team),
+    "team.sort": Call(method="POST", scopes=WRITE, work=_sort_teams, bot=False),
     "team.user.add": Call(method="POST", scopes=WRITE, work=_add_users),
     "team.user.remove": Call(method="POST", scopes=WRITE, work=_remove_users),
     "team.user.primary.update": Call(method="POST", scopes=WRITE, work=_make_primary),
@@ -181,12 +183,12 @@ _LIST_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 _ERROR_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:Error"
 _FILTER = re.compile(r'\s*userName\s+eq\s+"([^"]*)"\s*', re.IGNORECASE)
 _MOBILE = 'phonenumbers[type eq "mobile"].value'
-# Taken, and kept nowhere: the API shows neither.
+# Accepted and not stored: the API shows neither.
 _IGNORED = ('phonenumbers[type eq "work"].value', "externalid")
 
 
 def scim_error(reply: Reply) -> Reply:
-    """The same refusal in SCIM's form, with Swit's `message` beside it."""
+    """The error in SCIM's form, with Swit's `message` added."""
     if not isinstance(reply.body, dict) or "message" not in reply.body:
         return reply
     extra = {
@@ -197,13 +199,13 @@ def scim_error(reply: Reply) -> Reply:
     return Reply(status=reply.status, body={**reply.body, **extra}, headers=reply.headers)
 
 
-def _found(asked: Asked) -> Reply:
-    _check_switched_on(asked)
+def _list_scim_users(asked: Asked) -> Reply:
+    _check_scim_is_on(asked)
     match = _FILTER.fullmatch(asked.arguments.text("filter"))
     if match is None:
         raise RefusedError(400, 'The only filter is: userName eq "somebody@example.com".')
     user = asked.organisation.users.by_email(match[1])
-    resources = [] if user is None else [_written(user)]
+    resources = [] if user is None else [_scim_user(user)]
     body = {
         "schemas": [_LIST_SCHEMA],
         "totalResults": len(resources),
@@ -214,8 +216,8 @@ def _found(asked: Asked) -> Reply:
     return Reply(body=body, media_type="application/scim+json")
 
 
-def _patched(asked: Asked) -> Reply:
-    _check_switched_on(asked)
+def _patch_scim_user(asked: Asked) -> Reply:
+    _check_scim_is_on(asked)
     users = asked.organisation.users
     user = users.find(asked.arguments.text("user_id"))
     changes = _changes(asked.arguments.values)
@@ -228,10 +230,10 @@ def _patched(asked: Asked) -> Reply:
     if "active" in changes:
         switch = users.activate if changes["active"] == "true" else users.deactivate
         switch(user.id)
-    return Reply(body=_written(user), media_type="application/scim+json")
+    return Reply(body=_scim_user(user), media_type="application/scim+json")
 
 
-def _check_switched_on(asked: Asked) -> None:
+def _check_scim_is_on(asked: Asked) -> None:
     if not asked.organisation.behaviour.scim:
         raise RefusedError(403, "SCIM is not switched on for this organisation.")
 
@@ -265,7 +267,7 @@ def _switch(value: object) -> str:
     return text
 
 
-def _written(user: UserRecord) -> dict[str, Any]:
+def _scim_user(user: UserRecord) -> dict[str, Any]:
     numbers = [{"type": "mobile", "value": user.phone_number}] if user.phone_number else []
     return {
         "schemas": [USER_SCHEMA],
@@ -280,6 +282,82 @@ def _written(user: UserRecord) -> dict[str, Any]:
 
 
 SCIM_CALLS = {
-    "scim.user.list": Call(method="GET", scopes=READ_OR_ADMIN, work=_found, bot=False),
-    "scim.user.update": Call(method="PATCH", scopes=WRITE, work=_patched, bot=False),
+    "scim.user.list": Call(method="GET", scopes=READ_OR_ADMIN, work=_list_scim_users, bot=False),
+    "scim.user.update": Call(method="PATCH", scopes=WRITE, work=_patch_scim_user, bot=False),
 }
+
+
+def authorize(tokens: Tokens, behaviour: Behaviour, arguments: Arguments) -> Reply:
+    """Agree at once, as a person who presses "Allow": send the browser back with code and state.
+
+    Raises:
+        RefusedError: 400, the client is unknown or the address not registered. Other errors are
+            sent to the address, as OAuth requires.
+
+    """
+    redirect_url = arguments.text("redirect_uri")
+    if arguments.text("client_id") != tokens.client_id:
+        raise RefusedError(400, "The client_id is unknown.")
+    if redirect_url not in tokens.redirect_urls:
+        raise RefusedError(400, f"The redirect_uri {redirect_url} is not registered.")
+    state = arguments.optional_text("state")
+    answer = {} if state is None else {"state": state}
+    if arguments.optional_text("response_type") != "code":
+        return _redirect(redirect_url, {"error": "unsupported_response_type", **answer})
+    pkce_error = _pkce_error(behaviour, arguments)
+    if pkce_error is not None:
+        error = {"error": "invalid_request", "error_description": pkce_error}
+        return _redirect(redirect_url, {**error, **answer})
+    challenge = None
+    if behaviour.pkce == "checked":
+        challenge = arguments.optional_text("code_challenge")
+    try:
+        scope = arguments.optional_text("scope") or DEFAULT_SCOPE
+        code = tokens.code_for(redirect_url=redirect_url, scope=scope, challenge=challenge)
+    except RefusedError as refused:
+        error = {"error": "invalid_scope", "error_description": refused.message}
+        return _redirect(redirect_url, {**error, **answer})
+    return _redirect(redirect_url, {"code": code, **answer})
+
+
+def token(tokens: Tokens, behaviour: Behaviour, arguments: Arguments) -> Reply:
+    """A pair of tokens for a code or for a refresh token.
+
+    Raises:
+        RefusedError: 401 for the client, 400 for the code, the refresh token or the grant type.
+
+    """
+    client = (arguments.optional_text("client_id"), arguments.optional_text("client_secret"))
+    if client != (tokens.client_id, tokens.client_secret):
+        raise RefusedError(401, "The client_id or the client_secret is wrong.")
+    match arguments.text("grant_type"):
+        case "authorization_code":
+            verifier = arguments.optional_text("code_verifier")
+            if verifier is not None and behaviour.pkce == "refused at token":
+                raise RefusedError(400, "The parameter code_verifier is not known.")
+            body = tokens.exchange(
+                code=arguments.text("code"),
+                redirect_url=arguments.text("redirect_uri"),
+                verifier=verifier,
+            )
+        case "refresh_token":
+            body = tokens.refresh(arguments.text("refresh_token"))
+        case other:
+            raise RefusedError(400, f"The grant_type {other} is not supported.")
+    return Reply(body=body, headers={"Cache-Control": "no-store"})
+
+
+def _pkce_error(behaviour: Behaviour, arguments: Arguments) -> str | None:
+    """The error in the PKCE parameters of a login (RFC 7636)."""
+    challenge = arguments.optional_text("code_challenge")
+    if challenge is None or behaviour.pkce == "ignored":
+        return None
+    if behaviour.pkce == "refused at authorize":
+        return "The parameter code_challenge is not known."
+    method = arguments.optional_text("code_challenge_method")
+    return None if method == "S256" else "The code_challenge_method must be S256."
+
+
+def _redirect(url: str, answer: dict[str, str]) -> Reply:
+    joint = "&" if "?" in url else "?"
+    return Reply(status=302, raw=b"", headers={"Location": f"{url}{joint}{urlencode(answer)}"})

@@ -1,8 +1,8 @@
-"""How each edition of Swit's answers writes users and teams: the one place where they differ.
+"""Users and teams as each edition of Swit's API writes them.
 
-`old` is the API as described until February 2024, `new` since then, `production` as programs in
-use have met it: naming mixed, one user as a list of one. A field without a value is null in `old`
-and empty in the others: the models of the known client in production need it to be there.
+`old` is the API as described until February 2024, `new` since then, `production` as a program in
+use has seen it: mixed names, a single user as a list of one. A field without a value is null in
+`old` and empty in the others, because the models of the known production client require it.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Shapes:
     """Writes the organisation's records in one edition."""
 
     def __init__(self, organisation: Organisation, edition: Edition) -> None:
-        """Write this organisation's records as that edition does."""
+        """Take the organisation and the edition."""
         self._organisation = organisation
         self.edition = edition
 

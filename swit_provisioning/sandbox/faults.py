@@ -1,4 +1,4 @@
-"""Faults that a test orders in advance: which calls go wrong, how, and before or after the work."""
+"""Faults that tests add in advance: which calls fail, how, and before or after the work."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -26,40 +26,40 @@ _PAGE = b"<!doctype html><title>Sign in</title><h1>Please sign in to the company
 
 
 class Gate:
-    """Where a call is held until a test lets it go on. Thread-safe."""
+    """Holds a call until a test opens it. Thread-safe."""
 
     def __init__(self) -> None:
-        """Begin closed, with nobody there."""
+        """Start closed."""
         self.reached = threading.Event()
-        """Set once a call is there."""
+        """Set when a call has arrived."""
         self.opened = threading.Event()
-        """To be set by whoever lets it go on."""
+        """Set by the test to let the call continue."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What happens to the next calls that match.
+    """A fault of the next calls that match.
 
     Kinds: `status` answers `status` with a JSON error; `code` answers 200 with that JSON error;
     `html` answers a web page with `status` (give 200 for a captive portal); `garbage` answers
     bytes that are no text; `truncated` a JSON body that stops half way; `cut` promises the whole
     body and hangs up in the middle; `drop` hangs up without an answer; `change` passes the JSON
     body of the real answer through `change`; `slow` holds the answer back for `seconds`;
-    `held` holds it back until `gate` is opened; `meanwhile` calls `act` first and then answers as
-    ever.
+    `held` holds it back until `gate` is opened; `meanwhile` calls `act` first and then answers
+    normally.
     """
 
     kind: FaultKind
     call: str = "*"
     """The call's name, or a pattern: `team.create`, `team.*`, `scim.user.update`, `oauth.token`."""
     times: int | None = 1
-    """For how many matching calls; `None`: until `Faults.clear`."""
+    """Number of matching calls; `None`: until `Faults.clear`."""
     skip: int = 0
-    """How many matching calls go well before."""
+    """Number of matching calls that succeed before."""
     where: Callable[[Arguments], bool] | None = None
     """Match only calls with such arguments (the JSON body, the form, or the query)."""
     after_work: bool = False
-    """Whether the call is carried out all the same, so that only its answer is lost."""
+    """Whether the call is carried out, so that only its answer is lost."""
     status: int = 500
     message: str = "The sandbox was told to fail here."
     retry_after: str | None = None
@@ -69,7 +69,7 @@ class Fault:
     gate: Gate | None = None
 
     def needs_work(self) -> bool:
-        """Whether the call is to be carried out."""
+        """True if the call is carried out."""
         return self.after_work or self.kind in ("change", "meanwhile")
 
     def spoil(self, reply: Reply | None) -> Reply:
@@ -78,7 +78,7 @@ class Fault:
         return _SPOILT[self.kind](self, real)
 
     def error(self) -> Reply:
-        """The ordered refusal."""
+        """The error with status, message and `Retry-After`."""
         headers = {"Retry_After": self.retry_after} if self.retry_after else {}
         return refusal(self.status, self.message, **headers)
 
@@ -120,31 +120,31 @@ class _Armed:
 
 
 class Faults:
-    """The faults that are waiting for their calls, in the order they were added. Thread-safe."""
+    """The pending faults in the order in which they were added. Thread-safe."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self._lock = threading.Lock()
         self._armed: list[_Armed] = []
 
     def add(self, *faults: Fault) -> None:
-        """Let these faults happen to the next calls that match."""
+        """Add faults for the next calls that match."""
         with self._lock:
             self._armed += [_Armed(fault, fault.skip, fault.times) for fault in faults]
 
     def clear(self) -> None:
-        """Forget all that have not happened."""
+        """Remove all pending faults."""
         with self._lock:
             self._armed.clear()
 
     @property
     def waiting(self) -> int:
-        """How many are still to happen (one that happens three times counts once)."""
+        """The number of pending faults; one with several calls counts once."""
         with self._lock:
             return len(self._armed)
 
     def take(self, call: str, arguments: Arguments) -> Fault | None:
-        """The fault that happens to this call: the first that matches and has nothing to skip."""
+        """The fault of this call: the first one that matches and has no calls to skip."""
         with self._lock:
             for armed in self._armed:
                 if not armed.matches(call, arguments):

@@ -1,4 +1,4 @@
-"""The arguments of one call, read with care: one of a wrong kind is refused, never a crash."""
+"""Arguments, replies, rate limit and log of the sandbox's calls."""
 
 import json
 import math
@@ -20,35 +20,35 @@ from swit_provisioning.sandbox.model import RefusedError
 
 
 class Arguments:
-    """A query, a form or a JSON body. Every reader raises `RefusedError` (400)."""
+    """A query, a form or a JSON body. Every method raises `RefusedError` (400)."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        """Read from these, as they came: any value may be of any kind."""
+        """Take the values, which can have any type."""
         self.values = values
 
     def text(self, name: str) -> str:
-        """A text that must be there and not be empty."""
+        """A required text, not empty."""
         found = self.optional_text(name)
         if not found:
             raise RefusedError(400, f"{name} is required.")
         return found
 
     def optional_text(self, name: str) -> str | None:
-        """A text, or `None` where it is left out or null."""
+        """A text; `None` if it is missing or null."""
         found = self.values.get(name)
         if found is not None and not isinstance(found, str):
             raise RefusedError(400, f"{name} must be a string.")
         return found
 
     def texts(self, name: str) -> list[str]:
-        """A list of texts that must be there."""
+        """A required list of texts."""
         found = self.values.get(name)
         if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
             raise RefusedError(400, f"{name} must be a list of strings.")
         return list(found)
 
     def number(self, name: str, *, least: int, most: int, default: int | None = None) -> int:
-        """A whole number within bounds; without a default it must be there."""
+        """An integer within bounds; required without a default."""
         found = self.values.get(name, default)
         digits = str(found)
         if not digits.isascii() or not digits.isdigit() or not least <= int(digits) <= most:
@@ -56,7 +56,7 @@ class Arguments:
         return int(digits)
 
     def flag(self, name: str) -> bool:
-        """`true` or `false` in any case; left out means `false`."""
+        """`true` or `false` in any case; `false` if it is missing."""
         found = str(self.values.get(name, "false")).lower()
         if found not in ("true", "false"):
             raise RefusedError(400, f"{name} must be true or false.")
@@ -64,12 +64,12 @@ class Arguments:
 
 
 HangUp = Callable[[Scope], None]
-"""Closes the connection that a request came on."""
+"""Closes the connection of a request."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One answer. `body` is JSON; `raw`, where given, is sent instead of it."""
+    """One answer. `body` is JSON; `raw` is sent instead if it is given."""
 
     status: int = 200
     body: Any = None
@@ -77,10 +77,10 @@ class Reply:
     media_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     closes: Literal["no", "instead", "midway"] = "no"
-    """Whether the connection is closed instead of an answer, or in the middle of it."""
+    """Whether the connection is closed instead of the answer, or in the middle of it."""
 
     def content(self) -> bytes:
-        """The bytes of the body: none for a 204."""
+        """The bytes of the body; empty for a 204."""
         if self.raw is not None:
             return self.raw
         no_content = 204
@@ -90,22 +90,22 @@ class Reply:
 
 
 def refusal(status: int, message: str, **headers: str) -> Reply:
-    """An error as Swit words one: a JSON object with `message` and an integer `code`."""
+    """An error in Swit's form: a JSON object with `message` and an integer `code`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(status=status, body={"message": message, "code": status}, headers=named)
 
 
 class ClosedConnection(Response):
-    """Sends half of the answer, or none, and hangs up."""
+    """Sends half of the answer, or nothing, and closes the connection."""
 
     def __init__(self, reply: Reply, hang_up: HangUp) -> None:
-        """Send half of this reply if it `closes` midway."""
+        """Take the reply; half of it is sent if it `closes` midway."""
         super().__init__()
         self._reply = reply
         self._hang_up = hang_up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Close the connection, and wait until it is closed."""
+        """Close the connection and wait until it is closed."""
         if self._reply.closes == "midway":
             await self._send_half(send)
         self._hang_up(scope)
@@ -125,7 +125,7 @@ class ClosedConnection(Response):
 
 
 def response_to(request: Request, reply: Reply) -> Response:
-    """The reply as the HTTP server sends it."""
+    """The reply as an HTTP response."""
     if reply.closes != "no":
         hang_up: HangUp = request.app.state.hang_up
         return ClosedConnection(reply, hang_up)
@@ -141,9 +141,9 @@ RetryAfter = Literal["none", "seconds", "date"]
 
 
 class RateLimit:
-    """At most `per_second * window_seconds` requests within any window; refused ones don't count.
+    """At most `per_second * window_seconds` accepted requests in any window.
 
-    `retry_after` says whether a 429 carries that header, in seconds or as an HTTP date.
+    `retry_after` is the form of that header in a 429.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class RateLimit:
         retry_after: RetryAfter = "seconds",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with nothing taken; `clock` is in seconds and never goes back."""
+        """Start empty; `clock` returns seconds and never goes back."""
         self._most = max(1, math.floor(per_second * window_seconds))
         self._window = window_seconds
         self._retry_after = retry_after
@@ -162,7 +162,7 @@ class RateLimit:
         self._taken: deque[float] = deque()
 
     def refused(self) -> Reply | None:
-        """A 429 if this request is one too many; else it is counted."""
+        """A 429 if this request exceeds the limit; otherwise count it."""
         now = self._clock()
         while self._taken and self._taken[0] <= now - self._window:
             self._taken.popleft()
@@ -173,7 +173,7 @@ class RateLimit:
 
 
 def too_many(wait_seconds: float, retry_after: RetryAfter) -> Reply:
-    """A 429 that asks to wait (whole seconds, rounded up, as the header has no other)."""
+    """A 429 that asks to wait; the header has whole seconds, rounded up."""
     seconds = max(0, math.ceil(wait_seconds))
     if retry_after == "none":
         return refusal(429, "Too many requests.")
@@ -190,9 +190,9 @@ _SECRET = ("client_secret", "code", "code_verifier", "refresh_token", "access_to
 
 @dataclass(kw_only=True)
 class CallEntry:
-    """One call: `at` in seconds of the monotonic clock; `status` is `None` until it is answered.
+    """One call: `at` in seconds of the monotonic clock.
 
-    It stays `None` where the connection was closed instead of an answer.
+    `status` is `None` until the answer, and stays `None` if the connection was closed instead.
     """
 
     number: int
@@ -223,7 +223,7 @@ class CallLog:
     """The newest 10,000 calls, and counts of all. Thread-safe."""
 
     def __init__(self) -> None:
-        """Begin with no calls."""
+        """Start empty."""
         self._lock = threading.Lock()
         self._entries: deque[CallEntry] = deque(maxlen=_KEPT_ENTRIES)
         self._counts: Counter[str] = Counter()
@@ -231,7 +231,7 @@ class CallLog:
         self._most_in_flight = 0
 
     def arrived(self, method: str, call: str, arguments: Mapping[str, Any]) -> CallEntry:
-        """Note a call that has just come in."""
+        """Record a call that has arrived."""
         shown = {k: "…" if k in _SECRET else v for k, v in arguments.items()}
         with self._lock:
             self._counts[call] += 1
@@ -248,31 +248,31 @@ class CallLog:
             return entry
 
     def answered(self, entry: CallEntry, status: int | None) -> None:
-        """Note what it was answered; `None`: nothing."""
+        """Record the status of the answer; `None` for no answer."""
         with self._lock:
             self._in_flight -= 1
             entry.status = status
 
     def of(self, pattern: str = "*") -> list[CallEntry]:
-        """The calls so named (`team.create`, `team.*`), oldest first."""
+        """The calls that match (`team.create`, `team.*`), oldest first."""
         with self._lock:
             return [entry for entry in self._entries if fnmatchcase(entry.call, pattern)]
 
     @property
     def counts(self) -> Counter[str]:
-        """How often each call came in, whatever it was answered."""
+        """The number of arrivals of each call, whatever the answer."""
         with self._lock:
             return Counter(self._counts)
 
     @property
     def total(self) -> int:
-        """How many calls of the API and SCIM came in; signing in doesn't count."""
+        """The number of API and SCIM calls, without OAuth."""
         counts = self.counts
         return sum(n for call, n in counts.items() if not call.startswith("oauth."))
 
     @property
     def most_in_flight(self) -> int:
-        """How many calls were being answered at one time, at most."""
+        """The maximum number of calls in flight at the same time."""
         with self._lock:
             return self._most_in_flight
 

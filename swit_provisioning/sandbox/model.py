@@ -1,7 +1,6 @@
-"""What the organisation is made of: its users, its teams, and the ledger that holds both.
+"""The records of the organisation, its rules for values, and the ledger that locks them.
 
-Plain records and lookups; what may be done to them is in `users.py`, `teams.py` and
-`memberships.py`. Every one of those takes the ledger's lock first.
+The operations are in `users.py` and `teams.py`; each takes the ledger's lock first.
 """
 
 import copy
@@ -21,10 +20,10 @@ MASTER, ADMIN, MEMBER, GUEST = 10, 20, 30, 40
 
 
 class RefusedError(Exception):
-    """Swit's answer to a call that it does not carry out: an HTTP status and a message."""
+    """A refused call: an HTTP status and a message."""
 
     def __init__(self, status: int, message: str) -> None:
-        """Refuse with this HTTP status and these words."""
+        """Take the status and the message."""
         super().__init__(f"{status}: {message}")
         self.status = status
         self.message = message
@@ -32,45 +31,45 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """How the sandbox acts where nobody outside Swit knows the answer; each can be played."""
+    """The sandbox's behaviour where Swit's own behaviour is not known."""
 
     parent_deletion: Literal["cascade", "orphan", "reject"] = "cascade"
-    """Children of a deleted team: deleted with it, moved up to its parent, or in its way (400)."""
+    """Children of a deleted team: deleted too, moved to its parent, or a reason to refuse (400)."""
     inactive_members: Literal["stay", "leave"] = "stay"
-    """Whether deactivated people stay in their teams; `leave`: they can't be added either."""
+    """Whether deactivated users stay in their teams; with `leave` they cannot be added either."""
     lost_primary: Literal["next", "none"] = "next"
-    """Who leaves the primary team gets the next of their teams as primary team, or none."""
+    """The primary team of a user who left it: the next team, or none."""
     repeated_membership: Literal["accepted", "refused"] = "accepted"
-    """Whether adding a member again, or removing who is none, counts as done."""
+    """Whether adding a member again, or removing a user who is no member, succeeds."""
     teamless: Literal["unassigned", "nowhere"] = "unassigned"
-    """Whether people in no team are shown as members of `Unassigned`."""
+    """Whether users without a team are shown as members of `Unassigned`."""
     refreshing: Literal["rotates", "stays"] = "rotates"
-    """`stays`: a refresh brings no new refresh token, and the old one lives on."""
+    """`stays`: a refresh returns no new refresh token, and the old one stays valid."""
     pkce: ProofKeys = "checked"
-    """What becomes of a proof key (RFC 7636) that a login sends: Swit documents none."""
+    """The answer to PKCE (RFC 7636), which Swit does not document."""
     scim: bool = True
-    """Whether SCIM is switched on for the organisation; where it is off, every call is a 403."""
+    """Whether SCIM is enabled for the organisation; otherwise every SCIM call is a 403."""
     longest_name: int | None = None
     longest_reference: int | None = None
     """Characters; `None`: any length."""
     too_long: Literal["refused", "cut"] = "refused"
-    """What is longer than that is refused (400), or comes back shortened."""
+    """A longer text is refused (400), or shortened."""
     most_user_ids: int | None = None
-    """How many users one membership call takes (else 400); `None`: any number."""
+    """Maximum number of users in a membership call (else 400); `None`: any number."""
     seats: int | None = None
-    """How many active users the plan pays for (else 403); `None`: any number."""
+    """Maximum number of active users (else 403); `None`: any number."""
 
 
 def folded(text: str) -> str:
-    """The text as it is compared: without case, and one spelling for each accented letter."""
+    """The text for comparisons: case-folded, in normal form C."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def checked_name(name: str, *, of: str, behaviour: Behaviour) -> str:
-    """The name as Swit keeps it: ends trimmed, runs of spaces made one.
+    """The name as Swit stores it: trimmed, with single spaces.
 
     Raises:
-        RefusedError: 400, nothing is left, a character is not allowed, or it is too long.
+        RefusedError: 400, it is empty, too long, or contains a forbidden character.
 
     """
     kept = " ".join(name.split())
@@ -83,14 +82,14 @@ def checked_name(name: str, *, of: str, behaviour: Behaviour) -> str:
 
 
 def checked_reference(reference: str | None, behaviour: Behaviour) -> str | None:
-    """The reference as Swit keeps it; empty means none. Raises `RefusedError` (400): too long."""
+    """The reference as Swit stores it; `None` if empty. Raises `RefusedError` (400): too long."""
     if not reference:
         return None
     return _fitted(reference, behaviour.longest_reference, what="reference", behaviour=behaviour)
 
 
 def checked_email(email: str) -> str:
-    """The address, trimmed. Raises `RefusedError` (400): it is none, or over 254 characters."""
+    """The address, trimmed. Raises `RefusedError` (400): invalid, or over 254 characters."""
     kept = email.strip()
     before, _, after = kept.partition("@")
     if not before or not after or "@" in after or " " in kept or len(kept) > LONGEST_EMAIL:
@@ -148,7 +147,7 @@ class TeamRecord:
 
 @dataclass(kw_only=True)
 class Records:
-    """Everything the organisation knows, and the indexes by address and by team name."""
+    """All records of the organisation, with indexes by address and team name."""
 
     name: str
     subdomain: str
@@ -163,7 +162,7 @@ class Records:
     team_names: dict[str, str] = field(default_factory=dict)
 
     def new_id(self, kind: str) -> str:
-        """The next id, 19 letters and digits: the same history gives the same ids."""
+        """The next id, 19 letters and digits; the same history gives the same ids."""
         self.last_number += 1
         return f"240101{self.last_number:09d}{kind:x<4.4}"
 
@@ -173,22 +172,22 @@ class Records:
 
 
 class Ledger:
-    """The records, the lock that guards them, and how the unknown is played."""
+    """The records, their lock, and the behaviour."""
 
     def __init__(self, records: Records, behaviour: Behaviour) -> None:
-        """Guard these records, and mark their present state."""
+        """Take the records and mark their state."""
         self.lock = threading.RLock()
         self.behaviour = behaviour
         self.records = records
         self._marked = copy.deepcopy(records)
 
     def mark(self) -> None:
-        """Remember the present state as the one that `reset` goes back to."""
+        """Remember the current state for `reset`."""
         with self.lock:
             self._marked = copy.deepcopy(self.records)
 
     def reset(self) -> None:
-        """Go back to the state that was marked last."""
+        """Return to the state that was marked last."""
         with self.lock:
             self.records = copy.deepcopy(self._marked)
 
@@ -210,7 +209,7 @@ class Ledger:
         """The team, unless it is the root or `Unassigned`. Raises `RefusedError` (404, 403)."""
         found = self.team(team_id)
         if team_id in (self.records.root_id, self.records.unassigned_id):
-            raise RefusedError(403, f"The team {found.name} can't be changed.")
+            raise RefusedError(403, f"The team {found.name} cannot be changed.")
         return found
 
     def put_user(self, user: UserRecord) -> UserRecord:
@@ -241,5 +240,5 @@ class Ledger:
 
 
 def sample_directory_path() -> Path:
-    """Where the sample directory is: JSON, in the shape that `IDP_FILE` reads."""
+    """The sample directory, a JSON file for `IDP_FILE`."""
     return Path(str(files("swit_provisioning.sandbox") / "data" / "sample_directory.json"))

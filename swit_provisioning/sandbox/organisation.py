@@ -1,4 +1,4 @@
-"""The organisation as a whole: its parts, how tests fill it, and its state as plain values."""
+"""The organisation: its parts, methods for tests to fill it, and its state as JSON values."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -20,11 +20,10 @@ UNASSIGNED = "Unassigned"
 
 
 class Organisation:
-    """One in-memory Swit organisation, safe to use from several threads.
+    """One Swit organisation in memory. Thread-safe.
 
-    A fresh one holds the root team, `Unassigned` under it, and one administrator, on whose
-    behalf tokens are given out. What may be done goes through `users`, `teams` and
-    `memberships`, which refuse as Swit does (`RefusedError`).
+    A new one has the root team, `Unassigned` under it, and one administrator, who owns all
+    tokens. `users`, `teams` and `memberships` refuse what Swit refuses (`RefusedError`).
     """
 
     def __init__(
@@ -36,7 +35,7 @@ class Organisation:
         admin_name: str = "Sandbox Administrator",
         behaviour: Behaviour | None = None,
     ) -> None:
-        """Found the organisation; the root team is called as the organisation is."""
+        """Create the organisation; the root team has its name."""
         self._ledger = Ledger(Records(name=name, subdomain=subdomain), behaviour or Behaviour())
         self.memberships = Memberships(self._ledger)
         self.users = Users(self._ledger, self.memberships)
@@ -47,7 +46,7 @@ class Organisation:
 
     @property
     def behaviour(self) -> Behaviour:
-        """How the sandbox acts where Swit's own way is not known."""
+        """The behaviour where Swit's own is not known."""
         return self._ledger.behaviour
 
     @behaviour.setter
@@ -56,12 +55,12 @@ class Organisation:
 
     @property
     def records(self) -> Records:
-        """The organisation's own ids and all its records. Hold `lock` while reading."""
+        """The ids and records of the organisation. Hold `lock` while reading."""
         return self._ledger.records
 
     @property
     def authorised_user_id(self) -> str:
-        """The administrator on whose behalf tokens are given out."""
+        """The administrator who owns all tokens."""
         return self.records.authorised_user_id
 
     def add_user(
@@ -76,7 +75,7 @@ class Organisation:
         timezone: str = "UTC",
         teams: Iterable[str] = (),
     ) -> str:
-        """Put a user there, of any role, in these teams (the first is the primary one); the id.
+        """Add a user with any role to these teams, the first of them primary; its id.
 
         Raises:
             RefusedError: the same as for a user created through the API.
@@ -107,7 +106,7 @@ class Organisation:
         reference: str | None = None,
         user_ids: Iterable[str] = (),
     ) -> str:
-        """Put a team there, below the root unless a parent is given; the id. Raises as the API."""
+        """Add a team, by default under the root; its id. Raises as the API."""
         with self.lock:
             parent = parent_id or self.records.root_id
             team = self.teams.create(name=name, parent_id=parent, reference=reference)
@@ -117,7 +116,7 @@ class Organisation:
             return team.id
 
     def replace_records(self, records: Records) -> None:
-        """Hold other records from now on: those that another process has written."""
+        """Replace the records by those that another process has written."""
         with self.lock:
             self._ledger.records = records
 
@@ -126,11 +125,11 @@ class Organisation:
         self._ledger.mark()
 
     def reset(self) -> None:
-        """Go back to the state that was marked last, at first the fresh organisation."""
+        """Return to the state that was marked last."""
         self._ledger.reset()
 
     def snapshot(self) -> dict[str, Any]:
-        """The state as plain JSON values: users oldest first, teams in the order shown."""
+        """The state as JSON values: users oldest first, teams in the order shown."""
         with self.lock:
             records = self.records
             return {

@@ -1,4 +1,4 @@
-"""Runs the sandbox on a real port: in a thread for tests and the demonstration, or alone."""
+"""Runs the sandbox on a port: in a thread for tests and the demo, or alone."""
 
 import contextlib
 import socket
@@ -24,11 +24,11 @@ _KEEP_ALIVE_SECONDS = 120
 
 
 class SandboxStartError(Exception):
-    """The sandbox can't listen where it was told to; the message says how to mend it."""
+    """The sandbox cannot listen on its address."""
 
 
 class _Server(uvicorn.Server):
-    """A server that tells when it is ready, and can hang up on one client."""
+    """A server that reports when it is ready, and can close one client's connection."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         app = build_app(sandbox, hang_up=self.hang_up)
@@ -60,10 +60,10 @@ class _Server(uvicorn.Server):
 
 
 class SandboxServer:
-    """The sandbox on a real port while a `with` block lasts; one object can be used once.
+    """The sandbox on a port during a `with` block; each object can be used once.
 
-    `port=0` takes any free port. What the organisation holds at the start is what `POST /reset`
-    goes back to. The time to start and to stop is about 0.2 seconds.
+    `port=0` takes a free port. `POST /reset` returns to the organisation of the start. Starting
+    and stopping take about 0.2 seconds.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class SandboxServer:
         latency_seconds: float = 0.0,
         state_file: Path | None = None,
     ) -> None:
-        """Prepare it; it listens from `__enter__` on. `state_file`: keep the organisation there."""
+        """Prepare the sandbox; `__enter__` starts it. `state_file` keeps the organisation."""
         self.sandbox = Sandbox(
             organisation,
             edition=edition,
@@ -92,42 +92,42 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """Where it answers, as `SWIT_BASE_URL` is written: no slash at the end."""
+        """The address for `SWIT_BASE_URL`, without a slash at the end."""
         return f"http://{_bracketed(self._host)}:{self._port}"
 
     @property
     def scim_url(self) -> str:
-        """The same for `SWIT_SCIM_BASE_URL`."""
+        """The address for `SWIT_SCIM_BASE_URL`."""
         return f"{self.url}{SCIM_PATH}"
 
     @property
     def organisation(self) -> Organisation:
-        """What the sandbox holds; may be read and changed while it runs."""
+        """The organisation; it can be read and changed while the sandbox runs."""
         return self.sandbox.organisation
 
     @property
     def faults(self) -> Faults:
-        """Where a test orders what is to go wrong."""
+        """The faults; tests add some."""
         return self.sandbox.faults
 
     @property
     def log(self) -> CallLog:
-        """What the sandbox was asked."""
+        """The log of all calls."""
         return self.sandbox.log
 
     @property
     def client_id(self) -> str:
-        """The OAuth client that it knows."""
+        """The id of the OAuth client."""
         return self.sandbox.tokens.client_id
 
     @property
     def client_secret(self) -> str:
-        """That client's secret."""
+        """The secret of the OAuth client."""
         return self.sandbox.tokens.client_secret
 
     @property
     def redirect_url(self) -> str:
-        """The first of the addresses registered for that client."""
+        """The first registered redirect address."""
         return self.sandbox.tokens.redirect_urls[0]
 
     def issue_tokens(self, scope: str = DEFAULT_SCOPE) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class SandboxServer:
         return self.sandbox.tokens.issue(scope)
 
     def __enter__(self) -> Self:
-        """Listen, and wait until it answers. Raises `SandboxStartError`."""
+        """Start listening and wait until it is ready. Raises `SandboxStartError`."""
         listener = _listen(self._host, self._port)
         self._port = listener.getsockname()[1]
         self._thread = threading.Thread(
@@ -154,7 +154,7 @@ class SandboxServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop, and wait until the thread has ended; calls in flight get a second."""
+        """Stop and wait for the thread; calls in flight get a second."""
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join()
@@ -177,7 +177,7 @@ def run(
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Said to be TCP so that asyncio switches Nagle's delay off: it costs 40 ms an answer.
+    # With the protocol named, asyncio switches Nagle's algorithm off, which costs 40 ms an answer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -186,8 +186,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         message = (
-            f"The sandbox can't listen on {_bracketed(host)}:{port}: {error.strerror or error}."
-            f" End the program that uses this port, or choose another one, such as {port + 1}."
+            f"The sandbox cannot listen on {_bracketed(host)}:{port}: {error.strerror or error}."
+            f" Stop the program that uses this port, or choose another port, such as {port + 1}."
         )
         raise SandboxStartError(message) from error
     return listener

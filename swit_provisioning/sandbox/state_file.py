@@ -1,7 +1,7 @@
-"""The organisation in a file: what one process changes, the next one finds.
+"""The organisation in a file, shared by several processes.
 
-Several processes may use one file at a time. Each call locks the file, reads it if another process
-has changed it, and writes it if the call changed the organisation.
+Each call locks the file, reads it if another process has changed it, and writes it if the call
+changed the organisation.
 """
 
 import fcntl
@@ -18,17 +18,17 @@ from swit_provisioning.sandbox.organisation import Organisation
 
 
 class SandboxStateError(Exception):
-    """The file can't be read or written; the message says which, and what to do."""
+    """The file cannot be read or written."""
 
 
 class StateFile:
-    """One organisation and the file that keeps it."""
+    """One organisation and its file."""
 
     def __init__(self, path: Path, organisation: Organisation) -> None:
-        """Take what the file holds, or write the organisation where there is no file.
+        """Read the organisation from the file, or write it if there is no file.
 
         Raises:
-            SandboxStateError: the file can't be read or written.
+            SandboxStateError: the file cannot be read or written.
 
         """
         self._path, self._organisation = path, organisation
@@ -39,16 +39,16 @@ class StateFile:
 
     @contextmanager
     def exclusive(self, *, writes: bool = True) -> Iterator[None]:
-        """Hold the file: the organisation is as it says, and if this `writes`, it follows.
+        """Lock and read the file; with `writes`, write changes of the organisation at the end.
 
         Raises:
-            SandboxStateError: the file can't be read or written.
+            SandboxStateError: the file cannot be read or written.
 
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._path.with_suffix(".lock").open("w") as lock:
-                # Given back when the file is closed, also by a process that dies.
+                # Closing the file releases the lock, also when the process dies.
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 self._read()
                 try:
@@ -57,7 +57,9 @@ class StateFile:
                     if writes:
                         self._write()
         except OSError as error:
-            message = f"{self._path} can't be used: {error.strerror or error}. Look at its rights."
+            message = (
+                f"{self._path} cannot be used: {error.strerror or error}. Check its permissions."
+            )
             raise SandboxStateError(message) from error
 
     def _read(self) -> None:
@@ -69,8 +71,8 @@ class StateFile:
             self._organisation.replace_records(records_of(json.loads(text)))
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             message = (
-                f"{self._path} holds no sandbox organisation. Delete it, and the file"
-                " sandbox.sqlite beside it, to begin with an empty organisation"
+                f"{self._path} contains no sandbox organisation. Delete it, and the file"
+                " sandbox.sqlite beside it, to start with an empty organisation"
             )
             raise SandboxStateError(message) from error
         self._seen, self._written = stamp, text
@@ -95,7 +97,7 @@ class StateFile:
 
 
 def records_of(document: dict[str, Any]) -> Records:
-    """The records that a file holds."""
+    """The records in a document of the file."""
     users = {key: UserRecord(**value) for key, value in document["users"].items()}
     teams = {key: TeamRecord(**value) for key, value in document["teams"].items()}
     return Records(**{**document, "users": users, "teams": teams})

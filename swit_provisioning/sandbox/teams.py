@@ -1,4 +1,4 @@
-"""What may be done with teams: create, update, move, delete, sort, list."""
+"""Operations on memberships and teams."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -19,28 +19,28 @@ class Memberships:
     """The memberships of one organisation. Every method takes the ledger's lock."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """Change the memberships in this ledger."""
+        """Take the ledger."""
         self._ledger = ledger
 
     def add(self, team_id: str, user_ids: Sequence[str]) -> None:
-        """Make these users members; a user's first team becomes the primary team.
+        """Add users to a team; a user's first team becomes the primary team.
 
-        Who can't be added is passed over silently, as Swit does: success means that at least
-        one could.
+        Users who cannot be added are ignored, as in Swit: success means that at least one was
+        added.
 
         Raises:
-            RefusedError: 404 for the team, or when none of the users could be added; 403 for the
+            RefusedError: 404 for the team, or if no user could be added; 403 for the
                 root and `Unassigned`; 400 for no users or too many.
 
         """
         self._each(team_id, user_ids, self._join)
 
     def remove(self, team_id: str, user_ids: Sequence[str]) -> None:
-        """End these memberships; partial success and refusals as in `add`."""
+        """Remove users from a team; partial success and refusals as in `add`."""
         self._each(team_id, user_ids, self._part)
 
     def make_primary(self, team_id: str, user_id: str) -> None:
-        """Make one of the user's own teams the primary one. Raises `RefusedError` (404, 400)."""
+        """Make one of the user's teams the primary one. Raises `RefusedError` (404, 400)."""
         with self._ledger.lock:
             user, team = self._ledger.user(user_id), self._ledger.team(team_id)
             if team_id not in user.teams:
@@ -67,7 +67,7 @@ class Memberships:
             return [(records.teams[records.unassigned_id], True)]
 
     def drop(self, team: TeamRecord, user: UserRecord) -> None:
-        """End one membership and settle what becomes the primary team."""
+        """End one membership and choose the next primary team."""
         team.users.pop(user.id, None)
         user.teams.pop(team.id, None)
         if user.primary == team.id:
@@ -111,7 +111,7 @@ class Teams:
     """The team tree of one organisation. Every method takes the ledger's lock."""
 
     def __init__(self, ledger: Ledger, memberships: Memberships) -> None:
-        """Change the teams in this ledger."""
+        """Take the ledger and the memberships."""
         self._ledger = ledger
         self._memberships = memberships
 
@@ -121,7 +121,7 @@ class Teams:
             return self._ledger.team(team_id)
 
     def by_name(self, name: str) -> TeamRecord | None:
-        """The team that is so called, whatever the case."""
+        """The team with this name, regardless of case."""
         with self._ledger.lock:
             found = self._ledger.records.team_names.get(folded(" ".join(name.split())))
             return None if found is None else self._ledger.team(found)
@@ -129,10 +129,10 @@ class Teams:
     def listed(
         self, *, parent_id: str | None = None, direct_children_only: bool = False
     ) -> list[TeamRecord]:
-        """Teams as they are shown: every parent before its children, these in their order.
+        """Teams in the order shown: each parent before its children.
 
-        With nothing given: all, the root first. Else those below `parent_id` (or the root),
-        without itself. Raises `RefusedError` (404).
+        By default all teams, the root first; otherwise those below `parent_id` (or the root).
+        Raises `RefusedError` (404).
         """
         with self._ledger.lock:
             root = self._ledger.records.root_id
@@ -144,7 +144,7 @@ class Teams:
             return list(self._below(top))
 
     def depth(self, team: TeamRecord) -> int:
-        """How many teams stand above: 0 for the root."""
+        """The number of teams above; 0 for the root."""
         with self._ledger.lock:
             above, parent = 0, team.parent_id
             while parent is not None:
@@ -152,10 +152,10 @@ class Teams:
             return above
 
     def create(self, *, name: str, parent_id: str, reference: str | None = None) -> TeamRecord:
-        """Make a team, as the last child of its parent.
+        """Create a team as the last child of its parent.
 
         Raises:
-            RefusedError: 400 for a name that can't be, 404 for the parent, 409 for a name taken.
+            RefusedError: 400 for an invalid name, 404 for the parent, 409 for a name in use.
 
         """
         with self._ledger.lock:
@@ -181,14 +181,14 @@ class Teams:
         parent_id: str | None = None,
         reference: str | None = None,
     ) -> TeamRecord:
-        """Change what is given, all of it or nothing; an empty reference clears it.
+        """Change the given values, all or none; an empty reference clears it.
 
-        A team that moves becomes its new parent's last child.
+        A team that is moved becomes the last child of its new parent.
 
         Raises:
             RefusedError: 404 for the team or the parent, 403 for the root and `Unassigned`, 400
-                for a name that can't be or a parent that is the team itself or below it, 409 for
-                a name taken.
+                for an invalid name or a parent that is the team itself or below it, 409 for a
+                name in use.
 
         """
         with self._ledger.lock:
@@ -208,10 +208,10 @@ class Teams:
             return team
 
     def delete(self, team_id: str) -> TeamRecord:
-        """Delete a team; its children as `Behaviour.parent_deletion` says. Returns what it was.
+        """Delete a team and return it; `Behaviour.parent_deletion` decides about its children.
 
         Raises:
-            RefusedError: 404; 403 for the root and `Unassigned`; 400 for children in the way.
+            RefusedError: 404; 403 for the root and `Unassigned`; 400 for its children.
 
         """
         with self._ledger.lock:
@@ -242,17 +242,17 @@ class Teams:
             yield team
 
     def _parent(self, team: TeamRecord) -> TeamRecord:
-        # Only the root has none, and the root never gets this far.
+        # Only the root has no parent, and it cannot be changed.
         return self._ledger.team(team.parent_id or "")
 
     def _check_parent(self, parent_id: str, *, child_id: str | None = None) -> None:
         parent = self._ledger.team(parent_id)
         if parent_id == self._ledger.records.unassigned_id:
-            raise RefusedError(400, f"The team {parent.name} can't have child teams.")
+            raise RefusedError(400, f"The team {parent.name} cannot have child teams.")
         if child_id is None:
             return
         if parent_id == child_id or parent_id in {team.id for team in self._below(child_id)}:
-            raise RefusedError(400, "A team can't be moved under itself or a team below it.")
+            raise RefusedError(400, "A team cannot be moved under itself or a team below it.")
 
     def _rename(self, team: TeamRecord, name: str) -> None:
         names = self._ledger.records.team_names

@@ -1,4 +1,4 @@
-"""Signing in: the OAuth client, codes, access and refresh tokens, and what a token may do."""
+"""The OAuth client, codes, access and refresh tokens, and their scopes."""
 
 import base64
 import hashlib
@@ -14,32 +14,20 @@ from swit_provisioning.sandbox.model import RefusedError
 from swit_provisioning.sandbox.organisation import Organisation
 
 SANDBOX_CLIENT_ID = "sandbox-client"
-
-
-SANDBOX_CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - no secret: it opens the sandbox, to anyone
-
-
+SANDBOX_CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - for everyone
 SANDBOX_REDIRECT_URLS = (
     "http://127.0.0.1:5000/oauth_callback",
     "http://localhost:5000/oauth_callback",
 )
-
-
 SCOPES = ("user:read", "admin:read", "admin:write", "app:install")
-
-
 DEFAULT_SCOPE = "user:read admin:read admin:write"
-
-
 WEEK_SECONDS = 604_800
-
-
 _CODE_SECONDS = 600
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """On whose behalf a token acts, and what it may do. A bot's belongs to no person."""
+    """The user and the scopes of a token. A bot's token belongs to no person."""
 
     user_id: str
     scopes: frozenset[str]
@@ -47,7 +35,7 @@ class Grant:
 
     @property
     def bot(self) -> bool:
-        """Whether the token belongs to the app and the organisation."""
+        """True if the token belongs to the app and the organisation."""
         return "app:install" in self.scopes
 
 
@@ -59,9 +47,9 @@ class _Code:
 
 
 class Tokens:
-    """What the token endpoint knows. Thread-safe; times are seconds of `clock`.
+    """The codes and tokens of the sandbox. Thread-safe; times are seconds of `clock`.
 
-    `expires_in` may be changed at any time and holds for tokens given out from then on.
+    `expires_in` can be changed at any time; it applies to new tokens.
     """
 
     def __init__(
@@ -72,7 +60,7 @@ class Tokens:
         expires_in: int = WEEK_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Know one client, and give out tokens that live `expires_in` seconds."""
+        """Accept one client; tokens are valid for `expires_in` seconds."""
         self.client_id = SANDBOX_CLIENT_ID
         self.client_secret = SANDBOX_CLIENT_SECRET
         self.redirect_urls = tuple(redirect_urls)
@@ -85,9 +73,9 @@ class Tokens:
         self._refresh: dict[str, Grant] = {}
 
     def code_for(self, *, redirect_url: str, scope: str, challenge: str | None = None) -> str:
-        """A code that can be changed for tokens once. Raises `RefusedError` (400): the scope.
+        """A code that can be exchanged once. Raises `RefusedError` (400) for a wrong scope.
 
-        `challenge` is what the proof key must answer to, where the login sent one.
+        `challenge` is the PKCE challenge of the login, if it sent one.
         """
         grant = self._grant(scope, seconds=_CODE_SECONDS)
         code = secrets.token_urlsafe(16)
@@ -101,7 +89,7 @@ class Tokens:
         """The tokens for a code.
 
         Raises:
-            RefusedError: 400: used, too old, for another address, or without its proof key.
+            RefusedError: 400: used, expired, for another address, or with a wrong verifier.
 
         """
         with self._lock:
@@ -114,7 +102,7 @@ class Tokens:
         return self.issue(" ".join(sorted(found.grant.scopes)))
 
     def refresh(self, refresh_token: str) -> dict[str, Any]:
-        """New tokens for a refresh token, which dies at once unless `Behaviour` says it stays.
+        """New tokens for a refresh token, which is then invalid unless `Behaviour` keeps it.
 
         Raises:
             RefusedError: 400, the token is unknown or has been used.
@@ -134,7 +122,7 @@ class Tokens:
         return answer
 
     def issue(self, scope: str = DEFAULT_SCOPE) -> dict[str, Any]:
-        """A new pair, as the token endpoint answers it. Raises `RefusedError` (400): the scope."""
+        """A new pair as the token endpoint returns it. Raises `RefusedError` (400)."""
         grant = self._grant(scope, seconds=self.expires_in)
         access, refresh = self._jwt(grant), secrets.token_urlsafe(32)
         with self._lock:
@@ -149,7 +137,7 @@ class Tokens:
         }
 
     def grant_of(self, authorization: str | None) -> Grant:
-        """What an `Authorization` header allows. Raises `RefusedError` (401)."""
+        """The grant of an `Authorization` header. Raises `RefusedError` (401)."""
         kind, _, token = (authorization or "").partition(" ")
         with self._lock:
             grant = self._access.get(token.strip()) if kind.lower() == "bearer" else None
@@ -158,12 +146,12 @@ class Tokens:
         return grant
 
     def expire_access_tokens(self) -> None:
-        """Let every access token given out so far be refused, as after seven days."""
+        """Invalidate every access token, as after seven days."""
         with self._lock:
             self._access.clear()
 
     def revoke_all(self) -> None:
-        """Let every token be refused, so that somebody has to sign in again."""
+        """Invalidate every token, so that a new login is needed."""
         with self._lock:
             self._access.clear()
             self._refresh.clear()
@@ -199,7 +187,7 @@ def _encoded(part: dict[str, Any]) -> str:
 
 
 def _challenge(verifier: str) -> str:
-    """The S256 challenge of a proof key (RFC 7636)."""
+    """The S256 challenge of a PKCE verifier (RFC 7636)."""
     return _base64(hashlib.sha256(verifier.encode()).digest())
 
 

@@ -1,4 +1,4 @@
-"""What may be done with accounts: create, update, deactivate, activate, remove, list."""
+"""Operations on users."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ class Users:
     """The users of one organisation. Every method takes the ledger's lock."""
 
     def __init__(self, ledger: Ledger, memberships: Memberships) -> None:
-        """Change the users in this ledger."""
+        """Take the ledger and the memberships."""
         self._ledger = ledger
         self._memberships = memberships
 
@@ -29,7 +29,7 @@ class Users:
             return self._ledger.user(user_id)
 
     def by_email(self, email: str) -> UserRecord | None:
-        """The user with this address, whatever its case."""
+        """The user with this address, regardless of case."""
         with self._ledger.lock:
             found = self._ledger.records.emails.get(folded(email.strip()))
             return None if found is None else self._ledger.user(found)
@@ -41,10 +41,10 @@ class Users:
         team_id: str | None = None,
         active: bool | None = None,
     ) -> list[UserRecord]:
-        """Users, oldest first; active and inactive ones together unless `active` says which.
+        """Users, oldest first; active and inactive ones unless `active` is given.
 
-        `keyword` is looked for in names and addresses, without case. Raises `RefusedError`
-        (404): there is no such team.
+        `keyword` is part of a name or an address, regardless of case. Raises `RefusedError` (404)
+        if the team does not exist.
         """
         wanted: list[Callable[[UserRecord], bool]] = []
         with self._ledger.lock:
@@ -68,11 +68,11 @@ class Users:
         language: str | None = None,
         timezone: str | None = None,
     ) -> UserRecord:
-        """Make an active member in no team.
+        """Create an active user without a team.
 
         Raises:
-            RefusedError: 400 for a value that can't be, 409 for an address that is taken, 403
-                when no seat is left.
+            RefusedError: 400 for an invalid value, 409 for an address in use, 403 if no seat is
+                left.
 
         """
         with self._ledger.lock:
@@ -100,7 +100,7 @@ class Users:
         phone_number: str | None = None,
         language: str | None = None,
     ) -> UserRecord:
-        """Change what is given; an empty number clears it. Raises `RefusedError` (404, 400)."""
+        """Change the given values; an empty number clears it. Raises `RefusedError` (404, 400)."""
         with self._ledger.lock:
             user = self._ledger.user(user_id)
             if name is not None:
@@ -112,7 +112,7 @@ class Users:
             return user
 
     def deactivate(self, user_id: str) -> None:
-        """End the membership of the organisation; may be sent twice. Raises as `remove`."""
+        """Deactivate a user; can be repeated. Raises as `remove`."""
         with self._ledger.lock:
             user = self._removable(user_id)
             user.active = False
@@ -120,7 +120,7 @@ class Users:
                 self._leave_all(user)
 
     def activate(self, user_id: str) -> None:
-        """Bring a deactivated user back. Raises `RefusedError` (404; 403: no seat is left)."""
+        """Activate a user. Raises `RefusedError` (404; 403: no seat is left)."""
         with self._ledger.lock:
             user = self._ledger.user(user_id)
             if not user.active:
@@ -128,7 +128,7 @@ class Users:
             user.active = True
 
     def remove(self, user_id: str) -> None:
-        """Delete the account for good. Raises `RefusedError` (404; 403: it is the master)."""
+        """Delete a user. Raises `RefusedError` (404; 403: the master)."""
         with self._ledger.lock:
             user = self._removable(user_id)
             self._leave_all(user)
@@ -138,7 +138,7 @@ class Users:
     def _removable(self, user_id: str) -> UserRecord:
         user = self._ledger.user(user_id)
         if user.role == MASTER:
-            raise RefusedError(403, "The master of the organisation can't be deactivated.")
+            raise RefusedError(403, "The master of the organisation cannot be deactivated.")
         return user
 
     def _leave_all(self, user: UserRecord) -> None:
