@@ -1,4 +1,4 @@
-"""`explain`: why a person or a team is in or out, by what both sides say now."""
+"""`explain`: why a person or a team is in or out, from both sides as read now."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ from swit_provisioning.state.store import Store
 from swit_provisioning.swit.reader import read_organization
 
 Line = tuple[str, str]
-"""A word, and what it stands for, as markup."""
+"""A label and its text, as markup."""
 
 _MOST_LINES: Final = 50
-"""Of one kind: a group of many thousand is for `--json`."""
+"""Maximum number of lines with the same label; `--json` shows all."""
 
 
 def say_explained(console: Console, explained: Explained) -> None:
-    """All of it."""
+    """Print one explanation."""
     console.print(f"[bold]{safe(shortened(explained.title))}[/bold]", highlight=False)
     lines = list(_lines(explained))
     width = max(len(word) for word, _ in lines)

@@ -1,6 +1,7 @@
-"""Metrics for Prometheus, computed from what is stored: they survive a restart of the gateway.
+"""Facts for `/status` and metrics for Prometheus, computed from stored data.
 
-What the journal holds is pruned one day, so its numbers are gauges: a counter must never fall.
+They survive a restart of the gateway. The journal is pruned, so its numbers are gauges: a counter
+must never decrease.
 """
 
 import threading
@@ -34,17 +35,17 @@ _FRESH_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Everything that `/status` and `/metrics` tell."""
+    """The data of `/status` and `/metrics`."""
 
     at: datetime
     test_mode: bool
     organization_id: str | None
     plans_count: bool
-    """Whether `plan` counts as a run: where the schedule only plans."""
+    """True if the schedule only plans, so that `plan` counts as a run."""
     last: Mapping[str, SeenRun]
     """Job -> its newest run."""
     succeeded: Mapping[str, SeenRun]
-    """Job -> its newest run that went well."""
+    """Job -> its newest successful run."""
     lease: LeaseHolder | None
     next_run: datetime | None
     token_ends: datetime | None
@@ -53,16 +54,16 @@ class Facts:
 
     @property
     def last_run(self) -> SeenRun | None:
-        """The newest run of all that count."""
+        """The newest run that counts."""
         return newest_that_counts(self.last, plans_count=self.plans_count)
 
     @property
     def last_success(self) -> SeenRun | None:
-        """The newest one that went well."""
+        """The newest successful run that counts."""
         return newest_that_counts(self.succeeded, plans_count=self.plans_count)
 
     def document(self) -> dict[str, Any]:
-        """The answer of `/status`, as plain JSON values."""
+        """The answer of `/status` as JSON values."""
         lease, last, success = self.lease, self.last_run, self.last_success
         return {
             "mode": "TEST MODE" if self.test_mode else "live",
@@ -81,10 +82,10 @@ class Facts:
 
 
 def read_facts(settings: Settings) -> Facts:
-    """Ask the state database and Dagster.
+    """Read the facts from the state database and Dagster.
 
     Raises:
-        StoreError: the state can't be read.
+        StoreError: the state database cannot be read.
 
     """
     now = datetime.now(UTC)
@@ -106,7 +107,7 @@ def read_facts(settings: Settings) -> Facts:
 
 
 class CachedFacts:
-    """Facts a few seconds old at most; read by one thread at a time, whoever asks."""
+    """Facts that are at most a few seconds old. Thread-safe; one thread reads at a time."""
 
     def __init__(
         self, settings: Settings, *, read: Callable[[Settings], Facts] = read_facts
@@ -120,10 +121,10 @@ class CachedFacts:
         self._since: object = None
 
     def get(self, *, since: object = None) -> Facts:
-        """The facts; read anew where `since` is another than it was: something has happened.
+        """The facts; read again if `since` has changed, which means that something happened.
 
         Raises:
-            StoreError: the state can't be read.
+            StoreError: the state database cannot be read.
 
         """
         with self._lock:
@@ -140,21 +141,21 @@ _RUNNING: Final = frozenset({"queued", "not_started", "starting", "started", "ca
 
 
 class GatewayCounters:
-    """What the gateway itself has counted since it was started."""
+    """Counters since the start of this gateway."""
 
     def __init__(self) -> None:
-        """Begin at nothing."""
+        """Start at 0."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.refusals = Counter(
             f"{_PREFIX}_gateway_refusals",
-            "Requests that were refused since the gateway was started.",
+            "Requests refused since the start of the gateway.",
             ["status"],
             registry=self.registry,
         )
         self.starts = Counter(
             f"{_PREFIX}_gateway_runs_started",
-            "Runs of sync that were started through the gateway since it was started.",
+            "Runs of sync started by the gateway since its start.",
             registry=self.registry,
         )
 
@@ -166,10 +167,10 @@ class GatewayCounters:
 
 
 class CountRefusals:
-    """ASGI middleware: counts every answer that is an error, whoever gives it."""
+    """ASGI middleware: counts every answer with an error status."""
 
     def __init__(self, app: ASGIApp, *, counters: GatewayCounters) -> None:
-        """Take the application, and where to count."""
+        """Take the application and the counters."""
         self._app = app
         self._counters = counters
 
@@ -185,7 +186,7 @@ class CountRefusals:
 
 
 class _StoredFacts(Collector):
-    """The facts as metrics, one set for one answer."""
+    """The facts as metrics, for one answer."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
@@ -195,22 +196,22 @@ class _StoredFacts(Collector):
         version = _gauge("info", "Version of the program; always 1.", "version")
         version.add_metric([__version__], 1)
         yield version
-        changes = _gauge("changes", "Tries of changes in the journal.", "action", "outcome")
+        changes = _gauge("changes", "Attempts of changes in the journal.", "action", "outcome")
         for (action, outcome), number in sorted(facts.changes.items(), key=str):
             changes.add_metric([action, outcome or "unknown"], number)
         yield changes
-        stops = _gauge("guard_stops", "Stored plans that a guard stopped.", "guard")
+        stops = _gauge("guard_stops", "Stored plans that a guard blocked.", "guard")
         for guard, number in sorted(facts.stops.items()):
             stops.add_metric([guard], number)
         yield stops
         yield from self._runs()
         yield from self._times()
-        held = "Whether a run holds the right to write."
+        held = "Whether a run holds the lease."
         yield _value("lease_held", held, 0 if facts.lease is None else 1)
 
     def _runs(self) -> Iterator[Metric]:
-        took = _gauge("last_run_duration_seconds", "How long the job's newest run took.", "job")
-        well = _gauge("last_run_success", "Whether the job's newest run went well.", "job")
+        took = _gauge("last_run_duration_seconds", "Duration of the newest run of the job.", "job")
+        well = _gauge("last_run_success", "Whether the newest run of the job succeeded.", "job")
         for job, run in self._facts.last.items():
             if run.status not in _RUNNING:
                 well.add_metric([job], run.status == "success")
@@ -221,8 +222,8 @@ class _StoredFacts(Collector):
 
     def _times(self) -> Iterator[Metric]:
         facts = self._facts
-        at = _gauge("last_success_timestamp_seconds", "When the job last went well.", "job")
-        since = _gauge("last_success_age_seconds", "How long ago that is.", "job")
+        at = _gauge("last_success_timestamp_seconds", "Time of the last success of the job.", "job")
+        since = _gauge("last_success_age_seconds", "Time since the last success of the job.", "job")
         for job, run in facts.succeeded.items():
             if run.ended_at is not None:
                 at.add_metric([job], run.ended_at.timestamp())
@@ -230,8 +231,8 @@ class _StoredFacts(Collector):
         yield at
         yield since
         for name, what, moment in (
-            ("next_run_timestamp_seconds", "When the schedule starts the next.", facts.next_run),
-            ("token_expires_timestamp_seconds", "When the login ends.", facts.token_ends),
+            ("next_run_timestamp_seconds", "Start of the next scheduled run.", facts.next_run),
+            ("token_expires_timestamp_seconds", "Expiry of the login.", facts.token_ends),
         ):
             if moment is not None:
                 yield _value(name, what, moment.timestamp())

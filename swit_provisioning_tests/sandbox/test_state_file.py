@@ -77,6 +77,6 @@ def test_a_file_that_holds_something_else_is_named_with_the_way_out(
 ) -> None:
     file = tmp_path / "organisation.json"
     file.write_bytes(content)
-    with pytest.raises(SandboxStateError, match=r"organisation.json contains no sandbox.*Delete it"):
+    with pytest.raises(SandboxStateError, match=r"organisation.json contains no .*Delete it"):
         Sandbox(state_file=file)
     assert file.read_bytes() == content
