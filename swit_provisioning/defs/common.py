@@ -75,15 +75,15 @@ def _shown_cause(error: BaseException | None, settings: Settings) -> BaseExcepti
 
 
 GUARD_SAYS: Final[Mapping[GuardName, str]] = {
-    "directory_read_is_complete": "The directory was read whole, and every base gave users.",
-    "swit_read_is_complete": "Swit was read whole, by an active administrator's account.",
-    "protected_users_untouched": "No protected user and no kept team is changed.",
-    "directory_has_not_shrunk": "No base shrank by more than MAX_DIRECTORY_SHRINK allows.",
-    "deactivations_within_limit": "No more people leave than MAX_DEACTIVATIONS allows.",
-    "team_deletions_within_limit": "No more teams go than MAX_TEAM_DELETIONS allows.",
-    "membership_removals_within_limit": "No more memberships end than MAX_MEMBERSHIP_REMOVALS.",
-    "creations_within_limit": "No more is made than MAX_USER_CREATIONS, MAX_TEAM_CREATIONS.",
-    "updates_within_limit": "No more is updated than MAX_UPDATES allows.",
+    "directory_read_is_complete": "The directory was read completely, users in each base.",
+    "swit_read_is_complete": "Swit was read completely, by an active administrator.",
+    "protected_users_untouched": "The plan changes no protected user and no kept team.",
+    "directory_has_not_shrunk": "No search base shrank by more than MAX_DIRECTORY_SHRINK.",
+    "deactivations_within_limit": "At most MAX_DEACTIVATIONS users depart.",
+    "team_deletions_within_limit": "At most MAX_TEAM_DELETIONS teams are deleted or marked.",
+    "membership_removals_within_limit": "At most MAX_MEMBERSHIP_REMOVALS members are removed.",
+    "creations_within_limit": "Creations are within MAX_USER_CREATIONS and MAX_TEAM_CREATIONS.",
+    "updates_within_limit": "At most MAX_UPDATES users and teams are updated.",
 }
 
 
