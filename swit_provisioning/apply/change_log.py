@@ -11,7 +11,7 @@ import pandas as pd
 from swit_provisioning.apply.outcomes import Outcome
 from swit_provisioning.planning.actions import SPECS
 from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
-from swit_provisioning.state.history import Deed
+from swit_provisioning.state.history import HistoryEntry
 from swit_provisioning.state.journal import JournalEntry
 
 
@@ -36,7 +36,7 @@ UNKNOWN: Final = "unknown"
 """In counts: the outcome was never recorded."""
 
 
-def change_log_frame(deeds: Iterable[Deed]) -> pd.DataFrame:
+def change_log_frame(deeds: Iterable[HistoryEntry]) -> pd.DataFrame:
     """One row for each entry (schema `CHANGE_LOG`)."""
     return CHANGE_LOG.frame(_row(deed) for deed in deeds)
 
@@ -52,7 +52,7 @@ def last_tries(log: pd.DataFrame) -> pd.DataFrame:
     return log.drop_duplicates("change_id", keep="last")
 
 
-def _row(deed: Deed) -> dict[str, Any]:
+def _row(deed: HistoryEntry) -> dict[str, Any]:
     entry, approval = deed.entry, deed.approval
     objects = _objects(entry)
     return {

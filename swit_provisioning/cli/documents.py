@@ -18,7 +18,7 @@ from swit_provisioning.report.redaction import (
     without_people_in,
 )
 from swit_provisioning.state.decisions import Approval, Rejection
-from swit_provisioning.state.history import Deed
+from swit_provisioning.state.history import HistoryEntry
 from swit_provisioning.state.journal import JournalEntry
 from swit_provisioning.state.plans import StoredPlan
 
@@ -76,7 +76,7 @@ def run_document(run: RunResult) -> dict[str, Any]:
     }
 
 
-def deed_document(deed: Deed) -> dict[str, Any]:
+def deed_document(deed: HistoryEntry) -> dict[str, Any]:
     """One entry of `history`; `outcome` is null if no answer was recorded."""
     entry, approval = deed.entry, deed.approval
     return {
@@ -185,7 +185,7 @@ def entry_to_show(entry: JournalEntry, *, no_names: bool) -> JournalEntry:
     )
 
 
-def deed_to_show(deed: Deed, *, no_names: bool) -> Deed:
+def deed_to_show(deed: HistoryEntry, *, no_names: bool) -> HistoryEntry:
     """An entry of the history; with `no_names` without people."""
     if not no_names:
         return deed

@@ -29,7 +29,7 @@ from swit_provisioning.report.explain.model import (
 )
 from swit_provisioning.report.safe_text import shortened
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.history import Deed
+from swit_provisioning.state.history import HistoryEntry
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.reader import read_organization
 
@@ -154,7 +154,7 @@ class _Told:
 
     explained: Explained | None
     """Nothing: on neither side now, but in the journal."""
-    deeds: list[Deed]
+    deeds: list[HistoryEntry]
 
     def without_people(self) -> "_Told":
         shown = [deed_to_show(deed, no_names=True) for deed in self.deeds]
@@ -209,22 +209,22 @@ def _told(who: str, answer: Answer, store: Store, *, no_names: bool) -> list[_To
         raise AmbiguousSubjectError(who, len(found), [_way_to(each) for each in shown])
     if found:
         return [_Told(explained=each, deeds=_deeds(each, store)) for each in found]
-    deeds = store.history.deeds(user=who) or store.history.deeds(team=who)
+    deeds = store.history.find(user=who) or store.history.find(team=who)
     if not deeds:
         raise UnknownSubjectError(who, answer.similar if not no_names else ())
     return [_Told(explained=None, deeds=deeds)]
 
 
-def _deeds(explained: Explained, store: Store) -> list[Deed]:
+def _deeds(explained: Explained, store: Store) -> list[HistoryEntry]:
     """By the ids in Swit; where there is no account or team, by what the directory says."""
     if isinstance(explained, PersonExplained):
         entry = explained.entry
         ways = [account.user_id for account in explained.accounts]
         ways = ways or [address.value for address in (entry.addresses if entry else ())]
-        return [deed for way in ways for deed in store.history.deeds(user=way)]
+        return [deed for way in ways for deed in store.history.find(user=way)]
     if explained.team is not None:
-        return store.history.deeds(team=explained.team.team_id)
-    return store.history.deeds(team=explained.group.dn) if explained.group else []
+        return store.history.find(team=explained.team.team_id)
+    return store.history.find(team=explained.group.dn) if explained.group else []
 
 
 def _way_to(explained: Explained) -> str:

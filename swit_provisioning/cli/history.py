@@ -14,7 +14,7 @@ from swit_provisioning.operations.services import open_store
 from swit_provisioning.planning.actions import SPECS, describe
 from swit_provisioning.report.safe_text import for_a_terminal
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.history import Deed
+from swit_provisioning.state.history import HistoryEntry
 
 _RUN_SHOWN: Final = 8
 _OUTCOME_COLOURS: Final = {"rejected": "yellow", "skipped": "yellow", "failed": "red"}
@@ -31,7 +31,7 @@ def show_history(
 ) -> int:
     """Print the matching entries of the journal, oldest first."""
     with open_store(settings) as store:
-        deeds = store.history.deeds(user=user, team=team, since=since)
+        deeds = store.history.find(user=user, team=team, since=since)
         if not as_json:
             state_header(output(), settings, store)
     if as_json:
@@ -46,7 +46,7 @@ def show_history(
     return 0
 
 
-def print_deeds(console: Console, deeds: Sequence[Deed]) -> None:
+def print_deeds(console: Console, deeds: Sequence[HistoryEntry]) -> None:
     """Print the newest entries as a table, their approvals and the number of each outcome."""
     columns = ("when", "run", "action", "target", "what", "answer")
     rows = map(_cells, deeds[-MOST_ROWS:])
@@ -69,7 +69,7 @@ def print_deeds(console: Console, deeds: Sequence[Deed]) -> None:
     console.print(f"{counts} · {runs} {'run' if runs == 1 else 'runs'}", highlight=False)
 
 
-def _cells(deed: Deed) -> list[str]:
+def _cells(deed: HistoryEntry) -> list[str]:
     entry = deed.entry
     action: Any = entry.action
     colour = COLOURS[SPECS[entry.action].effect]
@@ -83,7 +83,7 @@ def _cells(deed: Deed) -> list[str]:
     ]
 
 
-def _answer(deed: Deed) -> str:
+def _answer(deed: HistoryEntry) -> str:
     """The outcome, with Swit's status and message if there are any."""
     entry = deed.entry
     outcome = entry.outcome or _UNKNOWN

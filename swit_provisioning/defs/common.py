@@ -75,7 +75,7 @@ def _shown_cause(error: BaseException | None, settings: Settings) -> BaseExcepti
 
 
 GUARD_SAYS: Final[Mapping[GuardName, str]] = {
-    "directory_read_is_complete": "The directory was read completely, users in each base.",
+    "directory_read_is_complete": "The directory was read completely, with users in each base.",
     "swit_read_is_complete": "Swit was read completely, by an active administrator.",
     "protected_users_untouched": "The plan changes no protected user and no kept team.",
     "directory_has_not_shrunk": "No search base shrank by more than MAX_DIRECTORY_SHRINK.",

@@ -169,7 +169,7 @@ _Subject = TypeVar("_Subject", UserSubject, TeamSubject)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deed:
+class HistoryEntry:
     """One entry of the journal, and the approval that lifted a limit of its plan, if any."""
 
     entry: JournalEntry
@@ -192,9 +192,9 @@ class History:
         """Take the open database."""
         self._database = database
 
-    def deeds(
+    def find(
         self, *, user: str | None = None, team: str | None = None, since: datetime | None = None
-    ) -> list[Deed]:
+    ) -> list[HistoryEntry]:
         """Entries, oldest first; with a user and a team, entries about both.
 
         `user` is an address or a Swit id, `team` a name, an id or a reference. Of a batch of
@@ -213,7 +213,7 @@ class History:
             found = [part for entry in found if (part := subject.part(entry)) is not None]
         return self._with_approvals(found)
 
-    def of_application(self, application_id: str, *, plan_hash: PlanHash) -> list[Deed]:
+    def of_application(self, application_id: str, *, plan_hash: PlanHash) -> list[HistoryEntry]:
         """Entries of one application of one plan, oldest first."""
         c = JOURNAL.c
         mine = [c.application_id == application_id, c.plan_hash == plan_hash]
@@ -258,9 +258,12 @@ class History:
         with self._database.read() as connection:
             return [entry_of(row) for row in connection.execute(query).mappings()]
 
-    def _with_approvals(self, entries: list[JournalEntry]) -> list[Deed]:
+    def _with_approvals(self, entries: list[JournalEntry]) -> list[HistoryEntry]:
         wanted = {entry.approval_id for entry in entries if entry.approval_id is not None}
         with self._database.read() as connection:
             rows = connection.execute(select(APPROVALS).where(APPROVALS.c.id.in_(wanted)))
             known = {row.id: approval_of(row) for row in rows}
-        return [Deed(entry=entry, approval=known.get(entry.approval_id or 0)) for entry in entries]
+        return [
+            HistoryEntry(entry=entry, approval=known.get(entry.approval_id or 0))
+            for entry in entries
+        ]

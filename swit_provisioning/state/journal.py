@@ -319,7 +319,7 @@ def entry_of(row: RowMapping) -> JournalEntry:
     )
 
 
-class Recollection:
+class JournalMemory:
     """Reads from the journal what the next plan needs."""
 
     def __init__(self, database: Database) -> None:

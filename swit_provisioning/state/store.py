@@ -17,7 +17,7 @@ from swit_provisioning.state.erasure import Erasure
 from swit_provisioning.state.errors import StoreUnavailableError
 from swit_provisioning.state.history import History
 from swit_provisioning.state.identities import BoundOrganization, Identities, Reads
-from swit_provisioning.state.journal import Journal, Recollection, Repeats
+from swit_provisioning.state.journal import Journal, JournalMemory, Repeats
 from swit_provisioning.state.plans import Plans
 from swit_provisioning.state.restores import Restorations
 from swit_provisioning.state.retention import Retention
@@ -37,7 +37,7 @@ class Store:
         self.acceptances = Acceptances(database)
         self.identities = Identities(database)
         self.reads = Reads(database)
-        self.recollection = Recollection(database)
+        self.journal_memory = JournalMemory(database)
         self.repeats = Repeats(database)
         self.journal = Journal(database)
         self.history = History(database)
@@ -55,10 +55,10 @@ class Store:
 
     def memory(self) -> Memory:
         """Everything that the next plan needs to know of earlier plans."""
-        applied, seen = self.recollection.applied_since(self.repeats.seen())
+        applied, seen = self.journal_memory.applied_since(self.repeats.seen())
         return replace(
             self.identities.memory(),
-            stored_values=self.recollection.kept(),
+            stored_values=self.journal_memory.kept(),
             repeats=self.repeats.known(),
             applied=applied,
             seen=seen,

@@ -52,7 +52,7 @@ def test_no_names_hides_people_in_the_approval_of_what_was_done_before() -> None
             application_id="R1", plan_hash=plan.plan_hash, run_id="R1", approval_id=approval
         )
         store.journal.unsent(a_change(1), by, Answer(outcome="skipped"))
-        (deed,) = store.history.deeds()
+        (deed,) = store.history.find()
     shown = deed_to_show(deed, no_names=True).approval
     assert shown is not None
     assert (shown.actor, shown.reason) == (code_of(APPROVER), f"{code_of(LEAVER)} left")

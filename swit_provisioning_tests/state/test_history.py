@@ -47,7 +47,7 @@ def actions(
     store: Store, *, user: str | None = None, team: str | None = None
 ) -> list[tuple[str, str]]:
     """Action and run of each entry found."""
-    found = store.history.deeds(user=user, team=team)
+    found = store.history.find(user=user, team=team)
     return [(deed.entry.action, deed.entry.run_id) for deed in found]
 
 
@@ -124,7 +124,7 @@ def test_of_a_batch_a_user_sees_what_came_of_this_user(store: Store) -> None:
     done(store, add_members("T3", "U1"), **refused)
 
     def seen(user: str) -> list[tuple[str | None, str | None, list[str]]]:
-        entries = [deed.entry for deed in store.history.deeds(user=user)]
+        entries = [deed.entry for deed in store.history.find(user=user)]
         return [(e.outcome, e.message, e.after["user_ids"]) for e in entries]
 
     told = refused["message"]
@@ -167,9 +167,9 @@ def test_since_counts_from_that_very_moment(store: Store, clock: Clock) -> None:
     done(store, create_user(ANN))
     clock.forward(hours=1)
     done(store, create_user(BOB))
-    deeds = store.history.deeds(since=clock.time)
+    deeds = store.history.find(since=clock.time)
     assert [deed.entry.target for deed in deeds] == [BOB]
-    assert len(store.history.deeds(since=clock.time - timedelta(hours=1))) == 2
+    assert len(store.history.find(since=clock.time - timedelta(hours=1))) == 2
 
 
 def test_who_was_made_before_is_known_by_address_since_then(store: Store, clock: Clock) -> None:
@@ -177,7 +177,7 @@ def test_who_was_made_before_is_known_by_address_since_then(store: Store, clock:
     a_users_life(store)
     clock.forward(hours=1)
     done(store, update_user("U1", phone_number="1"), run="R4")
-    found = store.history.deeds(user=ANN, since=clock.time)
+    found = store.history.find(user=ANN, since=clock.time)
     assert [deed.entry.run_id for deed in found] == ["R4"]
 
 
@@ -188,7 +188,7 @@ def test_who_approved_it_and_why_stands_beside_it(store: Store) -> None:
     done(store, create_user(ANN), approval_id=approval_id)
     store.approvals.spend(PlanHash("P-R1"))
     done(store, create_user(BOB), run="R2")
-    first, second = store.history.deeds()
+    first, second = store.history.find()
     assert first.approval is not None
     assert (first.approval.actor, first.approval.reason) == ("eve@pc", "the merger")
     assert second.approval is None

@@ -111,9 +111,9 @@ def test_the_journal_has_a_time_of_its_own(store: Store) -> None:
     store.plans.save(a_plan(2), run_id="R2", verdicts=[])
     store.repeats.remember({}, seen=done(store, update_user("U2", name="Bob")))
     assert pruned(store, journal=730) == OldRows(plans=1, entries=0)
-    assert [deed.entry.object_id for deed in store.history.deeds()] == ["U1", "U2"]
+    assert [deed.entry.object_id for deed in store.history.find()] == ["U1", "U2"]
     assert pruned(store, journal=90) == OldRows(plans=0, entries=1)
-    assert [deed.entry.object_id for deed in store.history.deeds()] == ["U2"]
+    assert [deed.entry.object_id for deed in store.history.find()] == ["U2"]
 
 
 def test_what_the_next_plan_has_not_seen_stays(store: Store) -> None:
@@ -161,7 +161,7 @@ def test_who_approved_is_known_as_long_as_what_came_of_it(store: Store) -> None:
     )
     age_state(store, LONG)
     pruned(store)
-    (deed,) = store.history.deeds()
+    (deed,) = store.history.find()
     assert deed.approval is not None
     assert deed.approval.actor == "ann"
     assert store.approvals.of(PlanHash("P0")) is None
