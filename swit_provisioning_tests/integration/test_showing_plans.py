@@ -117,7 +117,7 @@ def test_what_applying_takes_is_told_by_kind_with_the_pace_it_rests_on(
     assert found["calls"] == sum(found["by_kind"].values())
     assert found["calls_per_second"] == 1000
     monkeypatch.setenv("SWIT_REQUESTS_PER_SECOND", "auto")
-    assert "10 calls a second (a guess" in on_stage.run("show", plan_id).stdout
+    assert "10 calls a second (an estimate" in on_stage.run("show", plan_id).stdout
 
 
 def test_the_page_is_one_private_file_with_every_change(
