@@ -89,12 +89,12 @@ def login(
     if import_from is not None:
         return ways.import_login(settings, import_from)
     if paste:
-        return ways.log_in_by_pasting(settings, read_only=read_only, ask=_pasted)
+
+        def ask() -> str:
+            return str(click.prompt("The address it ended on", err=True))
+
+        return ways.log_in_by_pasting(settings, read_only=read_only, ask=ask)
     return ways.log_in(settings, read_only=read_only, wait_seconds=wait_seconds)
-
-
-def _pasted() -> str:
-    return str(click.prompt("The address it ended on", err=True))
 
 
 @main.command()

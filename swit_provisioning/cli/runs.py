@@ -91,12 +91,15 @@ def _new_run(
     run_id: str | None,
 ) -> dg.DagsterRun:
     definition = job.get_definition()
+    loaded_from = LoadableTargetOrigin(module_name=_MODULE)
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(loaded_from, location_name=LOCATION)
+    repository = RemoteRepositoryOrigin(location, "__repository__")
     return dagster.create_run_for_job(
         job_def=definition,
         run_id=run_id,
         run_config=config or logger_config(),
         tags={**definition.tags, **NO_RETRY_TAGS, **OURS},
-        remote_job_origin=_origin().get_job_origin(definition.name),
+        remote_job_origin=repository.get_job_origin(definition.name),
         job_code_origin=job.get_python_origin(),
     )
 
@@ -121,10 +124,3 @@ def _executed(
 def reconstructable_job(name: JobName) -> ReconstructableJob:
     """The job in a form that other processes can load."""
     return ReconstructableRepository.for_module(_MODULE, "defs").get_reconstructable_job(name)
-
-
-def _origin() -> RemoteRepositoryOrigin:
-    location = ManagedGrpcPythonEnvCodeLocationOrigin(
-        LoadableTargetOrigin(module_name=_MODULE), location_name=LOCATION
-    )
-    return RemoteRepositoryOrigin(location, "__repository__")

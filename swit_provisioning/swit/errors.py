@@ -28,7 +28,8 @@ class SwitError(Exception):
         self.status = status
         """`None` if no answer came."""
         where = call if status is None else f"{call}: HTTP {status}"
-        super().__init__(" ".join(filter(None, [f"{where}: {_sentence(message)}", self.remedy])))
+        end = "" if message.endswith((".", "!", "?")) else "."
+        super().__init__(f"{where}: {message}{end} {self.remedy}".rstrip())
 
 
 class SwitRejectedError(SwitError):
@@ -89,7 +90,3 @@ class SwitIncompleteReadError(SwitError):
     """The read of Swit is not proved complete."""
 
     remedy = "No plan is made from it. Run it again; if it happens again, ask help@swit.io."
-
-
-def _sentence(words: str) -> str:
-    return words if words.endswith((".", "!", "?")) else f"{words}."
