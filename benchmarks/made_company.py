@@ -22,6 +22,7 @@ from swit_provisioning.planning.snapshots import (
     OrganizationSnapshot,
     SwitFacts,
 )
+from swit_provisioning.sources.ldap.dn import DnScope
 
 _BASE = "dc=example,dc=com"
 _WITHIN = 10
@@ -91,6 +92,7 @@ class Company:
                 member_dn=members,
             ),
             findings=IDP_FINDINGS.empty(),
+            scope=DnScope(_BASE),
             facts=DirectoryFacts(
                 source="made up", kind="ldap", search_base=_BASE, bases=(counted,)
             ),

@@ -7,6 +7,7 @@ from swit_provisioning.planning.schemas import (
     IDP_USERS,
 )
 from swit_provisioning.planning.snapshots import BaseCount, DirectoryFacts, DirectorySnapshot
+from swit_provisioning.sources.ldap.dn import DnScope
 
 _BASE = "dc=example,dc=com"
 _DEPARTMENTS = 10
@@ -56,6 +57,7 @@ def made_firm(users: int, teams: int) -> DirectorySnapshot:
             if group is not None
         ),
         findings=IDP_FINDINGS.empty(),
+        scope=DnScope(_BASE),
         facts=DirectoryFacts(
             source="made up",
             kind="ldap",

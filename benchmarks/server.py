@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that it runs from anywhere
 
-from swit_provisioning.planning.dn import dn_key
+from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.slapd import slapd_program
 

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from swit_provisioning.planning.actions import TAKE_AWAY, actions_named
-from swit_provisioning.planning.dn import dn_key
 from swit_provisioning.planning.guards import Limits
 from swit_provisioning.planning.model import Policy
 from swit_provisioning.setting_fields import (
@@ -42,6 +41,7 @@ from swit_provisioning.sources.config import (
     parse_servers,
     parse_user_attributes,
 )
+from swit_provisioning.sources.ldap.dn import dn_key
 
 __all__ = ["ScheduleSettings", "Settings", "SettingsError"]
 

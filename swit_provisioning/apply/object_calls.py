@@ -15,10 +15,10 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from swit_provisioning.apply.attempt import Attempt
 from swit_provisioning.planning.convergence import altered_values
-from swit_provisioning.planning.dn import reference_key
 from swit_provisioning.planning.guards import MARKINGS
 from swit_provisioning.planning.model import is_first_primary_team
 from swit_provisioning.planning.normalize import REMOVED, address_key, name_key
+from swit_provisioning.planning.references import reference_key
 from swit_provisioning.state.journal import Answer
 from swit_provisioning.swit.errors import (
     SwitRejectedError,

@@ -51,6 +51,7 @@ from swit_provisioning.report.summary import summary
 from swit_provisioning.report.tree import tree_markdown, tree_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.sources.base import DirectoryError
+from swit_provisioning.sources.registry import scope_of
 from swit_provisioning.state.plans import StoredPlan
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reader import read_organization
@@ -157,12 +158,14 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     swit_memberships: pd.DataFrame,
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Compute all changes from one state of both sides, and store them as one plan."""
+    facts = DirectoryFacts.of(idp_users.attrs["facts"])
     directory = DirectorySnapshot(
         users=idp_users,
         groups=idp_groups,
         memberships=idp_memberships,
         findings=idp_findings,
-        facts=DirectoryFacts.of(idp_users.attrs["facts"]),
+        facts=facts,
+        scope=scope_of(facts),
     )
     swit = OrganizationSnapshot(
         users=swit_users,

@@ -10,7 +10,6 @@ from typing import Final, Literal
 
 import pandas as pd
 
-from swit_provisioning.planning.dn import is_dn
 from swit_provisioning.planning.groups import (
     Group,
     Groups,
@@ -67,13 +66,13 @@ def organisation_findings(organization: OrganizationSnapshot) -> Iterator[Findin
 def unknown_members(directory: DirectorySnapshot, groups: Groups) -> Iterator[Finding]:
     """One finding for each member of a group in scope that was not read.
 
-    Members that are no DN, or that the source knows to be something else, have a finding already.
+    Members that the source knows to be something else have a finding already.
     """
     rows = directory.memberships
     known = [*column(directory.users, "key"), *column(directory.groups, "key")]
     unknown = rows[~mask(known, index_of(rows["member"]))]
     for key, dn in zip(unknown["group"], unknown["member_dn"], strict=True):
-        if key in groups.in_scope and is_dn(dn):
+        if key in groups.in_scope:
             yield Finding(
                 kind="unknown member",
                 subject=groups.in_scope[key].dn,

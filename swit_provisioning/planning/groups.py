@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from swit_provisioning.planning.dn import InvalidDN, is_dn, rdn_values, reference_key
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import NEW_TEAM, Finding, Policy
 from swit_provisioning.planning.normalize import (
@@ -19,6 +18,7 @@ from swit_provisioning.planning.normalize import (
     name_key,
     others,
 )
+from swit_provisioning.planning.references import DirectoryScope
 from swit_provisioning.planning.snapshots import (
     NONE,
     DirectorySnapshot,
@@ -157,6 +157,7 @@ class Groups:
 
 def read_groups(directory: DirectorySnapshot, policy: Policy, memory: Memory) -> Groups:
     """The groups in scope and the excluded ones; these are remembered by id, whatever the name."""
+    scope, unreadable = directory.scope, _with_unreadable_parents(directory)
     entries_for = _excluding(policy)
     remembered = memory.still_exempt("group", policy)
     excluded_by: dict[str, frozenset[str]] = {}
@@ -169,7 +170,7 @@ def read_groups(directory: DirectorySnapshot, policy: Policy, memory: Memory) ->
         if by_name or once_named:
             excluded_by[row["key"]] = frozenset(by_name | once_named)
             renamed |= {row["key"]} if not by_name else set()
-            excluded.append(_group(row, (), 0, policy, in_itself=False, place_unknown=False))
+            excluded.append(_group(row, (), 0, scope, in_itself=False, place_unknown=False))
         else:
             rows[row["key"]] = row
     rank = {key: place for place, key in enumerate(rows)}
@@ -187,9 +188,9 @@ def read_groups(directory: DirectorySnapshot, policy: Policy, memory: Memory) ->
             rows[key],
             tuple(sorted(near, key=lambda parent: (parent not in lists, rank[parent]))),
             rank[key],
-            policy,
+            scope,
             in_itself=key in lists or key in names,
-            place_unknown=not above[key] and not all(map(is_dn, names)),
+            place_unknown=not above[key] and rows[key]["dn"] in unreadable,
         )
     return Groups(
         in_scope=in_scope,
@@ -201,7 +202,8 @@ def read_groups(directory: DirectorySnapshot, policy: Policy, memory: Memory) ->
 
 def _ordered(groups: pd.DataFrame) -> list[dict[str, Any]]:
     """In directory order: by the order attribute, else as the source has them."""
-    names = ("key", "dn", "directory_id", "names", "order", "parents", "position")
+    names = ["key", "dn", "directory_id", "references", "names", "aliases"]
+    names += ["order", "parents", "position"]
     columns = [column(groups, name) for name in names]
     rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
     last = float("inf")
@@ -213,39 +215,35 @@ def _ordered(groups: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _excluding(policy: Policy) -> Callable[[Mapping[str, Any]], set[str]]:
-    """The entries of `TEAMS_TO_EXCLUDE` that are a name of a group, or a CN in its DN."""
+    """The entries of `TEAMS_TO_EXCLUDE` that are a name or an alias of a group."""
     entries = {name_key(name) for name in policy.teams_to_exclude} - {""}
 
     def entries_for(row: Mapping[str, Any]) -> set[str]:
         if not entries:
             return set()
-        names = (*common_names(row["dn"]), *(row["names"] or ()))
+        names = (*(row["aliases"] or ()), *(row["names"] or ()))
         return entries & {name_key(name) for name in names}
 
     return entries_for
 
 
-def common_names(dn: str) -> list[str]:
-    """The CNs in a DN, none where the text is no DN."""
-    try:
-        return rdn_values(dn, "cn")
-    except InvalidDN:
-        return []
+def _with_unreadable_parents(directory: DirectorySnapshot) -> frozenset[str]:
+    """Groups (their `dn`) with a parent that the source could not read."""
+    rows = directory.findings
+    return frozenset(rows["dn"][rows["attribute"] == directory.facts.attributes.get("parent")])
 
 
 def _group(
     row: Mapping[str, Any],
     parents: tuple[str, ...],
     rank: int,
-    policy: Policy,
+    scope: DirectoryScope,
     *,
     in_itself: bool,
     place_unknown: bool,
 ) -> Group:
-    stable_id = None if row["directory_id"] == row["key"] else row["directory_id"]
-    by_dn = policy.reference_attribute == "distinguishedName"
-    reference = row["dn"] if by_dn or stable_id is None else stable_id
-    keys = (reference, row["dn"], row["key"], row["directory_id"])
+    # Frames of earlier versions have no references, and a run may be re-executed.
+    references = row["references"] or [row["dn"], row["directory_id"]]
     return Group(
         key=row["key"],
         dn=row["dn"],
@@ -255,8 +253,8 @@ def _group(
         parents=parents,
         in_itself=in_itself,
         place_unknown=place_unknown,
-        reference=reference,
-        references=tuple(dict.fromkeys(reference_key(key) for key in keys)),
+        reference=references[0],
+        references=tuple(dict.fromkeys(map(scope.key, references))),
     )
 
 

@@ -11,11 +11,11 @@ from typing import Final
 import pandas as pd
 
 from swit_provisioning.planning.decisions import Decision, Rule
-from swit_provisioning.planning.dn import as_dn, is_below, reference_key
 from swit_provisioning.planning.groups import Group, Groups, WantedMemberships
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import KINDS, ExemptingEntry, Exemption, Finding, Policy
 from swit_provisioning.planning.normalize import REMOVED, matcher, name_key
+from swit_provisioning.planning.references import DirectoryScope
 from swit_provisioning.planning.snapshots import DirectorySnapshot, OrganizationSnapshot, column
 
 UNASSIGNED = "Unassigned"
@@ -30,6 +30,8 @@ class Team:
     name: str
     parent_id: str | None
     reference: str | None
+    reference_key: str = ""
+    """The reference in the form in which it is compared; `""` for none."""
 
     @property
     def is_marked(self) -> bool:
@@ -72,7 +74,7 @@ class TeamMatches:
         return "its group has left the directory" if left else "no group stands behind it"
 
 
-def read_teams(organization: OrganizationSnapshot) -> dict[str, Team]:
+def read_teams(organization: OrganizationSnapshot, scope: DirectoryScope) -> dict[str, Team]:
     """All teams by id, in the order shown."""
     names = ("position", "team_id", "name", "parent_id", "reference")
     rows = sorted(zip(*(column(organization.teams, name) for name in names), strict=True))
@@ -82,6 +84,7 @@ def read_teams(organization: OrganizationSnapshot) -> dict[str, Team]:
             name=name,
             parent_id=parent,
             reference=reference if reference and reference.strip() else None,
+            reference_key=scope.key(reference),
         )
         for _, team_id, name, parent, reference in rows
     }
@@ -99,7 +102,7 @@ def match_teams(
 
     Of several teams that match one group the one with most of the `wanted` members stays.
     """
-    teams = read_teams(organization)
+    teams = read_teams(organization, directory.scope)
     root = next(team.team_id for team in teams.values() if team.parent_id is None)
     own = frozenset(_own(teams, root))
     matching = _Matching(groups, teams, own, policy, memory)
@@ -113,8 +116,8 @@ def match_teams(
     team_of = matching.match(kept, wanted, members)
     rest = set(teams) - own - kept - set(team_of.values())
     remembered = set(memory.groups.values())
-    base = directory.facts.search_base
-    left = {t for t in rest if t in remembered or _is_below(teams[t].reference, base)}
+    owns = directory.scope.owns
+    left = {t for t in rest if t in remembered or owns(teams[t].reference)}
     unmanaged = rest - left
     adopted: dict[str, str] = {}
     if policy.unmanaged_teams == "adopt":
@@ -174,8 +177,7 @@ class _Matching:
         self._by_reference: dict[str, list[str]] = {}
         for team in teams.values():
             if team.reference is not None and team.team_id not in own:
-                key = reference_key(team.reference)
-                self._by_reference.setdefault(key, []).append(team.team_id)
+                self._by_reference.setdefault(team.reference_key, []).append(team.team_id)
         self._home: dict[str, str] = {}
         self._bound: dict[str, str] = {}
         everyone = [*groups.in_scope.values(), *groups.excluded]
@@ -261,7 +263,7 @@ class _Matching:
     ) -> tuple[bool, bool, bool, int, int, str]:
         """The remembered, a kept, an unmarked, by the configured key, with most of its members."""
         team = self._teams[team_id]
-        key = reference_key(team.reference)
+        key = team.reference_key
         return (
             self._home.get(group.key) != team_id,
             team_id not in kept,
@@ -279,12 +281,6 @@ def members_of(memberships: pd.DataFrame, teams: Collection[str]) -> dict[str, s
     for team_id, user_id in zip(rows["team_id"], rows["user_id"], strict=True):
         members.setdefault(team_id, set()).add(user_id)
     return members
-
-
-def _is_below(reference: str | None, base: str | None) -> bool:
-    """Whether a reference is a DN of this directory; in a file any DN is."""
-    key = as_dn(reference) if reference is not None else None
-    return key is not None and (base is None or is_below(key, base))
 
 
 def _adopted(

@@ -11,7 +11,6 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from swit_provisioning.planning.dn import InvalidDN, dn_key
 from swit_provisioning.planning.groups import Group, WantedMemberships
 from swit_provisioning.planning.match_teams import TeamMatches
 from swit_provisioning.planning.match_users import UserMatches
@@ -192,16 +191,6 @@ def named_groups(groups: Mapping[str, Group], teams: Mapping[str, str]) -> dict[
     return found | {key: teams[key] for key in groups if key in teams}
 
 
-def primary_group_key(text: str | None) -> str:
-    """A `primary_group` as `named_groups` has it; `""`: none."""
-    if text is None or not text.strip():
-        return ""
-    try:
-        return dn_key(text.strip())
-    except InvalidDN:
-        return name_key(text)
-
-
 def _first(pairs: Pairs, within: Numbers) -> Numbers:
     """By users: the first of their teams among these memberships, or `NONE`."""
     team, user = pairs.split(within)
@@ -341,7 +330,8 @@ def _named_primaries(
         changes.user_of[person.key]: number[named[key]]
         for person in (match.person for match in users.matches)
         if person.key in changes.user_of
-        and (key := primary_group_key(person.primary_group)) in named
+        and (text := person.primary_group)
+        and (key := text if text in named else name_key(text)) in named
     }
     found = np.full(len(user_index), NONE, dtype=np.int64)
     found[places(list(wanted), user_index)] = list(wanted.values())

@@ -182,8 +182,14 @@ class FrameSchema:
         return table.replace_schema_metadata({_FACTS: facts})
 
     def from_arrow(self, table: pa.Table, *, distinct: bool = False) -> pd.DataFrame:
-        """The frame that `to_arrow` was given; `distinct` as in `conform`."""
+        """The frame that `to_arrow` was given; `distinct` as in `conform`.
+
+        Nullable columns that an earlier version did not store are empty.
+        """
         frame = table.to_pandas(types_mapper=_FROM_ARROW.get)
+        for column in self.columns:
+            if column.nullable and column.name not in frame.columns:
+                frame[column.name] = None
         frame.attrs["facts"] = json.loads((table.schema.metadata or {}).get(_FACTS, b"{}"))
         return self.conform(frame, distinct=distinct)
 
@@ -249,7 +255,7 @@ IDP_USERS = FrameSchema(
         _c(
             "primary_group",
             "string",
-            "DN or name of the group that is the primary team.",
+            "Key or name of the group that is the primary team.",
             nullable=True,
         ),
         _c("enabled", "bool", "False for a disabled or expired account: treated as not there."),
@@ -267,7 +273,19 @@ IDP_GROUPS = FrameSchema(
         _c("key", "string", "The group's DN in normal form (RFC 4514)."),
         _c("dn", "string", "The DN as the directory writes it."),
         _c("directory_id", "string", "entryUUID or objectGUID as text, else the key."),
+        _c(
+            "references",
+            "strings",
+            "Every text that its team's reference may say; the first is what it should say.",
+            nullable=True,
+        ),
         _c("names", "strings", "Every display name (else common name) value; may be empty."),
+        _c(
+            "aliases",
+            "strings",
+            "Other names by which `TEAMS_TO_EXCLUDE` knows it: the common names in its DN.",
+            nullable=True,
+        ),
         _c(
             "order",
             "float",

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from swit_provisioning.planning.normalize import address_key, usable_addresses
+from swit_provisioning.planning.references import DirectoryScope
 from swit_provisioning.planning.schemas import (
     IDP_FINDINGS,
     SWIT_MEMBERSHIPS,
@@ -105,6 +106,8 @@ class DirectorySnapshot:
     groups: pd.DataFrame
     memberships: pd.DataFrame
     facts: DirectoryFacts
+    scope: DirectoryScope
+    """Knows the directory's references."""
     findings: pd.DataFrame = field(default_factory=IDP_FINDINGS.empty)
 
 

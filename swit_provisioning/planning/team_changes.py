@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from swit_provisioning.planning.actions import Step
-from swit_provisioning.planning.dn import reference_key
 from swit_provisioning.planning.groups import Group
 from swit_provisioning.planning.match_teams import TeamMatches, members_of
 from swit_provisioning.planning.model import Change, Policy, single_change
@@ -107,7 +106,7 @@ def _updates(
             wanted["name"] = layout.names[team_id]
         if layout.parents.get(key, team.parent_id) != team.parent_id:
             wanted["parent_id"] = layout.parents[key]
-        if reference_key(team.reference) != reference_key(group.reference):
+        if team.reference_key != group.references[0]:
             wanted["reference"] = group.reference
         if wanted:
             rank = (layout.depth.get(key, 0), group.rank)

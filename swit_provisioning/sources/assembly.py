@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from swit_provisioning.planning.dn_columns import casefolded
 from swit_provisioning.planning.schemas import (
     IDP_FINDINGS,
     IDP_GROUPS,
@@ -27,7 +26,9 @@ from swit_provisioning.sources.base import (
 )
 from swit_provisioning.sources.entries import Entry, EntryReader
 from swit_provisioning.sources.groups import GROUPS, members_named_by_people, read_group
-from swit_provisioning.sources.memberships import Memberships, Rows
+from swit_provisioning.sources.ldap.dn import DnScope
+from swit_provisioning.sources.ldap.dn_columns import casefolded
+from swit_provisioning.sources.memberships import Memberships, Rows, lists_members
 from swit_provisioning.sources.people import (
     PEOPLE,
     Logins,
@@ -183,6 +184,7 @@ def _assembled(
         groups=IDP_GROUPS.from_arrow(_frame_columns(own_groups, IDP_GROUPS.names), distinct=True),
         memberships=IDP_MEMBERSHIPS.from_arrow(pairs, distinct=True),
         findings=IDP_FINDINGS.frame(findings),
+        scope=DnScope(source.search_base),
         facts=DirectoryFacts(
             source=source.name,
             kind=source.kind,
@@ -192,6 +194,7 @@ def _assembled(
                 **reader.mapping.by_field(),
                 "other_email": OTHER_ADDRESSES,
                 "member": ", ".join(sorted(memberships.attributes)),
+                "parent": "memberOf",
             },
             warnings=(*warnings, *reader.findings.warnings()),
             server_kind=source.server_kind,
@@ -249,7 +252,9 @@ def _add_members_named_by_people(
     first: dict[str, int] = {}
     for row, key in enumerate(keys):
         first.setdefault(key, row)
-    members_of: dict[str, list[str]] = {}
+    members_of: dict[str, list[str]] = {
+        key: [] for key, entry in zip(keys, teams.entries, strict=True) if lists_members(entry)
+    }
     for row, members in memberships.listed().items():
         members_of.setdefault(keys[row], []).extend(members)
     people = zip(

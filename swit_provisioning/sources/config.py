@@ -15,7 +15,14 @@ from ldap3.core.exceptions import LDAPExceptionError
 from ldap3.operation import search as ldap3_search
 from ldap3.operation.search import FilterNode
 
-from swit_provisioning.planning.dn import (
+from swit_provisioning.planning.model import ReferenceAttribute
+from swit_provisioning.sources.attributes import (
+    AttributeMapping,
+    parse_group_attributes,
+    parse_user_attributes,
+)
+from swit_provisioning.sources.entries import Entry, Value, as_text
+from swit_provisioning.sources.ldap.dn import (
     InvalidDN,
     dn_key,
     is_below,
@@ -24,13 +31,6 @@ from swit_provisioning.planning.dn import (
     parse_dn,
     rdn_values,
 )
-from swit_provisioning.planning.model import ReferenceAttribute
-from swit_provisioning.sources.attributes import (
-    AttributeMapping,
-    parse_group_attributes,
-    parse_user_attributes,
-)
-from swit_provisioning.sources.entries import Entry, Value, as_text
 
 Tls = Literal["ldaps", "starttls", "none"]
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
-from swit_provisioning.planning.dn import InvalidDN, dn_key
+from swit_provisioning.planning.model import ReferenceAttribute
 from swit_provisioning.sources.attributes import AttributeMapping
+from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key
 
 Value = str | bytes
 
@@ -134,6 +135,8 @@ class EntryReader:
     """With a time zone. Accounts that expired before it are disabled."""
     ordered: bool
     """True if the order of entries and values has a meaning: in files, but not on servers."""
+    reference_attribute: ReferenceAttribute = "distinguishedName"
+    """What teams carry as their reference."""
     findings: Findings = field(default_factory=Findings)
 
     def texts(self, entry: Entry, name: str | None) -> list[str]:
@@ -195,7 +198,6 @@ class EntryReader:
                 found[dn_key(text)] = text
             except InvalidDN:
                 self.report_no_dn(entry, name, text)
-                found[text.casefold()] = text
         return found
 
     def report(self, kind: str, entry: Entry, name: str, reason: str) -> None:

@@ -21,7 +21,6 @@ from typing import Any, Literal, NoReturn
 
 from ldif import LDIFParser
 
-from swit_provisioning.planning.dn import InvalidDN, dn_key, is_below
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.assembly import Batch, Source, assemble
 from swit_provisioning.sources.attributes import AttributeMapping
@@ -39,7 +38,8 @@ from swit_provisioning.sources.entries import (
     Value,
     as_text,
 )
-from swit_provisioning.sources.memberships import MEMBER_ATTRIBUTES
+from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_below
+from swit_provisioning.sources.memberships import lists_members
 from swit_provisioning.sources.server_types import hold_references
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -67,7 +67,12 @@ class FileEntries:
         }
         """Each filter with its attributes that no entry has had so far."""
         self._read = 0
-        self.reader = EntryReader(mapping=mapping, now=now, ordered=True)
+        self.reader = EntryReader(
+            mapping=mapping,
+            now=now,
+            ordered=True,
+            reference_attribute=scope.reference_attribute,
+        )
 
     def add(self, entry: Entry, *, person: bool = False, group: bool = False) -> None:
         """Take an entry that is a person, a group or neither.
@@ -441,7 +446,7 @@ class LdifDirectory:
             for entry in records
             if kind_of(classes := entry.classes()) == "unknown"
             and entry.values(self._mapping.email)
-            and not _lists_members(entry)
+            and not lists_members(entry)
         }
 
     def _is_person(self, entry: Entry, unknown: AbstractSet[frozenset[str]]) -> bool:
@@ -462,7 +467,7 @@ class LdifDirectory:
     def _is_unknown_group(self, entry: Entry) -> bool:
         """Whether it may be a group, but neither its class nor LDAP_GROUP_FILTER says so."""
         is_unknown = kind_of(entry.classes()) == "unknown"
-        return is_unknown and self._scope.group_filter is None and _lists_members(entry)
+        return is_unknown and self._scope.group_filter is None and lists_members(entry)
 
     def _entries(self, text: str) -> Iterator[Entry]:
         parser = LDIFParser(io.BytesIO(_SEARCH_RESULT.sub("", text).encode()))
@@ -563,7 +568,3 @@ def _classes_of(entry: Entry) -> str:
     """The object classes of an entry as messages have them: `account+posixAccount`."""
     classes = [as_text(value) for value in entry.values("objectClass")]
     return "+".join(name for name in classes if name.lower() != "top") or "without objectClass"
-
-
-def _lists_members(entry: Entry) -> bool:
-    return any(entry.values(name) for name in (*MEMBER_ATTRIBUTES, "memberUid"))

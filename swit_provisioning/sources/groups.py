@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.entries import Entry, EntryReader, directory_id, security_id
+from swit_provisioning.sources.ldap.dn import rdn_values
 from swit_provisioning.sources.people import REPEATED, TEXTS
 from swit_provisioning.sources.server_types import Kind
 
@@ -17,7 +18,9 @@ GROUPS = pa.schema(
         ("key", pa.large_string()),
         ("dn", pa.large_string()),
         ("directory_id", pa.large_string()),
+        ("references", TEXTS),
         ("names", TEXTS),
+        ("aliases", TEXTS),
         ("order", pa.float64()),
         ("parents", TEXTS),
         ("base", REPEATED),
@@ -33,7 +36,9 @@ class Group(NamedTuple):
     key: str
     dn: str
     directory_id: str
+    references: list[str]
     names: list[str]
+    aliases: list[str]
     order: float | None
     parents: list[str] | None
     base: str
@@ -48,11 +53,15 @@ def group_attributes(mapping: AttributeMapping, kind: Kind) -> list[str]:
 
 def read_group(entry: Entry, *, key: str, base: str, reader: EntryReader) -> Group:
     """Read one group, without its members."""
+    id_ = directory_id(entry, key)
+    by_dn = reader.reference_attribute == "distinguishedName" or id_ == key
     return Group(
         key=key,
         dn=entry.dn,
-        directory_id=directory_id(entry, key),
+        directory_id=id_,
+        references=[entry.dn, id_] if by_dn else [id_, entry.dn],
         names=reader.first_of(entry, reader.mapping.group_name),
+        aliases=rdn_values(entry.dn, "cn"),
         order=_order(entry, reader),
         parents=_parents(entry, reader),
         base=base,
@@ -61,7 +70,7 @@ def read_group(entry: Entry, *, key: str, base: str, reader: EntryReader) -> Gro
 
 
 def _parents(entry: Entry, reader: EntryReader) -> list[str] | None:
-    """Keys in `memberOf`, or `None` if the group has no such attribute."""
+    """DNs in `memberOf` in normal form, or `None` if the group has no such attribute."""
     return list(reader.dn_keys(entry, "memberOf")) if entry.has("memberOf") else None
 
 
@@ -95,7 +104,8 @@ def members_named_by_people(
     Args:
         people: key, entry, and whether the account is enabled.
         groups: all groups by key.
-        listed: keys of the members that each group lists, by group key.
+        listed: keys of the members that each group lists, by group key. A group that lists
+            nobody is not in it.
         reader: collects the findings.
 
     """
@@ -107,7 +117,7 @@ def members_named_by_people(
     for key, person, enabled in people:
         keys = reader.dn_keys(person, "memberOf")
         named = {group: dn for group, dn in keys.items() if group in groups}
-        direct = holders.get(key, set()) | {group for group in named if not listed.get(group)}
+        direct = holders.get(key, set()) | {group for group in named if group not in listed}
         reached = direct.union(*(ancestors.of(group) for group in direct))
         for group, dn in named.items():
             if group not in reached and enabled:
@@ -119,7 +129,7 @@ def members_named_by_people(
                     " not one of them. The list counts. Add the person to the group, or remove the"
                     " value.",
                 )
-            elif not listed.get(group) and not ancestors.has_below(group, direct):
+            elif group not in listed and not ancestors.has_below(group, direct):
                 yield group, key, person.dn
 
 

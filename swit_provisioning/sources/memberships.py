@@ -3,7 +3,6 @@
 A directory has many more memberships than entries, so their values are not handled one by one.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from swit_provisioning.planning.dn import dn_key, is_dn
-from swit_provisioning.planning.dn_columns import dn_keys
 from swit_provisioning.sources.entries import Entry, EntryReader, Value, clean_text
+from swit_provisioning.sources.ldap.dn import dn_key, is_dn
+from swit_provisioning.sources.ldap.dn_columns import dn_keys
 from swit_provisioning.sources.people import Logins
 
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
@@ -23,7 +22,6 @@ Rows = npt.NDArray[np.int64]
 
 # `uniqueMember` may have a bit string behind the DN: Name and Optional UID, RFC 4517 3.3.21.
 _OPTIONAL_UID = r"#'[01]*'B\s*$"
-_ESCAPED = re.compile(r'([\\,+"<>;=# ])')
 # Columns of this size stay in the processor's cache.
 _BLOCK_ROWS = 50_000
 _TEXT = pa.large_string()
@@ -46,6 +44,12 @@ class _Pending:
     rows: list[int] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
+
+
+def lists_members(group: Entry) -> bool:
+    """True if the group lists members in any of the attributes, even unusable ones."""
+    names = (*MEMBER_ATTRIBUTES, "memberUid")
+    return any(clean_text(value) != "" for name in names for value in group.values(name))
 
 
 class Memberships:
@@ -98,7 +102,6 @@ class Memberships:
                     f"The login {uid!r} is not that of exactly one user, so nothing comes of it."
                     " Give one user this `uid`, or take it out of the group.",
                 )
-                self.add(row, dn_key("uid=" + _ESCAPED.sub(r"\\\1", uid)), uid)
 
     def add(self, row: int, key: str, dn: str) -> None:
         """Add one member."""
@@ -187,25 +190,14 @@ class Memberships:
             dn = pc.replace_substring_regex(dn, _OPTIONAL_UID, "")
         key = dn_keys(dn)
         if key.null_count:
-            key = self._with_others(key, dn, place, pending.entries, name)
+            unusable = _true(key.is_null())
+            for number in np.flatnonzero(unusable).tolist():
+                entry = pending.entries[place[number]]
+                self._reader.report_no_dn(entry, name, dn[number].as_py())
+            some = pa.array(~unusable)
+            place, key, dn = place[~unusable], key.filter(some), dn.filter(some)
         self._blocks.append(_Block(np.array(pending.rows, np.int64)[place], key, dn))
         self._pending[name] = _Pending()
-
-    def _with_others(
-        self,
-        key: pa.LargeStringArray,
-        dn: pa.LargeStringArray,
-        place: Rows,
-        entries: Sequence[Entry],
-        name: str,
-    ) -> pa.LargeStringArray:
-        """Keys in which values that are no DNs have one that nobody else has."""
-        keys = key.to_pylist()
-        for number in np.flatnonzero(_true(key.is_null())).tolist():
-            text = dn[number].as_py()
-            self._reader.report_no_dn(entries[place[number]], name, text)
-            keys[number] = text.casefold()
-        return pa.array(keys, _TEXT)
 
 
 def _texts(values: Sequence[Value]) -> pa.LargeStringArray:

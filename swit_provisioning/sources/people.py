@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from swit_provisioning.planning.dn import InvalidDN, dn_key, own_values
-from swit_provisioning.planning.dn_columns import dn_keys
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.entries import Entry, EntryReader, directory_id, security_id
+from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_dn, own_values
+from swit_provisioning.sources.ldap.dn_columns import dn_keys
 from swit_provisioning.sources.server_types import OTHER_ADDRESSES, Kind
 
 _SMTP = "smtp:"
@@ -90,7 +90,7 @@ def read_person(entry: Entry, *, key: str, base: str, reader: EntryReader) -> Pe
         reader.first_of(entry, mapping.name),
         reader.texts(entry, mapping.phone_number),
         reader.first(entry, mapping.language),
-        reader.first(entry, mapping.primary_group),
+        _primary_group(reader.first(entry, mapping.primary_group)),
         is_enabled(entry, reader),
         base,
         reader.texts(entry, "uid"),
@@ -137,6 +137,11 @@ def _addresses(entry: Entry, reader: EntryReader) -> tuple[list[str], list[str]]
     own = own or [address for mark, address in exchange if mark.isupper()]
     known = {address.casefold() for address in own}
     return own, [address for _, address in exchange if address.casefold() not in known]
+
+
+def _primary_group(text: str | None) -> str | None:
+    """Key of the group if the text is a DN, else the name of a group."""
+    return dn_key(text) if text and is_dn(text) else text
 
 
 def _primary_group_sid(person: Entry, reader: EntryReader) -> str | None:

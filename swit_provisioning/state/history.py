@@ -9,9 +9,9 @@ from typing import Final, Self, TypeVar
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
 from swit_provisioning.planning.actions import MEMBERSHIPS, STEPS, users_of
-from swit_provisioning.planning.dn import reference_key
 from swit_provisioning.planning.model import PlanHash, only_users
 from swit_provisioning.planning.normalize import address_key, name_key
+from swit_provisioning.planning.references import reference_key
 from swit_provisioning.state.database import Database
 from swit_provisioning.state.decisions import APPROVALS, Approval, approval_of
 from swit_provisioning.state.journal import JOURNAL, JournalEntry, entry_of

@@ -75,7 +75,12 @@ def furnish(stage: Stage, wanted: Organisation) -> None:
 
 
 def plan_now(stage: Stage, directory: Directory, policy: Policy) -> Plan:
-    return make_plan(directory_state(directory), read_organization(stage.client), policy, Memory())
+    return make_plan(
+        directory_state(directory, reference_attribute=policy.reference_attribute),
+        read_organization(stage.client),
+        policy,
+        Memory(),
+    )
 
 
 def carry_out(stage: Stage, plan: Plan) -> None:

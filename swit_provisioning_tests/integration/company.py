@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from swit_provisioning.planning.dn import dn_key
+from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning_tests.integration.slapd import SUFFIX
 
 PEOPLE_COUNT = 200

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.planning.dn import dn_key
 from swit_provisioning.planning.findings import directory_findings
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
@@ -23,6 +22,7 @@ from swit_provisioning.sources.base import (
 )
 from swit_provisioning.sources.config import LdapConfig
 from swit_provisioning.sources.files import LdifDirectory
+from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning.sources.ldap.exchange import Connection
 from swit_provisioning.sources.ldap.search import Query, search
 from swit_provisioning.sources.ldap.session import logged_in

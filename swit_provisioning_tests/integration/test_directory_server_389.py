@@ -2,12 +2,12 @@
 
 import pytest
 
-from swit_provisioning.planning.dn import dn_key
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryIncompleteError
+from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration.directory_server_389 import (
     LIMITED,

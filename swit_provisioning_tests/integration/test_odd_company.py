@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from swit_provisioning.planning.dn import dn_key
 from swit_provisioning.planning.findings import directory_findings
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
@@ -16,6 +15,7 @@ from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.sources.attributes import AttributeMapping, parse_user_attributes
 from swit_provisioning.sources.config import EntryFilter, FileScope
 from swit_provisioning.sources.files import LdifDirectory
+from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration import odd_company
 from swit_provisioning_tests.integration.authority import certificate

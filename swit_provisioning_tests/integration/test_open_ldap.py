@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.planning.dn import dn_key
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
+from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.slapd import PASSWORD, SUFFIX, Slapd

@@ -328,8 +328,10 @@ def planned(
     read: Directory, swit: Organisation, policy: Policy | None = None, *found: dict[str, str]
 ) -> Plan:
     state = directory_state(read)
-    facts = replace(state.facts, attributes={"phone_number": "mobile"})
-    state = replace(state, facts=facts, findings=IDP_FINDINGS.frame(found))
+    attributes = {**state.facts.attributes, "phone_number": "mobile"}
+    findings = pd.concat([state.findings, IDP_FINDINGS.frame(found)], ignore_index=True)
+    facts = replace(state.facts, attributes=attributes)
+    state = replace(state, facts=facts, findings=findings)
     return make_plan(state, swit_state(swit), policy or Policy(), Memory())
 
 

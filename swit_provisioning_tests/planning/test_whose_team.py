@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from swit_provisioning.planning.dn import reference_key
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.sources.ldap.dn import DnScope
 from swit_provisioning_tests.planning.by_hand import ANN, DN, directory, group, organisation, team
 from swit_provisioning_tests.planning.specification.directory import GroupEntry
 from swit_provisioning_tests.planning.specification.organisation import Organisation
@@ -75,7 +75,7 @@ def test_a_team_is_a_groups_that_left_only_if_its_reference_is_below_the_search_
 ) -> None:
     """A reference to another directory is somebody else's: no group here has left."""
     read = directory_state(directory())
-    read = replace(read, facts=replace(read.facts, search_base=base))
+    read = replace(read, scope=DnScope(base))
     swit = swit_state(organisation(team("T1", "A", of=0), team("T2", "By hand")))
     plan = make_plan(read, swit, Policy(), Memory())
     assert [c.object_id for c in plan.changes if c.action == "team.delete"] == goes
@@ -93,23 +93,6 @@ def test_a_team_whose_name_differs_in_case_alone_is_renamed_in_place() -> None:
     swit = organisation(team("T1", "sales", of=0))
     calls = attempt(directory(group(0, "Sales")), swit).after.calls
     assert calls == [("team.update", {"team": "T1", "name": "Sales"})]
-
-
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        (None, ""),
-        ("  ", ""),
-        (" {11AA-22} ", "11aa-22"),
-        ("X-11AA-X", "x-11aa-x"),
-        ("CN=Sales , DC=x", "cn=sales,dc=x"),
-        ("= No name", "= no name"),
-    ],
-)
-def test_references_are_compared_as_names_or_as_ids_without_braces(
-    text: str | None, key: str
-) -> None:
-    assert reference_key(text) == key
 
 
 ADOPT = Policy(unmanaged_teams="adopt")

@@ -31,7 +31,7 @@ def plan_of(
 ) -> Plan:
     """The planner's plan."""
     plan = make_plan(
-        directory_state(directory),
+        directory_state(directory, reference_attribute=(policy or Policy()).reference_attribute),
         swit_state(organisation),
         policy or Policy(),
         memory or Memory(),
@@ -50,7 +50,7 @@ def attempt(
     """Plan and send; then everything that must hold of any plan is looked at."""
     policy, memory = policy or Policy(), memory or Memory()
     after = organisation.copy()
-    read = directory_state(directory)
+    read = directory_state(directory, reference_attribute=policy.reference_attribute)
     plan = make_plan(read, swit_state(organisation), policy, memory)
     sent = send(plan, after, seed)
     specified = specify(directory, organisation, policy, memory)

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import NAMESPACE_X500, uuid5
 
@@ -11,13 +12,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from swit_provisioning.planning.dn import dn_key
+from swit_provisioning.planning.model import ReferenceAttribute
 from swit_provisioning.planning.snapshots import DirectorySnapshot, column
 from swit_provisioning.sources import memberships
 from swit_provisioning.sources.assembly import Batch, Source, assemble
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import DirectoryConfigError
 from swit_provisioning.sources.entries import Entry, EntryReader, Value
+from swit_provisioning.sources.groups import read_group
+from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning.sources.people import PEOPLE, TableBuilder, read_person
 from swit_provisioning_tests.sources.test_primary_groups import sid
 
@@ -164,6 +167,46 @@ def test_a_person_of_active_directory_is_read_with_id_flags_and_other_addresses(
     assert person.emails == ["a@x.test"]
     assert person.other_emails == ["b@x.test", "c@x.test"]
     assert not person.enabled
+
+
+@pytest.mark.parametrize("attribute", ["distinguishedName", "objectGUID"])
+def test_the_first_reference_of_a_group_is_the_one_that_the_settings_ask_for(
+    attribute: ReferenceAttribute,
+) -> None:
+    entry = with_guid("CN=Sales,OU=CN\\=x,DC=x", {})
+    found = read_group(
+        entry, key="k", base="dc=x", reader=replace(reader(), reference_attribute=attribute)
+    )
+    both = [entry.dn, str(uuid5(NAMESPACE_X500, entry.dn))]
+    assert found.references == (both if attribute == "distinguishedName" else both[::-1])
+    assert found.aliases == ["Sales"]
+
+
+def test_a_group_without_an_id_has_its_dn_for_a_reference() -> None:
+    by_id = replace(reader(), reference_attribute="entryUUID")
+    found = read_group(group("Sales", []), key="cn=sales,dc=x", base="dc=x", reader=by_id)
+    assert found.references == ["cn=Sales,dc=x", "cn=sales,dc=x"]
+
+
+@pytest.mark.parametrize(("text", "read"), [("CN=G1 , DC=x", "cn=g1,dc=x"), ("Sales", "Sales")])
+def test_a_primary_group_is_named_by_its_key_or_its_name(text: str, read: str) -> None:
+    mapping = AttributeMapping(primary_group="ou")
+    person = read_person(
+        Entry("cn=a,dc=x", {"ou": [text]}),
+        key="cn=a,dc=x",
+        base="dc=x",
+        reader=replace(reader(), mapping=mapping),
+    )
+    assert person.primary_group == read
+
+
+def test_members_that_are_no_dns_are_findings_and_no_memberships() -> None:
+    state = assembled(group("g", ["nobody", "cn=ada,dc=x"]), group("h", ["7"], "memberUid"))
+    assert named(state) == [
+        ("unknown login", "cn=h,dc=x", "memberUid"),
+        ("not a DN", "cn=g,dc=x", "member"),
+    ]
+    assert [member for _, member, _ in pairs(state)] == ["cn=ada,dc=x"]
 
 
 def test_rows_that_are_converted_in_blocks_stay_in_order() -> None:

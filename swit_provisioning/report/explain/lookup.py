@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from swit_provisioning.planning.dn import reference_key
 from swit_provisioning.planning.normalize import address_key, clean_team_name, name_key
 from swit_provisioning.planning.planner import ExplainedPlan, Stages
+from swit_provisioning.planning.references import reference_key
 from swit_provisioning.planning.snapshots import column
 
 _MOST_SIMILAR: Final = 5
@@ -57,6 +57,7 @@ class Subjects:
         self._matches, self._teams = stages.users, stages.teams
         self._remembered = planned.memory.users
         directory = planned.directory
+        self._scope = directory.scope
         self._keys: list[str] = column(directory.users, "key")
         self._directory_ids: list[str] = column(directory.users, "directory_id")
         self._row_of = {key: row for row, key in enumerate(self._keys)}
@@ -75,14 +76,14 @@ class Subjects:
         }
         self._named_teams = {
             team.team_id: _called(
-                ids=(reference_key(team.team_id), reference_key(team.reference)), names=(team.name,)
+                ids=(reference_key(team.team_id), team.reference_key), names=(team.name,)
             )
             for team in stages.teams.teams.values()
         }
 
     def named(self, who: str) -> list[Subject]:
         """Everyone with this address, DN or id; if there is none, everyone of this name."""
-        ids = frozenset({address_key(who), reference_key(who)}) - {""}
+        ids = frozenset({address_key(who), reference_key(who), self._scope.key(who)}) - {""}
         found = dict.fromkeys(self._found(lambda called: bool(called.ids & ids)))
         key = name_key(who)
         return list(found or dict.fromkeys(self._found(lambda called: key in called.names)))

@@ -8,7 +8,6 @@ from urllib.parse import unquote, urlsplit
 
 from ldap3.core.results import RESULT_CODES
 
-from swit_provisioning.planning.dn import InvalidDN, dn_key
 from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryError,
@@ -16,6 +15,7 @@ from swit_provisioning.sources.base import (
     DirectoryUnavailableError,
 )
 from swit_provisioning.sources.entries import Entry, Value
+from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key
 from swit_provisioning.sources.ldap.exchange import (
     BadRequestError,
     Connection,

@@ -15,7 +15,6 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from swit_provisioning.planning.dn import dn_key, is_dn
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.assembly import Batch, Source, assemble
 from swit_provisioning.sources.attributes import AttributeMapping
@@ -28,6 +27,7 @@ from swit_provisioning.sources.base import (
 from swit_provisioning.sources.config import LdapConfig, ServerAddress, is_person, other_kind
 from swit_provisioning.sources.entries import EntryReader
 from swit_provisioning.sources.groups import group_attributes
+from swit_provisioning.sources.ldap.dn import dn_key, is_dn
 from swit_provisioning.sources.ldap.exchange import Connection
 from swit_provisioning.sources.ldap.search import Query, root_entry, search, single_entry
 from swit_provisioning.sources.ldap.session import logged_in
@@ -137,7 +137,12 @@ class LdapDirectory:
             )
         with logged_in(config, server) as connection:
             kind = self._kind(connection, server)
-            reader = EntryReader(mapping=self._mapping, now=self._clock(), ordered=False)
+            reader = EntryReader(
+                mapping=self._mapping,
+                now=self._clock(),
+                ordered=False,
+                reference_attribute=config.reference_attribute,
+            )
             state = assemble(
                 self._people(connection, server, kind, reader),
                 self._groups(connection, server, kind),

@@ -5,7 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from swit_provisioning.planning.model import ReferenceAttribute
 from swit_provisioning.planning.schemas import (
+    IDP_FINDINGS,
     IDP_GROUPS,
     IDP_MEMBERSHIPS,
     IDP_USERS,
@@ -21,12 +23,19 @@ from swit_provisioning.planning.snapshots import (
     OrganizationSnapshot,
     SwitFacts,
 )
-from swit_provisioning_tests.planning.specification.directory import Directory, key_of
+from swit_provisioning.sources.ldap.dn import DnScope, dn_key, is_dn, rdn_values
+from swit_provisioning_tests.planning.specification.directory import Directory, GroupEntry, key_of
 from swit_provisioning_tests.planning.specification.organisation import ME, ROOT, Organisation
 
 
-def directory_state(directory: Directory, shuffle: int | None = None) -> DirectorySnapshot:
+def directory_state(
+    directory: Directory,
+    shuffle: int | None = None,
+    *,
+    reference_attribute: ReferenceAttribute = "distinguishedName",
+) -> DirectorySnapshot:
     """As a file's reader would give it; `shuffle` seeds another order of rows."""
+    search_base = key_of(directory.search_base) if directory.search_base else None
     users = (
         {
             "key": entry.key,
@@ -36,7 +45,7 @@ def directory_state(directory: Directory, shuffle: int | None = None) -> Directo
             "other_emails": list(entry.other_emails),
             "names": list(entry.names),
             "phone_numbers": list(entry.phones),
-            "primary_group": entry.primary_group,
+            "primary_group": _key_or_name(entry.primary_group),
             "enabled": entry.enabled,
             "base": "file",
             "position": place,
@@ -48,8 +57,10 @@ def directory_state(directory: Directory, shuffle: int | None = None) -> Directo
             "key": group.key,
             "dn": group.dn,
             "directory_id": group.stable_id,
+            "references": _references(group, reference_attribute),
             "names": list(group.names),
-            "parents": [key_of(dn) for dn in group.parents] if group.parents else None,
+            "aliases": rdn_values(group.dn, "cn") if is_dn(group.dn) else [],
+            "parents": [*map(key_of, filter(is_dn, group.parents))] if group.parents else None,
             "base": "file",
             "position": place,
         }
@@ -58,7 +69,13 @@ def directory_state(directory: Directory, shuffle: int | None = None) -> Directo
     members = (
         {"group": group.key, "member": key_of(dn), "member_dn": dn}
         for group in directory.groups
-        for dn in group.members
+        for dn in filter(is_dn, group.members)
+    )
+    unreadable = (
+        {"kind": "not a DN", "dn": group.dn, "attribute": "memberOf", "reason": f"{dn} is none."}
+        for group in directory.groups
+        for dn in group.parents or ()
+        if not is_dn(dn)
     )
     return DirectorySnapshot(
         users=_frame(IDP_USERS, users, shuffle),
@@ -67,10 +84,23 @@ def directory_state(directory: Directory, shuffle: int | None = None) -> Directo
         facts=DirectoryFacts(
             source="file",
             kind="json",
-            search_base=key_of(directory.search_base) if directory.search_base else None,
+            search_base=search_base,
             bases=(BaseCount(base="file", users=len(directory.users), groups=0),),
+            attributes={"parent": "memberOf"},
         ),
+        findings=IDP_FINDINGS.frame(unreadable),
+        scope=DnScope(search_base),
     )
+
+
+def _key_or_name(group: str | None) -> str | None:
+    return dn_key(group) if group and is_dn(group) else group
+
+
+def _references(group: GroupEntry, reference_attribute: ReferenceAttribute) -> list[str]:
+    by_dn = reference_attribute == "distinguishedName" or not group.directory_id
+    both = [group.dn, group.stable_id]
+    return both if by_dn else both[::-1]
 
 
 def swit_state(organisation: Organisation, shuffle: int | None = None) -> OrganizationSnapshot:

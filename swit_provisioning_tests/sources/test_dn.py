@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swit_provisioning.planning.dn import InvalidDN, dn_key, is_below, parse_dn, rdn_values
+from swit_provisioning.sources.ldap.dn import (
+    DnScope,
+    InvalidDN,
+    dn_key,
+    is_below,
+    parse_dn,
+    rdn_values,
+)
 
 SPECIAL = '\\,+"<>;=# '
 
@@ -166,3 +173,48 @@ def test_the_common_names_in_a_name_come_unescaped_from_the_entry_upwards() -> N
     assert rdn_values(dn, "cn") == ["Sales, EMEA", "Teams"]
     assert rdn_values(dn, "OU") == ["Groups"]
     assert rdn_values("", "cn") == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "base", "is_owned"),
+    [
+        ("CN=Sales, OU=G, DC=x", "ou=g,dc=x", True),
+        ("cn=sales,ou=g,dc=x", "dc=x", True),
+        ("cn=sales,ou=g,dc=x", "ou=other,dc=x", False),
+        ("ou=g,dc=x", "ou=g,dc=x", False),
+        ("cn=sales,dc=y", None, True),
+        ("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0", None, False),
+        ("a=b, no DN", None, False),
+        ("", None, False),
+        (None, None, False),
+    ],
+)
+def test_a_directory_owns_the_dns_below_its_search_base_and_a_file_all(
+    reference: str | None, base: str | None, *, is_owned: bool
+) -> None:
+    assert DnScope(base).owns(reference) is is_owned
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (None, ""),
+        ("  ", ""),
+        (" {11AA-22} ", "11aa-22"),
+        ("X-11AA-X", "x-11aa-x"),
+        ("CN=Sales , DC=x", "cn=sales,dc=x"),
+        ("= No name", "= no name"),
+    ],
+)
+def test_references_are_compared_as_names_or_as_ids_without_braces(
+    text: str | None, key: str
+) -> None:
+    assert DnScope(None).key(text) == key
+
+
+@given(st.lists(st.tuples(KINDS, PLAIN.map(escaped)), min_size=1, max_size=4))
+def test_values_of_a_plain_name_are_those_that_parsing_finds(parts: list[tuple[str, str]]) -> None:
+    """There is a shorter way for names without escapes."""
+    dn = ",".join(f"{kind}={value}" for kind, value in parts if kind.isalpha()) or "cn=a"
+    parsed = [v for rdn in parse_dn(dn) for kind, v in rdn if kind.lower() in {"cn", "commonname"}]
+    assert rdn_values(dn, "cn") == [value for value in parsed if isinstance(value, str)]

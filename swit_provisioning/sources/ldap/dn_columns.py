@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from swit_provisioning.planning.dn import PLAIN_DN, SIMPLE_LETTERS, InvalidDN, dn_key
+from swit_provisioning.sources.ldap.dn import PLAIN_DN, SIMPLE_LETTERS, InvalidDN, dn_key
 
 _PLAIN = f"^{PLAIN_DN}$"
 

@@ -6,7 +6,10 @@ Servers differ in how they spell one name: case, spaces, escapes (`\,` or `\2C`)
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from functools import lru_cache
+
+from swit_provisioning.planning.references import reference_key
 
 Rdn = tuple[tuple[str, str | bytes], ...]
 """One step of a name: pairs of attribute type, as written, and value; bytes where it was `#hex`."""
@@ -148,6 +151,9 @@ def rdn_values(dn: str, attribute: str) -> list[str]:
 
     """
     wanted = _short(attribute)
+    if _FAST.fullmatch(dn) and "\\" not in dn:
+        parts = (part.split("=", 1) for part in dn.split(","))
+        return [value for kind, value in parts if _short(kind) == wanted]
     return [
         value
         for rdn in parse_dn(dn)
@@ -242,23 +248,29 @@ def _prepared(value: str) -> str:
 
 
 @lru_cache(maxsize=400_000)
-def _distinguished_name(text: str) -> str | None:
+def _key_or_none(text: str) -> str | None:
     try:
         return dn_key(text)
     except InvalidDN:
         return None
 
 
-def as_dn(text: str) -> str | None:
-    """The normal form (RFC 4514) of a distinguished name, `None` for any other text."""
-    return _distinguished_name(text.strip()) if "=" in text else None
+@dataclass(frozen=True)
+class DnScope:
+    """Scope of a directory whose teams carry DNs or ids (`planning.references.DirectoryScope`)."""
+
+    search_base: str | None
+    """In normal form. `None`: every DN belongs to the directory, as in a file without one."""
+
+    def key(self, reference: str | None) -> str:
+        """Normal form of a DN; any other reference without case and the braces of a GUID."""
+        return (reference and _dn(reference)) or reference_key(reference)
+
+    def owns(self, reference: str | None) -> bool:
+        """True if the reference is a DN below the search base."""
+        key = _dn(reference) if reference else None
+        return bool(key) and (self.search_base is None or is_below(key or "", self.search_base))
 
 
-def reference_key(text: str | None) -> str:
-    """A reference as it is compared: a DN in normal form, anything else without case.
-
-    `""` stands for no reference. The braces that some tools write around a GUID don't count.
-    """
-    if text is None:
-        return ""
-    return as_dn(text) or text.strip().strip("{}").casefold()
+def _dn(text: str) -> str | None:
+    return _key_or_none(text.strip()) if "=" in text else None

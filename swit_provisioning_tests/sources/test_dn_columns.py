@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from swit_provisioning.planning.dn import SIMPLE_LETTERS, InvalidDN, dn_key
-from swit_provisioning.planning.dn_columns import casefolded, dn_keys, plain_dn_keys
+from swit_provisioning.sources.ldap.dn import SIMPLE_LETTERS, InvalidDN, dn_key
+from swit_provisioning.sources.ldap.dn_columns import casefolded, dn_keys, plain_dn_keys
 
 NAMES = st.one_of(
     st.sampled_from(["cn=Zoë,dc=x", "CN=ada,DC=X", "cn=ada, dc=x", r"cn=a\,b,dc=x", "cn=İ,dc=x"]),
@@ -44,7 +44,7 @@ def test_the_letters_of_the_fast_path_need_nothing_but_lower_case() -> None:
     names = [f"cn=x{letter}" for letter in every.filter(letters).to_pylist()]
     fast = [dn_key(name) for name in names]
     assert len(names) > 30_000
-    with mock.patch("swit_provisioning.planning.dn._FAST") as never:
+    with mock.patch("swit_provisioning.sources.ldap.dn._FAST") as never:
         never.fullmatch.return_value = None
         assert [dn_key(name) for name in names] == fast
     assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == fast
