@@ -16,7 +16,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from swit_provisioning.planning.actions import actions_named
 from swit_provisioning.planning.guards import Limit
 from swit_provisioning.planning.model import ReferenceAttribute
-from swit_provisioning.sources.config import KindSetting, parse_filter
+from swit_provisioning.sources.config import KindSetting
+from swit_provisioning.sources.filters import parse_filter
 from swit_provisioning.state.tokens import FernetCipher
 from swit_provisioning.swit.rate_limit import parse_pace
 

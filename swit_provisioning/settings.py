@@ -30,17 +30,19 @@ from swit_provisioning.setting_sources import (
     set_values,
     sources,
 )
-from swit_provisioning.sources.config import (
+from swit_provisioning.sources.attributes import (
     AttributeMapping,
-    EntryFilter,
+    parse_group_attributes,
+    parse_user_attributes,
+)
+from swit_provisioning.sources.config import (
     FileScope,
     LdapConfig,
     ServerAddress,
     parse_bases,
-    parse_group_attributes,
     parse_servers,
-    parse_user_attributes,
 )
+from swit_provisioning.sources.filters import EntryFilter
 from swit_provisioning.sources.ldap.dn import dn_key
 
 __all__ = ["ScheduleSettings", "Settings", "SettingsError"]

@@ -18,8 +18,8 @@ from swit_provisioning.sandbox.tokens import (
 )
 from swit_provisioning.settings import Settings
 from swit_provisioning.sources.base import Directory
-from swit_provisioning.sources.files import JsonDirectory, LdifDirectory
-from swit_provisioning.sources.ldap.source import LdapDirectory
+from swit_provisioning.sources.json_file import JsonDirectory
+from swit_provisioning.sources.registry import open_source
 from swit_provisioning.state.store import Store
 from swit_provisioning.state.tokens import TokenRow
 from swit_provisioning.swit.auth import (
@@ -34,15 +34,10 @@ from swit_provisioning.swit.rate_limit import parse_pace
 
 def open_directory(settings: Settings) -> Directory:
     """The directory that the settings name: a file, the bundled sample, or an LDAP server."""
-    mapping = settings.attribute_mapping()
-    path = settings.idp_file
-    if path is None and settings.is_running_locally:
+    if settings.idp_file is None and settings.is_running_locally:
         # OUs and filters are those of another directory, which the settings describe.
-        return JsonDirectory(sample_directory_path(), mapping)
-    if path is None:
-        return LdapDirectory(settings.ldap(), mapping)
-    kind = LdifDirectory if path.suffix.lower() == ".ldif" else JsonDirectory
-    return kind(path, mapping, scope=settings.file_scope())
+        return JsonDirectory(sample_directory_path(), settings.attribute_mapping())
+    return open_source(settings)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,8 @@ class DirectoryFacts:
 
     source: str
     """For people: `ldaps://dc1.example.com` or the file's name. No secret in it."""
-    kind: Literal["json", "ldif", "ldap"]
+    kind: str
+    """Type of the source: `ldap`, `json`, `ldif`."""
     search_base: str | None
     """Normal-form DN; `None` for a file: there any DN counts as below it."""
     bases: tuple[BaseCount, ...]

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -60,7 +60,8 @@ class Source:
 
     name: str
     """`ldaps://dc1.example.com` or the name of the file."""
-    kind: Literal["json", "ldif", "ldap"]
+    kind: str
+    """Type of the source in `registry.SOURCES`."""
     search_base: str | None
     """Normal-form DN; `None` for a file without one."""
     bases: tuple[str, ...]

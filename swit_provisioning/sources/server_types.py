@@ -6,8 +6,9 @@ from typing import Final
 from swit_provisioning.planning.model import ReferenceAttribute
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryConfigError, listed
-from swit_provisioning.sources.config import GROUP_FILTER, USER_FILTER, KindName
+from swit_provisioning.sources.config import KindName
 from swit_provisioning.sources.entries import IDENTITY_ATTRIBUTES, Entry
+from swit_provisioning.sources.object_classes import GROUP_FILTER, USER_FILTER
 
 ROOT_ATTRIBUTES: Final = (
     "objectClass",

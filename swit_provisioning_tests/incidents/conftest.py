@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from swit_provisioning.operations import connections
 from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.sources import registry
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.incidents.night import EVERYBODY, Night, company
 from swit_provisioning_tests.integration import small_company
@@ -42,5 +42,5 @@ def night(settled: Settled, monkeypatch: pytest.MonkeyPatch) -> Night:
         monkeypatch.setenv(name, value)
     waits: list[float] = []
     at_once = partial(LdapDirectory, sleep=waits.append)
-    monkeypatch.setattr(connections, "LdapDirectory", at_once)
+    monkeypatch.setattr(registry, "LdapDirectory", at_once)
     return Night(stage, directory)

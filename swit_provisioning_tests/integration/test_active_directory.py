@@ -21,12 +21,12 @@ from swit_provisioning.sources.base import (
     DirectoryUntrustedError,
 )
 from swit_provisioning.sources.config import LdapConfig
-from swit_provisioning.sources.files import LdifDirectory
 from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning.sources.ldap.exchange import Connection
 from swit_provisioning.sources.ldap.search import Query, search
 from swit_provisioning.sources.ldap.session import logged_in
 from swit_provisioning.sources.ldap.source import LdapDirectory
+from swit_provisioning.sources.ldif_file import LdifDirectory
 from swit_provisioning_tests.integration import domain
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.domain import PEOPLE, STAFF, group

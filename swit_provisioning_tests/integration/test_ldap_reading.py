@@ -19,7 +19,7 @@ from swit_provisioning.sources.base import (
     DirectoryUntrustedError,
 )
 from swit_provisioning.sources.config import LdapConfig, ServerAddress
-from swit_provisioning.sources.files import JsonDirectory
+from swit_provisioning.sources.json_file import JsonDirectory
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration import company
 from swit_provisioning_tests.integration.authority import certificate

@@ -13,10 +13,11 @@ from swit_provisioning.planning.model import Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot, column
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.sources.attributes import AttributeMapping, parse_user_attributes
-from swit_provisioning.sources.config import EntryFilter, FileScope
-from swit_provisioning.sources.files import LdifDirectory
+from swit_provisioning.sources.config import FileScope
+from swit_provisioning.sources.filters import EntryFilter
 from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning.sources.ldap.source import LdapDirectory
+from swit_provisioning.sources.ldif_file import LdifDirectory
 from swit_provisioning_tests.integration import odd_company
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.odd_company import NAMES, person_dn

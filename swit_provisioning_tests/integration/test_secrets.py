@@ -9,9 +9,9 @@ from cryptography.fernet import Fernet
 
 from swit_provisioning.cli.framework import prepare_home
 from swit_provisioning.cli.runs import run_job
-from swit_provisioning.operations import connections
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
+from swit_provisioning.sources import registry
 from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration import small_company
 from swit_provisioning_tests.integration.small_company import READER, company_of
@@ -67,7 +67,7 @@ def test_the_directorys_password_is_nowhere_after_runs_that_fail(
     secret = "ldap-secret-5f2c"
     caplog.set_level(logging.DEBUG)
     waits: list[float] = []
-    monkeypatch.setattr(connections, "LdapDirectory", partial(LdapDirectory, sleep=waits.append))
+    monkeypatch.setattr(registry, "LdapDirectory", partial(LdapDirectory, sleep=waits.append))
     directory = SmallServer(company_of(people=3), accounts={READER: secret})
     with directory, stage(monkeypatch, tmp_path, SandboxServer()) as on_stage:
         monkeypatch.delenv("IDP_FILE")

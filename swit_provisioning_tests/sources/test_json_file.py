@@ -10,7 +10,7 @@ import pytest
 from swit_provisioning.planning.snapshots import BaseCount, DirectorySnapshot, column
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
-from swit_provisioning.sources.files import JsonDirectory
+from swit_provisioning.sources.json_file import JsonDirectory
 
 ADA = {
     "distinguishedName": "CN=Ada,OU=People,DC=x",

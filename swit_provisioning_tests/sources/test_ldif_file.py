@@ -11,7 +11,7 @@ from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
-from swit_provisioning.sources.files import LdifDirectory
+from swit_provisioning.sources.ldif_file import LdifDirectory
 
 GUID = uuid.UUID("6f9619ff-8b86-d011-b42d-00c04fc964ff")
 OPENLDAP = """\

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from swit_provisioning.planning.snapshots import column
-from swit_provisioning.sources.files import LdifDirectory
+from swit_provisioning.sources.ldif_file import LdifDirectory
 
 
 @pytest.mark.parametrize(

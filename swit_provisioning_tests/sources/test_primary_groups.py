@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swit_provisioning.sources.entries import Value, security_id_text
-from swit_provisioning.sources.files import LdifDirectory
+from swit_provisioning.sources.ldif_file import LdifDirectory
 
 DOMAIN = (21, 1004336348, 1177238915, 682003330)
 ELSEWHERE = (21, 1, 2, 3)

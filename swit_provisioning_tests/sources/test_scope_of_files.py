@@ -7,9 +7,11 @@ import pytest
 
 from swit_provisioning.planning.snapshots import BaseCount, DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
-from swit_provisioning.sources.config import EntryFilter, FileScope, parse_bases
+from swit_provisioning.sources.config import FileScope, parse_bases
 from swit_provisioning.sources.entries import Entry
-from swit_provisioning.sources.files import JsonDirectory, LdifDirectory
+from swit_provisioning.sources.filters import EntryFilter
+from swit_provisioning.sources.json_file import JsonDirectory
+from swit_provisioning.sources.ldif_file import LdifDirectory
 
 MIXED = """\
 dn: dc=x

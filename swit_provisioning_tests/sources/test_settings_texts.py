@@ -2,18 +2,14 @@
 
 import pytest
 
-from swit_provisioning.sources.config import (
-    GROUP_FILTER,
-    USER_FILTER,
+from swit_provisioning.sources.attributes import (
     AttributeMapping,
-    LdapConfig,
-    ServerAddress,
-    parse_bases,
-    parse_filter,
     parse_group_attributes,
-    parse_servers,
     parse_user_attributes,
 )
+from swit_provisioning.sources.config import LdapConfig, ServerAddress, parse_bases, parse_servers
+from swit_provisioning.sources.filters import parse_filter
+from swit_provisioning.sources.object_classes import GROUP_FILTER, USER_FILTER
 
 BASE = "OU=HQ,DC=example,DC=com"
 

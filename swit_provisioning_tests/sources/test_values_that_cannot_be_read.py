@@ -11,7 +11,8 @@ from swit_provisioning.planning.model import Plan, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.attributes import AttributeMapping
-from swit_provisioning.sources.files import JsonDirectory, LdifDirectory
+from swit_provisioning.sources.json_file import JsonDirectory
+from swit_provisioning.sources.ldif_file import LdifDirectory
 from swit_provisioning_tests.planning.specification.organisation import Organisation
 from swit_provisioning_tests.planning.specification.states import swit_state
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
-from swit_provisioning.sources.files import JsonDirectory, LdifDirectory
+from swit_provisioning.sources.json_file import JsonDirectory
+from swit_provisioning.sources.ldif_file import LdifDirectory
 
 PEOPLE = 25
 

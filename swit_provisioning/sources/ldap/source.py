@@ -24,13 +24,14 @@ from swit_provisioning.sources.base import (
     DirectoryUntrustedError,
     utc_now,
 )
-from swit_provisioning.sources.config import LdapConfig, ServerAddress, is_person, other_kind
+from swit_provisioning.sources.config import LdapConfig, ServerAddress
 from swit_provisioning.sources.entries import EntryReader
 from swit_provisioning.sources.groups import group_attributes
 from swit_provisioning.sources.ldap.dn import dn_key, is_dn
 from swit_provisioning.sources.ldap.exchange import Connection
 from swit_provisioning.sources.ldap.search import Query, root_entry, search, single_entry
 from swit_provisioning.sources.ldap.session import logged_in
+from swit_provisioning.sources.object_classes import is_person, other_kind
 from swit_provisioning.sources.people import people_attributes
 from swit_provisioning.sources.server_types import (
     KINDS,

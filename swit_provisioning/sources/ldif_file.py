@@ -1,0 +1,248 @@
+"""A directory in an LDIF file: an export of entries, which has to be whole."""
+
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from ldif import LDIFParser
+
+from swit_provisioning.planning.snapshots import DirectorySnapshot
+from swit_provisioning.sources.attributes import AttributeMapping
+from swit_provisioning.sources.base import (
+    DirectoryConfigError,
+    DirectoryIncompleteError,
+    listed,
+    utc_now,
+)
+from swit_provisioning.sources.config import FileScope
+from swit_provisioning.sources.entries import (
+    Entry,
+    Value,
+    as_text,
+)
+from swit_provisioning.sources.file_entries import FileEntries, read_file
+from swit_provisioning.sources.memberships import lists_members
+from swit_provisioning.sources.object_classes import is_person, kind_of
+
+# What `ldapsearch` without -LLL writes behind the entries of each page: no entry, but it tells
+# whether the server gave everything.
+_SEARCH_RESULT = re.compile(
+    r"^search: \d+\r?\nresult: (?P<code>\d+)(?P<text>[^\n]*)\n?(?:[^\r\n][^\n]*(?:\n|\Z))*",
+    re.MULTILINE,
+)
+_LDAPSEARCH_BEGINS, _LDAPSEARCH_ENDS = "\n# LDAPv3", "\n# numResponses:"
+_NUMBER_OF_ENTRIES = re.compile(r"^# numEntries: (\d+)\r?$", re.MULTILINE)
+# Programs end each record with an empty line, the last one too.
+_CLOSED = re.compile(r"\n\r?\n(?:#[^\n]*\n)*\Z")
+_MANY_ALIKE = 20
+_MEMBERS_IN_RANGES = ("member", "uniquemember", "memberof")
+
+
+class LdifDirectory:
+    """Reads one LDIF file: people and groups by their object classes, in the file's order."""
+
+    def __init__(
+        self,
+        path: Path,
+        mapping: AttributeMapping | None = None,
+        *,
+        scope: FileScope | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """Say which file; nothing is read yet.
+
+        Args:
+            path: the file, UTF-8 (or UTF-16 with its mark).
+            mapping: which attributes to take; the reference program's where nothing is said.
+            scope: which of its entries to take; all people and groups where nothing is said.
+            clock: tells which accounts have expired.
+
+        """
+        self._path = Path(path)
+        self._mapping = mapping or AttributeMapping()
+        self._scope = scope or FileScope()
+        self._clock = clock
+
+    @property
+    def description(self) -> str:
+        """The file's name."""
+        return self._path.name
+
+    def read(self) -> DirectorySnapshot:
+        """Read the file.
+
+        Raises:
+            DirectoryConfigError: no such file, or no LDIF of entries; the message has the record.
+            DirectoryIncompleteError: it holds no user, or is only a part of an export.
+
+        """
+        entries = FileEntries(self._path, self._scope, mapping=self._mapping, now=self._clock())
+        text = self._text()
+        records = [*self._entries(text)]
+        self._refuse_cut_short(text, records)
+        if records and not any(entry.classes() for entry in records):
+            message = f"{self._path}: no entry has `objectClass`. Export it with the others."
+            raise DirectoryIncompleteError(message)
+        unknown = self._unknown_people(records)
+        spelled: dict[str, str] = {}
+        for entry in records:
+            person, group = self._is_person(entry, unknown), self._is_group(entry)
+            entries.add(entry, person=person, group=group)
+            if not (person or group):
+                name = _classes_of(entry)
+                entries.leave_out("other entries", spelled.setdefault(name.lower(), name))
+                if self._is_unknown_group(entry):
+                    entries.reader.report(
+                        "class not known",
+                        entry,
+                        "objectClass",
+                        f"The entry lists members, but {_classes_of(entry)} is no known class of"
+                        " groups, so it is left out. If it is a group, set LDAP_GROUP_FILTER.",
+                    )
+        counts = Counter(_classes_of(entry) for entry in records if entry.classes() in unknown)
+        classes = listed(f"{count} {name}" for name, count in counts.most_common())
+        warning = (
+            f"{counts.total()} entries count as people because entries of their class have an"
+            f" address ({self._mapping.email}), though the class is not known: {classes}. Set"
+            " LDAP_USER_FILTER to choose the people yourself"
+        )
+        return entries.state(
+            "ldif",
+            hint="People are known by their objectClass or their address: export both.",
+            warnings=[warning] if counts and self._scope.user_filter is None else [],
+        )
+
+    def _unknown_people(self, records: Iterable[Entry]) -> set[frozenset[str]]:
+        """Sets of classes that are not known, but whose entries have addresses."""
+        return {
+            classes
+            for entry in records
+            if kind_of(classes := entry.classes()) == "unknown"
+            and entry.values(self._mapping.email)
+            and not lists_members(entry)
+        }
+
+    def _is_person(self, entry: Entry, unknown: AbstractSet[frozenset[str]]) -> bool:
+        """Whether it is a person, be it one that the filter leaves out."""
+        classes, rule = entry.classes(), self._scope.user_filter
+        if kind_of(classes) == "person":
+            return True
+        if self._is_group(entry):
+            return False
+        matches = rule is not None and is_person(classes, own_filter=True) and rule.matches(entry)
+        return matches or classes in unknown
+
+    def _is_group(self, entry: Entry) -> bool:
+        """Whether it is a group, be it one that the filter leaves out."""
+        rule = self._scope.group_filter
+        return kind_of(entry.classes()) == "group" or (rule is not None and rule.matches(entry))
+
+    def _is_unknown_group(self, entry: Entry) -> bool:
+        """Whether it may be a group, but neither its class nor LDAP_GROUP_FILTER says so."""
+        is_unknown = kind_of(entry.classes()) == "unknown"
+        return is_unknown and self._scope.group_filter is None and lists_members(entry)
+
+    def _entries(self, text: str) -> Iterator[Entry]:
+        parser = LDIFParser(io.BytesIO(_SEARCH_RESULT.sub("", text).encode()))
+        records = parser.parse()
+        while True:
+            number = parser.records_read + 1
+            try:
+                dn, attributes = next(records)
+            except StopIteration:
+                return
+            except ValueError as error:
+                raise self._broken(number, str(error)) from error
+            if dn is not None:
+                yield self._entry(number, dn, attributes)
+
+    def _entry(self, number: int, dn: str, attributes: Mapping[str, list[Value]]) -> Entry:
+        values: dict[str, tuple[Value, ...]] = {}
+        for name, given in attributes.items():
+            values[name.lower()] = (*values.get(name.lower(), ()), *given)
+        (change,) = values.get("changetype", ("add",))
+        if change != "add":
+            problem = f"it is a change ({change!s}), but an export of entries is needed"
+            raise self._broken(number, problem)
+        return Entry(dn=dn, attributes=values, where=f"record {number}")
+
+    def _text(self) -> str:
+        """The file's text, if nothing in it says that it is only a part."""
+        text = read_file(self._path)
+        for result in _SEARCH_RESULT.finditer(text):
+            if result["code"] != "0":
+                message = (
+                    f"{self._path} is only a part of a directory: the export ended with result"
+                    f" {result['code']}{result['text'].rstrip()}. Export again, with paging"
+                    " (ldapsearch -E pr=1000/noprompt) or an account without a size limit."
+                )
+                raise DirectoryIncompleteError(message)
+        if text and not text.endswith(("\n", "\r")):
+            self._cut(
+                "the last line has no end. If you wrote the file by hand, end that line."
+                " Otherwise export it again."
+            )
+        # `ldapsearch` begins each page with the one comment and ends the export with the other.
+        if text.rfind(_LDAPSEARCH_BEGINS) > text.rfind(_LDAPSEARCH_ENDS):
+            self._cut("the comment at the end of an ldapsearch export is missing. Export it again.")
+        return text
+
+    def _refuse_cut_short(self, text: str, records: Sequence[Entry]) -> None:
+        """Fail if entries or attributes are missing that the rest of the file leads to expect."""
+        numbers = [int(number) for number in _NUMBER_OF_ENTRIES.findall(text)]
+        if len(records) < sum(numbers):
+            self._cut(
+                f"it has {len(records)} entries, and ldapsearch wrote {sum(numbers)}. If you"
+                " removed some, remove the comment `# numEntries` too. Otherwise export it again."
+            )
+        for entry in records:
+            self._refuse_partial_members(entry)
+        if len(records) < 2 or _CLOSED.search(text):  # noqa: PLR2004 - the last one and others
+            return
+        *others, last = records
+        # Every entry has classes; of attributes that is known where many entries are alike.
+        alike = [one for one in others if one.classes() == last.classes()]
+        if not last.classes():
+            expected = {"objectclass"} if all(one.classes() for one in others) else set()
+        elif len(alike) < _MANY_ALIKE:
+            return
+        else:
+            expected = set.intersection(*(set(one.attributes) for one in alike))
+        if missing := sorted(expected - set(last.attributes)):
+            self._cut(
+                f"the last entry, {last}, has no {', '.join(missing)}, but all entries like it have"
+                " it, and no empty line follows. If the file is whole, end it with an empty line."
+                " Otherwise export it again."
+            )
+
+    def _refuse_partial_members(self, entry: Entry) -> None:
+        """Fail if Active Directory gave the exporting program only some members of a group."""
+        for name in entry.attributes:
+            kind, _, limits = name.partition(";range=")
+            if kind in _MEMBERS_IN_RANGES and limits and limits != "0-*":
+                self._cut(
+                    f"{entry} has only a part of its members ({name}). Export it again with a"
+                    " program that reads all ranges."
+                )
+
+    def _cut(self, problem: str) -> NoReturn:
+        """Fail with what is missing, and what to do about it."""
+        message = f"{self._path} is not a whole export: {problem}"
+        raise DirectoryIncompleteError(message)
+
+    def _broken(self, number: int, problem: str) -> DirectoryConfigError:
+        return DirectoryConfigError(
+            f"{self._path}: record {number} is no LDIF entry: {problem}. Each record begins with"
+            " `dn:` and is separated from the next by an empty line."
+        )
+
+
+def _classes_of(entry: Entry) -> str:
+    """The object classes of an entry as messages have them: `account+posixAccount`."""
+    classes = [as_text(value) for value in entry.values("objectClass")]
+    return "+".join(name for name in classes if name.lower() != "top") or "without objectClass"
