@@ -43,7 +43,9 @@ def make_quick_home(home: Path) -> None:
     (home / "history").mkdir(mode=0o700, parents=True, exist_ok=True)
     shipped = (files("swit_provisioning") / "dagster.yaml").read_text(encoding="utf-8")
     settings = _SETTINGS.format(file=home / "history" / "runs.db")
-    (home / "dagster.yaml").write_text(settings + shipped, encoding="utf-8")
+    file = home / "dagster.yaml"
+    file.touch(mode=0o600)
+    file.write_text(settings + shipped, encoding="utf-8")
 
 
 class _Database:
