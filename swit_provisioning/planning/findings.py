@@ -36,7 +36,7 @@ from swit_provisioning.planning.snapshots import (
 
 
 def organisation_findings(organization: OrganizationSnapshot) -> Iterator[Finding]:
-    """Accounts without an address, and teams that count other members than they list."""
+    """Findings about users without an address, and teams whose member counts disagree."""
     unknown = organization.users[
         [not email.strip() for email in column(organization.users, "email")]
     ]
@@ -101,15 +101,15 @@ _ABOUT: Final[Mapping[str, str]] = {
     "unknown member": "member",
     "unusable address": "email",
 }
-"""Kind -> the field that it is about, by which the facts know the attribute."""
+"""Kind -> the field that it concerns, which the facts translate to an attribute."""
 
 
 def directory_findings(
     directory: DirectorySnapshot, policy: Policy, memory: Memory
 ) -> tuple[Finding, ...]:
-    """Every record of the directory that is bad whatever Swit holds, sorted, each with its DN.
+    """All findings that concern the directory alone, sorted.
 
-    Disabled entries, excluded users and excluded groups are nobody's concern and left out.
+    Disabled people, excluded people and excluded groups have none.
     """
     people, groups = read_people(directory.users), read_groups(directory, policy, memory)
     return in_order(bad_records(directory, people, groups, policy), directory.facts)
@@ -131,19 +131,19 @@ def bad_records(
 
 
 def in_order(findings: Iterable[Finding], facts: DirectoryFacts) -> tuple[Finding, ...]:
-    """Each finding once, with the attribute it is about, sorted by kind and who."""
+    """The distinct findings with their attributes, sorted by kind and subject."""
     complete = {_with_attribute(finding, facts.attributes) for finding in findings}
     return tuple(sorted(complete, key=lambda f: (f.kind, f.subject, f.attribute, f.message)))
 
 
 def unread(directory: DirectorySnapshot, field: str) -> frozenset[str]:
-    """DNs of the entries of which a value of this field (`phone_number`...) could not be read."""
+    """DNs of the entries with an unreadable value of this field (`phone_number`...)."""
     rows = directory.findings
     return frozenset(rows["dn"][rows["attribute"] == directory.facts.attributes.get(field)])
 
 
 def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
-    """The frame `directory_findings`: those of the findings that are mended in the directory."""
+    """The frame `directory_findings`: the findings to mend in the directory."""
     return DIRECTORY_FINDINGS.frame(
         {"kind": f.kind, "dn": f.subject, "attribute": f.attribute, "reason": f.message}
         for f in findings
@@ -164,7 +164,7 @@ def _with_attribute(finding: Finding, attributes: Mapping[str, str]) -> Finding:
 
 KIND: Final = "unmanaged team"
 _FEW: Final = 3
-"""Members in common before they say anything without the same name."""
+"""The fewest common members that suggest a group with another name."""
 _NEARLY_ALL: Final = 0.8
 
 Likelihood = Literal["almost surely", "probably", "perhaps"]
@@ -172,13 +172,13 @@ Likelihood = Literal["almost surely", "probably", "perhaps"]
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A group whose team this could be."""
+    """A group that the team may belong to."""
 
     group: Group
     likelihood: Likelihood
     same_name: bool
     common: int
-    """Members of the team that the group puts there too."""
+    """Number of members that the team and the group have in common."""
 
 
 def unmanaged_teams(
@@ -188,7 +188,7 @@ def unmanaged_teams(
     organization: OrganizationSnapshot,
     policy: Policy,
 ) -> Iterator[Finding]:
-    """One finding for each team that is left as it is because no group stands behind it."""
+    """One finding for each unmanaged team that is left as it is."""
     if not teams.unmanaged:
         return
     if policy.unmanaged_teams == "delete" and "team.delete" not in policy.disabled_actions:
@@ -283,15 +283,15 @@ def _belongs(candidate: Candidate | None, members: int) -> str:
 
 
 def _adopting(candidate: Candidate | None, teams: TeamMatches, called: list[Group]) -> str:
-    """What `adopt` would do with it: it goes by the name alone."""
+    """What `UNMANAGED_TEAMS=adopt`, which compares names only, would do with the team."""
     if len(called) > 1:
         return "UNMANAGED_TEAMS=adopt would leave it too, as several groups are called so."
     if called and called[0].key in teams.team_of:
         return "UNMANAGED_TEAMS=adopt would leave it too, as the group of its name has a team."
     if called:
         return f"UNMANAGED_TEAMS=adopt would make it the team of {called[0].dn}."
-    told = "UNMANAGED_TEAMS=adopt would leave it too, as no group is called so"
+    unchanged = "UNMANAGED_TEAMS=adopt would leave it too, as no group is called so"
     is_free = candidate is not None and candidate.group.key not in teams.team_of
     if candidate is None or not is_free or not candidate.group.names:
-        return f"{told}."
-    return f'{told}; called "{candidate.group.names[0]}" in Swit it would be that group\'s.'
+        return f"{unchanged}."
+    return f'{unchanged}; called "{candidate.group.names[0]}" in Swit it would be that group\'s.'

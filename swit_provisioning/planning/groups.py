@@ -34,8 +34,8 @@ from swit_provisioning.planning.user_changes import UserChanges
 def nearest_parents(parents: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Drop each parent that is also an ancestor of another parent of the same key.
 
-    Servers that expand `memberOf` name every group above as a parent. Parents that are above one
-    another stay, and so does a parent that is below the key in turn. All parents must be keys, too.
+    Servers that expand `memberOf` name every ancestor as a parent. Parents in a cycle with one
+    another stay, and so does a parent in a cycle with the key. All parents must be keys, too.
 
     >>> nearest_parents({"all": [], "mid": ["all"], "leaf": ["all", "mid"]})["leaf"]
     ('mid',)
@@ -58,7 +58,7 @@ def nearest_parents(parents: Mapping[str, Sequence[str]]) -> dict[str, tuple[str
 def _without_rings(
     parents: Mapping[str, Sequence[str]],
 ) -> tuple[Mapping[str, Collection[str]], dict[str, str]]:
-    """The same with each ring as one node, and the node of each key."""
+    """The same graph with each cycle as one node, and the node of each key."""
     part = _one_of_ring(parents)
     if not part:
         return dict(parents), part
@@ -73,7 +73,7 @@ def _above_others(
     up: Mapping[str, Collection[str]],
     rank: Mapping[str, int],
 ) -> set[str]:
-    """The nodes that are above another of them; whatever is above all of them is not visited."""
+    """The nodes that are ancestors of another one. Common ancestors of all are not visited."""
     found: set[str] = set()
     lowest = min((rank[node] for node in nodes), default=0)
     seen, todo = set(nodes), list(nodes)
@@ -88,9 +88,9 @@ def _above_others(
 
 
 def parents_in_rings(parents: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Key -> those of its parents that are below it in turn (itself among them, if it says so).
+    """Key -> its parents that are also below it, of keys with such a parent.
 
-    Only keys that have such a parent are there. All parents must be keys, too.
+    A key may be its own parent. All parents must be keys, too.
     """
     part = _one_of_ring(parents)
     if not part:
@@ -100,11 +100,11 @@ def parents_in_rings(parents: Mapping[str, Sequence[str]]) -> dict[str, list[str
 
 
 def _one_of_ring(parents: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """One key for all keys of a ring, others for themselves; nothing where there is no ring."""
+    """Key -> one key for all keys of its cycle; empty if there is no cycle."""
     try:
         TopologicalSorter(parents).prepare()
     except CycleError:
-        # Hardly a directory has a ring, and this is slow to import.
+        # Few directories have a cycle, and networkx is slow to import.
         import networkx as nx  # noqa: PLC0415
 
         graph = nx.DiGraph((key, parent) for key, above in parents.items() for parent in above)
@@ -116,30 +116,30 @@ def _one_of_ring(parents: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """One group, as the planner needs it."""
+    """A group of the directory."""
 
     key: str
     dn: str
     directory_id: str
     names: tuple[str, ...]
-    """Names that its team could have, sorted; none: its team's name is left alone."""
+    """Possible names of its team, sorted; if empty, its team keeps its name."""
     rank: int
-    """Its place in directory order, among all groups in scope."""
+    """Its position in directory order, among all groups in scope."""
     parents: tuple[str, ...]
-    """Keys of the groups in scope that could be its parent, the preferred one first: those that
-    list it as a member, then those that only its `memberOf` names, each in directory order."""
+    """Keys of its parents in scope, the preferred one first: the groups that list it as a member,
+    then the groups that only its `memberOf` names, each in directory order."""
     in_itself: bool
-    """Whether it is a member of itself, which puts it below nothing."""
+    """Whether it is a member of itself, which is ignored."""
     place_unknown: bool
-    """Whether all it says of its parents is something that can't be read: its team stays put."""
+    """Whether none of its parents is readable, so that its team stays where it is."""
     reference: str
-    """What its team's reference should say."""
+    """The wanted reference of its team."""
     references: tuple[str, ...]
-    """All that its team's reference may say, in the form it is compared, the best first."""
+    """All references that its team may have, in compared form, the preferred one first."""
 
     @property
     def new_team(self) -> str:
-        """What its team is called in a plan that makes it."""
+        """The id of its team in a plan that creates it."""
         return NEW_TEAM + self.key
 
 
@@ -150,9 +150,9 @@ class Groups:
     in_scope: Mapping[str, Group]
     excluded: tuple[Group, ...]
     excluded_by: Mapping[str, frozenset[str]]
-    """Key of an excluded group -> the entries of `TEAMS_TO_EXCLUDE` that name it, or once did."""
+    """Key of an excluded group -> the entries of `TEAMS_TO_EXCLUDE` that name it now or did."""
     renamed: frozenset[str]
-    """Keys of the excluded groups that no entry names any longer."""
+    """Keys of excluded groups that no entry names any longer."""
 
 
 def read_groups(directory: DirectorySnapshot, policy: Policy, memory: Memory) -> Groups:
@@ -201,7 +201,7 @@ def read_groups(directory: DirectorySnapshot, policy: Policy, memory: Memory) ->
 
 
 def _ordered(groups: pd.DataFrame) -> list[dict[str, Any]]:
-    """In directory order: by the order attribute, else as the source has them."""
+    """The rows in directory order: by the order attribute, else in the order of the source."""
     names = ["key", "dn", "directory_id", "references", "names", "aliases"]
     names += ["order", "parents", "position"]
     columns = [column(groups, name) for name in names]
@@ -215,7 +215,7 @@ def _ordered(groups: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _excluding(policy: Policy) -> Callable[[Mapping[str, Any]], set[str]]:
-    """The entries of `TEAMS_TO_EXCLUDE` that are a name or an alias of a group."""
+    """A function: the entries of `TEAMS_TO_EXCLUDE` that are a name or an alias of a group."""
     entries = {name_key(name) for name in policy.teams_to_exclude} - {""}
 
     def entries_for(row: Mapping[str, Any]) -> set[str]:

@@ -24,7 +24,7 @@ UNASSIGNED = "Unassigned"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Team:
-    """One team, as read."""
+    """A team in Swit."""
 
     team_id: str
     name: str
@@ -35,7 +35,7 @@ class Team:
 
     @property
     def is_marked(self) -> bool:
-        """Whether it was renamed because its group has left."""
+        """Whether the team was renamed because its group has left."""
         return self.name.startswith(REMOVED)
 
 
@@ -163,7 +163,7 @@ def _own(teams: Mapping[str, Team], root: str) -> Iterable[str]:
 
 
 class _Matching:
-    """Finds the teams that groups may have: the remembered one, and those by reference."""
+    """Finds the candidate teams of groups: the remembered one, and those with a reference."""
 
     def __init__(
         self,
@@ -190,7 +190,7 @@ class _Matching:
                 self._bound[team_id] = by_id[directory_id]
 
     def candidates(self, group: Group) -> list[str]:
-        """Teams that could be this group's: not those remembered to be another one's."""
+        """Ids of the teams that could be this group's; no team that is remembered for another."""
         found = dict.fromkeys(
             team
             for key in group.references
@@ -202,10 +202,7 @@ class _Matching:
         return list(found)
 
     def kept(self) -> dict[str, set[ExemptingEntry]]:
-        """Teams that `SWIT_TEAMS_TO_KEEP` names or describes, and those of excluded groups.
-
-        By the entries that name them.
-        """
+        """Team id -> entries, of teams in `SWIT_TEAMS_TO_KEEP` and teams of excluded groups."""
         kept: dict[str, set[ExemptingEntry]] = {}
         patterns = [
             (name_key(text), text.strip().casefold(), matcher([text], name_key))
@@ -224,7 +221,7 @@ class _Matching:
         return kept
 
     def contested(self) -> set[str]:
-        """Teams of groups that have several."""
+        """Ids of the candidate teams of groups with several candidates."""
         several = (self.candidates(group) for group in self._groups.in_scope.values())
         return {team for found in several if len(found) > 1 for team in found}
 
@@ -234,7 +231,7 @@ class _Matching:
         wanted: WantedMemberships,
         members: Mapping[str, set[str]],
     ) -> dict[str, str]:
-        """Group key -> team, groups in directory order, each team once."""
+        """Group key -> team id, groups in directory order, each team once."""
         team_of: dict[str, str] = {}
         used: set[str] = set()
         for group in self._groups.in_scope.values():
@@ -261,7 +258,7 @@ class _Matching:
         wanted: set[str],
         members: Mapping[str, set[str]],
     ) -> tuple[bool, bool, bool, int, int, str]:
-        """The remembered, a kept, an unmarked, by the configured key, with most of its members."""
+        """Sort key: remembered, kept, unmarked, by the configured key, most wanted members."""
         team = self._teams[team_id]
         key = team.reference_key
         return (
@@ -289,7 +286,7 @@ def _adopted(
     unmanaged: Collection[str],
     teams: Mapping[str, Team],
 ) -> dict[str, str]:
-    """Unmanaged teams that are called as exactly one group, which has no team."""
+    """Group key -> unmanaged team with the name of exactly this group, which has no team."""
     called: dict[str, set[str]] = {}
     for group in groups.values():
         for name in group.names:

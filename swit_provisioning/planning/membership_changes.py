@@ -39,18 +39,18 @@ class Pairs:
     """
 
     teams: Sequence[str]
-    """Ids of teams, new ones too; groups' teams come first, in directory order."""
+    """Ids of teams, created ones too; groups' teams come first, in directory order."""
     users: Sequence[str]
-    """Ids of users, new ones too."""
+    """Ids of users, created ones too."""
     wanted: Numbers
-    """Memberships by groups, sorted."""
+    """The wanted memberships, sorted."""
     present: Numbers
-    """Memberships in Swit of teams that will still be there, Swit's own teams left out; sorted."""
+    """The memberships in Swit of teams that remain, without Swit's own teams, sorted."""
     added: Numbers
     removed: Numbers
 
     def split(self, pairs: Numbers) -> tuple[Numbers, Numbers]:
-        """The teams' and the users' places."""
+        """The positions of the teams, and those of the users."""
         size = max(len(self.teams), 1)
         return pairs % size, pairs // size
 
@@ -65,11 +65,11 @@ def compare(
     untouched: Mask,
     removed_users: Mask,
 ) -> Pairs:
-    """Find out who joins and who leaves.
+    """Compare the wanted memberships with the present ones.
 
-    `wanted` and `present` are places of teams and of users, `NONE` where unknown. Members of
-    `managed` teams only are changed, and never those of `untouched` users; `removed_users` need
-    not leave, Swit takes them out.
+    `wanted` and `present` have positions of teams and of users, `NONE` if unknown. Only memberships
+    of `managed` teams change, and none of `untouched` users. `removed_users` need no removal, as
+    Swit ends their memberships.
     """
     size = max(len(teams), 1)
     want = _pairs(*wanted, managed, ~untouched)
@@ -112,7 +112,7 @@ def plan_memberships(
 def _by_team(
     pairs: Pairs, numbers: Numbers, emails: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, list[str]]]]:
-    """Team id -> its users' ids and addresses; both sorted, the teams in directory order."""
+    """Each team id with its users' ids and addresses, sorted; teams in directory order."""
     team, user = pairs.split(numbers)
     order = np.argsort(team)
     team, users = team[order], user[order].tolist()
@@ -126,16 +126,16 @@ def _by_team(
 
 
 def _pairs(team: Numbers, user: Numbers, teams: Mask, users: Mask) -> Numbers:
-    """Those with a team and a user that are marked, as numbers; what is nowhere is none."""
+    """The memberships with a marked team and a marked user, as sorted numbers."""
     counts = np.append(teams, False)[team] & np.append(users, False)[user]
     return distinct(user[counts] * len(teams) + team[counts])
 
 
 UNCOUNTED = -2
-"""One of Swit's own, which is no team when a user's teams are counted."""
+"""One of Swit's own teams, which do not count as a user's teams."""
 LOST = -3
-"""A team that the plan deletes: Swit may make another one of the user's the primary team, or none
-(nobody outside Swit knows)."""
+"""A team that the plan deletes. It is not documented whether Swit then makes another one of the
+user's teams the primary team."""
 
 
 def plan_primaries(
@@ -148,12 +148,11 @@ def plan_primaries(
     names: Mapping[str, str],
     emails: Sequence[str],
 ) -> Iterator[Change]:
-    """Set the primary team of who is in two teams or more, one at least by a group.
+    """Set the primary team of users in two or more teams, of which at least one is a group's.
 
-    The one that `primary_group` names, else the present one if it stays and is by a group, else
-    the first by a group; who is left alone is in none by a group. `now`, `named` and `emails` are
-    by the users' places: the primary team and the named one (or `NONE`). `added` and `removed`
-    are what will really be sent.
+    The wanted one is the team that `primary_group` names, else the present one if it stays and is a
+    group's, else the first of a group. `now` (primary team), `named` (both `NONE` if absent) and
+    `emails` are by users' positions. `added` and `removed` are the memberships that are sent.
     """
     after = distinct(np.concatenate([pairs.present[~among(pairs.present, removed)], added]))
     ours = pairs.wanted[among(pairs.wanted, after)]
@@ -164,8 +163,8 @@ def plan_primaries(
     is_asked = (_count(pairs, after) > 1) & (first != NONE)
     is_so = (now == wanted) & _is_in(pairs, now, after)
     without = (now == NONE) | ((now == LOST) & (_count(pairs, pairs.present) == 0))
-    # Swit makes the first team that a user without a primary one joins the primary one. Additions
-    # to several teams arrive in any order, so only a single one is certain.
+    # The first team that a user without a primary team joins becomes the primary team. Additions to
+    # several teams arrive in any order, so this is certain for a single addition only.
     by_itself = without & (_count(pairs, added) == 1) & (_first(pairs, added) == wanted)
     changed = np.flatnonzero(is_asked & ~is_so & ~by_itself)
     for user in sorted(changed.tolist(), key=emails.__getitem__):
@@ -181,7 +180,7 @@ def plan_primaries(
 
 
 def named_groups(groups: Mapping[str, Group], teams: Mapping[str, str]) -> dict[str, str]:
-    """What `primary_group` may say of a group (its key, its only name) -> its team's id."""
+    """Values of `primary_group` that name a group (key, unique name) -> id of its team."""
     called: dict[str, set[str]] = {}
     for key, group in groups.items():
         for name in group.names:
@@ -192,21 +191,21 @@ def named_groups(groups: Mapping[str, Group], teams: Mapping[str, str]) -> dict[
 
 
 def _first(pairs: Pairs, within: Numbers) -> Numbers:
-    """By users: the first of their teams among these memberships, or `NONE`."""
+    """By users: the first of their teams in these memberships, or `NONE`."""
     team, user = pairs.split(within)
     first = np.full(len(pairs.users), NONE, dtype=np.int64)
-    # The last assignment to a place stays: backwards, the first in directory order.
+    # The last assignment to a position wins, so go backwards to keep the first team.
     first[user[::-1]] = team[::-1]
     return first
 
 
 def _count(pairs: Pairs, within: Numbers) -> Numbers:
-    """By users: in how many teams they are by these memberships."""
+    """By users: the number of their teams in these memberships."""
     return np.bincount(pairs.split(within)[1], minlength=len(pairs.users))
 
 
 def _is_in(pairs: Pairs, teams: Numbers, within: Numbers) -> Mask:
-    """By users: whether being in the team that `teams` has for them is among these memberships."""
+    """By users: whether these memberships have them in the team that `teams` names for them."""
     team, user = pairs.split(within)
     found = np.zeros(len(pairs.users), dtype=np.bool_)
     found[user[teams[user] == team]] = True

@@ -1,7 +1,7 @@
-"""What every frame holds: its columns, their types, what each means, and what makes a row unique.
+"""The frame schemas: columns, their types and meanings, and the key of a row.
 
-One declaration serves four readers: the Parquet files, the Dagster UI (column schemas), the
-documentation, and `FrameSchema.conform`, which refuses a frame that breaks its promise.
+Parquet files, the column schemas in the Dagster UI, the documentation and `FrameSchema.conform`
+derive from it.
 """
 
 import json
@@ -47,13 +47,13 @@ _MAY_BECOME: Mapping[ColumnType, Callable[[pa.DataType], bool]] = {
         and any(is_type(kind.value_type) for is_type in (pa.types.is_string, pa.types.is_null))
     ),
 }
-"""Which types Arrow may have found the values of a column to be."""
+"""The Arrow types from which a column may be cast."""
 _OF_ANOTHER_TYPE = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 _FACTS = b"swit_provisioning.facts"
 
 
 class FrameError(ValueError):
-    """A frame does not hold what its schema promises; the message says which column and row."""
+    """A frame does not match its schema; the message names the column and row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +68,16 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class FrameSchema:
-    """The columns of one frame, and the columns that together name a row."""
+    """The columns of one frame, and those that form the key of a row."""
 
     name: str
     description: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     shown: tuple[str, ...] = ()
-    """What a person needs to see of a row; nothing said: all of it.
+    """The columns shown in previews; empty: all.
 
-    `what` stands for `before` and `after` in words (`plan_frames.in_words`).
+    `what` is `before` and `after` in words (`in_words`).
     """
 
     @property
@@ -118,7 +118,7 @@ class FrameSchema:
 
         Args:
             frame: with these columns at least.
-            distinct: whoever made it knows that no two rows have one key.
+            distinct: the caller knows that no two rows have the same key.
 
         Raises:
             FrameError: a column is missing or of another kind, a value that must be there is

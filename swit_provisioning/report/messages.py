@@ -1,4 +1,4 @@
-"""What a run did, told in a message: the outcome first, then numbers, then what to look at."""
+"""Messages about a run: the outcome first, then the numbers, then what to look at."""
 
 import json
 from collections import Counter
@@ -16,11 +16,11 @@ from swit_provisioning.report.summary import dangerous_first, duration, summary
 from swit_provisioning.state.journal import JournalEntry
 
 MOST_CHARACTERS: Final = 12_000
-"""As many as Swit takes at once."""
+"""The most characters that Swit accepts in one post."""
 _OF_HOW_MANY: Final = "({}/{})\n"
 _ROOM_TO_COUNT: Final = len("(1000/1000)\\n")
 _LONGEST_CHARACTER: Final = len("\\u0000")
-"""As JSON writes it."""
+"""Length of a character that JSON escapes."""
 
 _LONGEST_TITLE: Final = 200
 
@@ -29,15 +29,15 @@ Severity = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What somebody is told; nothing in it is about people if they are hidden."""
+    """A message. It names no person if names are hidden."""
 
     event: str
     """`run`, `night missed`, `no success`, `login`, `login's owner`, `test`."""
     severity: Severity
     lines: tuple[str, ...]
-    """The first one says it all."""
+    """The first line is a summary."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """The same for programs, as plain JSON values."""
+    """The content for programs, as plain JSON values."""
 
 
 def chat_posts(message: Message) -> list[str]:
@@ -47,7 +47,7 @@ def chat_posts(message: Message) -> list[str]:
 
 
 def alert_posts(message: Message) -> list[str]:
-    """Bodies for anything else, in order: the first one has the facts, each has its text."""
+    """Bodies for other webhooks, in order: the first one has the facts, each has its text."""
     title = shortened(message.lines[0], _LONGEST_TITLE)
     head = {"event": message.event, "severity": message.severity, "title": title}
     room = MOST_CHARACTERS - _ROOM_TO_COUNT - len(_json({**head, "part": 1000, "parts": 1000}))
@@ -68,7 +68,7 @@ def alert_posts(message: Message) -> list[str]:
 
 
 def _counted(lines: Iterable[str], most: int, *, size: Callable[[str], int]) -> Iterator[str]:
-    """The lines as few texts, none longer than `most`; several say which of how many they are."""
+    """The lines in as few texts as possible, none longer than `most`, numbered if several."""
     texts = list(_packed(lines, most, size))
     for number, text in enumerate(texts, start=1):
         yield (_OF_HOW_MANY.format(number, len(texts)) if len(texts) > 1 else "") + text
@@ -89,14 +89,14 @@ def _packed(lines: Iterable[str], most: int, size: Callable[[str], int]) -> Iter
 
 
 def _pieces(line: str, most: int, size: Callable[[str], int]) -> Iterator[str]:
-    """A line that is longer than a whole post, in pieces that are not."""
+    """The line, in pieces if it is longer than a whole post."""
     cut = len(line) if size(f"{line}\n") <= most else most // _LONGEST_CHARACTER
     for start in range(0, len(line), max(cut, 1)):
         yield line[start : start + cut]
 
 
 def _characters(text: str) -> int:
-    """As they are counted where a character beyond the first 65,536 is two."""
+    """The length in UTF-16 code units: a character beyond the first 65,536 counts as two."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
@@ -105,7 +105,7 @@ def _json(value: object) -> str:
 
 
 MOST_CHANGES: Final = 200
-"""Lines for changes; all of them are in the UI and in `show`."""
+"""The most lines for changes; the UI and `show` have all."""
 
 _TITLES: Final[Mapping[RunState, str]] = {
     RunState.APPLIED: "applied",
@@ -128,13 +128,13 @@ class RunStory:
     job: str
     state: RunState
     why: str
-    """What stopped it; empty where nothing did."""
+    """What stopped it; empty if nothing did."""
     guards: Mapping[str, str]
-    """The guards that stopped it -> what each says."""
+    """Name of each guard that blocked it -> the message."""
     plan_hash: PlanHash | None
     plan: Plan | None
     entries: Mapping[str, JournalEntry]
-    """Change id -> what came of it, as far as the plan was sent."""
+    """Change id -> the journal entry, of changes that were sent."""
     calls: int
     seconds: float
     organization: str
@@ -145,19 +145,19 @@ class RunStory:
 
     @property
     def plan_id(self) -> str | None:
-        """The plan's name for people."""
+        """The first digits of the plan's hash."""
         return shown_id(self.plan_hash) if self.plan_hash else None
 
     @property
     def is_worth_telling(self) -> bool:
-        """Whether anything changed, was refused, or went wrong."""
+        """Whether anything changed, was rejected, or failed."""
         if self.state is RunState.PLANNED:
             return self.plan is not None and bool(self.plan.changes)
         return self.state is not RunState.NOTHING_TO_DO
 
 
 def run_message(story: RunStory, *, no_names: bool) -> Message:
-    """The story as a message; `no_names`: codes in place of people."""
+    """The story as a message; with `no_names`, codes replace people."""
     plan = story.plan
     hidden = without_people_in if no_names else str
     changes = dangerous_first(plan.changes) if plan else []
@@ -166,28 +166,25 @@ def run_message(story: RunStory, *, no_names: bool) -> Message:
         *([summary(plan.changes)] if plan else []),
         _numbers(story),
         *(hidden(line) for line in (story.guards.values() or story.why.splitlines())),
-        *_left(changes, story.entries, no_names=no_names),
+        *_not_done(changes, story.entries, no_names=no_names),
         *_listed(changes, no_names=no_names),
     ]
     # Only the address of the run is a link: names are other people's text.
-    lines = [*map(without_links, lines), *_ways_on(story)]
+    lines = [*map(without_links, lines), *_references(story)]
+    severity: Severity = "info" if story.state.is_success else "error"
+    if story.state is RunState.PARTLY_APPLIED:
+        severity = "warning"
     return Message(
         event="run",
-        severity=_severity(story.state),
+        severity=severity,
         lines=tuple(readable(line) for line in lines if line),
         facts=_facts(story),
     )
 
 
-def _severity(state: RunState) -> Severity:
-    if state is RunState.PARTLY_APPLIED:
-        return "warning"
-    return "info" if state.is_success else "error"
-
-
 def _title(story: RunStory) -> str:
     mode = "" if story.mode == "live" else f"{story.mode} · "
-    # Paused, or the plan was rejected.
+    # A pause or a rejected plan blocks without a guard.
     by_a_person = story.state is RunState.BLOCKED and not story.guards
     title = "STOPPED" if by_a_person else _TITLES[story.state]
     return f"{mode}Swit provisioning of {story.organization}: {title}"
@@ -200,28 +197,28 @@ def _numbers(story: RunStory) -> str:
 
 
 def _outcomes(story: RunStory) -> dict[str, int]:
-    """Outcome -> changes that this run sent; earlier runs may have sent others of the plan."""
+    """Outcome -> number of changes that this run sent, without those of earlier runs."""
     mine = (entry for entry in story.entries.values() if entry.run_id == story.run_id)
     return dict(Counter(entry.outcome or "failed" for entry in mine))
 
 
-def _left(
+def _not_done(
     changes: Sequence[Change], entries: Mapping[str, JournalEntry], *, no_names: bool
 ) -> Iterator[str]:
-    """What was not done, each with its reason."""
-    left = [
+    """The changes that were not done, each with its reason."""
+    undone = [
         (change, entry)
         for change in changes
         if (entry := entries.get(change.change_id)) is not None and entry.outcome not in DONE
     ]
-    if left:
-        yield f"Not done ({len(left):,}):"
-    for change, entry in left[:MOST_CHANGES]:
+    if undone:
+        yield f"Not done ({len(undone):,}):"
+    for change, entry in undone[:MOST_CHANGES]:
         shown = change_without_people(change) if no_names else change
         said = (entry.message or "no answer was noted").rstrip(".")
         said = without_people_in(said) if no_names else said
         yield f"- {shown.action} {shown.target}: {entry.outcome or 'failed'}: {said}"
-    yield from _more(len(left))
+    yield from _more(len(undone))
 
 
 def _listed(changes: Sequence[Change], *, no_names: bool) -> Iterator[str]:
@@ -231,7 +228,7 @@ def _listed(changes: Sequence[Change], *, no_names: bool) -> Iterator[str]:
     for change in changes[:MOST_CHANGES]:
         shown = change_without_people(change) if no_names else change
         words = describe(shown.action, shown.before, shown.after)
-        # Of somebody new nothing is left to say where people are hidden.
+        # A new user has only personal values, which may all be hidden.
         words = "" if set(words.split(", ")) == {HIDDEN} else words
         yield f"- {shown.action} {shown.target}{f': {words}' if words else ''}"
     yield from _more(len(changes))
@@ -242,7 +239,7 @@ def _more(number: int) -> Iterator[str]:
         yield f"- and {number - MOST_CHANGES:,} more"
 
 
-def _ways_on(story: RunStory) -> Iterator[str]:
+def _references(story: RunStory) -> Iterator[str]:
     if story.plan is not None:
         aside = {
             "findings": len(story.plan.findings),

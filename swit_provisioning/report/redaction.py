@@ -1,7 +1,7 @@
-"""A plan or a text without people: codes for addresses and DNs, nothing for the rest.
+"""Redaction: plans and texts with codes for addresses and DNs of people, without their names.
 
-One person has one code wherever an address stands for them (`person 3f2a1c`), so that two lines
-about one person can be told to be about one. Names of teams and groups are left as they are.
+A person's address has the same code everywhere (`person 3f2a1c`), so that lines about one person
+can be recognised. Names of teams and groups stay.
 """
 
 import re
@@ -17,7 +17,7 @@ from swit_provisioning.planning.normalize import address_key
 HIDDEN: Final = "(hidden)"
 
 _ADDRESS: Final = re.compile(r"[^\s@\"'<>(),;:=]+@[^\s@\"'<>(),;:=]*[^\s@\"'<>(),;:=.]")
-# The value of the last part of a DN can't be told from the words behind it, so it ends at a space.
+# The last value of a DN cannot be separated from the words after it, so it ends at a space.
 _VALUE: Final = r"(?:\\.|[^\\,;+=\n])+"
 _PERSONS_DN: Final = re.compile(
     rf"\b(?:cn|uid|mail|sn|samaccountname|employeenumber|[0-9]+(?:\.[0-9]+)+)={_VALUE}"
@@ -27,7 +27,7 @@ _PERSONS_DN: Final = re.compile(
 )
 _NO_DATE: Final = r"(?![0-9]{4}-[0-9]{2}-[0-9]{2}\b)"
 _NUMBER: Final = re.compile(rf"(?<![\w.+-]){_NO_DATE}\+?\(?[0-9][0-9 ()/-]{{6,}}[0-9](?![\w-])")
-# As `repr` writes a value; the apostrophe of "doesn't" begins none.
+# A value as `repr` writes it; the apostrophe of "doesn't" does not begin one.
 _QUOTED: Final = re.compile(r"(?<!\w)(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)")
 
 _ABOUT_GROUPS: Final = frozenset(
@@ -46,23 +46,23 @@ _ABOUT_GROUPS: Final = frozenset(
         "unmanaged team",
     }
 )
-"""Kinds of findings that name groups and teams only; any other one may name people."""
+"""Kinds of findings that name only groups and teams; all others may name people."""
 _OF_A_GROUP: Final = "unknown member"
-"""The one that names a group and, in its message, somebody who may be a person."""
+"""The kind that names a group, and in its message a member who may be a person."""
 
 Hide = Callable[[Any], Any]
 """How a value of one kind is shown."""
 
 
 def code_of(value: str) -> str:
-    """The code that stands for the person of this address or DN; without case."""
+    """The code of the person with this address or DN, compared without case."""
     return f"person {blake2s(address_key(value).encode(), digest_size=3).hexdigest()}"
 
 
 def without_people_in(text: str, names: Iterable[str] = ()) -> str:
-    """The text with codes for addresses and DNs of people; numbers and these names hidden.
+    """The text with codes for addresses and DNs of people; phone numbers and `names` are hidden.
 
-    For messages, logs, errors: a name that nobody gives can't be told from any other word.
+    Other names cannot be recognised in a text.
     """
     for name in sorted({n for n in names if n.strip()}, key=len, reverse=True):
         text = text.replace(name, HIDDEN)
@@ -72,7 +72,7 @@ def without_people_in(text: str, names: Iterable[str] = ()) -> str:
 
 
 def without_people(plan: Plan) -> Plan:
-    """The plan for people to read; it can't be sent, and its id isn't that of the plan."""
+    """The plan with codes for people. It cannot be sent, and its id differs."""
     return replace(
         plan,
         changes=tuple(map(change_without_people, plan.changes)),
@@ -83,7 +83,7 @@ def without_people(plan: Plan) -> Plan:
 
 
 def change_without_people(change: Change) -> Change:
-    """The change with codes for the people it is about."""
+    """The change with codes for the people that it concerns."""
     return replace(
         change,
         change_id=without_people_in(change.change_id),
@@ -96,7 +96,7 @@ def change_without_people(change: Change) -> Change:
 
 
 def finding_without_people(finding: Finding) -> Finding:
-    """The finding with a code for the entry it is about, if that may be a person's."""
+    """The finding with a code for its subject, if that may be a person."""
     if finding.kind in _ABOUT_GROUPS:
         return finding
     if finding.kind == _OF_A_GROUP:
@@ -106,26 +106,26 @@ def finding_without_people(finding: Finding) -> Finding:
 
 
 def hidden_target(action: Action, target: str) -> str:
-    """What a change is about: a code where that is a person."""
+    """The target of a change, or a code if it is a person."""
     shown: str = hidden(target, _WAYS.get(SPECS[action].personal.get("target")))
     return shown
 
 
 def hidden_values(action: Action, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a change holds before or after; a team's are no person's but for its members."""
+    """The values of a change, redacted as the table of actions says."""
     personal = SPECS[action].personal
     return {key: hidden(value, _WAYS.get(personal.get(key))) for key, value in values.items()}
 
 
 def hidden(value: Any, way: Hide | None) -> Any:  # noqa: ANN401 - a value of a change
-    """A value, or each of several, as `way` shows it; without one as it is."""
+    """A value, or each of several values, redacted by `way`; unchanged if there is none."""
     if way is None or not value:
         return value
     return list(map(way, value)) if isinstance(value, list | tuple) else way(value)
 
 
 def nothing_of(_value: object) -> str:
-    """No more than that there is something."""
+    """A placeholder for any value."""
     return HIDDEN
 
 

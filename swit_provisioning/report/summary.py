@@ -11,7 +11,7 @@ from swit_provisioning.planning.model import Change, Plan
 
 
 def summary(changes: Iterable[Change]) -> str:
-    """What the changes are, counted; `nothing to do` where there is none."""
+    """The changes, counted in words; `nothing to do` if there is none."""
     counted: Counter[Phrase] = Counter()
     for change in changes:
         for phrase in SPECS[change.action].phrases:
@@ -26,7 +26,7 @@ def summary(changes: Iterable[Change]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """How long it takes, as people say it."""
+    """A duration in words."""
     if seconds <= 1:
         return "a second at most"
     if seconds < 90:  # noqa: PLR2004 - below that, seconds read better
@@ -35,12 +35,12 @@ def duration(seconds: float) -> str:
 
 
 def dangerous_first(changes: Iterable[Change]) -> list[Change]:
-    """The changes by action, what takes something away before what adds; else in their order."""
+    """The changes by action, the most dangerous first; of one action in their order."""
     return sorted(changes, key=lambda change: SPECS[change.action].danger)
 
 
 def by_action(changes: Iterable[Change]) -> dict[Action, list[Change]]:
-    """The same as groups, none of them empty."""
+    """The same, grouped by action."""
     groups: dict[Action, list[Change]] = {}
     for change in dangerous_first(changes):
         groups.setdefault(change.action, []).append(change)
@@ -49,27 +49,27 @@ def by_action(changes: Iterable[Change]) -> dict[Action, list[Change]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Two plans, change by change; a change is the same one if its action and object are."""
+    """The differences between two plans; changes correspond by action and object."""
 
     only_first: tuple[Change, ...]
     only_second: tuple[Change, ...]
     different: tuple[tuple[Change, Change], ...]
-    """In both, but doing another thing, or by another step."""
+    """In both, with other values or another step."""
     same: int
     settings: tuple[str, ...]
-    """Settings by which the two were made differently, as variables."""
+    """The variables of settings in which the two differ."""
     sides: tuple[str, ...]
-    """`organisation`, `directory`: where the two are not about the same."""
+    """`organisation`, `directory`: the sides that the two do not share."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether both would do the same."""
+        """Whether both plans are equal."""
         found = (self.only_first, self.only_second, self.different, self.settings, self.sides)
         return not any(found)
 
 
 def compare(first: Plan, second: Plan) -> Comparison:
-    """Hold the second plan against the first."""
+    """Compare the second plan with the first."""
     one = {change.change_id: change for change in first.changes}
     other = {change.change_id: change for change in second.changes}
     both = [(change, other[key]) for key, change in one.items() if key in other]
@@ -97,7 +97,7 @@ def _settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[str,
 
 
 def _variable(name: str) -> str:
-    """The environment variable of a rule of the policy."""
+    """The environment variable of a field of the policy."""
     return {
         "reference_attribute": "LDAP_REFERENCE_ATTRIBUTE",
         "teams_to_keep": "SWIT_TEAMS_TO_KEEP",

@@ -1,7 +1,7 @@
-"""The team tree as a plan would make it: what is new, moved, renamed or removed, in its place."""
+"""The team tree after a plan, with the teams that are created, moved, renamed or deleted."""
 
 import base64
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -20,12 +20,12 @@ SIGNS: Final[dict[Mark, str]] = {
     "re-keyed": "~",
     "sorted": "↕",
 }
-"""What stands before a team that changes, so that colour is never the only sign."""
+"""The sign before a changed team, so that colour is never the only one."""
 
 
 @dataclass(kw_only=True)
 class Branch:
-    """One team of the picture and what is below it."""
+    """A team in the tree, and the teams below it."""
 
     team_id: str
     name: str
@@ -43,30 +43,30 @@ class Branch:
 
     @property
     def mark(self) -> Mark | None:
-        """What matters most of it."""
+        """The most important mark."""
         return next((mark for mark in SIGNS if mark in self.marks), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the picture: a team, or how many are left out."""
+    """One line of the tree: a team, or the number of teams left out."""
 
     depth: int
     guides: str
-    """What is drawn before it on a terminal: `│   ├── `."""
+    """The lines before it on a terminal: `│   ├── `."""
     branch: Branch | None = None
     left_out: str = ""
     """`… 37 more`, in place of a team."""
 
 
 def tree_of(teams: Iterable[TeamBefore], changes: Iterable[Change]) -> Branch | None:
-    """The root with all that is below it; `None` where no team changes, or none is known."""
+    """The root with the teams below it; `None` if no team changes."""
     known = tuple(teams)
     return _Tree(known, changes).root() if known else None
 
 
 def rows_of(root: Branch, most: int) -> list[Row]:
-    """The lines of the picture: teams nearest to the root first, until there are `most`."""
+    """The lines of the tree; of more than `most` teams, those nearest to the root."""
     shown = _nearest(root, most)
     rows: list[Row] = []
     todo: list[tuple[Branch | str, int, str, str]] = [(root, 0, "", "")]
@@ -78,16 +78,14 @@ def rows_of(root: Branch, most: int) -> list[Row]:
         rows.append(Row(depth=depth, guides=guides, branch=it))
         inner: list[Branch | str] = [b for b in it.below if id(b) in shown]
         inner += _left_out(it, shown)
-        lines = [
-            (child, depth + 1, f"{ahead}{'└── ' if last else '├── '}", ahead + _rail(last=last))
-            for child, last in zip(inner, _lasts(inner), strict=True)
-        ]
+        lines = [(child, depth + 1, f"{ahead}├── ", f"{ahead}│   ") for child in inner[:-1]]
+        lines += [(child, depth + 1, f"{ahead}└── ", f"{ahead}    ") for child in inner[-1:]]
         todo += reversed(lines)
     return rows
 
 
 def _left_out(branch: Branch, shown: set[int]) -> list[str]:
-    """A line for the children that aren't drawn."""
+    """A line for the children that are not drawn."""
     changed = sum(id(child) not in shown for child in branch.below)
     if changed:
         beside = f", {branch.others:,} unchanged" if branch.others else ""
@@ -96,21 +94,13 @@ def _left_out(branch: Branch, shown: set[int]) -> list[str]:
 
 
 def _nearest(root: Branch, most: int) -> set[int]:
-    """The branches to draw: level by level, as long as there is room."""
+    """Ids of the branches to draw: level by level, until there are `most`."""
     chosen = {id(root)}
     level = [root]
     while level:
         level = [child for branch in level for child in branch.below][: most - len(chosen)]
         chosen.update(map(id, level))
     return chosen
-
-
-def _lasts(lines: list[Branch | str]) -> Iterator[bool]:
-    return (number == len(lines) - 1 for number in range(len(lines)))
-
-
-def _rail(*, last: bool) -> str:
-    return "    " if last else "│   "
 
 
 class _Tree:
@@ -138,7 +128,7 @@ class _Tree:
                 play[change.action](change)
 
     def root(self) -> Branch | None:
-        """Hang each branch below its parent."""
+        """The root, with each branch below its parent."""
         root: Branch | None = None
         for team_id, branch in self._branches.items():
             above = self._branches.get(self._parent[team_id] or "")
@@ -166,7 +156,7 @@ class _Tree:
         after = change.after
         notes = [branch.note] if branch.note else []
         if "name" in after:
-            # A team may take another name for a moment: its first one is what people know.
+            # A team may have a temporary name in between; people know the first one.
             notes = [note for note in notes if not note.startswith("was ")]
             notes.append(f"was {self._was.get(change.object_id, branch.name)}")
             branch.name = str(after["name"])
@@ -199,13 +189,13 @@ class _Tree:
 
 
 MOST_ROWS: Final = 200
-"""Lines of a picture: more is for the list of changes."""
+"""The most lines of a tree; the list of changes has all."""
 
 _ROW: Final = 24
 _STEP: Final = 22
 _MARGIN: Final = 12
 _CELL: Final = 8.2
-"""How wide a character of half width is at most, on average."""
+"""The average width of a narrow character, in pixels, rounded up."""
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 _INK: Final = "#1f2328"
 _QUIET: Final = "#59636e"
@@ -218,11 +208,11 @@ _COLOURS: Final[dict[Mark, str]] = {
     "re-keyed": "#7d4e00",
     "sorted": "#59636e",
 }
-"""On white, each with a contrast of 4.5 to 1 and more."""
+"""Each has a contrast of at least 4.5 to 1 on white."""
 
 
 def tree_svg(root: Branch, most: int = MOST_ROWS) -> str:
-    """The picture as SVG; its parts have classes, by which a page may colour them otherwise."""
+    """The tree as SVG; its parts have classes, so that a page can restyle them."""
     rows = rows_of(root, most)
     width = max(map(_right_end, rows)) + 2 * _MARGIN
     height = len(rows) * _ROW + 2 * _MARGIN
@@ -248,13 +238,13 @@ def tree_svg(root: Branch, most: int = MOST_ROWS) -> str:
 
 
 def tree_markdown(root: Branch, most: int = MOST_ROWS) -> str:
-    """The picture as an image in Markdown, which is how Dagster's UI shows one."""
+    """The tree as an image in Markdown, for Dagster's UI."""
     encoded = base64.b64encode(tree_svg(root, most).encode()).decode()
     return f"![The team tree as it will be](data:image/svg+xml;base64,{encoded})"
 
 
 def _draw_lines(svg: Element, rows: list[Row]) -> None:
-    """From each row up to its parent's, or to the sibling's before it, whose line goes on."""
+    """Draw a line from each row to its parent's, or to the line of the sibling before it."""
     last: dict[int, int] = {}
     for number, row in enumerate(rows):
         parent, sibling = last.get(row.depth - 1), last.get(row.depth, -1)
@@ -290,7 +280,7 @@ def _draw_row(svg: Element, row: Row, *, y: int) -> None:
 
 
 def _isolated(text: str) -> str:
-    """The text in signs that keep its direction to itself: SVG has no element for that."""
+    """The text between direction isolates, as SVG has no element for them."""
     return f"\N{FIRST STRONG ISOLATE}{shortened(readable(text))}\N{POP DIRECTIONAL ISOLATE}"
 
 

@@ -1,7 +1,4 @@
-"""What can be said of one person or one team: both sides, the rule that decided, what a plan does.
-
-Values only; `explained_people` and `explained_teams` fill them.
-"""
+"""The values of an explanation: facts of both sides, the decisions, and the changes of the plan."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -18,17 +15,17 @@ from swit_provisioning.report.redaction import (
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """One address of an entry."""
+    """One address of a person."""
 
     value: str
     attribute: str
     note: str
-    """What it is good for: `stands for the entry`, `finds an account that is there`..."""
+    """How it is used: `stands for the entry`, `finds the account that is there`..."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EntryFacts:
-    """A person as the directory has it."""
+    """A person in the directory."""
 
     dn: str
     base: str
@@ -41,7 +38,7 @@ class EntryFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountFacts:
-    """A person as Swit has it."""
+    """A user in Swit."""
 
     user_id: str
     email: str
@@ -54,18 +51,18 @@ class AccountFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSeat:
-    """A group that somebody is in, and what comes of it."""
+    """A group that lists a person, and what follows from it."""
 
     name: str
     dn: str
     through: tuple[str, ...]
-    """Groups that lead there, the one that lists the person first; empty: it is this one."""
+    """The groups in between, the one that lists the person first; empty: this group does."""
     outcome: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeamSeat:
-    """A team that somebody is in now, and who manages it."""
+    """A present team of a user, and who manages it."""
 
     name: str
     team_id: str
@@ -74,24 +71,24 @@ class TeamSeat:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupFacts:
-    """A group as the directory has it."""
+    """A group in the directory."""
 
     dn: str
     base: str
     names: tuple[str, ...]
     parents: tuple[str, ...]
-    """Names of the groups in scope that it could be below, in directory order."""
+    """Names of its parents in scope, in the order of preference."""
     people: int
-    """Enabled people that it lists itself."""
+    """Number of enabled people that it lists directly."""
     groups: int
-    """Groups that it lists."""
+    """Number of groups that it lists."""
     unknown: int
-    """Members that are neither: disabled, out of scope, or nobody."""
+    """Number of other members: disabled, out of scope, or not read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeamFacts:
-    """A team as Swit has it."""
+    """A team in Swit."""
 
     team_id: str
     name: str
@@ -103,14 +100,14 @@ class TeamFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Consequence:
-    """What the plan does, and what should be known."""
+    """The decisions, and the changes and findings of the plan."""
 
     rule: str
-    """The rule that decided, in a sentence or two."""
+    """The reasons of the decisions, in sentences."""
     changes: tuple[Change, ...]
-    """What the plan would send; of a batch of members the person alone."""
+    """The changes that the plan sends; of a membership change, only this person."""
     not_sent: tuple[Change, ...]
-    """What it would send, but for `DISABLED_ACTIONS` or because it does not stick."""
+    """Changes of `DISABLED_ACTIONS`, and changes that do not stick."""
     findings: tuple[Finding, ...]
 
     def without_people(self) -> Self:
@@ -125,12 +122,12 @@ class Consequence:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonExplained:
-    """A person: the entry, the account, or both."""
+    """A person in the directory, the users in Swit, or both."""
 
     title: str
     entry: EntryFacts | None
     accounts: tuple[AccountFacts, ...]
-    """One, but where the entry's addresses are those of several; none: there is no account."""
+    """The user; several if the person's addresses belong to several users."""
     groups: tuple[GroupSeat, ...]
     teams: tuple[TeamSeat, ...]
     consequence: Consequence
