@@ -245,13 +245,30 @@ def test_webserver_and_daemon_know_no_secret_of_swit(
         assert variables["STATE_DATABASE_URL"] not in environment
 
 
+def _nightly_run(deployed: Deployment) -> dict[str, Any]:
+    """The first run of the schedule, once it has ended.
+
+    The code location starts again with a time that is near. On a slow machine the daemon may see
+    the new time too late: then the next night counts.
+    """
+
+    def started() -> bool | None:
+        if _runs(deployed.operators, "sync"):
+            return True
+        return False if datetime.now(UTC) > tonight + timedelta(minutes=1) else None
+
+    for _ in range(3):
+        tonight = (datetime.now(UTC) + timedelta(minutes=2)).replace(second=0, microsecond=0)
+        deployed.programs["code"].restart(SCHEDULE_TIME=f"{tonight:%H:%M}")
+        if until(started, seconds=_SECONDS, what=deployed.programs["daemon"].last_words):
+            break
+    return _ended(deployed.operators, "sync")
+
+
 def test_the_nightly_run_happens_by_itself_and_is_told(
     deployed: Deployment, swit: SandboxServer, state: str, chat: Receiver
 ) -> None:
-    # Whatever time all of it took to start: from here, one to two minutes are enough.
-    tonight = datetime.now(UTC) + timedelta(minutes=2)
-    deployed.programs["code"].restart(SCHEDULE_TIME=f"{tonight:%H:%M}")
-    run = _ended(deployed.operators, "sync")
+    run = _nightly_run(deployed)
     assert run["status"] == "SUCCESS", deployed.programs["code"].last_words()
     assert {"key": "dagster/schedule_name", "value": "daily_sync"} in run["tags"]
     assert len(swit.organisation.snapshot()["users"]) == 1 + 20
