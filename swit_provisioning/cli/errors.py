@@ -63,7 +63,8 @@ class UnusableHomeError(Exception):
         cause = getattr(error, "orig", None) or getattr(error, "strerror", None)
         super().__init__(
             f"Dagster's storage (DAGSTER_HOME: {home}) cannot be used:"
-            f" {cause or type(error).__name__}. Check its permissions and the space on its disk."
+            f" {cause or type(error).__name__}. Check its permissions and the space left on its"
+            " disk."
             " Run the command again after that: applied changes are not sent again."
         )
 

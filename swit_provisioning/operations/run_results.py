@@ -31,6 +31,13 @@ _NEXT_STEP: Final = (
     " changes that were sent are not sent again."
 )
 
+_SQLALCHEMY: Final = "https://sqlalche.me/"
+"""Stands in every error of a database."""
+_MEND_STORAGE: Final = (
+    "Check its permissions and the space left on its disk. Run the command again after that:"
+    " applied changes are not sent again."
+)
+
 
 def result_of(dagster: dg.DagsterInstance, run: dg.DagsterRun, store: Store | None) -> RunResult:
     """Read the result of a run; without the state database, what Dagster alone knows."""
@@ -137,6 +144,10 @@ def _own_words(error: Any) -> str:  # noqa: ANN401 - SerializableErrorInfo is no
     if error.cls_name == "DagsterExecutionInterruptedError":
         return f"{INTERRUPTED} {_NEXT_STEP}"
     words = str(error.message).strip()
+    if _SQLALCHEMY in words:
+        # The rest of the text is the statement with its values, which may be people's names.
+        cause = words.splitlines()[0].rpartition(") ")[2]
+        return f"Dagster's storage (DAGSTER_HOME) cannot be used: {cause}. {_MEND_STORAGE}"
     name, _, rest = words.partition(": ")
     return rest if name.rpartition(".")[2] == error.cls_name else words
 
