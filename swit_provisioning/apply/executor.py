@@ -84,7 +84,7 @@ def run_in_parallel(
         except Exception:
             _wait(begun, ended)  # an interrupt meanwhile reaches the outer handlers
             raise
-    except Exception:
+    except Exception:  # an error of the work: nothing runs any longer
         raise
     except BaseException:
         stop()

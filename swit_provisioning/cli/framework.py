@@ -95,7 +95,7 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
             code = command(*args, **options)
         except click.ClickException:
             raise
-        except Exception as error:
+        except Exception as error:  # users get one line, not a traceback
             message = str(error)
             known = exit_code_of(error)
             if known is None:
@@ -127,8 +127,7 @@ def load_settings(*, writes: bool = False) -> "Settings":
         SettingsError: names every problem; with `writes`, also every misspelled setting.
 
     """
-    # Not at the top: `--help` needs no settings.
-    from swit_provisioning.setting_sources import (  # noqa: PLC0415
+    from swit_provisioning.setting_sources import (  # noqa: PLC0415 - `--help` needs no settings
         refuse_misspelled_settings,
         unknown_variables,
     )
@@ -168,8 +167,7 @@ def prepare_home(settings: "Settings") -> Path:
 
 def warn_of_open_files(settings: "Settings") -> None:
     """Warn on standard error if other accounts can read the state or the frames."""
-    # Not at the top: only `check` and `status` ask.
-    from upath import UPath  # noqa: PLC0415
+    from upath import UPath  # noqa: PLC0415 - only `check` and `status` ask
 
     from swit_provisioning.operations.plan_page import readable_by_others  # noqa: PLC0415 - as above
 

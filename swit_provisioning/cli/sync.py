@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from swit_provisioning.apply.progress import CURRENT_DISPLAY, Headway
-from swit_provisioning.apply.run_model import RunResult, RunState
+from swit_provisioning.apply.run_model import JobName, RunResult, RunState
 from swit_provisioning.cli.documents import plan_to_show, run_document, run_to_show
 from swit_provisioning.cli.framework import errors, output, prepare_home, print_json, print_text
 from swit_provisioning.cli.options import View
@@ -124,7 +124,7 @@ def sync(
 
 def _run(
     settings: Settings,
-    job: Any,  # noqa: ANN401 - a JobName
+    job: JobName,
     config: dict[str, Any] | None = None,
     *,
     run_id: str | None = None,

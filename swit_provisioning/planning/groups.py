@@ -104,8 +104,7 @@ def _one_of_ring(parents: Mapping[str, Sequence[str]]) -> dict[str, str]:
     try:
         TopologicalSorter(parents).prepare()
     except CycleError:
-        # Few directories have a cycle, and networkx is slow to import.
-        import networkx as nx  # noqa: PLC0415
+        import networkx as nx  # noqa: PLC0415 - slow, and few directories have a cycle
 
         graph = nx.DiGraph((key, parent) for key, above in parents.items() for parent in above)
         graph.add_nodes_from(parents)
