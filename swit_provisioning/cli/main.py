@@ -208,7 +208,13 @@ def serve(*, behind_proxy: bool) -> int:
 
 
 @main.command()
-@click.option("--port", default=SANDBOX_PORT, show_default=True, help="Port on 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=SANDBOX_PORT,
+    show_default=True,
+    help="Port on 127.0.0.1.",
+)
 @click.option(
     "--edition",
     type=click.Choice(["old", "new", "production"]),

@@ -7,7 +7,9 @@ import threading
 
 import pytest
 import requests
+from click.testing import CliRunner
 
+from swit_provisioning.cli.main import main
 from swit_provisioning.sandbox import SANDBOX_PORT
 from swit_provisioning.sandbox.app import Sandbox, build_app
 from swit_provisioning.sandbox.model import RefusedError
@@ -209,3 +211,10 @@ def test_another_server_says_that_it_cannot_hang_up() -> None:
     app = build_app(Sandbox())
     with pytest.raises(RuntimeError, match="SandboxServer"):
         app.state.hang_up({})
+
+
+@pytest.mark.parametrize("port", ["0", "99999999", "web"])
+def test_a_port_that_does_not_exist_is_wrong_use(port: str) -> None:
+    result = CliRunner().invoke(main, ["sandbox", "--port", port])
+    assert result.exit_code == 2
+    assert "Invalid value for '--port'" in result.output
