@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
 LOCK := uv pip compile --universal --python-version 3.11 --no-emit-package pip --generate-hashes --no-header --quiet
-# One process more than cores: the tests with a browser or with servers wait most of the time.
-PYTEST := $(BIN)/pytest --numprocesses=3 --no-loadscope-reorder
+# Two processes more than cores: the tests with a browser or with servers wait most of the time.
+PYTEST := $(BIN)/pytest --numprocesses=4 --no-loadscope-reorder
 
 .PHONY: help install demo dev test test-fast test-long test-sample mutants check format lint types imports dependencies security docs audit system lock clean
 

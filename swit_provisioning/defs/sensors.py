@@ -41,7 +41,7 @@ def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     )
 
 
-@dg.sensor(minimum_interval_seconds=_A_MINUTE, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(minimum_interval_seconds=_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
 def run_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Post the messages about runs that have ended and that no command has posted.
 

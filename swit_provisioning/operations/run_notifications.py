@@ -1,7 +1,7 @@
 """Messages about runs that have ended: each webhook gets each message once.
 
-The command that carried out a run posts its message. The daemon looks a minute later, and posts the
-messages that nobody has posted or that a webhook did not take. A tag of the run remembers which
+The command that carried out a run posts its message. The daemon looks every 15 seconds and posts
+the messages that nobody has posted or that a webhook did not take. A tag of the run remembers which
 webhook has taken how much.
 """
 
@@ -64,8 +64,11 @@ _NOTIFIED_TAG: Final = "swit_provisioning/notified"
 _NO_MORE: Final = -1
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
 """A message that no webhook took for so long is no news any longer."""
-_LEFT_TO_COMMANDS: Final = timedelta(minutes=1)
-"""The command that carried out a run has so long to post its message before the daemon does."""
+_LEFT_TO_COMMANDS: Final = timedelta(seconds=30)
+"""The command that carried out a run has so long to post its message before the daemon does.
+
+No command carries out the runs of the schedule: their messages are posted at once.
+"""
 _MOST_RUNS: Final = 200
 
 
@@ -113,7 +116,9 @@ def notify_of_ended_runs(
             continue
         posted = _posted(record.dagster_run)
         is_complete = all(posted.get(name) == _NO_MORE for name in names)
-        if max(since, now - GIVEN_UP_AFTER) <= at <= now - _LEFT_TO_COMMANDS and not is_complete:
+        is_scheduled = SCHEDULE_TAG in record.dagster_run.tags
+        until = now if is_scheduled else now - _LEFT_TO_COMMANDS
+        if max(since, now - GIVEN_UP_AFTER) <= at <= until and not is_complete:
             problems |= notify_of_run(dagster, record.dagster_run.run_id, skip=problems)
     return list(problems.values())
 

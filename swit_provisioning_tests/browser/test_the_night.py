@@ -15,7 +15,7 @@ from swit_provisioning_tests.directories import twenty_people
 _SECONDS = 240
 _TICKS = """query ($sensor: String!) { sensorOrError(sensorSelector: {
     repositoryName: "__repository__", repositoryLocationName: "swit_provisioning",
-    sensorName: $sensor}) { ... on Sensor { sensorState { ticks(limit: 50) {
+    sensorName: $sensor}) { ... on Sensor { sensorState { ticks(limit: 500) {
     status skipReason error { message } } } } } }"""
 _CURSOR = """{ sensorOrError(sensorSelector: {
     repositoryName: "__repository__", repositoryLocationName: "swit_provisioning",
@@ -75,8 +75,8 @@ def test_a_run_of_the_gateway_is_told_once_though_the_daemon_sees_it_too(night: 
     ticks = len(_skip_reasons(night, "run_messages"))
 
     def looked() -> bool | None:
-        """Whether the daemon looked again after the minute that it leaves to the command."""
-        return len(_skip_reasons(night, "run_messages")) >= ticks + 2 or None
+        """Whether the daemon looked again after the half minute that it leaves to the command."""
+        return len(_skip_reasons(night, "run_messages")) >= ticks + 4 or None
 
     until(looked, seconds=_SECONDS, what=lambda: str(_skip_reasons(night, "run_messages")))
     assert len(night.chat.texts) == before + 1

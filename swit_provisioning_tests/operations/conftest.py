@@ -40,12 +40,10 @@ def on_stage(
         yield running
 
 
-def daemon_looks(dagster: dg.DagsterInstance) -> str:
-    """What the sensor `run_messages` does two minutes later; what it says."""
+def daemon_looks(dagster: dg.DagsterInstance, later: timedelta = timedelta(minutes=1)) -> str:
+    """Do what the sensor `run_messages` does after some time. Returns the problems."""
     now = datetime.now(UTC)
-    problems = notify_of_ended_runs(
-        dagster, since=now - timedelta(hours=1), now=now + timedelta(minutes=2)
-    )
+    problems = notify_of_ended_runs(dagster, since=now - timedelta(hours=1), now=now + later)
     return " ".join(problems)
 
 

@@ -172,14 +172,28 @@ def test_a_plan_is_told_only_where_the_schedule_made_it(
     assert "20 join" in text
 
 
-def test_a_run_that_the_schedule_started_is_told_by_the_daemon_alone(
-    on_stage: Stage, chat: Receiver, daemon: Looks
+def test_the_daemon_posts_the_message_of_a_scheduled_run_at_once_and_only_once(
+    on_stage: Stage, chat: Receiver
 ) -> None:
     on_stage.write_directory()
     _scheduled("sync")
     assert chat.taken == []
-    daemon()
-    daemon()
+    with instance() as dagster:
+        for _ in range(2):
+            daemon_looks(dagster, later=timedelta(0))
+    assert len(chat.taken) == 1
+
+
+def test_the_daemon_leaves_a_run_to_its_command_for_half_a_minute(
+    on_stage: Stage, chat: Receiver
+) -> None:
+    chat.manner = "fails"
+    on_stage.run("sync")
+    chat.manner = "takes"
+    with instance() as dagster:
+        daemon_looks(dagster, later=timedelta(0))
+        assert chat.taken == []
+        daemon_looks(dagster, later=timedelta(seconds=31))
     assert len(chat.taken) == 1
 
 
