@@ -34,7 +34,7 @@ _IN_ONE_PROCESS = {
     "/browser/": "one `dagster dev`",
     "/incidents/": "one company, settled",
     "/integration/test_active_directory.py": "one domain",
-    "/integration/test_bases.py": "one domain",
+    "/integration/test_search_bases.py": "one domain",
     "/integration/test_renames.py": "one domain",
 }
 """Folders and files -> what their tests share and is dear to start."""

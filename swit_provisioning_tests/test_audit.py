@@ -1,4 +1,4 @@
-"""The audit of the locked packages says what was found, and what nobody could be asked."""
+"""The audit of the locked packages: vulnerabilities are reported, and an unreachable index too."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def _audit(folder: Path, *words: str, **answers: Any) -> tuple[int, str]:  # noq
 
 
 @pytest.mark.parametrize("pypi", [[None, None], [[_UNKNOWN], [_UNKNOWN]]])
-def test_where_nobody_can_be_asked_it_says_so_and_is_no_success_where_one_is_required(
+def test_an_unreachable_index_is_reported_and_fails_if_required(
     tmp_path: Path, pypi: list[Any]
 ) -> None:
     code, said = _audit(tmp_path, pypi=pypi)
@@ -63,20 +63,20 @@ def test_clean_packages_pass(tmp_path: Path) -> None:
     )
 
 
-def test_the_second_index_is_asked_where_the_first_one_does_not_answer(tmp_path: Path) -> None:
+def test_the_second_index_is_used_if_the_first_does_not_answer(tmp_path: Path) -> None:
     code, said = _audit(tmp_path, pypi=[[_UNKNOWN], None], osv=[[_KNOWN], [_KNOWN]])
     assert (code, "with osv" in said) == (0, True)
 
 
-def test_a_vulnerability_fails_with_the_version_that_mends_it(tmp_path: Path) -> None:
+def test_a_vulnerability_fails_with_the_fixed_version(tmp_path: Path) -> None:
     code, said = _audit(tmp_path, pypi=[[_KNOWN], [_KNOWN, _HOLE]])
     assert code == 1
     assert "idna 3: PYSEC-1, mended in 4" in said
 
 
-def test_a_package_that_the_index_does_not_know_is_no_clean_one(tmp_path: Path) -> None:
+def test_a_package_unknown_to_the_index_fails(tmp_path: Path) -> None:
     assert _audit(tmp_path, pypi=[[_KNOWN], [_KNOWN, _UNKNOWN]])[0] == 1
 
 
-def test_an_index_that_goes_away_in_the_middle_is_no_success(tmp_path: Path) -> None:
+def test_an_index_that_stops_answering_fails(tmp_path: Path) -> None:
     assert _audit(tmp_path, pypi=[[_KNOWN], None])[0] == 1

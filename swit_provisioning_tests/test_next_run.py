@@ -61,6 +61,6 @@ def test_a_change_of_the_clocks_neither_loses_nor_doubles_a_run(
     assert after(monkeypatch, now, clock) == expected
 
 
-def test_a_change_by_half_an_hour_is_no_other_case(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_change_of_half_an_hour_works_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lord Howe Island, 4 October 2026: 02:00 is 02:30."""
     assert after(monkeypatch, "2026-10-03 12:00", "02:15", "Australia/Lord_Howe") == "03 15:30"

@@ -62,7 +62,7 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         assert shown(name.upper()).value == "set"
 
 
-def test_what_looks_like_a_misspelt_setting_is_named_with_the_one_that_is_meant(
+def test_a_misspelled_setting_is_reported_with_the_probable_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("SHEDULE_TIME=02:30\nMY_OWN=1\n", encoding="utf-8")

@@ -105,7 +105,7 @@ def test_a_value_that_cannot_be_used_is_named_with_its_problem_and_a_way_out(
     assert says in problem
 
 
-def test_what_can_not_be_applied_to_a_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_do_not_apply_to_a_file_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server would do all of it; a file is filtered here."""
     in_chain = "(memberOf:1.2.840.113556.1.4.1941:=CN=All,DC=x)"
     monkeypatch.setenv("LDAP_USER_FILTER", in_chain)
@@ -235,13 +235,13 @@ def test_a_file_that_the_environment_names_goes_before_a_line_of_dotenv(
     assert password.get_secret_value() == "from the file"
 
 
-def test_a_secret_and_its_file_side_by_side_in_dotenv_are_one_too_many(tmp_path: Path) -> None:
+def test_a_secret_and_its_file_in_dotenv_are_refused(tmp_path: Path) -> None:
     lines = f"LDAP_PASSWORD=x\nLDAP_PASSWORD_FILE={tmp_path / 'password'}\n"
     (tmp_path / ".env").write_text(lines, encoding="utf-8")
     assert problems() == ["LDAP_PASSWORD and LDAP_PASSWORD_FILE are both set; keep one"]
 
 
-def test_what_can_be_used_of_settings_with_problems_is_there_to_tell_of_them(
+def test_usable_settings_are_available_to_report_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     set_all(

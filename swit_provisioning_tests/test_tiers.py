@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
-NEEDS_CHROMIUM = "swit_provisioning_tests/browser/test_the_lineage.py"
+NEEDS_CHROMIUM = "swit_provisioning_tests/browser/test_lineage.py"
 
 
 def run_without_chromium(*words: str, ci: str) -> str:

@@ -44,7 +44,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
 @pytest.fixture(scope="package", autouse=True)
 def _night_falls_meanwhile(request: pytest.FixtureRequest) -> None:
     """Start the tests' night first: it comes due while the other tests run."""
-    if any(item.path.name == "test_the_night.py" for item in request.session.items):
+    if any(item.path.name == "test_nightly_run.py" for item in request.session.items):
         request.getfixturevalue("night")
 
 

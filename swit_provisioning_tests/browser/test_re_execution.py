@@ -1,4 +1,4 @@
-"""A sync that broke half way is brought to its end in the UI, whoever started it."""
+"""A sync that failed half way is finished in the UI, however it was started."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def _assert_it_was_finished(
     assert made["user_ids"] == [user["id"]]
 
 
-def test_a_sync_launched_in_the_ui_is_re_executed_from_failure(
+def test_a_failed_sync_of_the_ui_is_re_executed_from_failure(
     page: Page,
     dagster: DagsterDev,
     swit: SandboxServer,
@@ -72,7 +72,7 @@ def test_a_sync_launched_in_the_ui_is_re_executed_from_failure(
         pictures.re_execution(green.run_id)
 
 
-def test_a_sync_that_the_command_line_started_is_re_executed_in_the_ui(
+def test_a_failed_sync_of_the_command_line_is_re_executed_in_the_ui(
     page: Page,
     dagster: DagsterDev,
     swit: SandboxServer,

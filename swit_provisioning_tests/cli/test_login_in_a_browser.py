@@ -155,7 +155,7 @@ def test_nobody_who_comes_back_is_waited_for_no_longer_than_told(desk: Desk) -> 
     assert "login --paste" in terminal.errors
 
 
-def test_a_port_that_is_taken_is_named_with_the_way_out(desk: Desk) -> None:
+def test_a_port_in_use_is_reported_with_a_remedy(desk: Desk) -> None:
     with socket.socket() as other:
         parts = urlsplit(desk.redirect_url)
         other.bind((parts.hostname, parts.port))

@@ -39,7 +39,7 @@ def test_01_server_unreachable_at_night(night: Night, monkeypatch: pytest.Monkey
         night.is_stopped(f"ldap://127.0.0.1:{port}", "could not be reached", "tried 3 times")
 
 
-def test_02_server_down_blocks_nobody_and_who_is_back_is_activated(night: Night) -> None:
+def test_02_server_down_deactivates_nobody_and_returning_people_are_activated(night: Night) -> None:
     """GitLab: all were blocked while the server was down, and the next sync left them blocked."""
     back = next(iter(night.stage.users().values()))
     night.organisation.users.deactivate(back["id"])
@@ -52,13 +52,15 @@ def test_02_server_down_blocks_nobody_and_who_is_back_is_activated(night: Night)
     assert all(user["active"] for user in night.stage.users().values())
 
 
-def test_03_time_limit_exceeded_is_no_empty_directory(night: Night) -> None:
+def test_03_time_limit_exceeded_is_not_read_as_an_empty_directory(night: Night) -> None:
     """Gitea #4402: "Time Limit Exceeded" was taken for an answer without entries."""
     night.server.fault = spoil(lambda _: [done(3, cookie=None)], base=PEOPLE)
     night.is_stopped("answered 3 timeLimitExceeded", "after 0 entries", PEOPLE)
 
 
-def test_03_time_limit_exceeded_after_some_entries_is_no_short_directory(night: Night) -> None:
+def test_03_time_limit_exceeded_after_some_entries_is_not_read_as_a_short_directory(
+    night: Night,
+) -> None:
     night.server.fault = spoil(lambda answer: [*answer[:7], done(3, cookie=None)], base=PEOPLE)
     night.is_stopped("answered 3 timeLimitExceeded", "after 7 entries", PEOPLE)
 
@@ -72,7 +74,7 @@ def test_05_users_are_not_lost_when_the_server_times_out(
     night.is_stopped("timed out", "tried 3 times")
 
 
-def test_06_a_groups_members_that_cannot_be_read_are_left(night: Night) -> None:
+def test_06_memberships_that_cannot_be_read_are_kept(night: Night) -> None:
     """Ssosync #236: an error on one group's members, and its memberships were lost."""
     builders = night.groups["Builders"]
     builders["member"] = [*strangers(1500), *builders["member"]]
@@ -80,7 +82,7 @@ def test_06_a_groups_members_that_cannot_be_read_are_left(night: Night) -> None:
     night.is_stopped("answered 52 unavailable", "tried 3 times")
 
 
-def test_06_a_user_whose_address_cannot_be_read_is_left(night: Night) -> None:
+def test_06_a_user_whose_address_cannot_be_read_is_kept(night: Night) -> None:
     """Ssosync #278: an error on one user, and the account was deleted."""
     night.directory["users"][0]["mail"] = b"\xff\xfe no text"
     night.is_quiet()
@@ -107,7 +109,7 @@ def test_08_a_group_of_13000_keeps_its_members(night: Night) -> None:
     night.is_quiet()
 
 
-def test_08_a_group_that_comes_with_no_members_where_there_were_many_is_stopped(
+def test_08_a_group_that_suddenly_has_no_members_is_blocked(
     night: Night,
 ) -> None:
     """What a program sees that looks only at `member`, and not at `member;range=0-1499`."""
@@ -123,14 +125,14 @@ def test_09_a_pager_that_stops_early_is_a_failed_read(night: Night) -> None:
     night.is_stopped("more pages", "after 7 entries")
 
 
-def test_09_a_server_that_says_too_early_that_it_is_done_is_stopped(night: Night) -> None:
+def test_09_a_search_that_ends_too_early_is_blocked(night: Night) -> None:
     """Nothing in the answer tells; that 13 of 20 are gone does."""
     night.server.limits = Limits(page=7)
     night.server.fault = spoil(lambda answer: [*answer[:-1], done(cookie=b"")], base=PEOPLE)
     night.is_stopped("13 of 20 users", "MAX_DIRECTORY_SHRINK", "MAX_DEACTIVATIONS", code=3)
 
 
-def test_14_an_empty_list_empties_no_organisation(night: Night) -> None:
+def test_14_an_empty_directory_does_not_empty_the_organisation(night: Night) -> None:
     """Bitwarden server #6173: "overwrite" with an empty list emptied an organisation."""
     night.directory["users"] = []
     night.is_stopped("there is not one user", "LDAP_USER_OUS")
@@ -153,7 +155,7 @@ def test_15_a_directory_of_more_than_1000_entries_is_read_whole(night: Night) ->
     ]
 
 
-def test_19_no_password_crosses_the_network_in_clear_text_unless_it_is_said_so(
+def test_19_no_password_is_sent_in_clear_text_unless_allowed(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reference program: it sends the password in clear text, to whoever answers."""

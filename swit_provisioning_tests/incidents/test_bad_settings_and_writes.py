@@ -44,7 +44,7 @@ def test_04_limits_are_judged_before_the_first_write(night: Night) -> None:
         ("(&(mail=*)", ("LDAP_USER_FILTER", "can't be used"), 2),
     ],
 )
-def test_10_a_filter_that_was_edited_wrongly_removes_nobody(
+def test_10_a_wrong_filter_removes_nobody(
     night: Night, monkeypatch: pytest.MonkeyPatch, wrong: str, words: tuple[str, ...], code: int
 ) -> None:
     """Authentik #19295: a filter was edited wrongly, and all users were gone."""
@@ -52,14 +52,14 @@ def test_10_a_filter_that_was_edited_wrongly_removes_nobody(
     night.is_stopped(*words, code=code)
 
 
-def test_11_memberships_removed_in_bulk_are_stopped(night: Night) -> None:
+def test_11_bulk_removal_of_memberships_is_blocked(night: Night) -> None:
     """Kubernetes/org #4365: members and teams were limited, memberships weren't."""
     for name in ("Builders", "Probes"):
         night.groups[name]["member"] = []
     night.is_stopped("8 of 22 memberships", "MAX_MEMBERSHIP_REMOVALS", code=3)
 
 
-def test_12_a_team_that_somebody_made_by_hand_stays(night: Night) -> None:
+def test_12_a_team_created_by_hand_is_kept(night: Night) -> None:
     """Ssosync #88, #105, #179: groups that people had made by hand were deleted."""
     someone = night.stage.users()[address(NAMES[0])]["id"]
     team = night.organisation.add_team("Choir", user_ids=[someone])
@@ -68,7 +68,7 @@ def test_12_a_team_that_somebody_made_by_hand_stays(night: Night) -> None:
     assert night.stage.teams()["Choir"]["user_ids"] == [someone]
 
 
-def test_16_addresses_are_the_same_in_any_case(night: Night) -> None:
+def test_16_addresses_are_compared_without_case(night: Night) -> None:
     """The reference program: a second account is made, and the first deactivated."""
     for user in night.directory["users"]:
         user["mail"] = user["mail"].upper()
@@ -81,7 +81,7 @@ def test_17_a_telephone_number_with_spaces_is_sent_once(night: Night) -> None:
     assert night.stage.users()[address(NAMES[1])]["phone_number"]
 
 
-def test_18_one_refused_call_stops_nobody_else(night: Night) -> None:
+def test_18_one_rejected_call_does_not_stop_the_others(night: Night) -> None:
     """The reference program: the run ends there, and who is back is never activated."""
     ids = {email: user["id"] for email, user in night.stage.users().items()}
     refused, back = address(NAMES[2]), address(NAMES[3])

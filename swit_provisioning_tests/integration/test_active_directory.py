@@ -69,7 +69,7 @@ def members(state: DirectorySnapshot, name: str) -> list[str]:
     return sorted(frame.loc[frame["group"] == dn_key(name), "member"])
 
 
-def test_people_are_those_who_log_in_and_nothing_else(state: DirectorySnapshot) -> None:
+def test_people_are_user_accounts_and_nothing_else(state: DirectorySnapshot) -> None:
     """No computer, contact or service account, though all of them have an address."""
     gone = {dn_key(dn) for dn in (domain.DISABLED, domain.EXPIRED)}
     assert set(state.users["key"]) == {*PEOPLE_KEYS, *gone, dn_key(domain.LATER)}
@@ -77,7 +77,7 @@ def test_people_are_those_who_log_in_and_nothing_else(state: DirectorySnapshot) 
     assert {key for key, able in enabled.items() if not able} == gone
 
 
-def test_what_was_read_and_from_what_kind_of_server_is_stated(
+def test_the_snapshot_states_the_server_and_its_kind(
     active_directory: SambaDomain, state: DirectorySnapshot
 ) -> None:
     assert state.facts.title == f"ldaps://{active_directory.address} · Active Directory"
@@ -98,7 +98,7 @@ def test_ids_are_the_domains_own(active_directory: SambaDomain, state: Directory
             assert changes.value(f"<GUID={known}>", "objectGUID") == uuid.UUID(known).bytes_le
 
 
-def test_the_addresses_that_exchange_keeps_are_the_persons_too(state: DirectorySnapshot) -> None:
+def test_proxy_addresses_belong_to_the_person(state: DirectorySnapshot) -> None:
     others = dict(zip(state.users["dn"], column(state.users, "other_emails"), strict=True))
     assert others[PEOPLE["chloe"]] == ["chloe.before@example.test"]
     assert others[PEOPLE["ada"]] is None
@@ -149,7 +149,7 @@ def test_a_part_that_another_server_keeps_makes_the_read_fail(
     assert "kept elsewhere" in message
 
 
-def test_bases_that_overlap_give_everybody_once(active_directory: SambaDomain) -> None:
+def test_overlapping_search_bases_give_each_entry_once(active_directory: SambaDomain) -> None:
     config = active_directory.config(
         user_bases=(domain.EMEA, domain.COMPANY), group_bases=(domain.COMPANY, domain.GROUPS)
     )
@@ -162,7 +162,7 @@ def test_bases_that_overlap_give_everybody_once(active_directory: SambaDomain) -
     assert dn_key(domain.EMEA) not in set(state.users["key"])
 
 
-def test_an_ou_is_no_user_whatever_the_filter(active_directory: SambaDomain) -> None:
+def test_an_ou_is_never_a_person(active_directory: SambaDomain) -> None:
     state = read(
         active_directory.config(
             user_bases=(domain.EMEA,), group_bases=(domain.GROUPS,), user_filter="(objectClass=*)"
@@ -193,7 +193,7 @@ def test_a_login_in_clear_text_is_refused_by_the_domain(active_directory: SambaD
 
 
 @pytest.mark.parametrize("tls", ["ldaps", "starttls"])
-def test_another_authority_than_the_domains_is_not_trusted(
+def test_an_unknown_certificate_authority_is_not_trusted(
     active_directory: SambaDomain, tmp_path: Path, tls: str
 ) -> None:
     server = active_directory.server("ldaps" if tls == "ldaps" else "starttls")
@@ -220,7 +220,9 @@ def test_a_refused_login_names_the_account_and_not_the_password(
     assert password not in message
 
 
-def test_a_reference_that_a_domain_does_not_have_is_refused(active_directory: SambaDomain) -> None:
+def test_a_reference_attribute_that_the_domain_lacks_is_refused(
+    active_directory: SambaDomain,
+) -> None:
     message = refused(
         active_directory.config(reference_attribute="entryUUID"), DirectoryConfigError
     )
@@ -288,7 +290,7 @@ def connection(server: SambaDomain) -> Iterator[Connection]:
         yield opened
 
 
-def test_members_that_are_no_people_are_told_what_they_are(active_directory: SambaDomain) -> None:
+def test_members_that_are_not_people_are_reported_by_kind(active_directory: SambaDomain) -> None:
     name = f"CN=Things,{BASE}"
     things = {f"CN={thing},{STAFF}": thing for thing in ("PC1", "Contact", "Services")}
     elsewhere = f"CN=Administrator,CN=Users,{BASE}"

@@ -1,4 +1,4 @@
-"""A run that a guard stops: one readable event, nothing failed that never ran, no success."""
+"""A run that a guard blocks: one readable event, no failed step, no success."""
 
 import dagster as dg
 import pytest
@@ -20,7 +20,7 @@ def blocked(on_stage: Stage) -> Stage:
     return on_stage
 
 
-def test_a_blocked_sync_says_so_once_and_skips_what_would_have_sent(blocked: Stage) -> None:
+def test_a_blocked_sync_says_so_once_and_skips_the_writing_steps(blocked: Stage) -> None:
     document = blocked.json("sync", code=3)
     assert document["status"] == "blocked"
     assert blocked.writes == []

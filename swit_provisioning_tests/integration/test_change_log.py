@@ -1,4 +1,4 @@
-"""`change_log`: the journal as an asset, there for a run that failed, too."""
+"""`change_log`: the journal as an asset, for failed runs too."""
 
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def frame_of(tmp_path: Path, run_id: str) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def test_a_failed_run_leaves_its_log_and_the_one_that_goes_on_makes_it_whole(
+def test_a_failed_run_leaves_its_log_and_the_re_execution_completes_it(
     on_stage: Stage, tmp_path: Path
 ) -> None:
     break_team(on_stage, "Planners")

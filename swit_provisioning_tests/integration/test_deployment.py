@@ -173,7 +173,7 @@ def test_an_operator_launches(front: str, tls: Certificate) -> None:
     assert _ended(operator, "plan")["status"] == "SUCCESS"
 
 
-def test_graphql_takes_only_what_this_sites_pages_send(front: str, tls: Certificate) -> None:
+def test_graphql_accepts_only_requests_of_the_same_origin(front: str, tls: Certificate) -> None:
     operator = _as("ann", front, tls)
     assert operator.ask("{ version }")["version"]
     query = {"query": "{ version }"}
@@ -206,13 +206,13 @@ def test_graphql_takes_only_what_this_sites_pages_send(front: str, tls: Certific
     assert status("POST", "/report_asset_materialization/x", origin=None) == 403
 
 
-def test_the_page_says_that_no_other_may_frame_it(front: str, tls: Certificate) -> None:
+def test_the_ui_cannot_be_framed(front: str, tls: Certificate) -> None:
     answer = _as("rob", front, tls).web.get(front, timeout=10)
     assert answer.headers["X-Frame-Options"] == "DENY"
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
 
 
-def test_the_gateway_is_reached_with_its_key_alone(gateway: str, tls: Certificate) -> None:
+def test_the_gateway_needs_its_key(gateway: str, tls: Certificate) -> None:
     ca = str(tls.authority)
     for key in ({}, {"x-secret-key": "guessed"}):
         answer = requests.get(f"{gateway}/status", headers=key, verify=ca, timeout=10)
@@ -222,7 +222,7 @@ def test_the_gateway_is_reached_with_its_key_alone(gateway: str, tls: Certificat
     assert answer.json()["mode"] == "live"
 
 
-def test_who_guesses_keys_can_not_say_to_be_another(gateway: str, tls: Certificate) -> None:
+def test_wrong_keys_are_counted_by_the_real_address(gateway: str, tls: Certificate) -> None:
     """Wrong keys are counted by address: the one that nginx sees, not the one a client names."""
     with requests.Session() as guesser:
         guesser.trust_env = False
@@ -234,7 +234,7 @@ def test_who_guesses_keys_can_not_say_to_be_another(gateway: str, tls: Certifica
     assert seen == {401, 429}
 
 
-def test_webserver_and_daemon_know_no_secret_of_swit(
+def test_webserver_and_daemon_have_no_secret_of_swit(
     deployed: Deployment, variables: Mapping[str, str]
 ) -> None:
     """They show pages to people; only the code location needs the settings."""
@@ -265,7 +265,7 @@ def _nightly_run(deployed: Deployment) -> dict[str, Any]:
     return _ended(deployed.operators, "sync")
 
 
-def test_the_nightly_run_happens_by_itself_and_is_told(
+def test_the_nightly_run_starts_by_itself_and_is_reported(
     deployed: Deployment, swit: SandboxServer, state: str, chat: Receiver
 ) -> None:
     run = _nightly_run(deployed)
@@ -317,7 +317,7 @@ def test_two_code_locations_that_share_the_state_never_write_at_once(
         assert {outcome for _, outcome in outcomes} == {"applied"}
 
 
-def test_nothing_rests_in_the_homes_of_webservers_and_daemon(
+def test_webservers_and_daemon_store_nothing_in_their_homes(
     deployed: Deployment, folder: Path
 ) -> None:
     """Runs that they launch are processes of the code location, under an account of its own."""
@@ -349,7 +349,7 @@ def test_containers_have_no_capabilities_and_trust_one_proxy() -> None:
     assert gateway["FORWARDED_ALLOW_IPS"] == network["gateway"]
 
 
-def test_no_image_is_named_by_its_tag_alone() -> None:
+def test_every_image_is_pinned_by_digest() -> None:
     """The digest is asked for: without it nothing is built or started."""
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
     images = [s["image"] for s in compose["services"].values() if "image" in s]
@@ -380,7 +380,7 @@ def _words(compose: Any, service: str) -> list[str]:  # noqa: ANN401 - YAML
     return [str(word) for word in compose["services"][service]["command"]]
 
 
-def test_a_server_tells_dagster_what_the_command_line_tells_it() -> None:
+def test_the_servers_dagster_yaml_differs_only_in_storage() -> None:
     """A server's `dagster.yaml` is the built-in one with another storage."""
     built_in = yaml.safe_load((DEPLOY.parent / "swit_provisioning/dagster.yaml").read_text("utf-8"))
     server = yaml.safe_load((DEPLOY / "dagster.yaml").read_text("utf-8"))
@@ -419,7 +419,7 @@ def test_each_service_has_an_account_of_its_own_and_no_secret_that_it_does_not_n
 
 @pytest.mark.needs("systemd")
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_is_exposed_to_little(service: str) -> None:
+def test_systemd_rates_the_exposure_of_each_service_as_low(service: str) -> None:
     unit = DEPLOY / "systemd" / f"swit-provisioning-{service}.service"
     said = subprocess.run(  # noqa: S603 - our own files
         ["/usr/bin/systemd-analyze", "security", "--offline=true", "--no-pager", unit],

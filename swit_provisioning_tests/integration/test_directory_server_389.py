@@ -1,4 +1,4 @@
-"""What only 389 Directory Server has, on a real one: its locks, kinds of groups, ids and limits."""
+"""What only 389 Directory Server has: its locks, kinds of groups, ids and limits."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`explain` as a person asks: on real reads of both sides, before and after plans were applied."""
+"""`explain` on real reads of both sides, before and after plans were applied."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -47,7 +47,7 @@ def explained(on_stage: Stage, who: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_a_person_is_told_in_one_screen(on_stage: Stage) -> None:
+def test_a_person_is_explained_in_one_screen(on_stage: Stage) -> None:
     told = on_stage.run("explain", address(FIRST).upper()).stdout
     lines = told.splitlines()
     assert lines[0].startswith("Organisation: ")
@@ -65,7 +65,7 @@ def test_a_person_is_told_in_one_screen(on_stage: Stage) -> None:
         assert part in told, part
 
 
-def test_json_tells_the_same_with_what_was_done_before(on_stage: Stage) -> None:
+def test_json_has_the_same_and_the_history(on_stage: Stage) -> None:
     found = explained(on_stage, FIRST)
     assert found["kind"] == "person"
     assert found["entry"]["dn"] == user_dn(FIRST)
@@ -78,7 +78,7 @@ def test_json_tells_the_same_with_what_was_done_before(on_stage: Stage) -> None:
         assert deed["after"].get("emails", [address(FIRST)]) == [address(FIRST)]
 
 
-def test_a_leaver_is_told_with_the_plan_and_with_the_guard_that_would_stop_it(
+def test_a_departure_is_explained_with_the_guard_that_would_block_it(
     on_stage: Stage, directory: dict[str, list[dict[str, Any]]]
 ) -> None:
     del directory["users"][:9]
@@ -95,7 +95,7 @@ def test_a_leaver_is_told_with_the_plan_and_with_the_guard_that_would_stop_it(
     assert "stopped by directory_has_not_shrunk, deactivations_within_limit" in told
 
 
-def test_a_newcomer_and_a_new_group_are_told_before_they_are_in_swit(
+def test_a_new_person_and_a_new_group_are_explained_before_they_are_in_swit(
     on_stage: Stage, directory: dict[str, list[dict[str, Any]]]
 ) -> None:
     dn = user_dn("New Comer")
@@ -119,14 +119,14 @@ def test_a_newcomer_and_a_new_group_are_told_before_they_are_in_swit(
     assert "nothing, as far as the journal goes back" in told
 
 
-def test_a_team_is_told_with_its_place_and_its_history(on_stage: Stage) -> None:
+def test_a_team_is_explained_with_its_place_and_its_history(on_stage: Stage) -> None:
     found = explained(on_stage, "Builders")
     assert found["team"]["above"][1:] == ["House", "Product", "Works"]
     assert found["team"]["members"] == 5
     assert found["history"][0]["action"] == "team.create"
 
 
-def test_who_is_unknown_is_an_error_with_what_looks_like_it(on_stage: Stage) -> None:
+def test_an_unknown_name_is_an_error_with_similar_names(on_stage: Stage) -> None:
     result = on_stage.run("explain", address(FIRST).replace("amelie", "amelia"))
     assert (result.exit_code, result.stdout) == (2, "")
     told = " ".join(result.stderr.split())
@@ -136,7 +136,7 @@ def test_who_is_unknown_is_an_error_with_what_looks_like_it(on_stage: Stage) -> 
     assert "amelie" not in hidden.stderr
 
 
-def test_who_is_on_neither_side_any_more_is_told_by_the_journal(
+def test_a_deleted_user_is_explained_from_the_journal(
     on_stage: Stage, directory: dict[str, list[dict[str, Any]]]
 ) -> None:
     gone = PEOPLE[3]
@@ -160,7 +160,7 @@ def test_no_names_hides_the_person_but_not_the_reasons(on_stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_steer_no_terminal(
+def test_names_cannot_control_the_terminal(
     on_stage: Stage, directory: dict[str, list[dict[str, Any]]], name: str
 ) -> None:
     directory["users"][0]["displayName"] = name

@@ -1,4 +1,4 @@
-"""Bad records on their way through the program: the UI, the terminal, a file."""
+"""Findings in the UI, in the terminal and in a file."""
 
 import csv
 from pathlib import Path
@@ -67,7 +67,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_check_groups_them_by_kind_and_writes_all_of_them_to_a_file(
+def test_check_groups_findings_by_kind_and_writes_all_to_a_file(
     on_stage: Stage, tmp_path: Path
 ) -> None:
     spoil(on_stage)
@@ -103,7 +103,7 @@ def test_findings_of_the_directory_need_no_login(
     assert without.read_bytes() == with_login.read_bytes()
 
 
-def test_findings_of_the_directory_are_told_where_swit_does_not_answer(
+def test_findings_of_the_directory_are_shown_even_if_swit_does_not_answer(
     on_stage: Stage, tmp_path: Path
 ) -> None:
     spoil(on_stage)
@@ -198,7 +198,7 @@ def test_check_counts_all_entries_of_an_export_and_why_some_are_not_used(
     ) in output
 
 
-def test_a_file_that_can_not_be_written_is_said_before_anything_is_read(
+def test_a_file_that_cannot_be_written_is_reported_before_anything_is_read(
     on_stage: Stage, tmp_path: Path
 ) -> None:
     result = on_stage.run("check", "--csv", str(tmp_path / "nowhere" / "findings.csv"))

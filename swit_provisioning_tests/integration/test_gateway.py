@@ -1,4 +1,4 @@
-"""The gateway over real HTTP: what it starts, what it says, and whom it refuses."""
+"""The gateway over HTTP: what it starts, what it shows, and what it refuses."""
 
 import json
 import signal
@@ -75,7 +75,7 @@ def _assert_it_is_nowhere(home: Path, secret: str) -> None:
     assert [path for path in files if secret.encode() in path.read_bytes()] == []
 
 
-def test_while_another_run_writes_none_is_started(site: Site) -> None:
+def test_no_run_is_started_while_another_one_writes(site: Site) -> None:
     """Whoever started it: the schedule, the command line, another machine."""
     with site.gateway() as gateway, gateway.client() as client:
         with open_store(Settings.load()) as store:
@@ -113,7 +113,7 @@ def test_a_run_outlives_the_gateway_that_started_it(site: Site) -> None:
     assert people(site.server) == before + 20
 
 
-def test_without_the_key_nothing_is_done_or_told(site: Site) -> None:
+def test_without_the_key_nothing_is_done_or_shown(site: Site) -> None:
     paths = {"/user_update": "POST", "/status": "GET", "/metrics": "GET"}
     with site.gateway() as gateway:
         for number, (path, method) in enumerate(paths.items(), 1):
@@ -131,7 +131,7 @@ def test_without_the_key_nothing_is_done_or_told(site: Site) -> None:
     assert KEY not in gateway.terminal.errors
 
 
-def test_health_is_told_to_anybody_and_says_nothing_else(site: Site) -> None:
+def test_health_needs_no_key_and_shows_nothing_else(site: Site) -> None:
     with site.gateway() as gateway, gateway.client(key=None) as client:
         answer = client.ask("/healthz")
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -214,7 +214,7 @@ def test_an_administrator_logs_in_at_the_gateway(nobody: Site, pkce: ProofKeys) 
             assert gateway.ended(client.ask("/user_update", "POST").json()["run_id"]) == 0
 
 
-def test_a_login_is_begun_only_with_the_key(nobody: Site) -> None:
+def test_a_login_is_started_only_with_the_key(nobody: Site) -> None:
     with nobody.gateway() as gateway, gateway.client(key=None) as browser:
         answer = browser.ask("/login", "POST", data={"key": "wrong"})
         assert answer.status_code == 401
@@ -228,7 +228,7 @@ def test_a_login_is_begun_only_with_the_key(nobody: Site) -> None:
             assert sent.headers["location"].startswith(f"{nobody.server.url}/oauth/authorize?")
 
 
-def test_a_callback_without_its_browser_its_state_or_its_turn_stores_nothing(
+def test_a_callback_without_cookie_or_state_or_started_login_stores_nothing(
     nobody: Site,
 ) -> None:
     """What an attacker could send somebody's browser to."""
@@ -275,7 +275,7 @@ def test_another_organisations_administrator_changes_nothing(nobody: Site) -> No
     ],
 )
 @pytest.mark.usefixtures("site")
-def test_it_does_not_start_where_the_key_is_open_to_others(
+def test_it_does_not_start_if_others_can_read_the_key_file(
     monkeypatch: pytest.MonkeyPatch, more: dict[str, str], said: str
 ) -> None:
     for name, value in more.items():
@@ -286,7 +286,7 @@ def test_it_does_not_start_where_the_key_is_open_to_others(
 
 
 @pytest.mark.usefixtures("site")
-def test_a_port_that_is_taken_is_named_with_the_way_out() -> None:
+def test_a_port_in_use_is_reported_with_a_remedy() -> None:
     settings = Settings.load()
     (taken,) = listen(settings.host, settings.port)
     with taken:
@@ -297,7 +297,7 @@ def test_a_port_that_is_taken_is_named_with_the_way_out() -> None:
 
 
 @pytest.mark.usefixtures("site")
-def test_a_short_key_hinders_nothing_but_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_key_stops_only_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reference program's example has `OPERATION_AUTH_KEY=1234`."""
     monkeypatch.setenv("OPERATION_AUTH_KEY", "1234")
     result = CliRunner().invoke(main, ["plan"], catch_exceptions=False)

@@ -1,4 +1,4 @@
-"""Whatever one client does, the gateway answers the others, and its memory stays as it was.
+"""Whatever one client does, the gateway answers the others, and its memory does not grow.
 
 All clients are this machine: one at another loopback address misbehaves, others ask at 127.0.0.1.
 Wrong keys and long bodies are the gateway's own matter; slow clients and many connections are
@@ -149,7 +149,7 @@ def test_a_thousand_wrong_keys_are_refused_while_others_are_answered(
     assert gateway.status()["last_started_here"] is None
 
 
-def test_two_thousand_slow_connections_keep_nobody_out(
+def test_two_thousand_slow_connections_do_not_block_others(
     gateway: GatewayProcess, front: Front
 ) -> None:
     """Half of them come from one address, half from 200; some send headers that never end."""

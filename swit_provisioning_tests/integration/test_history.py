@@ -68,14 +68,14 @@ def test_a_refusal_and_an_approval_are_in_a_teams_history(on_stage: Stage) -> No
     assert shown.count("the Busan office was sold") == 1
 
 
-def test_nothing_was_sent_yet_and_nothing_that_fits(on_stage: Stage) -> None:
+def test_an_empty_history_and_a_filter_without_matches(on_stage: Stage) -> None:
     assert "No change was sent yet." in on_stage.run("history").output
     assert on_stage.run("sync").exit_code == 0
     assert "No matching change was sent." in on_stage.run("history", "--team", "Nobody").output
     assert on_stage.json("history", "--team", "Nobody")["entries"] == []
 
 
-def test_a_time_that_is_none_is_wrong_use(on_stage: Stage) -> None:
+def test_an_invalid_time_is_wrong_use(on_stage: Stage) -> None:
     result = on_stage.run("history", "--since", "yesterday")
     assert result.exit_code == 2
     assert "24h, 7d, 2w" in result.output

@@ -1,4 +1,4 @@
-"""A real OpenLDAP server, read over a protected connection; and everything that stops a read."""
+"""A real OpenLDAP server, read over TLS; and everything that makes a read fail."""
 
 import json
 import socket
@@ -70,7 +70,7 @@ def test_the_server_gives_what_the_file_gives(
     assert len(live.memberships) == len(as_file.memberships)
 
 
-def test_what_was_read_and_where_is_stated(slapd: Slapd) -> None:
+def test_the_snapshot_states_what_was_read_and_where(slapd: Slapd) -> None:
     bases = (company.EMPLOYEES, company.PARTNERS)
     state = read(slapd.config(user_bases=bases, group_bases=(company.GROUPS,)))
     facts = state.facts
@@ -160,7 +160,7 @@ def test_a_certificate_for_another_name_is_refused(tmp_path: Path, tls: str, hos
 @pytest.mark.parametrize(
     ("wrong", "words"), [("expired", "expired"), ("self-signed", "self-signed certificate")]
 )
-def test_a_certificate_that_proves_nothing_is_refused(
+def test_a_self_signed_certificate_is_refused(
     tmp_path: Path, tls: str, wrong: str, words: str
 ) -> None:
     made = certificate(tmp_path, expired=wrong == "expired", self_signed=wrong == "self-signed")
@@ -189,7 +189,7 @@ def test_starttls_at_a_port_that_expects_tls_is_an_error_that_says_what_to_set(
     ("content", "problem"),
     [(None, "can't be read"), (b"\x30\x82\x01", "no certificate in PEM form")],
 )
-def test_an_authority_file_that_is_none_is_an_error(
+def test_an_invalid_authority_file_is_an_error(
     slapd: Slapd, tmp_path: Path, content: bytes | None, problem: str
 ) -> None:
     path = tmp_path / "ca.cer"

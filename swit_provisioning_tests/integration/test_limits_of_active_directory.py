@@ -1,4 +1,4 @@
-"""Reading a server with Active Directory's limits: whole, or an error that says what happened."""
+"""A server with Active Directory's limits: a complete read, or an error that says why."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -124,7 +124,7 @@ def test_a_server_that_gets_busy_among_the_members_is_asked_three_times(code: in
 
 @pytest.mark.parametrize("change", [ending(51), ending(52), broken_off])
 @pytest.mark.parametrize("where", ["page", "range"])
-def test_what_time_mends_is_read_again_from_the_start(change: Change, where: str) -> None:
+def test_a_transient_error_is_read_again_from_the_start(change: Change, where: str) -> None:
     """Nothing of the first attempt is kept: it may be of another state."""
     begin_again = spoil(change, base=PEOPLE, page=2)
     fault = begin_again if where == "page" else spoil_range(change, begin=1500)

@@ -1,4 +1,4 @@
-"""What an OpenLDAP server keeps back from an ordinary account, and what its overlay adds."""
+"""What OpenLDAP withholds from an ordinary account, and what its overlay adds."""
 
 from collections.abc import Iterator
 
@@ -40,9 +40,7 @@ def refused(config: LdapConfig) -> str:
 
 
 @pytest.mark.parametrize("page_size", [100, 499, 500, 501, 1000])
-def test_the_501st_of_500_entries_that_the_server_gives_is_missed(
-    crowded: Slapd, page_size: int
-) -> None:
+def test_a_size_limit_of_500_entries_is_detected(crowded: Slapd, page_size: int) -> None:
     """500 is what a server gives to everybody where no limit is set: in all, not a page."""
     message = refused(crowded.config(page_size=page_size))
     assert "answered 4 sizeLimitExceeded" in message

@@ -1,4 +1,4 @@
-"""A directory full of oddities, from its LDIF file and from a server: the same, and all of it."""
+"""A directory full of odd records, from its LDIF file and from a server: the same result."""
 
 from collections.abc import Iterator
 from dataclasses import replace

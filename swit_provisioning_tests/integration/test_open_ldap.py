@@ -1,4 +1,4 @@
-"""What only OpenLDAP has, on a real one: its locks, its kinds of groups, its ids."""
+"""What only OpenLDAP has: its locks, its kinds of groups, its ids."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -58,7 +58,7 @@ def state(server: Slapd) -> DirectorySnapshot:
     return LdapDirectory(server.config()).read()
 
 
-def test_only_a_lock_for_good_disables_an_account(state: DirectorySnapshot) -> None:
+def test_only_a_permanent_lock_disables_an_account(state: DirectorySnapshot) -> None:
     """One with a time comes of wrong passwords, and goes away again."""
     enabled = dict(zip(state.users["key"], state.users["enabled"], strict=True))
     assert enabled == {person("ada"): True, person("ben"): True, person("cid"): False}
@@ -84,7 +84,7 @@ def test_an_id_of_active_directory_is_refused_as_a_reference(server: Slapd) -> N
         LdapDirectory(config).read()
 
 
-def test_another_kind_than_the_servers_can_be_said(server: Slapd) -> None:
+def test_the_kind_of_server_can_be_overridden(server: Slapd) -> None:
     """A filter that the server can't match finds nobody, and that is never an empty company."""
     assert len(LdapDirectory(replace(server.config(), kind="other")).read().users) == 3
     with pytest.raises(DirectoryIncompleteError, match="there is not one user"):

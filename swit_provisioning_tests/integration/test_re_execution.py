@@ -1,4 +1,4 @@
-"""Re-execution from failure: only what is undone, and never another run's plan."""
+"""Re-execution from failure: only the unfinished work, and never another run's plan."""
 
 import dagster as dg
 
@@ -75,7 +75,7 @@ def test_a_re_execution_runs_what_failed_and_nothing_before_it(on_stage: Stage) 
     assert on_stage.json("sync")["status"] == "nothing to do"
 
 
-def test_swit_is_down_and_the_run_stops_and_goes_on_once_it_is_back(on_stage: Stage) -> None:
+def test_a_run_that_failed_as_swit_was_down_is_re_executed_once_it_is_back(on_stage: Stage) -> None:
     """It does not fail twenty accounts one by one, nor try the steps after them."""
     on_stage.server.faults.add(
         Fault(kind="status", status=503, times=None, call="organization.user.create", skip=5)

@@ -79,7 +79,7 @@ def test_the_reference_program_builds_and_follows_an_organisation(edition: Editi
         }
 
 
-def test_its_activation_names_the_user_by_a_field_that_swit_does_not_take() -> None:
+def test_its_activation_call_uses_a_field_that_swit_rejects() -> None:
     with SandboxServer(edition="production") as server:
         directory = twenty_people()
         server.organisation.add_user(address(PEOPLE[0]), active=False)

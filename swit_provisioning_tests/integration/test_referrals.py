@@ -1,4 +1,4 @@
-"""A referral is an invitation to send the password elsewhere: nobody ever goes there."""
+"""Referrals are never followed: they could send the password to another server."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

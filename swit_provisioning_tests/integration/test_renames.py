@@ -1,4 +1,4 @@
-"""A group or a user that is renamed or moved in a real directory stays who it is in Swit."""
+"""A renamed or moved group or person in a real directory keeps its team or user in Swit."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -114,7 +114,7 @@ def _domain_user(changes: Changes, dn: str, name: str) -> None:
         pytest.param("domain", marks=pytest.mark.needs("samba")),
     ],
 )
-def test_who_is_renamed_and_moved_keeps_team_and_account(
+def test_a_renamed_and_moved_person_or_group_keeps_its_user_or_team(
     server: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Else a rename would delete a team with its history, and make an empty one."""

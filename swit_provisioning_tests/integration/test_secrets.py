@@ -1,4 +1,4 @@
-"""No secret rests anywhere under DAGSTER_HOME, nor in anything that is printed."""
+"""No secret is stored under DAGSTER_HOME or printed."""
 
 import logging
 from functools import partial
@@ -98,7 +98,7 @@ def test_the_directorys_password_is_nowhere_after_runs_that_fail(
 
 
 @pytest.mark.parametrize("missing", ["LDAP_USER", "LDAP_PASSWORD"])
-def test_nobody_logs_in_as_a_visitor(
+def test_a_guest_cannot_log_in(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str
 ) -> None:
     """A login without a name or a password succeeds, and sees what everybody may see."""

@@ -1,4 +1,4 @@
-"""Several servers: tried in order, and one read is never put together of two."""
+"""Several servers: tried in order, and one read never mixes two."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_servers_are_tried_in_order_and_no_further_than_needed() -> None:
     ],
     ids=["second page", "second page, going down", "groups", "members"],
 )
-def test_a_read_that_breaks_off_is_begun_again_at_the_next_server(fault: Fault) -> None:
+def test_an_interrupted_read_starts_again_at_the_next_server(fault: Fault) -> None:
     """Two servers can be at different states: half of each is no directory."""
     with SmallServer(OLD, fault=fault) as dying, SmallServer(NEW) as other:
         state = read(dying.address, other.address)

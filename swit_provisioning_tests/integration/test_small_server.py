@@ -1,4 +1,4 @@
-"""The small server does what it stands for: else what is proved on it would prove nothing."""
+"""The small LDAP server of the tests behaves like a real one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,7 +77,7 @@ def test_values_come_fifteen_hundred_at_a_time_beside_an_empty_attribute(big: Sm
         assert sizes == {"member;range=1500-*": 1000}
 
 
-def test_what_exists_of_a_missing_base_is_told(big: SmallServer) -> None:
+def test_the_existing_part_of_a_missing_base_is_returned(big: SmallServer) -> None:
     with connected(big.address.port) as connection:
         connection.search(f"OU=None,{PEOPLE}", EVERYTHING)
         assert connection.result["description"] == "noSuchObject"

@@ -1,4 +1,4 @@
-"""Test mode: one variable, and everything is on this machine."""
+"""Test mode: one variable, and everything stays on this machine."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from swit_provisioning_tests.directories import twenty_people
 from swit_provisioning_tests.receiver import Receiver
 
 
-def test_test_mode_needs_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_mode_needs_only_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IS_RUNNING_LOCALLY", "True")
     monkeypatch.setenv("SWIT_REQUESTS_PER_SECOND", "1000")
     result = CliRunner().invoke(main, ["check"], catch_exceptions=False)
@@ -23,7 +23,7 @@ def test_test_mode_needs_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Users: 40 read: 40 usable" in result.stdout
 
 
-def test_ones_own_directory_is_tried_on_a_sandbox_that_keeps_its_state(tmp_path: Path) -> None:
+def test_a_directory_is_tried_on_a_sandbox_that_keeps_its_state(tmp_path: Path) -> None:
     """Each command is a process of its own. No live setting matters, and no live Swit is called."""
     (tmp_path / "people.json").write_text(json.dumps(twenty_people()), encoding="utf-8")
     lines = (
@@ -70,7 +70,7 @@ def test_the_demo_ends_as_it_should(tmp_path: Path) -> None:
     assert "dagster -" not in done.stderr
 
 
-def test_the_demo_tells_nobody_whatever_stands_in_dotenv(tmp_path: Path) -> None:
+def test_the_demo_posts_nothing_whatever_dotenv_says(tmp_path: Path) -> None:
     """Nothing leaves the machine."""
     with Receiver() as chat:
         lines = f"SWIT_WEBHOOK_URL={chat.url}\nSTATE_DATABASE_URL=postgresql://elsewhere/state\n"

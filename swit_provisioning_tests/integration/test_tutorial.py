@@ -1,4 +1,4 @@
-"""Every command of docs/tutorial.md is run, in its order, and says what the page says it says."""
+"""Every command of docs/tutorial.md runs, in its order, and prints what the page says."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""What is wrong beside runs is told once when it begins, and once when it is over."""
+"""Problems beside runs are reported once when they begin, and once when they are over."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -63,7 +63,7 @@ def test_a_watch_is_kept_from_one_look_to_the_next() -> None:
         ("2026-10-25 00:00", "2026-10-25 06:00", ["25 01:30"]),
     ],
 )
-def test_a_night_was_missed_if_nobody_looked_when_it_was_due(
+def test_a_night_is_missed_if_the_daemon_was_off_when_it_was_due(
     nightly: Office, seen: str, now: str, missed: list[str]
 ) -> None:
     times = [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (seen, now)]
@@ -75,7 +75,7 @@ def test_without_a_schedule_no_night_is_missed() -> None:
     assert nights(ScheduleSettings.load(), _watch(NOW - timedelta(days=2)), NOW) == []
 
 
-def test_missed_nights_are_told_once_when_the_daemon_is_back(nightly: Office) -> None:
+def test_missed_nights_are_reported_once_when_the_daemon_is_back(nightly: Office) -> None:
     off = _watch(NOW - timedelta(days=2))
     for _ in range(2):
         check_missed_nights(off, nightly.store, nightly.settings, nightly.dagster, NOW)
@@ -100,7 +100,7 @@ def test_a_night_on_which_the_schedule_did_run_is_not_missed(
         assert made.told(watch) == []
 
 
-def test_nobody_misses_a_night_that_is_paused(nightly: Office) -> None:
+def test_a_paused_night_is_not_missed(nightly: Office) -> None:
     nightly.store.pauses.begin(actor="ann", reason="moving house", until=None)
     off = _watch(NOW - timedelta(days=2))
     check_missed_nights(off, nightly.store, nightly.settings, nightly.dagster, NOW)
@@ -115,7 +115,7 @@ def _silence(made: Office, now: datetime, watch: Watch) -> list[str]:
     return made.told(watch)
 
 
-def test_that_nothing_has_succeeded_is_told_once_and_that_it_is_over(nightly: Office) -> None:
+def test_a_lack_of_success_is_reported_once_and_again_when_it_is_over(nightly: Office) -> None:
     first = nightly.ran("sync")
     failed = nightly.ran("sync", well=False)
     now = datetime.now(UTC)
@@ -157,7 +157,7 @@ def test_a_daemon_that_was_off_first_makes_up_for_the_night(nightly: Office) -> 
 
 
 @pytest.mark.parametrize("setting", [("ALERT_AFTER_HOURS", "0"), ("SCHEDULE_TIME", "")])
-def test_who_wants_no_such_alarm_gets_none(
+def test_the_alarm_can_be_switched_off(
     monkeypatch: pytest.MonkeyPatch, setting: tuple[str, str]
 ) -> None:
     monkeypatch.setenv("SCHEDULE_TIME", "02:30")
@@ -211,7 +211,7 @@ def test_a_login_is_renewed_before_half_of_its_life_is_over(
     assert len(server.log.of("oauth.token")) == 1
 
 
-def test_a_login_that_swit_refuses_to_renew_is_told_days_ahead_and_when_it_is_over(
+def test_a_login_that_swit_refuses_to_renew_is_reported_days_ahead_and_when_it_is_over(
     logged_in: Office, server: SandboxServer
 ) -> None:
     server.sandbox.tokens.revoke_all()
@@ -250,7 +250,7 @@ def test_swit_is_asked_to_renew_once_an_hour_at_most(
     assert len(server.log.of("oauth.token")) == 2
 
 
-def test_that_swit_cannot_be_asked_is_told_only_when_time_runs_out(
+def test_an_unreachable_swit_is_reported_only_when_the_login_is_about_to_expire(
     logged_in: Office, server: SandboxServer
 ) -> None:
     server.__exit__(None, None, None)
@@ -262,7 +262,7 @@ def test_that_swit_cannot_be_asked_is_told_only_when_time_runs_out(
         server.__enter__()
 
 
-def test_a_login_without_a_refresh_token_is_told_three_days_before_its_end(
+def test_a_login_without_a_refresh_token_is_reported_three_days_before_it_expires(
     logged_in: Office,
 ) -> None:
     row = logged_in.store.tokens.load()

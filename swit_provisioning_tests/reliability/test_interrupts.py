@@ -1,4 +1,4 @@
-"""A run that is interrupted: it ends as canceled within seconds, and nothing more is sent."""
+"""An interrupted run ends as canceled within seconds, and sends nothing more."""
 
 import re
 import time
@@ -69,7 +69,7 @@ def test_an_interrupted_sync_is_canceled_within_seconds_though_swit_does_not_ans
     assert here.twice() == 0
 
 
-def test_a_run_that_reads_is_canceled_as_well(here: Site, server: SandboxServer) -> None:
+def test_an_interrupted_plan_is_canceled(here: Site, server: SandboxServer) -> None:
     here.environment["SWIT_TIMEOUT_SECONDS"] = "600"
     gate = held(server, "organization.user.list")
     copy = here.work("command", words=["sync"])
@@ -82,7 +82,7 @@ def test_a_run_that_reads_is_canceled_as_well(here: Site, server: SandboxServer)
     assert writes(server.log.of()) == []
 
 
-def test_a_run_that_takes_longer_than_it_may_is_canceled(here: Site, server: SandboxServer) -> None:
+def test_a_run_that_exceeds_its_time_limit_is_canceled(here: Site, server: SandboxServer) -> None:
     """Else a Swit that answers slowly enough would keep every other run from writing."""
     here.environment |= {"SWIT_TIMEOUT_SECONDS": "600", "MAX_RUN_HOURS": "0.0005"}
     gate = held(server, "*")

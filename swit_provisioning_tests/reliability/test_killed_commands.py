@@ -1,4 +1,4 @@
-"""The command itself, killed: by whichever way it is resumed, it goes on where it stopped."""
+"""The command itself is killed; each way of resuming finishes its work."""
 
 import dagster as dg
 import pytest
@@ -49,7 +49,7 @@ def look_for_dead_runs() -> str:
         ("team.user.add", True),
     ],
 )
-def test_the_next_sync_goes_on_where_a_killed_one_stopped(
+def test_the_next_sync_finishes_a_killed_one(
     here: Site, undisturbed: Ending, call: str, *, after_work: bool
 ) -> None:
     dead = killed(here, "sync", call=call, at=1, after_work=after_work)
@@ -64,7 +64,7 @@ def test_the_next_sync_goes_on_where_a_killed_one_stopped(
 
 
 @pytest.mark.parametrize("call", ["organization.user.create", "team.user.add"])
-def test_apply_of_the_same_plan_goes_on_where_a_killed_one_stopped(
+def test_apply_of_the_same_plan_finishes_a_killed_sync(
     here: Site, undisturbed: Ending, call: str
 ) -> None:
     plan_id = here.run("plan")["plan_id"]
@@ -78,9 +78,7 @@ def test_apply_of_the_same_plan_goes_on_where_a_killed_one_stopped(
 
 
 @pytest.mark.parametrize("call", ["team.create", "team.user.add"])
-def test_a_re_execution_goes_on_where_a_killed_run_stopped(
-    here: Site, undisturbed: Ending, call: str
-) -> None:
+def test_a_re_execution_finishes_a_killed_run(here: Site, undisturbed: Ending, call: str) -> None:
     dead = killed(here, "sync", call=call, at=2)
     here.time_passes()
     assert dead in look_for_dead_runs()
@@ -93,9 +91,7 @@ def test_a_re_execution_goes_on_where_a_killed_run_stopped(
     assert here.run("sync")["status"] == "nothing to do"
 
 
-def test_the_lease_of_a_dead_run_holds_others_off_for_less_than_a_minute(
-    here: Site, server: SandboxServer
-) -> None:
+def test_the_lease_of_a_dead_run_expires_within_a_minute(here: Site, server: SandboxServer) -> None:
     """And it is told whose it is, and until when."""
     dead = killed(here, "sync", call="team.create", at=1)
     server.log.clear()
@@ -111,7 +107,7 @@ def test_the_lease_of_a_dead_run_holds_others_off_for_less_than_a_minute(
     assert here.run("sync")["status"] == "applied"
 
 
-def test_what_is_left_of_an_old_plan_does_not_undo_a_newer_one(
+def test_the_rest_of_an_old_plan_does_not_undo_a_newer_one(
     here: Site, server: SandboxServer, undisturbed: Ending
 ) -> None:
     """The dead run is re-executed although another one has done its work, and more, since."""
@@ -129,7 +125,7 @@ def test_what_is_left_of_an_old_plan_does_not_undo_a_newer_one(
     assert here.ending() == undisturbed
 
 
-def test_a_run_that_is_killed_while_it_reads_keeps_no_other_one_waiting(
+def test_a_run_killed_while_it_reads_does_not_block_the_next(
     here: Site, server: SandboxServer
 ) -> None:
     """It has no lease yet; as long as it counts as started, the schedule's would wait for it."""
@@ -145,7 +141,7 @@ def test_a_run_that_is_killed_while_it_reads_keeps_no_other_one_waiting(
     assert living.ended() == 0
 
 
-def test_a_sync_that_is_told_to_end_gives_the_lease_back(
+def test_a_terminated_sync_releases_the_lease(
     here: Site, server: SandboxServer, undisturbed: Ending
 ) -> None:
     """SIGTERM, as a service manager sends it, is no kill: the next run need not wait."""

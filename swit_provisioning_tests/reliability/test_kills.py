@@ -1,4 +1,4 @@
-"""A run killed at every call and resumed: nothing lost, nothing made twice, one call sent again."""
+"""A run killed at every call and resumed: nothing lost, nothing made twice, one call repeated."""
 
 import pytest
 
@@ -11,7 +11,7 @@ CALLS = 150
 @pytest.mark.long
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize("series", SERIES, ids=str)
-def test_a_run_killed_at_any_call_is_resumed_to_the_same_end(tier: Tier, series: Series) -> None:
+def test_a_run_killed_at_any_call_is_resumed_to_the_same_result(tier: Tier, series: Series) -> None:
     row = carry_out(series, tier.kill_step)
     assert row.calls >= CALLS
     assert len(row.kills) >= CALLS // max(series.step, tier.kill_step)

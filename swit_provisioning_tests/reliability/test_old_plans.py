@@ -67,7 +67,7 @@ def settled(here: Site, server: SandboxServer) -> Site:
     return here
 
 
-def test_after_a_kill_people_who_are_back_are_not_deactivated_by_the_re_execution(
+def test_a_re_execution_does_not_deactivate_people_who_came_back(
     settled: Site, server: SandboxServer
 ) -> None:
     """Killed before the departures were sent; meanwhile the two are in the directory again."""
@@ -109,7 +109,7 @@ def test_a_sync_suspended_before_the_gate_sends_nothing_after_two_newer_ones(
     assert deactivated(server) == []
 
 
-def test_a_sync_suspended_before_the_gate_reads_again_and_leaves_out_what_moved(
+def test_a_sync_suspended_before_the_gate_reads_again_and_skips_what_changed(
     settled: Site, server: SandboxServer
 ) -> None:
     """Nobody else has written meanwhile, but the two are in the directory again."""

@@ -27,20 +27,20 @@ def story(found: list[Night]) -> str:
 
 
 @pytest.mark.timeout(3600)
-def test_no_night_changes_what_it_should_not(passed: list[Night]) -> None:
+def test_no_night_makes_an_unwanted_change(passed: list[Night]) -> None:
     """Each account and team is as it was the evening before, or as the directory says."""
     bad = [night for night in passed if night.unwanted or night.twice]
     assert not bad, story(bad)
 
 
-def test_every_night_that_nothing_disturbs_ends_in_step(passed: list[Night]) -> None:
+def test_every_undisturbed_night_ends_in_sync(passed: list[Night]) -> None:
     """Whatever the nights before it have left half done."""
     bad = [n for n in passed if n.kind == "quiet" and (n.code != 0 or not n.in_step)]
     assert not bad, story(bad)
     assert sum(n.kind == "quiet" and n.changed for n in passed) > len(passed) / 4
 
 
-def test_every_disturbed_night_ends_right_or_says_that_it_failed(passed: list[Night]) -> None:
+def test_every_disturbed_night_ends_in_sync_or_is_reported_as_failed(passed: list[Night]) -> None:
     disturbed = [night for night in passed if night.kind == "disturbed"]
     bad = [n for n in disturbed if n.code not in {0, 1} or (n.code == 0 and not n.in_step)]
     assert not bad, story(bad)

@@ -92,7 +92,7 @@ def test_a_plan_writes_nothing_and_apply_sends_exactly_that(on_stage: Stage) -> 
     assert len(on_stage.users()) == 20
 
 
-def test_40_percent_leave_and_nothing_is_written(settled: Stage) -> None:
+def test_a_departure_of_40_percent_is_blocked_and_nothing_is_written(settled: Stage) -> None:
     settled.directory["users"] = settled.directory["users"][8:]
     before = settled.organisation.snapshot()
     result = settled.run("sync")
@@ -183,7 +183,7 @@ def test_a_day_of_changes_ends_with_an_empty_next_plan(settled: Stage) -> None:
     assert settled.json("sync")["status"] == "nothing to do"
 
 
-def test_a_user_who_is_back_is_activated(settled: Stage) -> None:
+def test_a_user_who_comes_back_is_activated(settled: Stage) -> None:
     back = settled.directory["users"].pop()
     assert settled.json("sync")["counts"]["user.deactivate"] == 1
     settled.directory["users"].append(back)
@@ -191,14 +191,14 @@ def test_a_user_who_is_back_is_activated(settled: Stage) -> None:
     assert settled.users()[back["mail"]]["active"]
 
 
-def test_a_plan_that_nobody_made_is_wrong_use(on_stage: Stage) -> None:
+def test_an_unknown_plan_is_wrong_use(on_stage: Stage) -> None:
     refused = on_stage.json("apply", "0123456789ab", code=2)
     assert refused["status"] == "failed"
     assert "There is no plan 0123456789ab" in refused["message"]
     assert on_stage.writes == []
 
 
-def test_the_document_of_a_run_has_what_was_promised_and_nothing_is_missing(
+def test_the_json_document_of_a_run_is_complete(
     on_stage: Stage,
 ) -> None:
     done = on_stage.json("sync")
@@ -220,7 +220,7 @@ def test_the_document_of_a_run_has_what_was_promised_and_nothing_is_missing(
     assert set(done["guards"][0]) == {"name", "passed", "blocking", "message"}
 
 
-def test_a_plan_is_stale_once_swit_has_moved(on_stage: Stage) -> None:
+def test_a_plan_is_stale_after_swit_has_changed(on_stage: Stage) -> None:
     plan = on_stage.json("plan")
     on_stage.organisation.add_user(address(PEOPLE[0]), "Somebody was quicker")
     refused = on_stage.json("apply", plan["plan_id"], code=5)
@@ -233,14 +233,14 @@ def test_a_plan_is_stale_once_swit_has_moved(on_stage: Stage) -> None:
     assert run.tags["swit_provisioning/result"] == "stale"
 
 
-def test_a_plan_is_stale_once_the_directory_has_moved(on_stage: Stage) -> None:
+def test_a_plan_is_stale_after_the_directory_has_changed(on_stage: Stage) -> None:
     plan = on_stage.json("plan")
     on_stage.directory["users"].pop()
     assert on_stage.json("apply", plan["plan_id"], code=5)["status"] == "stale"
     assert on_stage.writes == []
 
 
-def test_a_refused_change_stops_nobody_else(on_stage: Stage) -> None:
+def test_a_rejected_change_does_not_stop_the_others(on_stage: Stage) -> None:
     first = address(PEOPLE[0])
     on_stage.server.faults.add(
         Fault(
@@ -319,7 +319,7 @@ def test_a_directory_without_users_is_a_failed_read(settled: Stage) -> None:
     assert settled.writes == []
 
 
-def test_a_leaver_who_is_an_admin_is_left_alone(settled: Stage) -> None:
+def test_a_departed_admin_is_protected(settled: Stage) -> None:
     admin = settled.organisation.add_user("boss@example.org", "The Boss", role=20)
     assert settled.json("sync")["status"] == "nothing to do"
     snapshot = settled.organisation.snapshot()

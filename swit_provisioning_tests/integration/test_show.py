@@ -1,4 +1,4 @@
-"""A stored plan as a page, beside another one, and without people: what a person asks to see."""
+"""`show`: a stored plan as text, as a page, compared with another one, and without people."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def metadata(asset: str) -> dict[str, object]:
     return {key: value.value for key, value in event.asset_materialization.metadata.items()}
 
 
-def test_a_plan_is_told_in_a_sentence_then_by_action_then_as_a_tree(
+def test_a_plan_is_shown_as_a_summary_then_by_action_then_as_a_tree(
     on_stage: Stage, plan_id: str
 ) -> None:
     lines = on_stage.run("show", plan_id).stdout.splitlines()
@@ -107,7 +107,7 @@ def test_a_plan_is_printed_with_ten_rows_an_action_with_all_or_as_a_sentence(
     assert on_stage.run("plan", "--full", "--summary").exit_code == 2
 
 
-def test_what_applying_takes_is_told_by_kind_with_the_pace_it_rests_on(
+def test_the_estimate_lists_calls_by_kind_and_the_rate(
     on_stage: Stage, plan_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = on_stage.run("show", plan_id).stdout
@@ -158,7 +158,7 @@ def test_a_page_goes_into_a_pipe_too(on_stage: Stage, plan_id: str, tmp_path: Pa
     assert pipe.is_fifo()
 
 
-def test_an_unknown_plan_is_named_with_the_way_out(on_stage: Stage, plan_id: str) -> None:
+def test_an_unknown_plan_is_an_error_with_a_remedy(on_stage: Stage, plan_id: str) -> None:
     for words in (("nope",), (plan_id, "nope"), ("nope", "--html", "x.html")):
         result = on_stage.run("show", *words)
         assert result.exit_code == 2
@@ -241,7 +241,7 @@ def test_no_names_shows_no_person_in_any_form(
         assert person not in text
 
 
-def test_the_assets_tell_what_a_person_reads_first(on_stage: Stage) -> None:
+def test_the_metadata_of_assets_begins_with_the_summary(on_stage: Stage) -> None:
     plan_id = on_stage.json("plan")["plan_id"]
     users, teams, plan = (metadata(name) for name in ("user_diff", "team_diff", "change_plan"))
     assert users["summary"] == "20 join"

@@ -1,4 +1,4 @@
-"""Posting ends soon whatever the other end does, and no error holds the address."""
+"""A post ends soon whatever the server does, and no error shows the address."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def _webhook(url: str) -> Webhook:
     return Webhook("SWIT_WEBHOOK_URL", SecretStr(url))
 
 
-def test_what_is_posted_arrives_as_it_is() -> None:
+def test_a_post_arrives_unchanged() -> None:
     with Receiver() as receiver:
         _webhook(receiver.url).post('{"text": "한 일 é"}')
     assert receiver.taken == [{"text": "한 일 é"}]
@@ -30,7 +30,7 @@ def test_what_is_posted_arrives_as_it_is() -> None:
         ("trickles", 1, WebhookDownError, "(127.0.0.1): no answer within 8 seconds"),
     ],
 )
-def test_one_that_takes_nothing_is_soon_given_up(
+def test_a_server_that_never_answers_is_given_up_soon(
     manner: Manner, tries: int | None, error: type[Exception], says: str
 ) -> None:
     with Receiver() as receiver:
@@ -42,7 +42,7 @@ def test_one_that_takes_nothing_is_soon_given_up(
         assert tries in {None, len(receiver.bodies)}
 
 
-def test_one_that_nobody_listens_at_is_down() -> None:
+def test_a_closed_port_is_down() -> None:
     receiver = Receiver(port=free_port())
     with receiver:
         pass
@@ -51,7 +51,7 @@ def test_one_that_nobody_listens_at_is_down() -> None:
     _holds_no_secret(caught.value, receiver)
 
 
-def test_one_whose_name_nobody_knows_is_down() -> None:
+def test_an_unknown_host_is_down() -> None:
     with pytest.raises(WebhookDownError, match="SWIT_WEBHOOK_URL") as caught:
         _webhook("http://no.such.host.invalid/chat/a-secret-path").post("{}")
     assert "a-secret-path" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""An old state is put back and `restored` says so: the first run only plans."""
+"""An old state is restored and `restored` says so: the first run only plans."""
 
 import shutil
 from collections.abc import Iterator
@@ -157,7 +157,9 @@ def test_an_approval_that_came_back_is_void(on_stage: Stage, backup: Backup) -> 
     assert on_stage.json("apply", plan_id)["status"] == "applied"
 
 
-def test_what_had_broken_half_way_is_not_gone_on_with(on_stage: Stage, backup: Backup) -> None:
+def test_an_unfinished_plan_is_not_continued_after_a_restore(
+    on_stage: Stage, backup: Backup
+) -> None:
     """The journal that came back doesn't know what was done since."""
     break_team(on_stage, "Planners")
     broken = on_stage.json("sync", code=1)

@@ -34,7 +34,7 @@ def active(swit: SandboxServer) -> set[str]:
     return {user["email"] for user in swit.organisation.snapshot()["users"] if user["active"]}
 
 
-def test_a_plan_is_refused_once_the_directory_has_moved(
+def test_a_plan_is_refused_after_the_directory_has_changed(
     page: Page,
     dagster: DagsterDev,
     swit: SandboxServer,
@@ -71,7 +71,7 @@ def departed(browser: Browser, dagster: DagsterDev, people: PeopleFile) -> tuple
     return gone, plan_id
 
 
-def test_a_guard_stops_a_mass_departure_and_says_the_way_out(
+def test_a_guard_blocks_a_mass_departure_and_says_how_to_approve_it(
     page: Page,
     dagster: DagsterDev,
     swit: SandboxServer,
@@ -95,7 +95,7 @@ def test_a_guard_stops_a_mass_departure_and_says_the_way_out(
         pictures.mass_departure(GUARD)
 
 
-def test_it_goes_through_once_somebody_approves_it_and_the_journal_says_who(
+def test_an_approved_plan_is_applied_and_the_journal_names_the_approver(
     page: Page,
     dagster: DagsterDev,
     swit: SandboxServer,

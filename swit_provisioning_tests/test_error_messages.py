@@ -72,5 +72,5 @@ def test_every_other_error_ends_with_what_to_do(error: Exception) -> None:
     assert _WAYS_OUT.search(last), last
 
 
-def test_a_run_that_lost_its_lease_is_told_what_to_do() -> None:
+def test_the_error_of_a_lost_lease_ends_with_what_to_do() -> None:
     assert _WAYS_OUT.search(lost("R1", "it was not renewed in time"))

@@ -1,4 +1,4 @@
-"""A person logs in: at the gateway with its key, and where `login` sends the browser."""
+"""A person logs in: at the gateway with its key, and in the browser that `login` opens."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`forget` over real runs: a person out of every file and table, and everything works on."""
+"""`forget` over real runs: a person is deleted from every file and table, and the rest works."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -76,7 +76,7 @@ def leave(on_stage: Stage) -> str:
 
 
 @on_both_databases
-def test_a_person_is_gone_from_everything_that_can_still_be_read(on_stage: Stage) -> None:
+def test_a_forgotten_person_is_in_no_file_or_table(on_stage: Stage) -> None:
     join(on_stage)
     joined = on_stage.json("sync")
     swit_id = on_stage.users()[ADDRESS]["id"]
@@ -112,7 +112,9 @@ def test_a_person_is_gone_from_everything_that_can_still_be_read(on_stage: Stage
     assert (again.exit_code, "Nobody is known here" in again.output) == (2, True)
 
 
-def test_what_named_the_person_cannot_be_applied_and_all_else_works_on(on_stage: Stage) -> None:
+def test_plans_that_named_the_person_cannot_be_applied_and_everything_else_works(
+    on_stage: Stage,
+) -> None:
     on_stage.json("sync")
     join(on_stage)
     never_applied = on_stage.json("plan")["plan_id"]
@@ -131,7 +133,7 @@ def test_what_named_the_person_cannot_be_applied_and_all_else_works_on(on_stage:
 
 
 @on_both_databases
-def test_whoever_comes_back_is_known_anew_and_has_the_same_code_when_forgotten_again(
+def test_a_person_who_comes_back_is_new_and_gets_the_same_code_when_forgotten_again(
     on_stage: Stage,
 ) -> None:
     on_stage.json("sync")
@@ -151,7 +153,7 @@ def test_whoever_comes_back_is_known_anew_and_has_the_same_code_when_forgotten_a
     assert places_with(*WORDS) == {}
 
 
-def test_whoever_is_still_there_is_not_forgotten_unless_told(on_stage: Stage) -> None:
+def test_a_person_in_the_directory_is_not_forgotten_unless_confirmed(on_stage: Stage) -> None:
     for _ in range(2):
         on_stage.json("sync")
     who = address(PEOPLE[0])
@@ -166,7 +168,7 @@ def test_whoever_is_still_there_is_not_forgotten_unless_told(on_stage: Stage) ->
     assert places_with(who), "the next run reads them again, as was said"
 
 
-def test_a_name_of_two_people_is_not_enough(on_stage: Stage) -> None:
+def test_a_name_that_two_people_have_is_refused(on_stage: Stage) -> None:
     on_stage.directory["users"][1]["displayName"] = PEOPLE[0]
     on_stage.json("sync")
     result = on_stage.run("forget", PEOPLE[0], "--anyway")
@@ -179,7 +181,7 @@ def test_a_name_of_two_people_is_not_enough(on_stage: Stage) -> None:
     assert address(PEOPLE[1]) in on_stage.run("history", "--user", address(PEOPLE[1])).output
 
 
-def test_nobody_is_forgotten_while_a_run_is_under_way(on_stage: Stage) -> None:
+def test_forget_is_refused_during_a_run(on_stage: Stage) -> None:
     """It may be writing them down just now."""
     on_stage.json("sync")
     with open_store(Settings.load()) as store, instance() as dagster:

@@ -1,4 +1,4 @@
-"""The commands of every day, on the sandbox: status, settings, pause, plans, decisions, shadow."""
+"""The commands of every day, on the sandbox: status, settings, pause, plans, decisions."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -84,7 +84,7 @@ def test_the_status_of_a_new_machine_says_that_nothing_ran_yet(on_stage: Stage) 
     assert "none: SCHEDULE_TIME is not set" in result.output
 
 
-def test_the_status_tells_runs_the_login_the_lease_and_the_next_run(
+def test_the_status_shows_runs_login_lease_and_next_run(
     settled: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCHEDULE_TIME", "02:30")
@@ -114,7 +114,7 @@ def test_the_status_says_that_a_login_is_refused(settled: Stage) -> None:
     assert settled.json("status")["token"]["state"].startswith("refused: ")
 
 
-def test_the_status_lists_the_plans_that_wait(departure: tuple[Stage, str]) -> None:
+def test_the_status_lists_waiting_plans(departure: tuple[Stage, str]) -> None:
     on_stage, plan_id = departure
     (waiting,) = on_stage.json("status")["waiting"]
     assert waiting["plan_id"] == plan_id
@@ -202,7 +202,7 @@ def test_a_scheduled_run_that_was_queued_before_the_pause_writes_nothing(settled
     assert active(settled) == 19
 
 
-def test_who_syncs_by_hand_is_told_of_the_pause_and_goes_on(settled: Stage) -> None:
+def test_a_sync_by_hand_warns_of_the_pause_and_continues(settled: Stage) -> None:
     settled.directory["users"].pop()
     settled.run("pause", "--reason", "audit")
     result = settled.run("sync")
@@ -218,7 +218,7 @@ def test_a_pause_needs_a_reason_and_a_time_to_come(on_stage: Stage) -> None:
     assert on_stage.json("status")["pause"] is None
 
 
-def test_plans_lists_what_became_of_each(departure: tuple[Stage, str]) -> None:
+def test_plans_lists_the_state_of_each_plan(departure: tuple[Stage, str]) -> None:
     on_stage, plan_id = departure
     waiting, applied = listed(on_stage)
     assert (waiting["plan_id"], waiting["state"]) == (plan_id, "waiting for approval")
@@ -230,7 +230,7 @@ def test_plans_lists_what_became_of_each(departure: tuple[Stage, str]) -> None:
     assert plan_id in result.output
 
 
-def test_one_approves_another_applies_and_the_approval_is_spent(
+def test_an_approval_by_one_person_is_used_once_by_another(
     departure: tuple[Stage, str], tmp_path: Path
 ) -> None:
     on_stage, plan_id = departure
@@ -309,14 +309,16 @@ def test_explain_and_check_judge_as_the_gate_does(settled: Stage) -> None:
     assert settled.json("apply", plan["plan_id"])["status"] == "applied"
 
 
-def test_the_night_applies_the_very_plan_that_was_approved(departure: tuple[Stage, str]) -> None:
+def test_the_nightly_run_applies_an_approved_plan(departure: tuple[Stage, str]) -> None:
     on_stage, plan_id = departure
     on_stage.run("approve", plan_id, "--reason", "sold")
     done = on_stage.json("sync")
     assert (done["status"], done["plan_id"]) == ("applied", plan_id)
 
 
-def test_a_rejected_plan_is_not_applied_not_even_by_the_night(departure: tuple[Stage, str]) -> None:
+def test_a_rejected_plan_is_not_applied_by_the_nightly_run_either(
+    departure: tuple[Stage, str],
+) -> None:
     on_stage, plan_id = departure
     assert on_stage.run("reject", plan_id, "--reason", "a wrong filter").exit_code == 0
     for words in (("apply", plan_id), ("apply", plan_id, "--approve", "sold"), ("sync",)):
@@ -332,7 +334,7 @@ def test_a_rejected_plan_is_not_applied_not_even_by_the_night(departure: tuple[S
     assert on_stage.writes == []
 
 
-def test_a_rejection_stops_changes_that_no_guard_would_stop(settled: Stage) -> None:
+def test_a_rejection_blocks_a_plan_within_its_limits(settled: Stage) -> None:
     settled.directory["users"].pop()
     plan_id = settled.json("plan")["plan_id"]
     settled.run("reject", plan_id)
@@ -358,9 +360,7 @@ def test_other_changes_are_not_those_that_were_rejected(settled: Stage) -> None:
 
 
 @pytest.mark.parametrize("decide", ["approve", "reject"])
-def test_a_decision_about_a_plan_that_is_not_there_is_wrong_use(
-    on_stage: Stage, decide: str
-) -> None:
+def test_a_decision_about_an_unknown_plan_is_wrong_use(on_stage: Stage, decide: str) -> None:
     result = on_stage.run(decide, "0123456789ab", "--reason", "x")
     assert result.exit_code == 2
     assert "There is no plan 0123456789ab" in result.output
@@ -373,7 +373,7 @@ def test_an_approval_needs_a_reason_that_says_something(departure: tuple[Stage, 
     assert listed(on_stage)[0]["state"] == "waiting for approval"
 
 
-def test_a_shadow_says_what_it_would_have_done_and_writes_nothing(
+def test_a_scheduled_plan_job_reports_its_changes_and_writes_nothing(
     settled: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCHEDULE_TIME", "02:30")

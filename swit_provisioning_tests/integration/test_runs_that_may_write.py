@@ -1,4 +1,4 @@
-"""Which runs may write: those of `sync` and `apply` that a person or the schedule started."""
+"""Only runs of `sync` and `apply` that a person or the schedule started may write."""
 
 import dagster as dg
 import pytest

@@ -1,4 +1,4 @@
-"""Several processes at once: one writes, one renews the login, who has lost stays quiet."""
+"""Several processes at once: one writes, one renews the login, and a former lease holder stops."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -82,7 +82,7 @@ def take_over(store: Store) -> LeaseGrant:
     return until(taken, seconds=SECONDS, what=lambda: "the lease has not run out")
 
 
-def test_a_process_that_stood_still_for_longer_than_its_lease_sends_nothing_more(
+def test_a_process_suspended_for_longer_than_its_lease_sends_nothing_more(
     here: Site, server: SandboxServer, store: Store
 ) -> None:
     """It stands still in the middle of eight calls, of twenty that are alike."""
@@ -104,7 +104,7 @@ def test_a_process_that_stood_still_for_longer_than_its_lease_sends_nothing_more
     assert server.log.counts[call] == 8
 
 
-def test_a_sync_that_stood_still_while_another_took_over_sends_nothing_more(
+def test_a_sync_suspended_while_another_took_over_sends_nothing_more(
     here: Site, server: SandboxServer, undisturbed: Ending
 ) -> None:
     """By its own clock it has not lost the lease; the database knows better."""

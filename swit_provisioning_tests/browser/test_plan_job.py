@@ -49,7 +49,7 @@ def test_a_plan_is_launched_in_the_ui_and_ends_green(
 
 
 @pytest.mark.usefixtures("planned")
-def test_user_diff_shows_who_would_get_an_account(
+def test_user_diff_lists_the_users_to_create(
     page: Page, dagster: DagsterDev, newcomer: str, pictures: Pictures | None
 ) -> None:
     page.goto(f"{dagster.url}/assets/user_diff")
@@ -63,9 +63,7 @@ def test_user_diff_shows_who_would_get_an_account(
 
 
 @pytest.mark.usefixtures("planned")
-def test_user_diff_says_in_one_sentence_what_would_happen_and_counts_it(
-    page: Page, dagster: DagsterDev
-) -> None:
+def test_user_diff_has_a_summary_and_counts(page: Page, dagster: DagsterDev) -> None:
     page.goto(f"{dagster.url}/assets/user_diff")
     expect(metadata_value(page, "summary")).to_have_text(
         re.compile(r"^2 leave, \d+ people's data change, 3 join$")
@@ -77,7 +75,7 @@ def test_user_diff_says_in_one_sentence_what_would_happen_and_counts_it(
 
 
 @pytest.mark.usefixtures("planned")
-def test_team_diff_draws_the_tree_with_every_team_that_would_be_made(
+def test_team_diff_shows_the_tree_with_every_new_team(
     page: Page, dagster: DagsterDev, pictures: Pictures | None
 ) -> None:
     page.goto(f"{dagster.url}/assets/team_diff")
@@ -89,7 +87,7 @@ def test_team_diff_draws_the_tree_with_every_team_that_would_be_made(
 
 
 @pytest.mark.usefixtures("planned")
-def test_change_plan_leads_to_the_page_of_the_plan(
+def test_change_plan_gives_the_path_of_the_plan_page(
     page: Page, dagster: DagsterDev, newcomer: str, pictures: Pictures | None
 ) -> None:
     page.goto(f"{dagster.url}/assets/change_plan")
@@ -106,7 +104,7 @@ def test_change_plan_leads_to_the_page_of_the_plan(
 
 
 @pytest.mark.usefixtures("planned")
-def test_change_plan_shows_its_nine_guards_all_passed(
+def test_change_plan_shows_nine_passed_guards(
     page: Page, dagster: DagsterDev, pictures: Pictures | None
 ) -> None:
     page.goto(f"{dagster.url}/assets/change_plan?view=checks")

@@ -1,4 +1,4 @@
-"""What the gateway starts is a run like any other in the UI."""
+"""Runs that the gateway starts look like any other in the UI."""
 
 from collections.abc import Mapping
 from pathlib import Path

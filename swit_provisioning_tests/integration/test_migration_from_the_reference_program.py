@@ -56,7 +56,7 @@ def test_the_first_plan_on_what_it_built_is_empty(moved: Stage) -> None:
     assert moved.writes == []
 
 
-def test_its_settings_file_is_taken_as_it_is(
+def test_its_settings_file_is_read_unchanged(
     moved: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("SWIT_CLIENT_ID", "SWIT_CLIENT_SECRET", "TEAMS_TO_EXCLUDE"):
@@ -67,7 +67,7 @@ def test_its_settings_file_is_taken_as_it_is(
     assert moved.json("plan")["counts"] == {}
 
 
-def test_what_it_would_have_taken_away_is_kept(moved: Stage) -> None:
+def test_changes_that_only_it_would_have_made_are_not_planned(moved: Stage) -> None:
     """It deleted every team that is no group's, and could not activate anybody."""
     club = moved.organisation.add_team("Chess Club")
     back = moved.directory["users"][7]["mail"]

@@ -1,4 +1,4 @@
-"""After a run somebody is told, once, whoever started it; and no webhook is a run's trouble."""
+"""Messages about runs: each once, whoever started the run; no webhook makes a run fail."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from swit_provisioning_tests.receiver import Manner, Receiver
 Looks = Callable[[], str]
 
 
-def test_a_sync_that_changed_something_is_told_once_in_both_ways(
+def test_a_sync_with_changes_is_reported_once_to_both_channels(
     on_stage: Stage, chat: Receiver, alerts: Receiver, daemon: Looks
 ) -> None:
     done = on_stage.json("sync")
@@ -49,7 +49,7 @@ def test_a_sync_that_changed_something_is_told_once_in_both_ways(
     assert (len(chat.taken), len(alerts.taken)) == (1, 1)
 
 
-def test_people_are_codes_in_messages_unless_the_settings_say_otherwise(
+def test_messages_have_codes_instead_of_people_unless_the_settings_say_otherwise(
     on_stage: Stage, chat: Receiver, alerts: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_stage.run("sync")
@@ -65,7 +65,7 @@ def test_people_are_codes_in_messages_unless_the_settings_say_otherwise(
     assert "Amelie Blanc" in chat.texts[-1]
 
 
-def test_a_sync_with_nothing_to_do_tells_nobody(
+def test_a_sync_with_nothing_to_do_is_not_reported(
     on_stage: Stage, chat: Receiver, daemon: Looks
 ) -> None:
     on_stage.run("sync")
@@ -75,7 +75,7 @@ def test_a_sync_with_nothing_to_do_tells_nobody(
     assert len(chat.taken) == 1
 
 
-def test_a_guard_that_stops_a_sync_is_told_with_the_way_out(
+def test_a_blocked_sync_is_reported_with_the_command_that_approves_it(
     on_stage: Stage, chat: Receiver, alerts: Receiver, daemon: Looks
 ) -> None:
     on_stage.run("sync")
@@ -91,7 +91,7 @@ def test_a_guard_that_stops_a_sync_is_told_with_the_way_out(
     assert len(chat.taken) == 2
 
 
-def test_what_swit_refuses_is_told_with_its_reason(
+def test_a_rejected_change_is_reported_with_its_reason(
     on_stage: Stage, chat: Receiver, alerts: Receiver
 ) -> None:
     on_stage.server.faults.add(Fault(kind="status", call="organization.user.create", status=400))
@@ -102,7 +102,7 @@ def test_what_swit_refuses_is_told_with_its_reason(
     assert alerts.taken[0]["severity"] == "warning"
 
 
-def test_a_failed_run_is_told_with_its_reason(
+def test_a_failed_run_is_reported_with_its_reason(
     on_stage: Stage, chat: Receiver, alerts: Receiver
 ) -> None:
     on_stage.server.sandbox.tokens.revoke_all()
@@ -113,7 +113,7 @@ def test_a_failed_run_is_told_with_its_reason(
 
 
 @pytest.mark.parametrize("manner", ["fails", "refuses", "hangs"])
-def test_a_webhook_that_is_down_is_no_trouble_of_the_run(
+def test_a_webhook_that_is_down_does_not_fail_the_run(
     on_stage: Stage, chat: Receiver, alerts: Receiver, manner: Manner
 ) -> None:
     chat.manner = manner
@@ -121,7 +121,7 @@ def test_a_webhook_that_is_down_is_no_trouble_of_the_run(
     assert len(alerts.taken) == 1, "the other one is told"
 
 
-def test_what_a_webhook_did_not_take_is_posted_when_it_is_up_again(
+def test_an_undelivered_message_is_posted_when_the_webhook_is_up_again(
     on_stage: Stage, chat: Receiver, alerts: Receiver, daemon: Looks
 ) -> None:
     chat.manner = "fails"
@@ -134,7 +134,7 @@ def test_what_a_webhook_did_not_take_is_posted_when_it_is_up_again(
     assert (len(chat.taken), len(alerts.taken)) == (1, 1)
 
 
-def test_a_webhook_that_is_down_is_tried_for_one_run_a_look(
+def test_a_webhook_that_is_down_is_tried_for_one_run_per_tick(
     on_stage: Stage, chat: Receiver, daemon: Looks
 ) -> None:
     chat.manner = "fails"
@@ -151,7 +151,7 @@ def test_a_webhook_that_is_down_is_tried_for_one_run_a_look(
     assert renamed.endswith("data change")
 
 
-def test_what_a_webhook_refuses_is_given_up(on_stage: Stage, chat: Receiver, daemon: Looks) -> None:
+def test_a_refused_message_is_given_up(on_stage: Stage, chat: Receiver, daemon: Looks) -> None:
     chat.manner = "refuses"
     on_stage.run("sync")
     chat.manner = "takes"
@@ -159,9 +159,7 @@ def test_what_a_webhook_refuses_is_given_up(on_stage: Stage, chat: Receiver, dae
     assert chat.taken == []
 
 
-def test_a_plan_is_told_only_where_the_schedule_made_it(
-    on_stage: Stage, chat: Receiver, daemon: Looks
-) -> None:
+def test_only_a_scheduled_plan_is_reported(on_stage: Stage, chat: Receiver, daemon: Looks) -> None:
     """Who types `plan` sees it; a shadow that nobody sees says what it would have done."""
     on_stage.run("plan")
     assert chat.taken == []
@@ -209,7 +207,7 @@ def _scheduled(job: JobName) -> str:
     return str(result.run_id)
 
 
-def test_that_the_owner_of_the_login_left_is_told_once(
+def test_the_departure_of_the_login_owner_is_reported_once(
     on_stage: Stage, chat: Receiver, alerts: Receiver, look_for_alarms: Looks
 ) -> None:
     state = on_stage.organisation.snapshot()
@@ -254,7 +252,7 @@ def test_the_alarms_sensor_keeps_its_watch_and_says_what_it_could_not_do(
     assert text.startswith("Swit provisioning: a nightly run was missed: ")
 
 
-def test_where_the_state_cannot_be_used_a_run_is_told_all_the_same_and_once(
+def test_a_run_is_reported_once_even_if_the_state_database_cannot_be_used(
     on_stage: Stage, chat: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare_home(Settings.load())
@@ -270,7 +268,7 @@ def test_where_the_state_cannot_be_used_a_run_is_told_all_the_same_and_once(
     assert "The state database" in text
 
 
-def test_a_setting_that_cannot_be_used_is_told(
+def test_an_unusable_setting_is_reported(
     on_stage: Stage, chat: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the schedule meets it: nobody sits before it."""
@@ -285,7 +283,7 @@ def test_a_setting_that_cannot_be_used_is_told(
     assert "LDAP_TLS: Input should be 'ldaps', 'starttls' or 'none'" in text
 
 
-def test_a_run_that_somebody_ended_is_told(on_stage: Stage, chat: Receiver) -> None:
+def test_a_canceled_run_is_reported(on_stage: Stage, chat: Receiver) -> None:
     prepare_home(Settings.load())
     definition = reconstructable_job("sync").get_definition()
     with instance() as dagster:
@@ -297,7 +295,7 @@ def test_a_run_that_somebody_ended_is_told(on_stage: Stage, chat: Receiver) -> N
     assert text.splitlines()[0].endswith(": CANCELED")
 
 
-def test_a_run_that_only_looks_tells_nobody(on_stage: Stage, chat: Receiver) -> None:
+def test_a_run_that_only_reads_is_not_reported(on_stage: Stage, chat: Receiver) -> None:
     """Assets that somebody launched by hand, and who sees what came of it."""
     on_stage.write_directory()
     prepare_home(Settings.load())
@@ -309,7 +307,7 @@ def test_a_run_that_only_looks_tells_nobody(on_stage: Stage, chat: Receiver) -> 
     assert chat.taken == []
 
 
-def test_a_run_of_another_project_is_not_told(on_stage: Stage, chat: Receiver) -> None:
+def test_a_run_of_another_project_is_not_reported(on_stage: Stage, chat: Receiver) -> None:
     """Projects may share Dagster's storage."""
     prepare_home(Settings.load())
 

@@ -1,4 +1,4 @@
-"""Night after night on the whole program: what does not stick, and what Swit keeps otherwise."""
+"""Night after night on the whole program: changes that do not stick, and values Swit rewrites."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def stuck(document: dict[str, Any]) -> list[str]:
     return [f["subject"] for f in document["findings"] if f["kind"] == "does not stick"]
 
 
-def test_what_another_program_writes_back_is_not_sent_a_third_time(settled: Stage) -> None:
+def test_a_change_that_another_program_reverts_is_not_sent_a_third_time(settled: Stage) -> None:
     user = settled.organisation.users.by_email(FIRST)
     assert user is not None
     settled.directory["users"][0]["displayName"] = "Amelie Blanc"
@@ -50,7 +50,7 @@ def test_what_another_program_writes_back_is_not_sent_a_third_time(settled: Stag
     assert settled.json("sync")["counts"] == {"user.update": 1}
 
 
-def test_a_member_whom_somebody_takes_out_again_keeps_nobody_else_out(settled: Stage) -> None:
+def test_a_member_who_is_removed_again_does_not_hold_back_others(settled: Stage) -> None:
     """The first of the two additions was by a plan that knew no id of team or account yet."""
     builders = settled.organisation.teams.by_name("Builders")
     assert builders is not None
@@ -71,7 +71,7 @@ def test_a_member_whom_somebody_takes_out_again_keeps_nobody_else_out(settled: S
     assert told["after"]["emails"] == [address(PEOPLE[2])]
 
 
-def test_who_leaves_and_comes_back_again_and_again_is_never_held_back(
+def test_a_person_who_leaves_and_returns_repeatedly_is_never_held_back(
     settled: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAX_DEACTIVATIONS", "none")
@@ -83,7 +83,7 @@ def test_who_leaves_and_comes_back_again_and_again_is_never_held_back(
         assert settled.json("sync")["counts"]["user.activate"] == 1
 
 
-def test_names_that_swit_shortens_count_as_equal_and_are_told_once(
+def test_names_that_swit_shortens_count_as_equal_and_are_reported_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with stage(monkeypatch, tmp_path, SandboxServer()) as on_stage:

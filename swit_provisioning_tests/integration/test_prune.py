@@ -1,4 +1,4 @@
-"""`prune` over real runs: what is old goes from every place, what is needed still works."""
+"""`prune` over real runs: old data is deleted everywhere, and needed data is kept."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -74,7 +74,7 @@ def renamed(on_stage: Stage, name: str) -> dict[str, Any]:
 
 
 @on_both_databases
-def test_what_is_old_goes_and_what_is_needed_works(
+def test_old_data_is_deleted_and_needed_data_is_kept(
     on_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RETENTION_DAYS_JOURNAL", "150")
@@ -127,7 +127,7 @@ def test_what_is_old_goes_and_what_is_needed_works(
     assert on_stage.json("sync")["status"] == "nothing to do"
 
 
-def test_a_run_whose_process_died_goes_when_its_time_has_come(on_stage: Stage) -> None:
+def test_a_run_whose_process_died_is_deleted_after_its_retention(on_stage: Stage) -> None:
     """Where no daemon runs nobody else finds out that it is over."""
     on_stage.json("sync")
     with instance() as dagster:
@@ -185,7 +185,7 @@ def test_the_nightly_job_does_the_same_and_leaves_the_runs_of_others_alone(
         assert len(dagster.get_runs(dg.RunsFilter(job_name="sync"))) == 2
 
 
-def test_frames_of_runs_that_dagster_has_lost_go_by_their_own_age(on_stage: Stage) -> None:
+def test_frames_of_unknown_runs_are_deleted_by_their_own_age(on_stage: Stage) -> None:
     """Its database may have been set up anew; the newest frames stay all the same."""
     on_stage.json("sync")
     quiet = on_stage.json("sync")
@@ -201,7 +201,7 @@ def test_frames_of_runs_that_dagster_has_lost_go_by_their_own_age(on_stage: Stag
     assert on_stage.json("sync")["status"] == "nothing to do"
 
 
-def test_people_see_what_went(on_stage: Stage) -> None:
+def test_prune_lists_what_it_deleted(on_stage: Stage) -> None:
     on_stage.json("sync")
     told = on_stage.run("prune", "--dry-run").output
     assert told.startswith("Organisation: ")

@@ -1,4 +1,4 @@
-"""Everything that the program does, with marked secrets; then all that it left is searched."""
+"""Every feature is used with marked secrets; then all files and outputs are searched for them."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What does not mend itself: the run fails and says so, nothing is lost, the next comes right."""
+"""Permanent faults: the run fails with a reason, nothing is lost, and the next one succeeds."""
 
 import stat
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Who is meant in a text, and who is not."""
+"""Which texts name a person, and how they are replaced by a code."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A state that version 7890455 left: today's program opens it and goes on with its plans."""
+"""A state that version 7890455 left opens, and its plans continue."""
 
 import json
 from collections.abc import Iterator

@@ -110,7 +110,7 @@ def nights(forks: Forks) -> dict[str, Night]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_sync_mends_it_and_ends_as_an_undisturbed_one(
+def test_a_sync_recovers_from_a_transient_fault(
     nights: dict[str, Night], undisturbed: Ending, name: str
 ) -> None:
     night = nights[name]

@@ -1,4 +1,4 @@
-"""`apply --only`, `--except`, `--limit`; and who came back since the plan was made."""
+"""`apply --only`, `--except`, `--limit`; and people who came back since the plan was made."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_only_the_named_actions_are_sent_and_the_rest_can_be_sent_later(on_stage
     assert on_stage.json("plan")["counts"] == {}
 
 
-def test_what_needs_a_change_that_is_left_out_is_left_out_and_said(on_stage: Stage) -> None:
+def test_changes_that_depend_on_an_excluded_change_are_excluded_and_listed(on_stage: Stage) -> None:
     plan_id = planned(on_stage)
     result = on_stage.run("apply", plan_id, "--except", "team.create")
     assert result.exit_code == 0
@@ -103,7 +103,7 @@ def test_the_first_few_of_each_action_go_first_until_the_plan_is_through(on_stag
         (("--limit", "0"), "0 is not in the range"),
     ],
 )
-def test_a_part_that_cannot_be_meant_is_wrong_use(
+def test_a_contradictory_selection_is_wrong_use(
     on_stage: Stage, words: tuple[str, ...], says: str
 ) -> None:
     result = on_stage.run("apply", "any plan", *words)
@@ -111,14 +111,14 @@ def test_a_part_that_cannot_be_meant_is_wrong_use(
     assert says in " ".join(result.output.split())
 
 
-def test_a_part_of_which_nothing_is_left_to_send_is_wrong_use(on_stage: Stage) -> None:
+def test_a_selection_with_nothing_to_send_is_wrong_use(on_stage: Stage) -> None:
     result = on_stage.run("apply", planned(on_stage), "--only", "user.remove")
     assert result.exit_code == 2
     assert "The selection contains no pending changes" in result.stderr
     assert on_stage.writes == []
 
 
-def test_limits_count_what_earlier_parts_of_the_plan_have_sent(
+def test_limits_count_changes_of_earlier_selections_of_the_plan(
     settled: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two of twenty may go: the third one needs an approval, in whatever parts they go."""
@@ -140,7 +140,7 @@ def test_limits_count_what_earlier_parts_of_the_plan_have_sent(
     assert len(active(settled)) == 16
 
 
-def test_a_part_is_applied_from_the_launchpad_too(on_stage: Stage) -> None:
+def test_a_selection_is_applied_from_the_launchpad(on_stage: Stage) -> None:
     plan_id = planned(on_stage)
     run = run_job("apply", config={"plan_id": plan_id, "only": "user.create", "limit": 3})
     assert run.state.is_success, run.message
@@ -155,7 +155,7 @@ def test_a_part_is_applied_from_the_launchpad_too(on_stage: Stage) -> None:
     assert event.asset_materialization.metadata["user.create"].value == 3
 
 
-def test_a_part_that_broke_half_way_goes_on_as_that_part(on_stage: Stage) -> None:
+def test_an_interrupted_selection_is_finished_as_the_same_selection(on_stage: Stage) -> None:
     """What failed is undone still, so it is among the first few of the next try."""
     plan_id = planned(on_stage)
     first = address(PEOPLE[0])
@@ -203,7 +203,7 @@ def test_a_departure_whose_person_is_back_is_skipped_and_the_rest_is_sent(settle
     assert settled.json("plan")["counts"] == {}
 
 
-def test_where_everybody_is_back_nobody_is_touched(settled: Stage) -> None:
+def test_nothing_is_sent_if_everybody_came_back(settled: Stage) -> None:
     plan_id = came_back(settled, gone=1, back=1)
     done = settled.json("apply", plan_id, code=4)
     assert set(done["outcomes"]) == {"skipped"}
@@ -211,7 +211,7 @@ def test_where_everybody_is_back_nobody_is_touched(settled: Stage) -> None:
     assert len(active(settled)) == 20
 
 
-def test_staleness_is_judged_on_what_would_be_changed_and_lists_what_moved(
+def test_staleness_is_judged_on_the_selected_changes_and_lists_the_differences(
     settled: Stage,
 ) -> None:
     settled.directory["users"][0]["displayName"] = "Amelie Sand"

@@ -1,4 +1,4 @@
-"""What is kept is posted in order, part by part, and nobody is kept waiting for it."""
+"""Messages are posted in order, part by part, and nothing waits long for a webhook."""
 
 from collections.abc import Iterator
 
@@ -67,7 +67,7 @@ def test_a_webhook_that_is_down_gets_the_rest_later(made: Office) -> None:
     assert [text.split()[1] for text in made.chat.texts] == ["1"]
 
 
-def test_what_is_refused_is_given_up(made: Office) -> None:
+def test_a_refused_part_is_given_up(made: Office) -> None:
     (channel,) = channels(made.settings)
     made.chat.manner = "refuses"
     said = "SWIT_WEBHOOK_URL (127.0.0.1): HTTP 404; the message is given up"

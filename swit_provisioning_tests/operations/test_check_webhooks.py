@@ -1,4 +1,4 @@
-"""`check` says where messages go, and sends one on demand; no address is shown."""
+"""`check` names the channels of messages, and sends one on demand; no address is shown."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from swit_provisioning_tests.integration.stage import Stage
 from swit_provisioning_tests.receiver import Receiver
 
 
-def test_check_says_where_messages_go_and_not_how(
+def test_check_names_the_channels_without_their_addresses(
     on_stage: Stage, chat: Receiver, alerts: Receiver
 ) -> None:
     result = on_stage.run("check")
@@ -27,7 +27,7 @@ def test_check_sends_a_message_on_demand(on_stage: Stage, chat: Receiver, alerts
     assert alerts.taken[0]["event"] == "test"
 
 
-def test_check_says_that_a_message_did_not_arrive(on_stage: Stage, alerts: Receiver) -> None:
+def test_check_reports_a_message_that_did_not_arrive(on_stage: Stage, alerts: Receiver) -> None:
     alerts.manner = "refuses"
     result = on_stage.run("check", "--message")
     assert result.exit_code == 1
@@ -38,7 +38,7 @@ def test_check_says_that_a_message_did_not_arrive(on_stage: Stage, alerts: Recei
 @pytest.mark.parametrize(
     "value", ["hook.swit.io/chat/mark-5e1f", "ftp://x/mark-5e1f", "https:///mark-5e1f"]
 )
-def test_an_address_that_is_none_is_named_and_not_shown(
+def test_an_invalid_address_is_reported_without_showing_it(
     on_stage: Stage, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""A night on real processes: the run happens by itself, its message arrives and leads to it."""
+"""The nightly run on real processes: it starts by itself, and its message links to it."""
 
 import re
 from datetime import timedelta
@@ -36,9 +36,7 @@ def _skip_reasons(night: Night, sensor: str) -> list[str]:
     return [str(tick["skipReason"] or tick["error"]) for tick in found["sensorState"]["ticks"]]
 
 
-def test_the_nightly_run_is_told_and_the_message_leads_to_its_page(
-    night: Night, page: Page
-) -> None:
+def test_the_message_about_the_nightly_run_links_to_its_page(night: Night, page: Page) -> None:
     assert night.announced == night.due.isoformat()
     until(
         lambda: night.chat.texts or None,
@@ -63,7 +61,9 @@ def test_the_nightly_run_is_told_and_the_message_leads_to_its_page(
     assert len(night.swit.organisation.snapshot()["users"]) == 1 + 20
 
 
-def test_a_run_of_the_gateway_is_told_once_though_the_daemon_sees_it_too(night: Night) -> None:
+def test_a_run_of_the_gateway_is_reported_once_although_the_daemon_sees_it_too(
+    night: Night,
+) -> None:
     before = len(night.chat.texts)
     directory = twenty_people()
     directory["users"][0]["mobile"] = "+491760000042"
@@ -83,12 +83,12 @@ def test_a_run_of_the_gateway_is_told_once_though_the_daemon_sees_it_too(night: 
     assert run_id in night.chat.texts[-1]
 
 
-def test_the_alarms_are_looked_at_by_the_daemon(night: Night) -> None:
+def test_the_daemon_runs_the_alarms_sensor(night: Night) -> None:
     assert set(_skip_reasons(night, "alarms")) == {"Nothing new is wrong."}
     assert [post["event"] for post in night.alerts.taken] == ["run"] * len(night.alerts.taken)
 
 
-def test_a_night_on_which_the_daemon_was_off_is_told_by_the_daemon(night: Night) -> None:
+def test_the_daemon_reports_a_night_on_which_it_was_off(night: Night) -> None:
     """As if nobody had looked since the day before yesterday; tonight's run did happen."""
     seen = night.due - timedelta(hours=25)
     watch = Watch(since=seen - timedelta(days=9), up_since=seen - timedelta(days=9), seen=seen)

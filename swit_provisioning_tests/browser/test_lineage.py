@@ -1,3 +1,5 @@
+"""The lineage of assets as the UI draws it."""
+
 from typing import Final
 
 from playwright.sync_api import Page

@@ -1,4 +1,4 @@
-"""The page of a plan in a real browser: harmless, readable on a phone, and found through."""
+"""The page of a plan in a real browser: safe, readable on a phone, and searchable."""
 
 import itertools
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ def said(page: Page) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_no_name_runs_anything_breaks_the_layout_or_leaves_its_place(
+def test_hostile_names_run_no_script_and_keep_the_layout(
     page: Page, said: list[str], tmp_path: Path, size: ViewportSize
 ) -> None:
     page.set_viewport_size(size)
@@ -106,7 +106,7 @@ def test_no_name_runs_anything_breaks_the_layout_or_leaves_its_place(
 
 @pytest.mark.usefixtures("said")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_what_is_behind_it(
+def test_every_text_has_enough_contrast(
     page: Page, tmp_path: Path, scheme: Literal["light", "dark"]
 ) -> None:
     """WCAG AA: 4.5 to 1."""
@@ -117,7 +117,7 @@ def test_every_text_stands_out_from_what_is_behind_it(
 
 
 @pytest.mark.usefixtures("said")
-def test_a_screen_reader_finds_its_way(page: Page, tmp_path: Path) -> None:
+def test_a_screen_reader_can_navigate(page: Page, tmp_path: Path) -> None:
     page.goto(write(plan_of_the_day(), tmp_path))
     assert page.evaluate(_UNNAMED) == []
     assert page.locator("html").get_attribute("lang") == "en"
@@ -148,7 +148,7 @@ def test_everything_is_reached_with_the_keyboard(page: Page, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("said")
-def test_the_filter_shows_what_holds_all_of_the_words_and_gives_all_back(
+def test_the_filter_shows_rows_with_all_words_and_can_be_cleared(
     page: Page, tmp_path: Path
 ) -> None:
     page.goto(write(plan_of_the_day(), tmp_path))
@@ -169,7 +169,7 @@ def test_the_filter_shows_what_holds_all_of_the_words_and_gives_all_back(
     expect(rows).to_have_count(0)
 
 
-def test_without_script_all_of_it_is_there(browser: Browser, tmp_path: Path) -> None:
+def test_without_javascript_everything_is_shown(browser: Browser, tmp_path: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(write(plan_of_the_day(), tmp_path))
@@ -182,7 +182,7 @@ def test_without_script_all_of_it_is_there(browser: Browser, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("said")
-def test_many_changes_are_folded_by_action_and_a_link_from_the_summary_unfolds_them(
+def test_many_changes_are_collapsed_by_action_and_the_summary_links_expand_them(
     page: Page, tmp_path: Path
 ) -> None:
     people = [change("user.create", f"new:user:{n}@x") for n in range(OPEN_AT_MOST + 1)]
