@@ -1,5 +1,6 @@
-"""One attempt to send a change: its calls are counted, its answers recorded."""
+"""One attempt to send a change, and what is known of Swit while a step is sent."""
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, ParamSpec, TypeVar
@@ -10,7 +11,7 @@ from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning.state.journal import Answer
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import SwitError
-from swit_provisioning.swit.models import User
+from swit_provisioning.swit.models import Team, User
 from swit_provisioning.swit.reader import read_users
 
 _MOST_NAMED: Final = 20
@@ -55,6 +56,45 @@ class Accounts:
         """Whether it is known to be the user's primary team."""
         user = self.users.get(user_id)
         return any(t.primary and t.team_id == team_id for t in (user.teams if user else None) or ())
+
+
+class TeamsNow:
+    """All teams as they are just before a step, read when its first change needs them.
+
+    Safe for several threads: one reads, the others wait for it.
+    """
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        self._lock = threading.Lock()
+        self._teams: dict[str, Team] | None = None
+        self._below: dict[str, dict[str, None]] = {}
+
+    def read(self, list_teams: Callable[[], Iterable[Team]]) -> None:
+        """Read the teams, unless another thread has."""
+        with self._lock:
+            if self._teams is None:
+                teams = {team.team_id: team for team in list_teams()}
+                for team in teams.values():
+                    self._below.setdefault(team.parent_id or "", {})[team.team_id] = None
+                self._teams = teams
+
+    def __contains__(self, team_id: object) -> bool:
+        """Whether the team exists."""
+        with self._lock:
+            return team_id in (self._teams or {})
+
+    def below(self, team_id: str) -> list[Team]:
+        """The child teams, in their present order."""
+        with self._lock:
+            teams = self._teams or {}
+            return [teams[child] for child in self._below.get(team_id, ())]
+
+    def remove(self, team_id: str) -> None:
+        """Note that this step has deleted the team."""
+        with self._lock:
+            team = (self._teams or {}).pop(team_id)
+            self._below[team.parent_id or ""].pop(team_id)
 
 
 def sent_memberships(plan: Plan, record: Record) -> Iterator[tuple[Change, Answer]]:
@@ -104,6 +144,7 @@ class Attempt:
     record: Record
     accounts: Accounts
     """The users as read back after memberships had changed; empty before."""
+    teams: TeamsNow
     again: bool
     """Whether an earlier call for this change may have reached Swit although its answer is lost."""
     leavers: Collection[str]
@@ -132,6 +173,11 @@ class Attempt:
             self.calls += sent
             if sent:
                 self.http_status = self.client.status_here
+
+    def read_teams(self) -> TeamsNow:
+        """The teams as they are just before this step."""
+        self.teams.read(lambda: self.call(self.client.list_teams))
+        return self.teams
 
     def counted_members(self) -> dict[str, int]:
         """The changed memberships that count against the limits: those of users who stay."""

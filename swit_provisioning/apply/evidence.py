@@ -116,7 +116,7 @@ def compared(
             " Make a new one: swit-provisioning plan"
         )
         raise StalePlanError(message)
-    repeated = not_repeatable(part, fresh, sent - settled, settled, back)
+    repeated = not_repeatable(part, fresh, now, sent - settled, settled, back)
     return Evidence(read_at=read_at, back=back, moved=frozenset(moved) | repeated)
 
 

@@ -4,23 +4,24 @@ import threading
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 from typing import Final, cast
 
-from swit_provisioning.apply.actions import send
 from swit_provisioning.apply.attempt import (
     Accounts,
     Attempt,
+    TeamsNow,
     reject_silent_failures,
     sent_memberships,
 )
+from swit_provisioning.apply.evidence import Evidence
 from swit_provisioning.apply.lease import HeldLease
-from swit_provisioning.apply.object_calls import TeamsNow
 from swit_provisioning.apply.outcomes import DONE, Dependencies, Outcome, OutcomeKind, Record
 from swit_provisioning.apply.progress import Progress
+from swit_provisioning.apply.senders import send
 from swit_provisioning.planning.actions import DEPARTURES, Step
 from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning.planning.staleness import concerns_only, without_users
@@ -158,31 +159,16 @@ class Breaker:
             elif answer.outcome == "failed" and attempt.error is not None:
                 self._failed.append(attempt.error)
             if len(self._failed) >= CHANGES_IN_A_ROW:
-                raise SwitDownError(_down_message(self._failed))
-
-
-def _down_message(failed: list[SwitError]) -> str:
-    return (
-        f"Swit is down, or can't be reached: {len(failed)} changes failed one after the other, the"
-        f" last with {failed[-1]} Nothing more was sent. Re-execute from failure once Swit answers:"
-        " it continues where it stopped."
-    )
+                message = (
+                    f"Swit is down, or can't be reached: {len(self._failed)} changes failed one"
+                    f" after the other, the last with {self._failed[-1]} Nothing more was sent."
+                    " Re-execute from failure once Swit answers: it continues where it stopped."
+                )
+                raise SwitDownError(message)
 
 
 STOPPED: Final = (StoreError, SwitDownError, SwitError)
 """The errors that stop `send` in the middle of a step; it can be continued there."""
-
-_IS_BACK: Final = "in the directory again since the plan was made"
-_HAS_MOVED: Final = "no longer called for: one of both sides has changed since the plan was made"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Now:
-    """What is known while one step is sent."""
-
-    accounts: Accounts
-    teams: TeamsNow = field(default_factory=TeamsNow)
-    breaker: Breaker = field(default_factory=Breaker)
 
 
 class Applier:
@@ -201,21 +187,19 @@ class Applier:
         concurrency: int,
         progress: Progress,
         left_out: Collection[str] = (),
-        back: Collection[str] = (),
-        moved: Collection[str] = (),
+        evidence: Evidence | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         """Read which changes have an outcome; send nothing yet.
 
-        `left_out` are ids of changes that were not chosen, `back` ids of departing users who are
-        in the directory again, `moved` ids of changes that are no longer called for.
-
-        `concurrency` is the number of changes in flight; `wait` sleeps (seconds) before a creation
-        is sent again.
+        `left_out` are ids of changes that were not chosen; `evidence` names further changes, and
+        users, that are left alone. `concurrency` is the number of changes in flight; `wait` sleeps
+        (seconds) before a creation is sent again.
         """
         self.plan = plan
-        self._left_out, self._back = frozenset(left_out), frozenset(back)
-        self._moved = frozenset(moved)
+        self._left_out = frozenset(left_out)
+        self._back = evidence.back if evidence else frozenset()
+        self._moved = evidence.moved if evidence else frozenset()
         self.application_id = application_id
         application = Application(
             application_id=application_id,
@@ -244,10 +228,10 @@ class Applier:
         """
         changes = self._of_step(step)
         undone = {c.change_id: c for c in changes if self._is_undone(c)}
-        now = _Now(accounts=self._read_back(undone.values()))
+        accounts, teams, breaker = self._read_back(undone.values()), TeamsNow(), Breaker()
         through = run_in_parallel(
             predecessors(list(undone.values())),
-            lambda change_id: self._one(undone[change_id], now),
+            lambda change_id: self._send_one(undone[change_id], accounts, teams, breaker),
             at_once=self._concurrency,
             stop=self._lease.stop,
         )
@@ -293,8 +277,14 @@ class Applier:
         reject_silent_failures(self.plan, self._record, accounts)
         return accounts
 
-    def _one(self, change: Change, now: _Now) -> None:
-        before, missing = self._record.answer(change), self._unmet(change)
+    def _send_one(
+        self, change: Change, accounts: Accounts, teams: TeamsNow, breaker: Breaker
+    ) -> None:
+        before, missing = self._record.answer(change), self._needs.unmet(change)
+        if concerns_only(change, self._back):
+            missing = "in the directory again since the plan was made"
+        elif change.change_id in self._moved:
+            missing = "no longer called for: one of both sides has changed since the plan was made"
         change = without_users(change, self._back)
         if missing is not None:
             skipped = Answer(outcome="skipped", message=missing)
@@ -308,7 +298,8 @@ class Applier:
             change=change,
             client=self._client,
             record=self._record,
-            accounts=now.accounts,
+            accounts=accounts,
+            teams=teams,
             again=self._record.may_have_been_sent(change),
             leavers=self._leavers,
             wait=self._wait,
@@ -316,19 +307,12 @@ class Applier:
         entry_id = self._record.intent(change, self._lease)
         began = time.monotonic()
         with self._lease.call_in_flight():
-            answer = send(attempt, now.teams)
+            answer = send(attempt)
         seconds = round(time.monotonic() - began, 3)
         self._record.outcome(
             change, entry_id, replace(answer, calls=attempt.calls, seconds=seconds)
         )
-        now.breaker.note(attempt, answer)
-
-    def _unmet(self, change: Change) -> str | None:
-        if concerns_only(change, self._back):
-            return _IS_BACK
-        if change.change_id in self._moved:
-            return _HAS_MOVED
-        return self._needs.unmet(change)
+        breaker.note(attempt, answer)
 
     def _outcome(self, change: Change) -> Outcome:
         answer = self._record.answer(change)

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS
 from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Change, Plan
-from swit_provisioning.state.journal import Answer, Application, JournalEntry
+from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.state.store import Store
 
 OutcomeKind = Literal["applied", "already so", "rejected", "failed", "skipped"]
@@ -47,7 +47,22 @@ class Record:
         self._changes = {change.change_id: change for change in plan.changes}
         self._makers = {c.object_id: c for c in plan.changes if c.action in CREATIONS}
         entries = store.journal.latest(application.application_id, plan_hash=plan.plan_hash)
-        self._answers = {name: _answer(entry) for name, entry in entries.items()}
+        self._answers = {
+            name: Answer(
+                outcome=entry.outcome,
+                message=entry.message,
+                http_status=entry.http_status,
+                calls=entry.calls,
+                seconds=entry.seconds or 0.0,
+                made_id=entry.made_id,
+                changed=entry.changed,
+                left_out=entry.left_out,
+                kept=entry.kept,
+            )
+            if entry.outcome is not None
+            else None
+            for name, entry in entries.items()
+        }
 
     def change(self, change_id: str) -> Change | None:
         """The change of the plan with this id."""
@@ -103,22 +118,6 @@ class Record:
             self._answers[change.change_id] = answer
 
 
-def _answer(entry: JournalEntry) -> Answer | None:
-    if entry.outcome is None:
-        return None
-    return Answer(
-        outcome=entry.outcome,
-        message=entry.message,
-        http_status=entry.http_status,
-        calls=entry.calls,
-        seconds=entry.seconds or 0.0,
-        made_id=entry.made_id,
-        changed=entry.changed,
-        left_out=entry.left_out,
-        kept=entry.kept,
-    )
-
-
 class Dependencies:
     """Which changes of a plan depend on which others."""
 
@@ -143,24 +142,29 @@ class Dependencies:
             needed = self._record.change(change_id)
             if needed is None:
                 yield f"it needs {change_id}, which is not part of this plan"
-            elif not self._record.is_done(needed) and not _can_do_without(change, needed):
+            # A user who does not exist is left out; the other members of the team need not wait.
+            elif not self._record.is_done(needed) and not (
+                change.action in MEMBERSHIPS and needed.action == "user.create"
+            ):
                 yield self._reason(needed)
-        for object_id in _objects(change):
+        new = [change.after.get(name) for name in ("parent_id", "team_id")]
+        called = [] if change.action in CREATIONS else [change.object_id]
+        called += [value for value in new if isinstance(value, str) and value.startswith(NEW)]
+        for object_id in called:
             if self._record.swit_id(object_id) is None:
                 maker = self._record.maker(object_id)
                 yield self._reason(maker) if maker else f"nothing in this plan makes {object_id}"
-        if change.action == "primary.update":
-            yield from self._not_a_member(change)
-
-    def _not_a_member(self, change: Change) -> Iterator[str]:
-        """A primary team that this plan failed to add the user to can't be set."""
-        addition = self._additions.get(change.after["team_id"])
-        if addition is None or change.object_id not in addition.after["user_ids"]:
-            return
-        answer = self._record.answer(addition)
-        tried = answer is not None and answer.outcome in DONE | {"rejected"}
-        if answer is None or not tried or change.object_id in answer.left_out:
-            yield self._reason(addition)
+        addition = self._additions.get(change.after.get("team_id", ""))
+        if (
+            change.action == "primary.update"
+            and addition is not None
+            and change.object_id in addition.after["user_ids"]
+        ):
+            # A team that this plan failed to add the user to can't become the primary team.
+            answer = self._record.answer(addition)
+            tried = answer is not None and answer.outcome in DONE | {"rejected"}
+            if answer is None or not tried or change.object_id in answer.left_out:
+                yield self._reason(addition)
 
     def _reason(self, needed: Change) -> str:
         answer = self._record.answer(needed)
@@ -168,21 +172,6 @@ class Dependencies:
         if answer is None:
             return f"{what}, which was not sent"
         return f"{what}, which was {answer.outcome}"
-
-
-def _can_do_without(change: Change, needed: Change) -> bool:
-    """Missing users are left out; the other members of the team need not wait."""
-    return change.action in MEMBERSHIPS and needed.action == "user.create"
-
-
-def _objects(change: Change) -> Iterator[str]:
-    """Ids that the call needs."""
-    if change.action not in CREATIONS:
-        yield change.object_id
-    for name in ("parent_id", "team_id"):
-        value = change.after.get(name)
-        if isinstance(value, str) and value.startswith(NEW):
-            yield value
 
 
 def bindings_to_remember(

@@ -299,8 +299,7 @@ class Session:
             concurrency=self.rules.concurrency,
             progress=self._progress,
             left_out=unchosen,
-            back=evidence.back,
-            moved=evidence.moved,
+            evidence=evidence,
         )
 
     def _refuse_other_runs(self) -> None:

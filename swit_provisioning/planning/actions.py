@@ -1,7 +1,7 @@
 """The table of actions: everything that is declared once about each kind of change.
 
 Previews, redaction, limits, headings, summaries, diffs, steps and the reference table in the
-documentation derive from it. `apply/actions.py` binds a sender to each action.
+documentation derive from it. `apply/senders.py` binds a sender to each action.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -125,12 +125,21 @@ def _is_in_effect(
                 comparison.now(team) for team in change.after["team_ids"]
             ]
         case "membership.add" | "membership.remove":
-            of_team = organization.memberships[organization.memberships["team_id"] == object_id]
-            members = set(of_team["user_id"])
-            named = {comparison.now(user) for user in _users(change)}
-            adds = change.action == "membership.add"
-            is_shown = named <= members if adds else named.isdisjoint(members)
+            is_shown = comparison.users_now(change) <= _changed_members(
+                change, comparison, organization
+            )
     return is_shown
+
+
+def _changed_members(
+    change: Change, comparison: "_Comparison", organization: "OrganizationSnapshot"
+) -> set[str]:
+    """Users of a membership change whom Swit shows as added, or as removed."""
+    memberships = organization.memberships
+    of_team = memberships["team_id"] == comparison.now(change.object_id)
+    members = set(memberships.loc[of_team, "user_id"])
+    users = comparison.users_now(change)
+    return users & members if change.action == "membership.add" else users - members
 
 
 def _has_values(
@@ -147,6 +156,7 @@ def _has_values(
 def not_repeatable(
     stored: Plan,
     fresh: Plan,
+    organization: "OrganizationSnapshot",
     unsettled: frozenset[str],
     settled: frozenset[str] = frozenset(),
     returning: frozenset[str] = frozenset(),
@@ -154,11 +164,12 @@ def not_repeatable(
     """Ids of the changes that must not be sent again: Swit did them, or they are wrong now.
 
     `unsettled` has the ids of the changes that were sent and failed, or whose answer is unknown;
-    `settled` has those with a final outcome.
+    `settled` has those with a final outcome. `fresh` was planned on the snapshot `organization`.
 
     - A creation is repeated while its entry is in the directory: sending it again finds the object.
     - A deletion is repeated unless the team's group is in the directory again.
-    - A membership change is repeated if the fresh plan adds or removes all of its users.
+    - A membership change is repeated if the fresh plan adds or removes all of its users, without
+      those whom Swit shows as added or removed: sending it again reads the team back first.
     - Any other change is repeated if the fresh plan has it.
     """
     comparison = _Comparison.of(stored, fresh, settled | unsettled, returning)
@@ -170,6 +181,15 @@ def not_repeatable(
             called_for = planned.get((change.action, comparison.now(change.object_id)), [])
             if change.action == "team.delete":
                 repeated = bool(called_for) or change.object_id not in groups
+            elif change.action in MEMBERSHIPS:
+                done = _changed_members(change, comparison, organization)
+                team = comparison.now(change.object_id)
+                for action in MEMBERSHIPS - {change.action}:  # the directory took them back
+                    done = done.difference(*map(_users, planned.get((action, team), [])))
+                pending = comparison.users_now(change) - done
+                repeated = bool(called_for) and pending <= {
+                    user for other in called_for for user in _users(other)
+                }
             else:
                 repeated = comparison.calls_for(change, called_for)
             if not repeated:
@@ -251,6 +271,10 @@ class _Comparison:
     def now(self, object_id: str) -> str:
         return self.made.get(object_id, object_id)
 
+    def users_now(self, change: Change) -> set[str]:
+        """The present ids of the users of a membership change, without the returning ones."""
+        return {self.now(user) for user in _users(change) - self.returning}
+
     def calls_for(self, change: Change, found: list[Change]) -> bool:
         """Whether a change that was sent before should be sent again."""
         is_new = self.now(change.object_id).startswith((NEW_USER, NEW_TEAM))
@@ -258,10 +282,6 @@ class _Comparison:
             return True
         if _lets_go(change):
             return bool(found)
-        if change.action in MEMBERSHIPS:
-            users = _users(change) - self.returning
-            fresh = {user for other in found for user in _users(other)}
-            return bool(found) and fresh.issuperset(self.now(user) for user in users)
         return not any(self.problem(change, found))
 
     def problem(self, change: Change, found: list[Change]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from swit_provisioning.apply.evidence import Evidence
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.apply.outcomes import Outcome
@@ -67,6 +68,7 @@ class Stage:
         run_id: str = "R1",
         application_id: str = "R1",
         approval_id: int | None = None,
+        evidence: Evidence | None = None,
     ) -> Applier:
         return Applier(
             plan=plan,
@@ -78,6 +80,7 @@ class Stage:
             lease=self.lease,
             concurrency=self.concurrency,
             progress=self.progress,
+            evidence=evidence,
             wait=self.waits.append,
         )
 

@@ -1,14 +1,17 @@
 """Membership calls whose answer is lost or too slow: the team is read back before more is sent."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
 
+from swit_provisioning.apply.evidence import compared
 from swit_provisioning.sandbox.faults import Fault, FaultKind
 from swit_provisioning.sandbox.model import Behaviour
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.rate_limit import FixedPace
+from swit_provisioning.swit.reader import read_organization
 from swit_provisioning_tests.apply.changes import (
     add_members,
     deactivate_user,
@@ -143,6 +146,42 @@ def test_a_change_that_an_earlier_run_may_have_sent_is_read_back_first(stage: St
     assert stage.kinds(plan) == ["applied"]
     assert stage.asked() == [TEAMS, ADD]
     assert sizes(stage) == [1]
+
+
+@pytest.mark.parametrize("call", [ADD, REMOVE])
+def test_a_late_apply_sends_the_remaining_part_of_a_batch(stage: Stage, call: str) -> None:
+    """Half of the batch failed; both sides were read again before the run continues."""
+    people_of_team = people(stage, 4)
+    team = stage.organisation.add_team("Big")
+    adds = call == ADD
+    if not adds:
+        stage.organisation.memberships.add(team, people_of_team)
+    batch = add_members if adds else remove_members
+    plan = plan_of(batch(team, *people_of_team))
+    stage.server.faults.add(
+        Fault(
+            kind="status",
+            status=502,
+            call=call,
+            times=None,
+            where=lambda sent: people_of_team[-1] in sent["user_ids"],
+        )
+    )
+    assert stage.kinds(plan) == ["failed"]
+    stage.server.faults.clear()
+    done, pending = people_of_team[:-1], people_of_team[-1:]
+    assert [*stage.team("Big").users] == (done if adds else pending)
+    now = read_organization(stage.client, expected=None)
+    entries = stage.store.journal.latest("R1", plan_hash=plan.plan_hash)
+    fresh = plan_of(batch(team, *pending))
+    evidence = compared(plan, fresh, now, entries, read_at=datetime.now(UTC))
+    stage.server.log.clear()
+    applier = stage.applier(plan, run_id="R2", evidence=evidence)
+    [outcome] = applier.settle(("add_members", "remove_members"))
+    assert outcome.outcome == "applied"
+    assert [*stage.team("Big").users] == (people_of_team if adds else [])
+    assert stage.asked(call) == [call]
+    assert [entry.arguments["user_ids"] for entry in stage.server.log.of(call)] == [pending]
 
 
 def test_a_team_that_is_gone_when_it_is_read_back_fails_the_change(stage: Stage) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from swit_provisioning.apply.senders import SENDERS
 from swit_provisioning.planning.actions import (
     ACTIONS,
     DANGEROUS_FIRST,
@@ -30,7 +31,7 @@ PEOPLE = ("ann@example.com", "bob@example.com", "+49 1")
 
 def test_the_table_has_every_action_in_the_order_of_the_design() -> None:
     assert tuple(SPECS) == ACTIONS
-    assert {change.action for change in SAMPLES} == set(ACTIONS)
+    assert {change.action for change in SAMPLES} == set(SENDERS) == set(ACTIONS)
 
 
 @pytest.mark.parametrize("action", ACTIONS)

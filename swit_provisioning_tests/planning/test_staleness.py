@@ -347,6 +347,13 @@ LETS_GO = change("user.deactivate", "U1")
 IN_AGAIN = (user("cn=u1", "U1"),)
 RETURNS = change("user.activate", "U1")
 CREATES = change("user.create", ANN, after={"name": "Ann"})
+TWO_IN_T1 = swit_state(
+    organisation(
+        by_hand_team("T1", "Sales", users=["U1", "U2"]),
+        by_hand_team("T9", "IT"),
+        users=["U1", "U2", "U3"],
+    )
+)
 
 
 def test_who_is_in_the_directory_again_is_back() -> None:
@@ -414,10 +421,34 @@ def test_each_change_that_moved_is_known_by_its_id() -> None:
         pytest.param(
             leaves("T1", "U1"), plan(leaves("T1", "U1", "U2")), True, id="more members leave"
         ),
-        pytest.param(joins("T1", "U1"), plan(joins("T1", "U1", "U2")), True, id="more join"),
-        pytest.param(joins("T1", "U1"), plan(), False, id="she has joined, or left the group"),
+        pytest.param(joins("T9", "U1"), plan(joins("T9", "U1", "U2")), True, id="more join"),
+        pytest.param(joins("T9", "U1"), plan(), False, id="she has joined, or left the group"),
         pytest.param(
-            joins("T1", "U1", "U2"), plan(joins("T1", "U2")), False, id="one has left the group"
+            joins("T9", "U1", "U2"), plan(joins("T9", "U2")), False, id="one has left the group"
+        ),
+        pytest.param(
+            joins("T1", "U1", "U3"),
+            plan(joins("T1", "U3")),
+            True,
+            id="one was added, one is missing",
+        ),
+        pytest.param(
+            joins("T1", "U1", "U3"),
+            plan(leaves("T1", "U1"), joins("T1", "U3")),
+            False,
+            id="the one who was added has left the group",
+        ),
+        pytest.param(
+            leaves("T1", "U1", "U3"),
+            plan(leaves("T1", "U1")),
+            True,
+            id="one was removed, one is there",
+        ),
+        pytest.param(
+            leaves("T1", "U1", "U3"),
+            plan(joins("T1", "U3"), leaves("T1", "U1")),
+            False,
+            id="the one who was removed is in the group again",
         ),
         pytest.param(RENAMED, plan(RENAMED), True, id="the name is still wanted"),
         pytest.param(RENAMED, plan(), False, id="it has that name, or keeps the old one"),
@@ -436,9 +467,9 @@ def test_a_change_that_was_sent_is_repeated_only_where_a_new_plan_calls_for_it(
 ) -> None:
     """It was sent, and failed, or its answer was lost."""
     stored = plan(sent, joins("T2", "U2"))
-    never = not_repeatable(stored, fresh, frozenset({sent.change_id}))
+    never = not_repeatable(stored, fresh, TWO_IN_T1, frozenset({sent.change_id}))
     assert never == (frozenset() if repeated else {sent.change_id})
-    assert not_repeatable(stored, fresh, NOTHING_DONE) == frozenset()
+    assert not_repeatable(stored, fresh, TWO_IN_T1, NOTHING_DONE) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -463,7 +494,7 @@ def test_a_creation_that_was_sent_is_repeated_while_its_entry_is_there(
     fresh: Plan, *, repeated: bool
 ) -> None:
     stored = plan(CREATES, bindings=(user("u", ANN),))
-    never = not_repeatable(stored, fresh, frozenset({CREATES.change_id}))
+    never = not_repeatable(stored, fresh, TWO_IN_T1, frozenset({CREATES.change_id}))
     assert never == (frozenset() if repeated else {CREATES.change_id})
 
 
@@ -471,7 +502,7 @@ def test_members_that_this_plan_made_join_by_their_new_ids() -> None:
     adds = joins(SALES, ANN)
     stored = plan(adds, bindings=(user("u", ANN), team("g", SALES)))
     fresh = plan(joins("T7", "U7"), bindings=(user("u", "U7"), team("g", "T7")))
-    assert not_repeatable(stored, fresh, frozenset({adds.change_id})) == NOTHING_DONE
+    assert not_repeatable(stored, fresh, TWO_IN_T1, frozenset({adds.change_id})) == NOTHING_DONE
 
 
 def test_a_removal_is_repeated_without_the_members_who_are_back() -> None:
@@ -479,6 +510,7 @@ def test_a_removal_is_repeated_without_the_members_who_are_back() -> None:
     never = not_repeatable(
         plan(takes),
         plan(leaves("T1", "U2")),
+        TWO_IN_T1,
         frozenset({takes.change_id}),
         returning=frozenset({"U1"}),
     )
