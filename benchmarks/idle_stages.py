@@ -3,14 +3,13 @@
 It runs what the command runs. What the command imports when it needs it is imported at once, so
 that it can be told from the rest.
 """
-# ruff: noqa: E402 - nothing is imported before the time is taken
+# ruff: noqa: E402, PLC0415 - nothing is imported before the time is taken
 
 import time
 
 STARTED = time.time()
 
 import gc
-import importlib
 import json
 import sys
 from collections.abc import Callable
@@ -32,8 +31,6 @@ STAGES = (
 )
 """In order. The last one ends with the process."""
 
-_IMPORTED = ("cli.main", "cli.commands", "cli.runs", "definitions")
-
 
 def note(at: dict[str, float], owner: Any, name: str, stage: str) -> None:  # noqa: ANN401 - a module or a class
     """From now on the first call of this function ends a stage."""
@@ -52,18 +49,22 @@ def main() -> None:
     """Sync, then print when each stage ended."""
     at = {"interpreter": STARTED}
     gc.set_threshold(100_000)  # as the command does
-    command, _, runs, _ = (
-        importlib.import_module(f"swit_provisioning.{name}") for name in _IMPORTED
-    )
+    import dagster as dg
+
+    import swit_provisioning.cli.sync
+    import swit_provisioning.definitions  # noqa: F401 - the command imports it later
+    from swit_provisioning.cli import runs
+    from swit_provisioning.cli.main import main as command
+    from swit_provisioning.settings import Settings
+
     at["imports"] = time.time()
-    dagster, settings = sys.modules["dagster"], sys.modules["swit_provisioning.settings"]
-    note(at, settings.Settings, "missing", "settings")
-    note(at, dagster.DagsterInstance, "get", "Dagster instance")
-    note(at, runs.ReconstructableJob, "get_definition", "definitions")
-    note(at, dagster.DagsterInstance, "create_run_for_job", "run made")
+    note(at, Settings, "missing", "settings")
+    note(at, dg.DagsterInstance, "get", "Dagster instance")
+    note(at, vars(runs)["ReconstructableJob"], "get_definition", "definitions")
+    note(at, dg.DagsterInstance, "create_run_for_job", "run made")
     note(at, runs, "execute_run", "steps")
     try:
-        command.main.main(["sync", "--json"], standalone_mode=False)
+        command.main(["sync", "--json"], standalone_mode=False)
     except SystemExit as ended:
         if ended.code:
             raise
