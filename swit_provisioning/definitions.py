@@ -10,10 +10,11 @@ from swit_provisioning.defs.apply_assets import (
     applied_teams,
     applied_users,
     change_log,
+    few_changes_were_rejected,
+    outcome_checks,
 )
-from swit_provisioning.defs.checks import few_changes_were_rejected, outcome_checks, plan_is_safe
-from swit_provisioning.defs.gate import accepted_plan
-from swit_provisioning.defs.interrupts import interruptible_executor
+from swit_provisioning.defs.endings import interruptible_executor
+from swit_provisioning.defs.gate import accepted_plan, plan_is_safe
 from swit_provisioning.defs.io_manager import ParquetFramesResource
 from swit_provisioning.defs.jobs import (
     JOBS,
@@ -23,11 +24,7 @@ from swit_provisioning.defs.jobs import (
     prune_job,
 )
 from swit_provisioning.defs.planning_assets import compute_difference, read_directory, read_swit
-from swit_provisioning.defs.resources import (
-    SILENT,
-    SessionResource,
-    SettingsResource,
-)
+from swit_provisioning.defs.resources import SILENT, SessionResource, SettingsResource
 from swit_provisioning.defs.sensors import SENSORS
 from swit_provisioning.settings import ScheduleSettings
 

@@ -1,44 +1,48 @@
-"""The only writers: four graphs of ops that send the accepted plan, in the reference order.
+"""The only writers: four graphs of ops that send the accepted plan, and the checks on them.
 
 A step records failures and continues. The last op of each graph (`settle_...`) sends the changes
 that are still pending and fails if any remain, so that a re-execution from failure runs only that.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from itertools import pairwise
+from typing import Final, get_args
 
 import dagster as dg
 import pandas as pd
 
-from swit_provisioning.apply.change_log import change_log_frame, outcome_counts, outcomes_frame
+from swit_provisioning.apply.change_log import (
+    change_log_frame,
+    mass_refusals,
+    outcome_counts,
+    outcomes_frame,
+)
 from swit_provisioning.apply.evidence import AcceptedPlan
 from swit_provisioning.apply.executor import STOPPED
-from swit_provisioning.apply.outcomes import DONE, Outcome
+from swit_provisioning.apply.outcomes import DONE, Outcome, OutcomeKind
 from swit_provisioning.apply.session import Session
-from swit_provisioning.defs.common import (
-    APPLY_GROUP,
-    OWNERS,
-    WRITERS_POOL,
-    failing_clearly,
-    public_text,
-)
+from swit_provisioning.defs.endings import failing_clearly, public_text
 from swit_provisioning.defs.io_manager import (
     PREVIEW_ROWS,
     ParquetFrames,
+    asset_facts,
     dangerous_rows_first,
     preview,
     table_schema,
 )
-from swit_provisioning.operations.names import WRITERS
+from swit_provisioning.operations.names import FEW_REJECTED, NO_CHANGE_REJECTED, WRITERS
 from swit_provisioning.operations.runs import root_run_id
-from swit_provisioning.planning.actions import Step, steps_of
+from swit_provisioning.planning.actions import STEP_DESCRIPTIONS, Diff, Step, steps_of
 from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
 from swit_provisioning.report.redacted_frames import frame_without_people
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.errors import StoreError
 from swit_provisioning.state.store import Store
 
+WRITERS_POOL: Final = "swit_writers"
+"""Of every op that sends, not of the gate: a second run is refused at once instead of waiting."""
 _STOPPED: Final = dict.fromkeys(STOPPED, "Stopped in the middle")
 _CHANGE_LOG_ASSET: Final = "change_log"
 
@@ -86,33 +90,15 @@ def _sending(
         raise
 
 
-USER_STEPS: Final = steps_of("user_diff")
-TEAM_STEPS: Final = steps_of("team_diff")
-SORT_STEPS: Final = steps_of("sort_diff")
-MEMBERSHIP_STEPS: Final = steps_of("membership_diff")
-_SAYS: Final[dict[Step, str]] = {
-    "create_users": "Create accounts (`POST organization.user.create`).",
-    "update_users": "Update names and phone numbers (`PATCH scim/v2/Users/{id}`).",
-    "deactivate_users": "Deactivate or remove departed users (`organization.user.deactivate`).",
-    "activate_users": "Activate returning users (`POST organization.user.activate`).",
-    "delete_teams": "Delete teams with nothing below, bottom up (`POST team.delete`).",
-    "free_team_names": "Free the names that new teams need (`POST team.update`).",
-    "create_teams": "Create teams, parents first (`POST team.create`).",
-    "update_teams": "Rename, move and re-key teams, top down (`POST team.update`).",
-    "delete_emptied_teams": "Delete the teams that moves have emptied (`POST team.delete`).",
-    "sort_teams": "Sort child teams as the directory lists them (`POST team.sort`).",
-    "add_members": "Add members, one call a team (`POST team.user.add`).",
-    "remove_members": "Remove members, one call a team (`POST team.user.remove`).",
-    "update_primary_teams": "Set primary teams (`POST team.user.primary.update`).",
-}
+_SENDING_INS: Final = {"accepted_plan": dg.In(pd.DataFrame), "before": dg.In(dg.Nothing)}
 
 
 def _sending_op(step: Step) -> dg.OpDefinition:
     @dg.op(
         name=step,
-        description=_SAYS[step],
+        description=STEP_DESCRIPTIONS[step],
         pool=WRITERS_POOL,
-        ins={"accepted_plan": dg.In(pd.DataFrame), "before": dg.In(dg.Nothing)},
+        ins=_SENDING_INS,
         out=dg.Out(dg.Nothing),
     )
     def send(
@@ -136,7 +122,7 @@ def _settling_op(asset: str, steps: tuple[Step, ...]) -> dg.OpDefinition:
         name=f"settle_{asset.removeprefix('applied_')}",
         description="Send the changes of the steps before that are still undone; fail if any are.",
         pool=WRITERS_POOL,
-        ins={"accepted_plan": dg.In(pd.DataFrame), "before": dg.In(dg.Nothing)},
+        ins=_SENDING_INS,
         out=dg.Out(pd.DataFrame, metadata={"dagster/column_schema": table_schema(OUTCOMES)}),
     )
     def settle(
@@ -163,7 +149,18 @@ def _settling_op(asset: str, steps: tuple[Step, ...]) -> dg.OpDefinition:
                 # A step that fails leaves no frame and no preview, so all of it is shown here.
                 shown = {**metadata, "outcomes": outcomes_preview(frame, settings)}
                 context.log_event(dg.AssetObservation(asset, metadata=shown))
-                raise _failure(failed, outcomes, settings)
+                first = failed[0]
+                message = (
+                    f"{len(failed)} of {len(outcomes)} changes failed; the first:"
+                    f" {first.change.action} {first.change.target}:"
+                    f" {(first.message or 'no answer').rstrip('.')}."
+                    " Re-execute from failure: what is done is not sent again."
+                )
+                raise dg.Failure(
+                    public_text(settings, message),
+                    metadata={**_numbers(outcomes)},
+                    allow_retries=False,
+                )
         return dg.Output(frame, metadata=metadata)
 
     return settle
@@ -199,104 +196,124 @@ def outcomes_preview(outcomes: pd.DataFrame, settings: Settings) -> dg.TableMeta
     return preview(rows, OUTCOMES.shown)
 
 
-def _failure(failed: list[Outcome], outcomes: list[Outcome], settings: Settings) -> dg.Failure:
-    first = failed[0]
-    said = (first.message or "no answer").rstrip(".")
-    message = (
-        f"{len(failed)} of {len(outcomes)} changes failed; the first: {first.change.action} "
-        f"{first.change.target}: {said}. Re-execute from failure: what is done is not sent again."
-    )
-    return dg.Failure(
-        public_text(settings, message), metadata={**_numbers(outcomes)}, allow_retries=False
-    )
-
-
 def _numbers(outcomes: list[Outcome]) -> Numbers:
-    kinds = ("applied", "already so", "rejected", "failed", "skipped")
-    return {kind: sum(o.outcome == kind for o in outcomes) for kind in kinds}
+    counts = Counter(outcome.outcome for outcome in outcomes)
+    return {kind: counts[kind] for kind in get_args(OutcomeKind)}
 
 
 def _counted(outcomes: list[Outcome]) -> str:
     return ", ".join(f"{n} {kind}" for kind, n in _numbers(outcomes).items() if n) or "nothing"
 
 
-def _writing_graph(
-    asset: str, steps: tuple[Step, ...], *, after: str | None, says: str
-) -> dg.AssetsDefinition:
-    """A graph asset that sends `steps` one after the other and settles them."""
-    ops = [_sending_op(step) for step in steps]
-    settle = _settling_op(asset, steps)
-
-    def chain(plan: dg.In, start: Callable[..., object] | None) -> object:
-        before = start
-        for op in ops:
-            before = op(plan, before) if before is not None else op(plan)
-        return settle(plan, before)
-
-    ins = {"accepted_plan": dg.AssetIn("accepted_plan")}
-    if after is None:
-
-        def first(accepted_plan):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - Dagster's graph
-            return chain(accepted_plan, None)
-
-        compose: Callable[..., object] = first
-    else:
-        ins["before"] = dg.AssetIn(after, dagster_type=dg.Nothing)
-
-        def later(accepted_plan, before):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - Dagster's graph
-            return chain(accepted_plan, before)
-
-        compose = later
-    return dg.graph_asset(
+def _writing_graph(asset: str, diff: Diff, *, after: str | None, says: str) -> dg.AssetsDefinition:
+    """An asset that sends the steps of a diff one after the other and settles them."""
+    steps = steps_of(diff)
+    ops = [*map(_sending_op, steps), _settling_op(asset, steps)]
+    ins = {"accepted_plan": "accepted_plan"} | ({"before": after} if after else {})
+    receivers = [("accepted_plan", op) for op in ops] + ([("before", ops[0])] if after else [])
+    graph = dg.GraphDefinition(
         name=asset,
-        ins=ins,
-        group_name=APPLY_GROUP,
-        description=says,
-        kinds={"swit"},
-        owners=OWNERS,
-        tags={"personal_data": "true"},
-        metadata={"dagster/column_schema": table_schema(OUTCOMES)},
-    )(compose)
+        node_defs=ops,
+        dependencies={
+            later.name: {"before": dg.DependencyDefinition(earlier.name)}
+            for earlier, later in pairwise(ops)
+        },
+        input_mappings=[
+            dg.InputMapping(
+                graph_input_name=name, mapped_node_name=op.name, mapped_node_input_name=name
+            )
+            for name, op in receivers
+        ],
+        output_mappings=[
+            dg.OutputMapping(
+                graph_output_name="result",
+                mapped_node_name=ops[-1].name,
+                mapped_node_output_name="result",
+            )
+        ],
+    )
+    return dg.AssetsDefinition(
+        node_def=graph,
+        keys_by_input_name={name: dg.AssetKey(source) for name, source in ins.items()},
+        keys_by_output_name={"result": dg.AssetKey(asset)},
+        specs=[
+            dg.AssetSpec(
+                asset,
+                deps=list(ins.values()),
+                **asset_facts(asset, "apply", "swit", description=says),
+            )
+        ],
+    )
 
 
 applied_users = _writing_graph(
     "applied_users",
-    USER_STEPS,
+    "user_diff",
     after=None,
     says="Accounts created, updated, deactivated and activated, with the outcome of each change.",
 )
 applied_teams = _writing_graph(
     "applied_teams",
-    TEAM_STEPS,
+    "team_diff",
     after="applied_users",
     says="Teams deleted, created, renamed, moved and re-keyed, with the outcome of each change.",
 )
 applied_sort = _writing_graph(
     "applied_sort",
-    SORT_STEPS,
+    "sort_diff",
     after="applied_teams",
     says="Child teams sorted as the directory lists them, with the outcome of each change.",
 )
 applied_memberships = _writing_graph(
     "applied_memberships",
-    MEMBERSHIP_STEPS,
+    "membership_diff",
     after="applied_sort",
     says="Members added and removed and primary teams set, with the outcome of each change.",
 )
 
 
-@dg.asset(
-    deps=[*WRITERS],
-    group_name=APPLY_GROUP,
-    description=CHANGE_LOG.description,
-    kinds={"swit"},
-    owners=OWNERS,
-    tags={"personal_data": "true"},
-    metadata={"dagster/column_schema": table_schema(CHANGE_LOG)},
-)
+@dg.asset(deps=[*WRITERS], **asset_facts("change_log", "apply", "swit"))
 def change_log(
     context: dg.AssetExecutionContext, session: dg.ResourceParam[Session]
 ) -> dg.MaterializeResult[pd.DataFrame]:
     """Read the journal of the plan that this run has sent."""
     log = _change_log_of(session.store, context.run)
     return dg.MaterializeResult(value=log, metadata=_change_log_counts(log))
+
+
+@dg.asset_check(asset="change_log", name=FEW_REJECTED, blocking=True)
+def few_changes_were_rejected(change_log: pd.DataFrame) -> dg.AssetCheckResult:
+    """At most ten changes, or at most a fifth, of each action were rejected; else the run fails."""
+    found = mass_refusals(change_log)
+    problems = " ".join(refusal.message for refusal in found)
+    return dg.AssetCheckResult(
+        passed=not found,
+        description=problems
+        or "No action was rejected for more than ten objects and a fifth of them.",
+        metadata={refusal.action: refusal.refused for refusal in found},
+    )
+
+
+def _no_change_was_rejected(asset: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name=NO_CHANGE_REJECTED)
+    def check(outcomes: pd.DataFrame, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+        """Swit rejected no change; a rejected one blocks no other, but somebody must look at it."""
+        refused = outcomes[outcomes["outcome"].isin(["rejected", "skipped"])]
+        sentence = f"Swit refused none of {len(outcomes):,} changes."
+        if len(refused):
+            sentence = (
+                f"{len(refused):,} of {len(outcomes):,} changes were refused or skipped; the table"
+                " says why. Correct what it names in the directory or in Swit: the next plan holds"
+                " them again."
+            )
+        return dg.AssetCheckResult(
+            passed=refused.empty,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=sentence,
+            metadata={"refused": len(refused), "which": outcomes_preview(refused, settings)},
+        )
+
+    return check
+
+
+outcome_checks = [_no_change_was_rejected(asset) for asset in WRITERS]

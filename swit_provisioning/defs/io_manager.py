@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import dagster as dg
 import pandas as pd
@@ -115,6 +115,9 @@ _NOT_DONE_FIRST: Final = ("failed", "rejected", "skipped", "applied", "already s
 _ANOTHER_RUN: Final = "__EPHEMERAL_RUN_ID"
 
 
+OWNERS: Final = ["team:it-operations"]
+
+
 def schema_of(asset: str) -> FrameSchema:
     """The schema of the frame of an asset."""
     if asset == "accepted_plan":
@@ -137,6 +140,30 @@ def table_schema(schema: FrameSchema) -> dg.TableSchema:
             for column in schema.columns
         ]
     )
+
+
+class AssetFacts(TypedDict):
+    """What the UI shows of an asset: arguments of `dg.asset`, `AssetOut` and `AssetSpec`."""
+
+    group_name: str
+    description: str
+    kinds: set[str]
+    owners: list[str]
+    tags: dict[str, str]
+    metadata: dict[str, dg.TableSchema]
+
+
+def asset_facts(asset: str, group: str, *kinds: str, description: str = "") -> AssetFacts:
+    """The facts of an asset: its columns, and unless given its description, from its schema."""
+    schema = schema_of(asset)
+    return {
+        "group_name": group,
+        "description": description or schema.description,
+        "kinds": set(kinds),
+        "owners": OWNERS,
+        "tags": {"personal_data": "true"},
+        "metadata": {"dagster/column_schema": table_schema(schema)},
+    }
 
 
 def preview(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> dg.TableMetadataValue:

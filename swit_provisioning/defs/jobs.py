@@ -5,6 +5,7 @@ from typing import Final
 
 import dagster as dg
 
+from swit_provisioning.defs.gate import AcceptConfig
 from swit_provisioning.defs.resources import logger_config
 from swit_provisioning.operations.names import NO_RETRY_TAGS, WRITERS
 from swit_provisioning.operations.retention import Pruning
@@ -19,19 +20,11 @@ _PLANNING = dg.AssetSelection.groups("directory", "swit", "difference")
 _APPLYING = dg.AssetSelection.assets("accepted_plan", *WRITERS, "change_log")
 
 
-class ApplyConfig(dg.Config):
-    """Which stored plan to apply, and why it may pass its limits."""
+class ApplyConfig(AcceptConfig):
+    """Which stored plan to apply, why it may pass its limits, and which part of it to send."""
 
     plan_id: str
     """Printed by `swit-provisioning plan`, and shown on the asset `change_plan`."""
-    approve: str = ""
-    """Only if a guard stopped the plan: the reason, recorded with user and time."""
-    only: str = ""
-    """Only these actions, such as `user.create,team.*`; changes that need another action wait."""
-    exclude: str = ""
-    """All actions but these."""
-    limit: int = 0
-    """The number of pending changes of each action to send; 0: all. Apply again for the rest."""
 
 
 @dg.config_mapping

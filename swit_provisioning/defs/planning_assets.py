@@ -3,7 +3,7 @@
 Nothing here changes Swit or the directory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, get_args
@@ -13,16 +13,8 @@ import pandas as pd
 from upath import UPath
 
 from swit_provisioning.apply.session import Session
-from swit_provisioning.defs.common import (
-    DIFFERENCE_GROUP,
-    DIRECTORY_GROUP,
-    READ_AT,
-    SWIT_GROUP,
-    failing_clearly,
-    frame_out,
-    public_text,
-)
-from swit_provisioning.defs.io_manager import PREVIEW_ROWS, preview, schema_of
+from swit_provisioning.defs.endings import failing_clearly, public_text
+from swit_provisioning.defs.io_manager import PREVIEW_ROWS, asset_facts, preview, schema_of
 from swit_provisioning.operations.plan_page import (
     ExpectedPace,
     expected_pace,
@@ -56,12 +48,21 @@ from swit_provisioning.state.plans import StoredPlan
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reader import read_organization
 
+READ_AT: Final = "read_at"
+"""The fact of a frame that says when reading it began, by the state database's clock."""
+
+
+def _outs(group: str, *kinds: str, names: Iterable[str]) -> dict[str, dg.AssetOut]:
+    return {name: dg.AssetOut(**asset_facts(name, group, *kinds)) for name in names}
+
 
 @dg.multi_asset(
-    outs={
-        name: frame_out(name, group=DIRECTORY_GROUP, kinds={"ldap", "parquet"})
-        for name in ("idp_users", "idp_groups", "idp_memberships", "idp_findings")
-    }
+    outs=_outs(
+        "directory",
+        "ldap",
+        "parquet",
+        names=("idp_users", "idp_groups", "idp_memberships", "idp_findings"),
+    )
 )
 def read_directory(
     context: dg.AssetExecutionContext,
@@ -69,29 +70,22 @@ def read_directory(
     session: dg.ResourceParam[Session],
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Read users, groups, memberships in one go, from one server: all of it or nothing."""
-    read_at = session.store.now().isoformat()
+    read_at = session.store.now()
     with failing_clearly(context, settings, {DirectoryError: "The directory was not read"}):
         state = session.directory.read()
-    for warning in state.facts.warnings:
-        context.log.warning(public_text(settings, warning))
     if len(state.findings):
         context.log.warning("%d values could not be read: see idp_findings", len(state.findings))
-    facts = {**state.facts.document(), READ_AT: read_at}
-    for name, frame in (
-        ("idp_users", state.users),
-        ("idp_groups", state.groups),
-        ("idp_memberships", state.memberships),
-        ("idp_findings", state.findings),
-    ):
-        frame.attrs["facts"] = facts
-        yield dg.Output(frame, name, metadata={"source": state.facts.title})
+    frames = {
+        "idp_users": state.users,
+        "idp_groups": state.groups,
+        "idp_memberships": state.memberships,
+        "idp_findings": state.findings,
+    }
+    yield from _frames_read(context, settings, state.facts, read_at, frames)
 
 
 @dg.multi_asset(
-    outs={
-        name: frame_out(name, group=SWIT_GROUP, kinds={"swit", "parquet"})
-        for name in ("swit_users", "swit_teams", "swit_memberships")
-    }
+    outs=_outs("swit", "swit", "parquet", names=("swit_users", "swit_teams", "swit_memberships"))
 )
 def read_swit(
     context: dg.AssetExecutionContext,
@@ -99,19 +93,34 @@ def read_swit(
     session: dg.ResourceParam[Session],
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Read accounts, teams and memberships in one go: all of it or nothing."""
-    read_at = session.store.now().isoformat()
+    read_at = session.store.now()
     with failing_clearly(context, settings, {SwitError: "Swit was not read"}):
         state = read_organization(session.swit, expected=settings.expected_organization)
-    for warning in state.facts.warnings:
+    frames = {
+        "swit_users": state.users,
+        "swit_teams": state.teams,
+        "swit_memberships": state.memberships,
+    }
+    yield from _frames_read(context, settings, state.facts, read_at, frames)
+
+
+def _frames_read(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    facts: DirectoryFacts | SwitFacts,
+    read_at: datetime,
+    frames: Mapping[str, pd.DataFrame],
+) -> Iterator[dg.Output[pd.DataFrame]]:
+    """The frames of one side, each with the facts of the whole read."""
+    for warning in facts.warnings:
         context.log.warning(public_text(settings, warning))
-    facts = {**state.facts.document(), READ_AT: read_at}
-    for name, frame in (
-        ("swit_users", state.users),
-        ("swit_teams", state.teams),
-        ("swit_memberships", state.memberships),
-    ):
-        frame.attrs["facts"] = facts
-        yield dg.Output(frame, name, metadata={"organization": state.facts.organization_name})
+    if isinstance(facts, DirectoryFacts):
+        metadata = {"source": facts.title}
+    else:
+        metadata = {"organization": facts.organization_name}
+    for name, frame in frames.items():
+        frame.attrs["facts"] = {**facts.document(), READ_AT: read_at.isoformat()}
+        yield dg.Output(frame, name, metadata=metadata)
 
 
 DIFFS: Final[dict[str, tuple[Action, ...]]] = {diff: actions_of(diff) for diff in get_args(Diff)}
@@ -137,10 +146,7 @@ _READS_OF: Final = {
 
 
 @dg.multi_asset(
-    outs={
-        name: frame_out(name, group=DIFFERENCE_GROUP, kinds={"pandas", "parquet"})
-        for name in _READS_OF
-    },
+    outs=_outs("difference", "pandas", "parquet", names=_READS_OF),
     internal_asset_deps={
         name: {dg.AssetKey(source) for source in sources} for name, sources in _READS_OF.items()
     },

@@ -43,6 +43,21 @@ Step = Literal[
 ]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
 """The ops that send changes, in the order in which they run."""
+STEP_DESCRIPTIONS: Final[Mapping[Step, str]] = {
+    "create_users": "Create accounts (`POST organization.user.create`).",
+    "update_users": "Update names and phone numbers (`PATCH scim/v2/Users/{id}`).",
+    "deactivate_users": "Deactivate or remove departed users (`organization.user.deactivate`).",
+    "activate_users": "Activate returning users (`POST organization.user.activate`).",
+    "delete_teams": "Delete teams with nothing below, bottom up (`POST team.delete`).",
+    "free_team_names": "Free the names that new teams need (`POST team.update`).",
+    "create_teams": "Create teams, parents first (`POST team.create`).",
+    "update_teams": "Rename, move and re-key teams, top down (`POST team.update`).",
+    "delete_emptied_teams": "Delete the teams that moves have emptied (`POST team.delete`).",
+    "sort_teams": "Sort child teams as the directory lists them (`POST team.sort`).",
+    "add_members": "Add members, one call a team (`POST team.user.add`).",
+    "remove_members": "Remove members, one call a team (`POST team.user.remove`).",
+    "update_primary_teams": "Set primary teams (`POST team.user.primary.update`).",
+}
 
 Diff = Literal["user_diff", "team_diff", "sort_diff", "membership_diff"]
 LimitGuard = Literal[

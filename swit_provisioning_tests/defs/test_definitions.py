@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from swit_provisioning.definitions import defs
-from swit_provisioning.defs.common import WRITERS_POOL
+from swit_provisioning.defs.apply_assets import WRITERS_POOL
 from swit_provisioning.defs.planning_assets import DIFFS
 from swit_provisioning.planning.actions import ACTIONS, STEPS
 from swit_provisioning.planning.guards import GUARDS
@@ -107,6 +107,8 @@ def test_the_guards_are_checks_on_the_plan_and_on_the_gate(location: dg.Definiti
         keys = [key for key in graph.asset_check_keys if key.asset_key == dg.AssetKey(asset)]
         assert {key.name for key in keys} >= set(GUARDS)
         assert not [key for key in keys if graph.get(key).blocking]
+        guards = [graph.get(key) for key in keys if key.name in GUARDS]
+        assert all("the gate accepts no plan" in str(guard.description) for guard in guards)
 
 
 def test_nothing_is_synced_by_itself_without_a_time(location: dg.Definitions) -> None:

@@ -1,4 +1,6 @@
-"""The executor of every run, which ends some runs as canceled.
+"""How a run ends: failed with a message, blocked, or canceled.
+
+The executor of every run ends some runs as canceled:
 
 - An interrupted run, or one past its maximum time: Dagster itself marks it as failed, and may then
   retry it.
@@ -9,18 +11,59 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.operations.names import BLOCKED_TAG, INTERRUPTED, RESULT_TAG
+from swit_provisioning.report.redaction import without_people_in
+from swit_provisioning.report.safe_text import readable
 from swit_provisioning.settings import Settings
 
 if TYPE_CHECKING:
     from dagster._core.execution.context.system import PlanOrchestrationContext
     from dagster._core.execution.plan.plan import ExecutionPlan
     from dagster._core.execution.retries import RetryMode
+
+Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
+
+
+def public_text(settings: Settings, text: str) -> str:
+    """The text for metadata, logs and errors: without people if `HIDE_NAMES` says everywhere."""
+    return readable(without_people_in(text) if settings.names_are_hidden_everywhere else text)
+
+
+@contextmanager
+def failing_clearly(
+    context: Context, settings: Settings, errors: Mapping[type[Exception], str]
+) -> Iterator[None]:
+    """Turn a refusal, or one of these errors, into a failed step that says what happened.
+
+    `errors` has the kinds of errors and how their messages begin. Reading and sending retry by
+    themselves, so Dagster must not. The state of a refusal is kept as a tag of the run.
+    """
+    caught: tuple[type[Exception], ...] = (RefusedError, *errors)
+    try:
+        yield
+    except caught as error:
+        message, cause = str(error), error.__cause__
+        if not isinstance(error, RefusedError):
+            beginning = next(words for kind, words in errors.items() if isinstance(error, kind))
+            message, cause = f"{beginning}: {error}", error
+        elif error.state is not RunState.FAILED:
+            context.instance.add_run_tags(context.run.run_id, {RESULT_TAG: error.state.value})
+        if settings.names_are_hidden_everywhere:
+            cause = None  # Dagster shows it below the failure, and it may name people
+        raise dg.Failure(public_text(settings, message), allow_retries=False) from cause
+
+
+def block(context: Context, settings: Settings, *reasons: str) -> None:
+    """End the run as blocked, before it writes anything; the reasons come first."""
+    why = public_text(settings, f"{' '.join(reasons)} Nothing was written to Swit.")
+    context.instance.add_run_tags(context.run.run_id, {BLOCKED_TAG: why})
 
 
 class _Interruptible(dg.Executor):
