@@ -26,8 +26,8 @@ from swit_provisioning.planning.actions import STEPS, Step
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
 from swit_provisioning.planning.planner import make_plan
-from swit_provisioning.sandbox.http import RateLimit
 from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.sandbox.traffic import RateLimit
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.rate_limit import FixedPace, Pace, parse_pace

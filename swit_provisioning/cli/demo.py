@@ -15,7 +15,7 @@ from rich.rule import Rule
 from swit_provisioning.apply.run_model import RunState
 from swit_provisioning.cli import sync as commands
 from swit_provisioning.cli.framework import output
-from swit_provisioning.sandbox.model import sample_directory_path
+from swit_provisioning.sandbox import sample_directory_path
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.setting_sources import misspelled_settings
 from swit_provisioning.settings import Settings

@@ -233,7 +233,7 @@ def sandbox(*, port: int, edition: Any, keep: bool) -> int:  # noqa: ANN401 - on
 
     errors().print(f"Sandbox: http://127.0.0.1:{port} (its state is shown there)")
     state_file = load_settings().sandbox_file if keep else None
-    run_sandbox("127.0.0.1", port, edition, state_file=state_file)
+    run_sandbox(port, edition, state_file=state_file)
     return 0
 
 

@@ -8,9 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from swit_provisioning.sandbox import SANDBOX_PORT
-from swit_provisioning.sandbox.model import sample_directory_path
-from swit_provisioning.sandbox.tokens import (
+from swit_provisioning.sandbox import SANDBOX_PORT, sample_directory_path
+from swit_provisioning.sandbox.oauth import (
     DEFAULT_SCOPE,
     SANDBOX_CLIENT_ID,
     SANDBOX_CLIENT_SECRET,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from swit_provisioning.sandbox.http import Reply, refusal
+from swit_provisioning.sandbox.records import RefusedError
+from swit_provisioning.sandbox.replies import Reply, refusal
 
 FaultKind = Literal[
     "status",
@@ -21,7 +22,6 @@ FaultKind = Literal[
     "held",
     "meanwhile",
 ]
-Arguments = Mapping[str, Any]
 _PAGE = b"<!doctype html><title>Sign in</title><h1>Please sign in to the company proxy</h1>"
 
 
@@ -56,7 +56,7 @@ class Fault:
     """Number of matching calls; `None`: until `Faults.clear`."""
     skip: int = 0
     """Number of matching calls that succeed before."""
-    where: Callable[[Arguments], bool] | None = None
+    where: Callable[[Mapping[str, Any]], bool] | None = None
     """Match only calls with such arguments (the JSON body, the form, or the query)."""
     after_work: bool = False
     """Whether the call is carried out, so that only its answer is lost."""
@@ -68,55 +68,33 @@ class Fault:
     seconds: float = 0.0
     gate: Gate | None = None
 
-    def needs_work(self) -> bool:
-        """True if the call is carried out."""
-        return self.after_work or self.kind in ("change", "meanwhile")
-
-    def spoil(self, reply: Reply | None) -> Reply:
-        """The answer to send instead of the real one (`None`: nothing was carried out)."""
-        real = reply or Reply(body={"data": {"message": self.message}})
-        return _SPOILT[self.kind](self, real)
-
-    def error(self) -> Reply:
-        """The error with status, message and `Retry-After`."""
-        headers = {"Retry_After": self.retry_after} if self.retry_after else {}
-        return refusal(self.status, self.message, **headers)
-
-
-def _truncated(_: Fault, real: Reply) -> Reply:
-    content = real.content()
-    return Reply(status=real.status, raw=content[: len(content) // 2])
-
-
-def _changed(fault: Fault, real: Reply) -> Reply:
-    return replace(real, body=fault.change(real.body)) if fault.change else real
-
-
-_SPOILT: Mapping[FaultKind, Callable[[Fault, Reply], Reply]] = {
-    "status": lambda fault, _: fault.error(),
-    "code": lambda fault, _: replace(fault.error(), status=200),
-    "html": lambda fault, _: Reply(status=fault.status, raw=_PAGE, media_type="text/html"),
-    "garbage": lambda _, __: Reply(raw=b"\x00\xff\xfe\x80" * 16),
-    "truncated": _truncated,
-    "cut": lambda _, real: replace(real, closes="midway"),
-    "drop": lambda _, real: replace(real, closes="instead"),
-    "change": _changed,
-    "slow": lambda _, real: real,
-    "held": lambda _, real: real,
-    "meanwhile": lambda _, real: real,
-}
+    def reply(self, work: Callable[[], Reply]) -> Reply:
+        """The answer to a call; `work` carries it out."""
+        if self.act is not None:
+            self.act()
+        is_carried_out = self.after_work or self.kind in ("change", "meanwhile")
+        real = work() if is_carried_out else Reply(body={"data": {"message": self.message}})
+        headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+        error = refusal(RefusedError(self.status, self.message, headers))
+        content = real.content()
+        replies: dict[FaultKind, Reply] = {
+            "status": error,
+            "code": replace(error, status=200),
+            "html": Reply(status=self.status, raw=_PAGE, media_type="text/html"),
+            "garbage": Reply(raw=b"\x00\xff\xfe\x80" * 16),
+            "truncated": Reply(status=real.status, raw=content[: len(content) // 2]),
+            "cut": replace(real, closes="midway"),
+            "drop": replace(real, closes="instead"),
+            "change": replace(real, body=self.change(real.body)) if self.change else real,
+        }
+        return replies.get(self.kind, real)
 
 
 @dataclass
-class _Armed:
+class _Pending:
     fault: Fault
     skip: int
-    left: int | None
-
-    def matches(self, call: str, arguments: Arguments) -> bool:
-        if not fnmatchcase(call, self.fault.call):
-            return False
-        return self.fault.where is None or self.fault.where(arguments)
+    remaining: int | None
 
 
 class Faults:
@@ -125,39 +103,38 @@ class Faults:
     def __init__(self) -> None:
         """Start empty."""
         self._lock = threading.Lock()
-        self._armed: list[_Armed] = []
+        self._pending: list[_Pending] = []
 
     def add(self, *faults: Fault) -> None:
         """Add faults for the next calls that match."""
         with self._lock:
-            self._armed += [_Armed(fault, fault.skip, fault.times) for fault in faults]
+            self._pending += [_Pending(fault, fault.skip, fault.times) for fault in faults]
 
     def clear(self) -> None:
         """Remove all pending faults."""
         with self._lock:
-            self._armed.clear()
+            self._pending.clear()
 
     @property
     def waiting(self) -> int:
         """The number of pending faults; one with several calls counts once."""
-        with self._lock:
-            return len(self._armed)
+        return len(self._pending)
 
-    def take(self, call: str, arguments: Arguments) -> Fault | None:
+    def take(self, call: str, arguments: Mapping[str, Any]) -> Fault | None:
         """The fault of this call: the first one that matches and has no calls to skip."""
         with self._lock:
-            for armed in self._armed:
-                if not armed.matches(call, arguments):
+            for pending in self._pending:
+                fault = pending.fault
+                if not fnmatchcase(call, fault.call):
                     continue
-                if armed.skip > 0:
-                    armed.skip -= 1
+                if fault.where is not None and not fault.where(arguments):
                     continue
-                self._spend(armed)
-                return armed.fault
+                if pending.skip > 0:
+                    pending.skip -= 1
+                    continue
+                if pending.remaining is not None:
+                    pending.remaining -= 1
+                    if pending.remaining <= 0:
+                        self._pending.remove(pending)
+                return fault
         return None
-
-    def _spend(self, armed: _Armed) -> None:
-        if armed.left is not None:
-            armed.left -= 1
-            if armed.left <= 0:
-                self._armed.remove(armed)

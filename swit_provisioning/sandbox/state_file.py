@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from swit_provisioning.sandbox.model import Records, TeamRecord, UserRecord
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.records import Records
 
 
 class SandboxStateError(Exception):
@@ -32,8 +31,9 @@ class StateFile:
 
         """
         self._path, self._organisation = path, organisation
-        self._seen: tuple[int, ...] | None = None
-        self._written = ""
+        self._stamp: tuple[int, ...] | None = None
+        """Inode, time and size of the file when it was last read or written here."""
+        self._text = ""
         with self.exclusive():
             organisation.mark()
 
@@ -63,41 +63,34 @@ class StateFile:
             raise SandboxStateError(message) from error
 
     def _read(self) -> None:
-        stamp = self._stamp()
-        if stamp is None or stamp == self._seen:
+        stamp = self._current_stamp()
+        if stamp is None or stamp == self._stamp:
             return
         try:
             text = self._path.read_text(encoding="utf-8")
-            self._organisation.replace_records(records_of(json.loads(text)))
+            self._organisation.records = Records.from_document(json.loads(text))
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             message = (
                 f"{self._path} contains no sandbox organisation. Delete it, and the file"
                 " sandbox.sqlite beside it, to start with an empty organisation"
             )
             raise SandboxStateError(message) from error
-        self._seen, self._written = stamp, text
+        self._stamp, self._text = stamp, text
 
     def _write(self) -> None:
         text = json.dumps(asdict(self._organisation.records), ensure_ascii=False)
-        if text == self._written:
+        if text == self._text:
             return
-        beside = self._path.with_suffix(".new")
-        private = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(private, "w", encoding="utf-8") as file:
+        new = self._path.with_suffix(".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        beside.replace(self._path)
-        self._seen, self._written = self._stamp(), text
+        new.replace(self._path)
+        self._stamp, self._text = self._current_stamp(), text
 
-    def _stamp(self) -> tuple[int, ...] | None:
+    def _current_stamp(self) -> tuple[int, ...] | None:
         try:
             found = self._path.stat()
         except FileNotFoundError:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def records_of(document: dict[str, Any]) -> Records:
-    """The records in a document of the file."""
-    users = {key: UserRecord(**value) for key, value in document["users"].items()}
-    teams = {key: TeamRecord(**value) for key, value in document["teams"].items()}
-    return Records(**{**document, "users": users, "teams": teams})

@@ -11,8 +11,8 @@ from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.apply.outcomes import Outcome
 from swit_provisioning.planning.actions import STEPS, Step
 from swit_provisioning.planning.model import Plan
-from swit_provisioning.sandbox.model import TeamRecord
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.records import TeamRecord
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient
@@ -100,13 +100,13 @@ class Stage:
         return [entry.call for entry in self.server.log.of(pattern)]
 
     def team(self, name: str) -> TeamRecord:
-        found = self.organisation.teams.by_name(name)
+        found = self.organisation.team_by_name(name)
         assert found is not None, f"there is no team {name}"
         return found
 
     def children(self, parent_id: str) -> list[str]:
         """Names of the child teams, in the order shown, Swit's own left out."""
-        teams = self.organisation.teams.listed(parent_id=parent_id, direct_children_only=True)
+        teams = self.organisation.list_teams(parent_id=parent_id, direct_children_only=True)
         return [team.name for team in teams if team.name != "Unassigned"]
 
     def members(self, name: str) -> set[str]:
@@ -135,8 +135,8 @@ def lease(store: Store) -> Iterator[HeldLease]:
 
 @pytest.fixture
 def stage(_server: SandboxServer, store: Store, lease: HeldLease) -> Iterator[Stage]:
-    _server.sandbox.reset()
-    _server.sandbox.latency_seconds = 0.0
+    _server.reset()
+    _server.latency_seconds = 0.0
     never: Callable[[float], None] = lambda _: None  # noqa: E731 - shorter than a function
     with SwitClient(
         base_url=_server.url,

@@ -15,7 +15,7 @@ from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Plan, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.sandbox.faults import Fault, Gate
-from swit_provisioning.sandbox.model import Behaviour, RefusedError
+from swit_provisioning.sandbox.records import Behaviour, RefusedError
 from swit_provisioning.swit.reader import read_organization
 from swit_provisioning_tests.apply.conftest import Stage
 from swit_provisioning_tests.planning.by_hand import ANN, directory, group, organisation, team
@@ -47,7 +47,7 @@ BEHAVIOURS = st.builds(
 
 def furnish(stage: Stage, wanted: Organisation) -> None:
     """Put the made-up organisation into the sandbox, but for what the sandbox can't have."""
-    stage.server.sandbox.reset()
+    stage.server.reset()
     there = stage.organisation
     users, teams = {}, {ROOT: stage.root_id}
     for account in wanted.users.values():
@@ -67,10 +67,10 @@ def furnish(stage: Stage, wanted: Organisation) -> None:
                     record.name, parent_id=teams[record.parent], reference=record.reference or None
                 )
                 members = [users[user] for user in record.users if user in users]
-                there.memberships.add(teams[record.team_id], members)
+                there.add_members(teams[record.team_id], members)
     for account in wanted.users.values():
         if account.user_id in users and account.primary in teams:
-            there.memberships.make_primary(teams[account.primary], users[account.user_id])
+            there.make_primary(teams[account.primary], users[account.user_id])
     stage.server.log.clear()
 
 
@@ -121,7 +121,7 @@ def test_who_loses_the_primary_team_with_a_deleted_one_gets_the_groups(
     wanted = directory(group(0, "Sales", members=[ANN]))
     carry_out(stage, plan_now(stage, wanted, Policy()))
     assert plan_now(stage, wanted, Policy()).changes == ()
-    ann = stage.organisation.users.by_email("ann@x")
+    ann = stage.organisation.user_by_email("ann@x")
     assert ann is not None
     assert ann.primary == stage.team("Sales").id
 

@@ -26,7 +26,7 @@ def test_what_was_made_is_remembered_by_swits_id_and_what_was_not_is_left_out(
         ],
     )
     stage.apply(plan)
-    ann = stage.organisation.users.by_email("ann@example.com")
+    ann = stage.organisation.user_by_email("ann@example.com")
     assert ann is not None
     assert bindings_to_remember(plan, stage.store, "R1") == [
         ("user", "e1", "U1"),

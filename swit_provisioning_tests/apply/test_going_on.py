@@ -47,7 +47,7 @@ def test_what_swit_failed_is_sent_again_and_the_rest_is_not(stage: Stage) -> Non
     outcomes = stage.applier(plan).settle(("deactivate_users",))
     assert [outcome.outcome for outcome in outcomes] == ["applied", "failed"]
     assert outcomes[1].http_status == 500
-    assert not stage.organisation.users.find(ann).active
+    assert not stage.organisation.user(ann).active
     stage.server.faults.clear()
     stage.server.log.clear()
     again = stage.applier(plan, run_id="R2")
@@ -119,7 +119,7 @@ def test_another_plan_of_the_same_run_begins_anew(stage: Stage) -> None:
     ann = stage.organisation.add_user("ann@example.com")
     assert stage.kinds(plan_of(update_user(ann, name="Ann"))) == ["applied"]
     assert stage.kinds(plan_of(update_user(ann, name="Anna"))) == ["applied"]
-    assert stage.organisation.users.find(ann).name == "Anna"
+    assert stage.organisation.user(ann).name == "Anna"
 
 
 def test_a_fault_of_ours_is_that_changes_failure_and_tells_no_secret(

@@ -8,7 +8,7 @@ import pytest
 
 from swit_provisioning.apply.evidence import compared
 from swit_provisioning.sandbox.faults import Fault, FaultKind
-from swit_provisioning.sandbox.model import Behaviour
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.rate_limit import FixedPace
 from swit_provisioning.swit.reader import read_organization
@@ -56,7 +56,7 @@ def test_a_lost_answer_to_a_change_that_was_made_costs_one_read(
 ) -> None:
     users = people(stage, 9)
     joined, left = stage.organisation.add_team("In"), stage.organisation.add_team("Out")
-    stage.organisation.memberships.add(left, users)
+    stage.organisation.add_members(left, users)
     for call in (ADD, REMOVE):
         stage.server.faults.add(Fault(kind=kind, call=call, after_work=True))
     plan = plan_of(add_members(joined, *users), remove_members(left, *users))
@@ -100,8 +100,8 @@ def test_users_whom_swit_has_managed_are_not_sent_again(
     users, team = people(hasty, 40), org.add_team("Big")
     hasty.server.faults.add(
         Fault(kind="drop", call=ADD),
-        Fault(kind="meanwhile", call=TEAMS, act=lambda: org.memberships.add(team, users[:30])),
-        Fault(kind="meanwhile", call=ADD, act=lambda: org.memberships.add(team, users[30:35])),
+        Fault(kind="meanwhile", call=TEAMS, act=lambda: org.add_members(team, users[:30])),
+        Fault(kind="meanwhile", call=ADD, act=lambda: org.add_members(team, users[30:35])),
     )
     [outcome] = hasty.apply(plan_of(add_members(team, *users)))
     assert outcome.outcome == "applied"
@@ -141,7 +141,7 @@ def test_a_change_that_an_earlier_run_may_have_sent_is_read_back_first(stage: St
     stage.server.faults.add(Fault(kind="status", status=502, call=ADD, times=None))
     stage.apply(plan)
     stage.server.faults.clear()
-    stage.organisation.memberships.add(team, users[:3])
+    stage.organisation.add_members(team, users[:3])
     stage.server.log.clear()
     assert stage.kinds(plan) == ["applied"]
     assert stage.asked() == [TEAMS, ADD]
@@ -155,7 +155,7 @@ def test_a_late_apply_sends_the_remaining_part_of_a_batch(stage: Stage, call: st
     team = stage.organisation.add_team("Big")
     adds = call == ADD
     if not adds:
-        stage.organisation.memberships.add(team, people_of_team)
+        stage.organisation.add_members(team, people_of_team)
     batch = add_members if adds else remove_members
     plan = plan_of(batch(team, *people_of_team))
     stage.server.faults.add(
@@ -188,7 +188,7 @@ def test_a_team_that_is_gone_when_it_is_read_back_fails_the_change(stage: Stage)
     users, team = people(stage, 4), stage.organisation.add_team("Big")
 
     def delete() -> None:
-        stage.organisation.teams.delete(team)
+        stage.organisation.delete_team(team)
 
     stage.server.faults.add(
         Fault(kind="drop", call=ADD), Fault(kind="meanwhile", call=TEAMS, act=delete)
@@ -205,7 +205,7 @@ def test_memberships_changed_before_a_batch_ends_in_an_error_count_against_the_l
 ) -> None:
     users = people(stage, 40)
     team = stage.organisation.add_team("Big")
-    stage.organisation.memberships.add(team, users)
+    stage.organisation.add_members(team, users)
     stage.server.faults.add(
         Fault(kind="status", status=502, call=REMOVE),
         Fault(kind="status", status=status, call=REMOVE, skip=1, times=None),
@@ -224,7 +224,7 @@ def test_memberships_of_leavers_in_a_batch_that_fails_do_not_count_against_the_l
 ) -> None:
     users = people(stage, 4)
     team = stage.organisation.add_team("Big")
-    stage.organisation.memberships.add(team, users)
+    stage.organisation.add_members(team, users)
     stage.server.faults.add(
         Fault(kind="status", status=502, call=REMOVE),
         Fault(kind="status", status=502, call=REMOVE, skip=1, times=None),
@@ -265,7 +265,7 @@ def test_a_batch_sent_again_that_is_forbidden_is_not_halved(stage: Stage, done: 
     assert stage.kinds(plan) == ["failed"]
     stage.server.faults.clear()
     if done:
-        stage.organisation.memberships.add(team, users[:done])
+        stage.organisation.add_members(team, users[:done])
     stage.server.faults.add(Fault(kind="status", status=403, call=ADD, times=None))
     stage.server.log.clear()
     [outcome] = stage.apply(plan)
@@ -280,7 +280,7 @@ def test_a_batch_sent_again_to_a_team_that_is_gone_is_not_halved(stage: Stage) -
     stage.server.faults.add(Fault(kind="status", status=502, call=ADD, times=None))
     assert stage.kinds(plan) == ["failed"]
     stage.server.faults.clear()
-    stage.organisation.teams.delete(team)
+    stage.organisation.delete_team(team)
     stage.server.log.clear()
     [outcome] = stage.apply(plan)
     assert (outcome.outcome, outcome.http_status) == ("rejected", 404)

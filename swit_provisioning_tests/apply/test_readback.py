@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.sandbox.model import Behaviour
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning.swit.errors import SwitUnavailableError
 from swit_provisioning_tests.apply.changes import (
     add_members,
@@ -45,7 +45,7 @@ def test_who_was_not_added_is_named_and_gets_no_primary_team(stage: Stage) -> No
     assert added.outcome == "rejected"
     assert added.message == f"1 were not added, though Swit reported a success: {eve}"
     assert (anns.outcome, eves.outcome) == ("applied", "skipped")
-    assert org.users.find(ann).primary == stage.team("Sales").id != home
+    assert org.user(ann).primary == stage.team("Sales").id != home
     assert stage.asked(USERS) == [USERS]
     assert stage.asked(PRIMARY) == [PRIMARY]
 
@@ -54,9 +54,9 @@ def test_who_was_not_removed_is_named(stage: Stage) -> None:
     org = stage.organisation
     ann, bob = org.add_user("ann@example.com"), org.add_user("bob@example.com")
     sales, it = org.add_team("Sales", user_ids=[ann, bob]), org.add_team("IT", user_ids=[ann])
-    org.memberships.make_primary(sales, ann)
+    org.make_primary(sales, ann)
     stage.server.faults.add(
-        Fault(kind="meanwhile", call=USERS, act=lambda: org.memberships.add(sales, [bob]))
+        Fault(kind="meanwhile", call=USERS, act=lambda: org.add_members(sales, [bob]))
     )
     removed, primary = stage.apply(plan_of(remove_members(sales, bob), update_primary(ann, it)))
     assert removed.outcome == "rejected"

@@ -3,7 +3,7 @@
 import pytest
 
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.sandbox.model import Behaviour
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning_tests.apply.changes import (
     add_members,
     create_team,

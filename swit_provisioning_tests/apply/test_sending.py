@@ -26,7 +26,7 @@ def test_every_action_does_what_it_says(stage: Stage) -> None:
     stage.concurrency = 1  # so that it is known which team becomes the primary one by itself
     org = stage.organisation
     ann, bob, eve, joe = (org.add_user(f"{n}@example.com") for n in ("ann", "bob", "eve", "joe"))
-    org.users.deactivate(eve)
+    org.deactivate_user(eve)
     old = org.add_team("Old")
     sales = org.add_team("Salse", user_ids=[bob])
     plan = plan_of(
@@ -47,13 +47,13 @@ def test_every_action_does_what_it_says(stage: Stage) -> None:
     )
     assert {change.action for change in plan.changes} == set(ACTIONS)
     assert stage.kinds(plan) == ["applied"] * 14
-    made = org.users.by_email("new@example.com")
+    made = org.user_by_email("new@example.com")
     assert made is not None
     assert (made.name, made.phone_number, made.timezone) == ("New One", "+49 1", "Europe/Berlin")
-    assert org.users.find(ann).name == "Ann Lee"
-    assert not org.users.find(bob).active
-    assert org.users.by_email("joe@example.com") is None
-    assert org.users.find(eve).active
+    assert org.user(ann).name == "Ann Lee"
+    assert not org.user(bob).active
+    assert org.user_by_email("joe@example.com") is None
+    assert org.user(eve).active
     assert stage.children(stage.root_id) == ["IT", "Sales"]
     assert stage.children(stage.team("IT").id) == ["Dev"]
     assert stage.team("Dev").reference == reference("Dev")
@@ -84,14 +84,14 @@ def test_an_ordinary_plan_costs_a_call_for_each_change_and_a_look_before_sorting
 
 
 def test_users_go_side_by_side(stage: Stage) -> None:
-    stage.server.sandbox.latency_seconds = 0.05
+    stage.server.latency_seconds = 0.05
     stage.apply(plan_of(*(create_user(f"u{number}@example.com") for number in range(8))))
     assert 2 <= stage.server.log.most_in_flight <= stage.concurrency
 
 
 def test_teams_go_one_after_the_other_in_the_plans_order(stage: Stage) -> None:
     """Swit appends in the order of arrival: side by side the next plan would have to sort."""
-    stage.server.sandbox.latency_seconds = 0.01
+    stage.server.latency_seconds = 0.01
     names = [f"T{number}" for number in range(8)]
     stage.apply(plan_of(*(create_team(name, stage.root_id) for name in names)))
     assert stage.server.log.most_in_flight == 1

@@ -16,7 +16,7 @@ def test_new_teams_go_side_by_side_across_parents_and_one_after_the_other_under_
     stage: Stage,
 ) -> None:
     """Swit appends in the order of arrival."""
-    stage.server.sandbox.latency_seconds = 0.02
+    stage.server.latency_seconds = 0.02
     parents = [f"P{number}" for number in range(4)]
     below = {parent: [f"{parent} {letter}" for letter in "dacb"] for parent in parents}
     plan = plan_of(
@@ -34,7 +34,7 @@ def test_new_teams_go_side_by_side_across_parents_and_one_after_the_other_under_
 
 def test_moves_arrive_in_the_order_of_the_plan(stage: Stage) -> None:
     org = stage.organisation
-    stage.server.sandbox.latency_seconds = 0.01
+    stage.server.latency_seconds = 0.01
     new = org.add_team("New")
     teams = [org.add_team(f"T{number}") for number in range(6)]
     changes = [update_team(team, parent_id=new) for team in reversed(teams)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.sandbox.model import Behaviour
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning.state.journal import JournalEntry
 from swit_provisioning_tests.apply.changes import (
     create_team,

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from swit_provisioning.sandbox.model import sample_directory_path
+from swit_provisioning.sandbox import sample_directory_path
 
 _PEOPLE = "OU=People,OU=Larkfield,DC=example,DC=com"
 _GROUPS = "OU=Groups,OU=Larkfield,DC=example,DC=com"

@@ -17,7 +17,7 @@ def desk(environment: Mapping[str, str], swit: SandboxServer, tmp_path: Path) ->
     """Settings of a machine where nobody has logged in, with a state of its own."""
     port = free_port()
     redirect_url = f"http://127.0.0.1:{port}/oauth_callback"
-    swit.sandbox.tokens.redirect_urls = (*swit.sandbox.tokens.redirect_urls, redirect_url)
+    swit.tokens.redirect_urls = (*swit.tokens.redirect_urls, redirect_url)
     made = {
         **environment,
         "DAGSTER_HOME": str(tmp_path / "home"),

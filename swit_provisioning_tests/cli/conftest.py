@@ -42,7 +42,7 @@ class Desk:
 def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Desk]:
     with SandboxServer() as server:
         redirect_url = f"http://127.0.0.1:{free_port()}/oauth_callback"
-        server.sandbox.tokens.redirect_urls = (redirect_url,)
+        server.tokens.redirect_urls = (redirect_url,)
         for name, value in {
             "SWIT_BASE_URL": server.url,
             "SWIT_CLIENT_ID": server.client_id,

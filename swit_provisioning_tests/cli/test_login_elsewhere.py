@@ -13,7 +13,7 @@ import requests
 from click.testing import CliRunner, Result
 
 from swit_provisioning.cli.main import main
-from swit_provisioning.sandbox.model import Behaviour
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning_tests.cli.conftest import Desk
 
 _SECONDS = 120
@@ -99,7 +99,7 @@ def test_a_pair_is_taken_as_json(desk: Desk) -> None:
 
 def test_a_pair_whose_access_token_ran_out_is_renewed_first(desk: Desk) -> None:
     pair = desk.server.issue_tokens()
-    desk.server.sandbox.tokens.expire_access_tokens()
+    desk.server.tokens.expire_access_tokens()
     given = {name: pair[name] for name in ("access_token", "refresh_token")}
     result = run("--from-stdin", given=json.dumps(given))
     assert result.exit_code == 0, result.output

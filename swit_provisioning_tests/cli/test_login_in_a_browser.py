@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from swit_provisioning.operations.services import open_store
-from swit_provisioning.sandbox.model import Behaviour, ProofKeys
+from swit_provisioning.sandbox.records import Behaviour, Pkce
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.cli.conftest import Desk
@@ -102,7 +102,7 @@ def test_a_proof_key_goes_along_and_is_checked(desk: Desk) -> None:
     [("ignored", 0), ("refused at authorize", 1), ("refused at token", 1)],
 )
 def test_a_swit_that_takes_no_proof_key_is_logged_in_to_all_the_same(
-    desk: Desk, pkce: ProofKeys, notes: int
+    desk: Desk, pkce: Pkce, notes: int
 ) -> None:
     desk.server.organisation.behaviour = Behaviour(pkce=pkce)
     with desk.open("login") as terminal:
@@ -118,7 +118,7 @@ def test_an_answer_with_another_state_ends_nothing_and_stores_nothing(desk: Desk
     """Any page of the web may send the browser to that address, with a code of its own."""
     with desk.open("login") as terminal:
         terminal.address()
-        code = desk.server.sandbox.tokens.code_for(
+        code = desk.server.tokens.code_for(
             redirect_url=desk.redirect_url, scope="user:read admin:read"
         )
         for query in (f"code={code}&state=guessed", f"code={code}", "", "state=&code=x"):

@@ -42,7 +42,7 @@ def test_01_server_unreachable_at_night(night: Night, monkeypatch: pytest.Monkey
 def test_02_server_down_deactivates_nobody_and_returning_people_are_activated(night: Night) -> None:
     """GitLab: all were blocked while the server was down, and the next sync left them blocked."""
     back = next(iter(night.stage.users().values()))
-    night.organisation.users.deactivate(back["id"])
+    night.organisation.deactivate_user(back["id"])
     night.server.fault = spoil(ending(52))
     night.is_stopped("answered 52 unavailable", "tried 3 times")
     night.server.fault = None

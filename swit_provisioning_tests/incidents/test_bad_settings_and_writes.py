@@ -86,7 +86,7 @@ def test_18_one_rejected_call_does_not_stop_the_others(night: Night) -> None:
     ids = {email: user["id"] for email, user in night.stage.users().items()}
     refused, back = address(NAMES[2]), address(NAMES[3])
     for email in (refused, back):
-        night.organisation.users.deactivate(ids[email])
+        night.organisation.deactivate_user(ids[email])
     night.stage.server.faults.add(
         Fault(
             kind="status",

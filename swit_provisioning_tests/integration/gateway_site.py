@@ -32,7 +32,7 @@ def gateway_site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Si
     with SandboxServer() as server:
         port = free_port()
         redirect_url = f"http://127.0.0.1:{port}/oauth_callback"
-        server.sandbox.tokens.redirect_urls = (redirect_url,)
+        server.tokens.redirect_urls = (redirect_url,)
         for name, value in {
             **settings(tmp_path, server),
             "OPERATION_AUTH_KEY": KEY,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.sandbox.model import Behaviour
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.directories import PEOPLE, address, user_dn
 from swit_provisioning_tests.integration.stage import Stage, stage
@@ -26,7 +26,7 @@ def stuck(document: dict[str, Any]) -> list[str]:
 
 
 def test_a_change_that_another_program_reverts_is_not_sent_a_third_time(settled: Stage) -> None:
-    user = settled.organisation.users.by_email(FIRST)
+    user = settled.organisation.user_by_email(FIRST)
     assert user is not None
     settled.directory["users"][0]["displayName"] = "Amelie Blanc"
     for _ in range(2):
@@ -52,13 +52,13 @@ def test_a_change_that_another_program_reverts_is_not_sent_a_third_time(settled:
 
 def test_a_member_who_is_removed_again_does_not_hold_back_others(settled: Stage) -> None:
     """The first of the two additions was by a plan that knew no id of team or account yet."""
-    builders = settled.organisation.teams.by_name("Builders")
+    builders = settled.organisation.team_by_name("Builders")
     assert builders is not None
-    member = settled.organisation.users.by_email(FIRST)
+    member = settled.organisation.user_by_email(FIRST)
     assert member is not None
 
     def taken_out() -> None:
-        settled.organisation.memberships.remove(builders.id, [member.id])
+        settled.organisation.remove_members(builders.id, [member.id])
 
     taken_out()
     assert settled.json("sync")["counts"] == {"membership.add": 1}

@@ -110,7 +110,7 @@ def test_the_status_shows_runs_login_lease_and_next_run(
 
 
 def test_the_status_says_that_a_login_is_refused(settled: Stage) -> None:
-    settled.server.sandbox.tokens.revoke_all()
+    settled.server.tokens.revoke_all()
     assert settled.json("status")["token"]["state"].startswith("refused: ")
 
 

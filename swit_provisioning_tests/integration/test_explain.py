@@ -143,7 +143,7 @@ def test_a_deleted_user_is_explained_from_the_journal(
     directory["users"] = [user for user in directory["users"] if user["displayName"] != gone]
     organisation = on_stage.organisation
     with organisation.lock:
-        organisation.users.remove(on_stage.users()[address(gone)]["id"])
+        organisation.remove_user(on_stage.users()[address(gone)]["id"])
     result = on_stage.run("explain", address(gone))
     assert result.exit_code == 0
     assert f"{address(gone)} is on neither side now, but was before." in result.stdout

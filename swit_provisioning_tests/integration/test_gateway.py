@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from swit_provisioning.cli.main import main
 from swit_provisioning.gateway.server import listen
 from swit_provisioning.operations.services import open_store
-from swit_provisioning.sandbox.model import Behaviour, ProofKeys
+from swit_provisioning.sandbox.records import Behaviour, Pkce
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.browser.waiting import until
@@ -197,7 +197,7 @@ def token() -> str | None:
 
 
 @pytest.mark.parametrize("pkce", ["checked", "refused at authorize"])
-def test_an_administrator_logs_in_at_the_gateway(nobody: Site, pkce: ProofKeys) -> None:
+def test_an_administrator_logs_in_at_the_gateway(nobody: Site, pkce: Pkce) -> None:
     nobody.server.organisation.behaviour = Behaviour(pkce=pkce)
     with nobody.gateway() as gateway, gateway.client(key=None) as browser:
         form = browser.ask("/login")

@@ -139,7 +139,7 @@ def _action_by_action(roll_out: RollOut) -> None:
     )
     with roll_out.stage.organisation.lock:
         added = [roll_out.stage.users()[stray.email]["id"]]
-        roll_out.stage.organisation.memberships.add(team["id"], added)
+        roll_out.stage.organisation.add_members(team["id"], added)
     roll_out.change(DISABLED_ACTIONS="user.deactivate,user.remove,team.delete")
     done = roll_out.sync()
     assert done["counts"] == {"membership.remove": 1}

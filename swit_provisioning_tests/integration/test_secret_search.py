@@ -85,7 +85,7 @@ def scene(
     database = make_url(postgresql_server.new_database())
     directory = SmallServer(entries_of(twenty_people()), accounts={READER: _LDAP})
     swit = SandboxServer()
-    swit.sandbox.tokens.client_secret = _CLIENT
+    swit.tokens.client_secret = _CLIENT
     with swit, directory, Receiver(_CHAT) as chat, Receiver(_ALERTS) as alerts:
         made = Scene(monkeypatch, tmp_path, swit, directory, chat, alerts)
         named = settings(tmp_path, swit)
@@ -108,7 +108,7 @@ def scene(
             PORT=port,
             SWIT_REDIRECT_URL=f"http://127.0.0.1:{port}/oauth_callback",
         )
-        swit.sandbox.tokens.redirect_urls = (f"http://127.0.0.1:{port}/oauth_callback",)
+        swit.tokens.redirect_urls = (f"http://127.0.0.1:{port}/oauth_callback",)
         made.secrets |= {
             "LDAP_PASSWORD": _LDAP,
             "SWIT_CLIENT_SECRET": _CLIENT,
@@ -130,7 +130,7 @@ def _a_good_day(scene: Scene) -> None:
     plan_id = json.loads(scene.run("plan", "--json"))["plan_id"]
     scene.run("show", plan_id, "--html", str(scene.folder / "plan.html"))
     scene.run("apply", plan_id)
-    scene.swit.sandbox.tokens.expire_access_tokens()
+    scene.swit.tokens.expire_access_tokens()
     scene.run("sync")
     for command in ("status", "settings", "plans", "history"):
         scene.run(command)
@@ -151,7 +151,7 @@ def _bad_days(scene: Scene) -> None:
     scene.run("sync", code=3)
     scene.directory.hold(entries_of(twenty_people()))
     scene.chat.manner = scene.alerts.manner = "takes"
-    scene.swit.sandbox.tokens.revoke_all()
+    scene.swit.tokens.revoke_all()
     scene.run("check", code=1)
     scene.run("sync", code=1)
     scene.run("status")
@@ -159,10 +159,10 @@ def _bad_days(scene: Scene) -> None:
     scene.secrets |= {"a refused pair": "marked-access-3e9a", "its other half": "marked-r-3e9b"}
     scene.run("login", "--from-stdin", given=refused, code=1)
     scene.run("login", "--from-stdin", given=scene.pair("the second login's"))
-    scene.swit.sandbox.tokens.client_secret = "another one"
-    scene.swit.sandbox.tokens.expire_access_tokens()
+    scene.swit.tokens.client_secret = "another one"
+    scene.swit.tokens.expire_access_tokens()
     scene.run("sync", code=1)
-    scene.swit.sandbox.tokens.client_secret = _CLIENT
+    scene.swit.tokens.client_secret = _CLIENT
     launched = run_job("apply", config={"plan_id": {"env": "SWIT_CLIENT_SECRET"}})
     assert not launched.state.is_success
     scene.shown.append(("the launchpad", launched.message))

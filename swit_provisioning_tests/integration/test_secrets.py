@@ -29,7 +29,7 @@ def test_no_secret_is_in_any_file_or_output(
         first = on_stage.server.issue_tokens()
         monkeypatch.setenv("SWIT_ACCESS_TOKEN", first["access_token"])
         monkeypatch.setenv("SWIT_REFRESH_TOKEN", first["refresh_token"])
-        on_stage.server.sandbox.tokens.expire_access_tokens()
+        on_stage.server.tokens.expire_access_tokens()
         printed = "".join(
             result.output + result.stderr
             for result in (on_stage.run("check"), on_stage.run("sync"), on_stage.run("plan"))
@@ -50,13 +50,13 @@ def test_check_says_that_a_stored_login_is_not_encrypted_until_a_key_is_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with stage(monkeypatch, tmp_path, SandboxServer()) as on_stage:
-        on_stage.server.sandbox.tokens.expire_access_tokens()
+        on_stage.server.tokens.expire_access_tokens()
         said = on_stage.run("check").output  # the login is renewed, and so stored
         assert "The stored login is NOT ENCRYPTED." in said
         assert "Set TOKEN_ENCRYPTION_KEY" in said
         monkeypatch.setenv("TOKEN_ENCRYPTION_KEY", Fernet.generate_key().decode())
         assert "NOT ENCRYPTED" in on_stage.run("check").output, "what is stored is still in clear"
-        on_stage.server.sandbox.tokens.expire_access_tokens()
+        on_stage.server.tokens.expire_access_tokens()
         assert "NOT ENCRYPTED" not in on_stage.run("check").output, "renewed, with the key"
 
 

@@ -273,7 +273,7 @@ def test_a_team_that_nobody_manages_is_reported_wherever_a_plan_is_shown(
         explained = on_stage.json("explain", "Builders")["explained"]
     finally:
         with organisation.lock:
-            organisation.teams.delete(made)
+            organisation.delete_team(made)
     (finding,) = (f for f in document["findings"] if f["kind"] == "unmanaged team")
     assert finding["subject"] == "Builders"
     assert "UNMANAGED_TEAMS=adopt would make it the team of CN=Builders" in finding["message"]

@@ -128,7 +128,7 @@ def test_a_run_reads_nothing_twice_but_what_a_step_must_see_again(settled: Stage
     groups = {group["displayName"]: group for group in settled.directory["groups"]}
     hugo_dn = user_dn("Hugo Prado")
     hugo = settled.users()[address("Hugo Prado")]["id"]
-    settled.organisation.memberships.make_primary(settled.teams()["Leads"]["id"], hugo)
+    settled.organisation.make_primary(settled.teams()["Leads"]["id"], hugo)
     groups["Leads"]["member"].remove(hugo_dn)
     groups["Builders"]["member"].append(hugo_dn)
     settled.directory["groups"].remove(groups["Planners"])

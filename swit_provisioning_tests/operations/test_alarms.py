@@ -214,7 +214,7 @@ def test_a_login_is_renewed_before_half_of_its_life_is_over(
 def test_a_login_that_swit_refuses_to_renew_is_reported_days_ahead_and_when_it_is_over(
     logged_in: Office, server: SandboxServer
 ) -> None:
-    server.sandbox.tokens.revoke_all()
+    server.tokens.revoke_all()
     watch = _watch(NOW)
     (text,) = _login(logged_in, NOW + timedelta(days=4), watch)
     assert text.startswith("Swit refuses to renew the login; it works until 2026-03-17 07:00 UTC.")
@@ -239,7 +239,7 @@ def test_a_login_that_swit_refuses_to_renew_is_reported_days_ahead_and_when_it_i
 def test_swit_is_asked_to_renew_once_an_hour_at_most(
     logged_in: Office, server: SandboxServer
 ) -> None:
-    server.sandbox.tokens.revoke_all()
+    server.tokens.revoke_all()
     now = NOW + timedelta(days=4)
     watch = _watch(now)
     check_login(watch, logged_in.store, logged_in.settings, now)

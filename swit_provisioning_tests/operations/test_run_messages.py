@@ -105,7 +105,7 @@ def test_a_rejected_change_is_reported_with_its_reason(
 def test_a_failed_run_is_reported_with_its_reason(
     on_stage: Stage, chat: Receiver, alerts: Receiver
 ) -> None:
-    on_stage.server.sandbox.tokens.revoke_all()
+    on_stage.server.tokens.revoke_all()
     assert on_stage.run("sync").exit_code == 1
     assert "FAILED" in chat.texts[0].splitlines()[0]
     assert "Log in again" in chat.texts[0]

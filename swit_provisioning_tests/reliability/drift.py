@@ -107,11 +107,11 @@ class Company:
         kind, found = self._random.choice(quiet)
         self._meddled[found] = day
         if kind == "user":
-            organisation.users.update(found, phone_number=f"+49176999{day:04d}")
+            organisation.update_user(found, phone_number=f"+49176999{day:04d}")
         elif self._random.random() < 0.5:
-            organisation.teams.update(found, name=f"By hand {day}")
+            organisation.update_team(found, name=f"By hand {day}")
         elif records.teams[found].users:
-            organisation.memberships.remove(found, [next(iter(records.teams[found].users))])
+            organisation.remove_members(found, [next(iter(records.teams[found].users))])
 
     def _group(self, key: str, unit: Unit) -> dict[str, Any]:
         below = [_group_dn(k) for k, u in self.units.items() if u.parent == key]

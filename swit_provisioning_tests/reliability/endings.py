@@ -3,8 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from swit_provisioning.sandbox.http import CallEntry
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.traffic import CallEntry
 
 Ending = dict[str, Any]
 _READS = frozenset(

@@ -92,7 +92,7 @@ class Night:
         }
         self._settle(busy_night.before())
         for number in busy_night.AWAY:
-            user = server.organisation.users.by_email(busy_night.address(number))
+            user = server.organisation.user_by_email(busy_night.address(number))
             if user is not None:
                 user.active = False
         server.organisation.mark()
@@ -137,7 +137,7 @@ class Night:
         (self._folder / "work").mkdir()
 
     def _begin_anew(self) -> None:
-        self.server.sandbox.reset()
+        self.server.reset()
         shutil.rmtree(self._folder / "work")
         shutil.copytree(self._folder / "planned", self._folder / "work")
 

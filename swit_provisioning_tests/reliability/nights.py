@@ -10,7 +10,7 @@ from random import Random
 from typing import Final, Literal
 
 from swit_provisioning.sandbox.faults import Fault, FaultKind
-from swit_provisioning.sandbox.model import ADMIN, GUEST
+from swit_provisioning.sandbox.records import ADMIN, GUEST
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.ageing import age_home, age_state
 from swit_provisioning_tests.reliability.death import Death

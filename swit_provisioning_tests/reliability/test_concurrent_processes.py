@@ -41,7 +41,7 @@ def test_of_several_syncs_exactly_one_writes(
     here: Site, server: SandboxServer, undisturbed: Ending, number: int
 ) -> None:
     """Their token has expired, too: Swit is asked for the next one once."""
-    server.sandbox.tokens.expire_access_tokens()
+    server.tokens.expire_access_tokens()
     gate = held(server, "organization.user.create")
     copies = [here.start("sync") for _ in range(number)]
     assert gate.reached.wait(SECONDS)
@@ -142,7 +142,7 @@ def test_ten_processes_renew_the_login_once(
         )
     )
     if not days_left:
-        server.sandbox.tokens.expire_access_tokens()
+        server.tokens.expire_access_tokens()
     copies = [here.work("ask_who_i_am") for _ in range(10)]
     assert [copy.ended() for copy in copies] == [0] * 10
     assert server.log.counts["oauth.token"] == 1

@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.sandbox.model import Behaviour
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.reliability.death import Death
 from swit_provisioning_tests.reliability.disk import SmallDisk, small_disk
@@ -46,7 +46,7 @@ def log_in(here: Site) -> None:
 def test_a_refused_refresh_in_the_middle_asks_for_a_login(
     here: Site, server: SandboxServer, undisturbed: Ending
 ) -> None:
-    revoke = server.sandbox.tokens.revoke_all
+    revoke = server.tokens.revoke_all
     server.faults.add(Fault(kind="meanwhile", call="team.create", skip=3, act=revoke))
     failed(here, words="swit-provisioning login")
     assert server.log.counts["oauth.token"] == 1
@@ -55,7 +55,7 @@ def test_a_refused_refresh_in_the_middle_asks_for_a_login(
 
 
 def test_a_refused_refresh_at_the_start_writes_nothing(here: Site, server: SandboxServer) -> None:
-    server.sandbox.tokens.revoke_all()
+    server.tokens.revoke_all()
     failed(here, words="swit-provisioning login")
     assert writes(server.log.of()) == []
 
@@ -72,7 +72,7 @@ def test_killed_before_the_new_pair_is_stored(
     """Swit has given a pair that nobody has. Where the old one is dead, only a login helps."""
     if kept:
         server.organisation.behaviour = Behaviour(refreshing="stays")
-    server.sandbox.tokens.expire_access_tokens()
+    server.tokens.expire_access_tokens()
     killed(here, call="oauth.token", at=1, after_work=True)
     assert writes(server.log.of()) == []
     if not kept:
@@ -85,7 +85,7 @@ def test_killed_before_the_new_pair_is_stored(
 def test_killed_before_the_stored_pair_is_used(
     here: Site, server: SandboxServer, undisturbed: Ending
 ) -> None:
-    server.sandbox.tokens.expire_access_tokens()
+    server.tokens.expire_access_tokens()
     first = "user.info"
     killed(here, call=first, at=2, after_work=False)
     assert server.log.counts["oauth.token"] == 1
@@ -98,7 +98,7 @@ def test_stored_tokens_are_encrypted_and_all_files_are_for_this_account_alone(
     here: Site, server: SandboxServer
 ) -> None:
     here.environment["TOKEN_ENCRYPTION_KEY"] = Fernet.generate_key().decode()
-    server.sandbox.tokens.expire_access_tokens()
+    server.tokens.expire_access_tokens()
     here.run("sync")
     files = [path for path in here.database.parent.iterdir() if path.is_file()]
     assert here.database in files
@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_before_a_refresh_costs_no_login(
     here.put_state_at(disk.folder / "state" / "state.sqlite")
     here.run("plan")
     disk.fill()
-    server.sandbox.tokens.expire_access_tokens()
+    server.tokens.expire_access_tokens()
     failed(here, words=NO_ROOM)
     assert server.log.counts["oauth.token"] == 0
     disk.empty()

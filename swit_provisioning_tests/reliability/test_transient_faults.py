@@ -44,7 +44,7 @@ def too_many_until_a_date(here: Site) -> None:
 
 
 def expiry_in_the_middle(here: Site) -> None:
-    expire = here.server.sandbox.tokens.expire_access_tokens
+    expire = here.server.tokens.expire_access_tokens
     for call in CALLS:
         here.server.faults.add(Fault(kind="meanwhile", call=call, act=expire))
 

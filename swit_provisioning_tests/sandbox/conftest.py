@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from swit_provisioning.sandbox.model import Behaviour
+from swit_provisioning.sandbox.oauth import WEEK_SECONDS
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.sandbox.tokens import WEEK_SECONDS
 from swit_provisioning_tests.sandbox.caller import Caller
 
 
@@ -20,12 +20,11 @@ def running() -> Iterator[SandboxServer]:
 @pytest.fixture
 def server(running: SandboxServer) -> Iterator[SandboxServer]:
     yield running
-    sandbox = running.sandbox
-    sandbox.organisation.behaviour = Behaviour()
-    sandbox.tokens.revoke_all()
-    sandbox.tokens.expires_in = WEEK_SECONDS
-    sandbox.edition, sandbox.rate_limit, sandbox.latency_seconds = "new", None, 0.0
-    sandbox.reset()
+    running.organisation.behaviour = Behaviour()
+    running.tokens.revoke_all()
+    running.tokens.expires_in = WEEK_SECONDS
+    running.edition, running.rate_limit, running.latency_seconds = "new", None, 0.0
+    running.reset()
 
 
 @pytest.fixture

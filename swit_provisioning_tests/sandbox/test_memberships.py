@@ -1,7 +1,7 @@
 import pytest
 
-from swit_provisioning.sandbox.model import Behaviour
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning_tests.sandbox.caller import Caller
 
 
@@ -76,7 +76,7 @@ def test_a_call_sent_twice_is_done_or_refused(
     """Which of the two Swit does is not known."""
     organisation.add_user("bob@example.com", teams=[sales])
     if call == "team.user.remove":
-        organisation.memberships.add(sales, [ann])
+        organisation.add_members(sales, [ann])
     assert caller.post(call, id=sales, user_ids=[ann]).status_code == 200
     assert caller.post(call, id=sales, user_ids=[ann]).status_code == 200
     organisation.behaviour = Behaviour(repeated_membership="refused")
@@ -97,8 +97,8 @@ def test_the_primary_team_is_one_of_the_users_own(
     other = organisation.add_team("Other")
     refused = caller.post("team.user.primary.update", id=other, user_id=ann)
     assert refused.status_code == 400
-    organisation.memberships.add(sales, [ann])
-    organisation.memberships.add(other, [ann])
+    organisation.add_members(sales, [ann])
+    organisation.add_members(other, [ann])
     answer = caller.post("team.user.primary.update", id=other, user_id=ann)
     assert (answer.status_code, answer.content) == (204, b"")
     assert teams_shown(caller, ann) == {"Sales": "N", "Other": "Y"}

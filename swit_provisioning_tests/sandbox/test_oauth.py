@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from swit_provisioning.sandbox.model import Behaviour, ProofKeys
+from swit_provisioning.sandbox.records import Behaviour, Pkce
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.sandbox.caller import TIMEOUT_SECONDS, Caller, message
 
@@ -112,7 +112,7 @@ def test_a_code_is_changed_for_tokens_once(server: SandboxServer) -> None:
 
 
 def test_a_code_is_only_good_for_the_address_it_went_to(server: SandboxServer) -> None:
-    other = server.sandbox.tokens.redirect_urls[1]
+    other = server.tokens.redirect_urls[1]
     answer = token(server, grant_type="authorization_code", code=code(server), redirect_uri=other)
     assert answer.status_code == 400
 
@@ -144,14 +144,14 @@ def test_a_refresh_token_that_stays_comes_with_no_new_one(server: SandboxServer)
 
 
 def test_an_expired_access_token_is_refused_until_it_is_refreshed(server: SandboxServer) -> None:
-    server.sandbox.tokens.expires_in = 0
+    server.tokens.expires_in = 0
     expired = server.issue_tokens()
     assert expired["expires_in"] == 0
     assert status(server, expired["access_token"]) == 401
-    server.sandbox.tokens.expires_in = 604_800
+    server.tokens.expires_in = 604_800
     fresh = refresh(server, expired["refresh_token"]).json()
     assert status(server, fresh["access_token"]) == 200
-    server.sandbox.tokens.expire_access_tokens()
+    server.tokens.expire_access_tokens()
     assert status(server, fresh["access_token"]) == 401
 
 
@@ -219,7 +219,7 @@ def test_an_apps_token_belongs_to_the_organisation_and_makes_no_users(
 
 def test_the_token_of_an_account_that_is_gone_is_refused(server: SandboxServer) -> None:
     issued = server.issue_tokens()
-    server.organisation.users.remove(server.organisation.authorised_user_id)
+    server.organisation.remove_user(server.organisation.authorised_user_id)
     assert status(server, issued["access_token"]) == 401
 
 
@@ -245,7 +245,7 @@ def with_proof_key(server: SandboxServer, **given: str) -> str:
     ],
 )
 def test_a_proof_key_is_checked_where_the_sandbox_is_told_to(
-    server: SandboxServer, pkce: ProofKeys, sent: dict[str, str], expected: int
+    server: SandboxServer, pkce: Pkce, sent: dict[str, str], expected: int
 ) -> None:
     server.organisation.behaviour = Behaviour(pkce=pkce)
     if pkce == "refused at token":
@@ -274,7 +274,7 @@ def test_a_proof_key_that_nobody_knows_is_told_to_the_registered_address(
 def test_no_secret_is_kept_in_the_log(server: SandboxServer) -> None:
     issued = exchange(server, code(server)).json()
     refresh(server, issued["refresh_token"])
-    kept = json.dumps(server.sandbox.state()["calls"])
+    kept = json.dumps(server.state()["calls"])
     assert "oauth.token" in kept
     for secret in (server.client_secret, issued["refresh_token"], issued["access_token"]):
         assert secret not in kept

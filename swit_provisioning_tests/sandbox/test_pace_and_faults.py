@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from swit_provisioning.sandbox.faults import Fault, FaultKind, Gate
-from swit_provisioning.sandbox.http import RateLimit
 from swit_provisioning.sandbox.organisation import Organisation
 from swit_provisioning.sandbox.server import SandboxServer
+from swit_provisioning.sandbox.traffic import RateLimit
 from swit_provisioning_tests.sandbox.caller import Caller, message
 
 
@@ -29,7 +29,7 @@ def test_more_requests_than_the_pace_are_answered_429_until_the_window_has_passe
 def test_a_429_has_a_message_and_no_header_unless_told(
     server: SandboxServer, caller: Caller
 ) -> None:
-    server.sandbox.rate_limit = RateLimit(1 / 60, window_seconds=60, retry_after="none")
+    server.rate_limit = RateLimit(1 / 60, window_seconds=60, retry_after="none")
     assert caller.get("user.info").status_code == 200
     answer = caller.get("user.info")
     assert answer.status_code == 429
@@ -39,7 +39,7 @@ def test_a_429_has_a_message_and_no_header_unless_told(
 
 
 def test_a_429_can_say_until_when_as_a_date(server: SandboxServer, caller: Caller) -> None:
-    server.sandbox.rate_limit = RateLimit(0.1, window_seconds=60, retry_after="date")
+    server.rate_limit = RateLimit(0.1, window_seconds=60, retry_after="date")
     for _ in range(6):
         assert caller.get("user.info").status_code == 200
     until = parsedate_to_datetime(caller.get("user.info").headers["Retry-After"])
@@ -49,7 +49,7 @@ def test_a_429_can_say_until_when_as_a_date(server: SandboxServer, caller: Calle
 def test_the_pace_holds_for_scim_too_and_not_for_signing_in(
     server: SandboxServer, caller: Caller
 ) -> None:
-    server.sandbox.rate_limit = RateLimit(1 / 60, window_seconds=60)
+    server.rate_limit = RateLimit(1 / 60, window_seconds=60)
     assert caller.get("user.info").status_code == 200
     assert caller.find('userName eq "x@example.com"').status_code == 429
     form = {"client_id": server.client_id, "client_secret": server.client_secret}
@@ -58,7 +58,7 @@ def test_the_pace_holds_for_scim_too_and_not_for_signing_in(
 
 
 def test_latency_holds_every_answer_back(server: SandboxServer, caller: Caller) -> None:
-    server.sandbox.latency_seconds = 0.05
+    server.latency_seconds = 0.05
     started = time.monotonic()
     assert caller.get("user.info").status_code == 200
     assert time.monotonic() - started >= 0.05
@@ -66,7 +66,7 @@ def test_latency_holds_every_answer_back(server: SandboxServer, caller: Caller) 
 
 def test_calls_are_answered_side_by_side(server: SandboxServer) -> None:
     """The client sends several at a time; a stand-in that answered one by one would hide faults."""
-    server.sandbox.latency_seconds = 0.2
+    server.latency_seconds = 0.2
 
     def call() -> None:
         with Caller(server) as own:
@@ -153,7 +153,7 @@ def test_a_connection_can_be_lost_before_or_after_the_work(
     server.faults.add(Fault(kind=kind, call="team.create", after_work=after_work))
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         caller.post("team.create", name="Sales", parent_id=organisation.records.root_id)
-    assert (organisation.teams.by_name("Sales") is not None) == after_work
+    assert (organisation.team_by_name("Sales") is not None) == after_work
     assert server.log.of("team.create")[0].status == (None if kind == "drop" else 200)
     assert caller.get("user.info").status_code == 200
 
@@ -167,7 +167,7 @@ def test_an_answer_can_come_too_late(
     with pytest.raises(requests.ReadTimeout):
         caller.post("team.create", name="Sales", parent_id=organisation.records.root_id)
     caller.timeout_seconds = 60
-    assert (organisation.teams.by_name("Sales") is not None) == after_work
+    assert (organisation.team_by_name("Sales") is not None) == after_work
     server.faults.add(Fault(kind="slow", seconds=0.05))
     assert caller.get("user.info").status_code == 200
 
@@ -182,13 +182,13 @@ def test_a_call_can_be_held_until_it_is_let_go(
     with ThreadPoolExecutor(1) as beside:
         held = beside.submit(caller.post, "team.create", name="Sales", parent_id=root)
         assert gate.reached.wait(timeout=60)
-        assert (organisation.teams.by_name("Sales") is not None) == after_work
+        assert (organisation.team_by_name("Sales") is not None) == after_work
         with Caller(server) as other:
             assert other.get("user.info").status_code == 200
         assert not held.done()
         gate.opened.set()
         assert held.result(timeout=60).status_code == 200
-    assert organisation.teams.by_name("Sales") is not None
+    assert organisation.team_by_name("Sales") is not None
 
 
 def test_who_hangs_up_is_held_no_longer(server: SandboxServer, caller: Caller) -> None:

@@ -2,7 +2,7 @@ import json
 from collections import Counter
 from itertools import chain
 
-from swit_provisioning.sandbox.model import sample_directory_path
+from swit_provisioning.sandbox import sample_directory_path
 from swit_provisioning.sandbox.organisation import Organisation
 
 DIRECTORY = json.loads(sample_directory_path().read_text(encoding="utf-8"))

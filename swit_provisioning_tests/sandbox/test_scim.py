@@ -1,7 +1,7 @@
 import pytest
 
-from swit_provisioning.sandbox.model import Behaviour
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning_tests.sandbox.caller import Caller, message, replace
 
 MOBILE = 'phoneNumbers[type eq "mobile"].value'
@@ -33,24 +33,24 @@ def test_the_body_that_works_changes_name_and_number(
     assert answer.status_code == 200
     assert answer.json()["displayName"] == "Ann Lee"
     assert answer.json()["phoneNumbers"] == [{"type": "mobile", "value": "+82-10-1234-5678"}]
-    user = organisation.users.find(ann)
+    user = organisation.user(ann)
     assert (user.name, user.phone_number) == ("Ann Lee", "+82-10-1234-5678")
 
 
 def test_an_empty_number_clears_it(caller: Caller, organisation: Organisation, ann: str) -> None:
-    organisation.users.update(ann, phone_number="+1")
+    organisation.update_user(ann, phone_number="+1")
     caller.patch(ann, replace(MOBILE, ""))
-    assert organisation.users.find(ann).phone_number is None
+    assert organisation.user(ann).phone_number is None
 
 
 def test_language_and_state_can_be_replaced(
     caller: Caller, organisation: Organisation, ann: str
 ) -> None:
     caller.patch(ann, replace("preferredLanguage", "ja"), replace("active", value=False))
-    user = organisation.users.find(ann)
+    user = organisation.user(ann)
     assert (user.language, user.active) == ("ja", False)
     caller.patch(ann, replace("active", "True"))
-    assert organisation.users.find(ann).active
+    assert organisation.user(ann).active
 
 
 def test_what_scim_refuses_says_why_in_both_forms(caller: Caller, ann: str) -> None:

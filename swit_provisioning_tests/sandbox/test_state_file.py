@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.sandbox.app import Sandbox
 from swit_provisioning.sandbox.organisation import Organisation
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.sandbox.state_file import SandboxStateError
@@ -14,14 +13,14 @@ from swit_provisioning_tests.sandbox.caller import Caller
 
 def test_the_next_sandbox_finds_what_the_one_before_it_held(tmp_path: Path) -> None:
     file = tmp_path / "state" / "organisation.json"
-    first = Sandbox(state_file=file)
+    first = SandboxServer(state_file=file)
     with first.exclusive():
         team = first.organisation.add_team("Sales", reference="CN=Sales")
         ann = first.organisation.add_user("ann@example.com", "Ann", teams=[team])
     before = first.organisation.snapshot()
-    second = Sandbox(state_file=file)
+    second = SandboxServer(state_file=file)
     assert second.organisation.snapshot() == before
-    assert second.organisation.users.by_email("ANN@example.com") is not None
+    assert second.organisation.user_by_email("ANN@example.com") is not None
     with second.exclusive():
         assert second.organisation.add_user("bob@example.com") != ann
     assert [user["email"] for user in first.state()["users"]] == [
@@ -38,18 +37,18 @@ def test_calls_over_http_are_kept(tmp_path: Path) -> None:
         made = caller.post("organization.user.create", user_email="ann@example.com", user_name="A")
         assert made.ok, made.text
     with SandboxServer(state_file=file) as server:
-        assert server.organisation.users.by_email("ann@example.com") is not None
+        assert server.organisation.user_by_email("ann@example.com") is not None
 
 
 def test_several_sandboxes_write_one_file_and_nothing_is_lost(tmp_path: Path) -> None:
     file = tmp_path / "organisation.json"
 
-    def add(sandbox: Sandbox, name: str) -> None:
+    def add(sandbox: SandboxServer, name: str) -> None:
         for number in range(20):
             with sandbox.exclusive():
                 sandbox.organisation.add_user(f"{name}{number}@example.com")
 
-    sandboxes = [Sandbox(Organisation(), state_file=file) for _ in range(4)]
+    sandboxes = [SandboxServer(Organisation(), state_file=file) for _ in range(4)]
     threads = [
         threading.Thread(target=add, args=(sandbox, f"t{number}x"))
         for number, sandbox in enumerate(sandboxes)
@@ -58,7 +57,7 @@ def test_several_sandboxes_write_one_file_and_nothing_is_lost(tmp_path: Path) ->
         thread.start()
     for thread in threads:
         thread.join()
-    users = Sandbox(state_file=file).organisation.snapshot()["users"]
+    users = SandboxServer(state_file=file).organisation.snapshot()["users"]
     assert len(users) == 1 + 4 * 20
     assert len({user["id"] for user in users}) == len(users)
 
@@ -78,5 +77,5 @@ def test_a_file_that_holds_something_else_is_named_with_the_way_out(
     file = tmp_path / "organisation.json"
     file.write_bytes(content)
     with pytest.raises(SandboxStateError, match=r"organisation.json contains no .*Delete it"):
-        Sandbox(state_file=file)
+        SandboxServer(state_file=file)
     assert file.read_bytes() == content

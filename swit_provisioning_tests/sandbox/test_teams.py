@@ -2,8 +2,8 @@ import unicodedata
 
 import pytest
 
-from swit_provisioning.sandbox.model import Behaviour
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning_tests.sandbox.caller import Caller, message
 
 
@@ -63,7 +63,7 @@ def test_a_name_given_up_is_free(caller: Caller, organisation: Organisation) -> 
     sales = organisation.add_team("Sales")
     caller.post("team.update", id=sales, name="Marketing")
     organisation.add_team("Sales")
-    assert organisation.teams.by_name("sales") is not organisation.teams.find(sales)
+    assert organisation.team_by_name("sales") is not organisation.team(sales)
 
 
 @pytest.mark.parametrize("character", sorted("@#<>§▒{};*"))
@@ -81,10 +81,10 @@ def test_what_an_update_leaves_out_stays(caller: Caller, organisation: Organisat
     above = organisation.add_team("Above")
     team = organisation.add_team("Team", parent_id=above, reference="CN=Team")
     caller.post("team.update", id=team, name="Renamed")
-    found = organisation.teams.find(team)
+    found = organisation.team(team)
     assert (found.name, found.parent_id, found.reference) == ("Renamed", above, "CN=Team")
     caller.post("team.update", id=team, reference="")
-    assert organisation.teams.find(team).reference is None
+    assert organisation.team(team).reference is None
 
 
 def test_a_refused_update_changes_nothing(caller: Caller, organisation: Organisation) -> None:
@@ -129,7 +129,7 @@ def test_deleting_a_team_deletes_those_below_it(caller: Caller, organisation: Or
     assert caller.post("team.delete", id=top).json() == {"data": None}
     assert caller.post("team.delete", id=below).status_code == 404
     assert [name for _, name in tree(organisation)] == ["Sandbox Organisation", "Unassigned"]
-    assert organisation.users.find(ann).primary is None
+    assert organisation.user(ann).primary is None
     organisation.add_team("Below")
 
 

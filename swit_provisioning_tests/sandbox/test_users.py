@@ -2,8 +2,8 @@ from dataclasses import replace as with_values
 
 import pytest
 
-from swit_provisioning.sandbox.model import Behaviour
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.records import Behaviour
 from swit_provisioning_tests.sandbox.caller import Caller, message
 
 
@@ -109,7 +109,7 @@ def test_the_master_is_never_deactivated(
 ) -> None:
     master = organisation.add_user("master@example.com", role=10)
     assert caller.post(call, user_id=master).status_code == 403
-    assert organisation.users.find(master).active
+    assert organisation.user(master).active
 
 
 def test_there_is_one_master(organisation: Organisation) -> None:

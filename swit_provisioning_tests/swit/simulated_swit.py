@@ -3,7 +3,7 @@
 import heapq
 from dataclasses import dataclass, field
 
-from swit_provisioning.sandbox.http import RateLimit
+from swit_provisioning.sandbox.traffic import RateLimit
 from swit_provisioning.swit.rate_limit import Pace
 
 

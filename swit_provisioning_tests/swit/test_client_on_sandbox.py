@@ -39,9 +39,9 @@ def running() -> Iterator[SandboxServer]:
 @pytest.fixture(params=EDITIONS)
 def sandbox(running: SandboxServer, request: pytest.FixtureRequest) -> Iterator[SandboxServer]:
     edition: Edition = request.param
-    running.sandbox.edition = edition
+    running.edition = edition
     yield running
-    running.sandbox.reset()
+    running.reset()
 
 
 class LockedStore(FakeStore):
@@ -246,7 +246,7 @@ def test_an_expired_token_is_refreshed_once_for_all_threads(
 ) -> None:
     """A second refresh would send a refresh token that is dead already."""
     client.user_info()
-    sandbox.sandbox.tokens.expire_access_tokens()
+    sandbox.tokens.expire_access_tokens()
     with ThreadPoolExecutor(8) as pool:
         found = {me.user_id for me in pool.map(lambda _: client.user_info(), range(16))}
     assert found == {sandbox.organisation.authorised_user_id}
@@ -258,7 +258,7 @@ def test_a_dead_refresh_token_means_log_in_again(
     sandbox: SandboxServer, client: SwitClient
 ) -> None:
     client.user_info()
-    sandbox.sandbox.tokens.revoke_all()
+    sandbox.tokens.revoke_all()
     with pytest.raises(SwitUnauthorizedError, match="Log in again"):
         client.user_info()
 

@@ -10,8 +10,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from swit_provisioning.sandbox.model import Records, TeamRecord, UserRecord
 from swit_provisioning.sandbox.organisation import Organisation
+from swit_provisioning.sandbox.records import Records
 from swit_provisioning_tests.directories import Directory
 
 
@@ -35,9 +35,7 @@ class OldState:
     def organisation(self) -> Organisation:
         """Swit as it was when the state was kept."""
         made = Organisation()
-        users = {name: UserRecord(**user) for name, user in self.records["users"].items()}
-        teams = {name: TeamRecord(**team) for name, team in self.records["teams"].items()}
-        made._ledger.records = Records(**self.records | {"users": users, "teams": teams})
+        made.records = Records.from_document(self.records)
         made.mark()
         return made
 
