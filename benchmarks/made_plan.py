@@ -24,11 +24,11 @@ def made_plan(changes: int, teams: int) -> Plan:
 
 def facts_of(plan: Plan) -> PlanFacts:
     """What the page says beside."""
-    verdict = {"passed": True, "blocking": True, "message": "Nothing of this kind is planned."}
+    result = {"passed": True, "blocking": True, "message": "Nothing of this kind is planned."}
     return PlanFacts(
         plan_id="0123456789ab",
         created_at=datetime(2026, 3, 1, 2, 30, tzinfo=UTC),
-        verdicts=[{"name": f"guard_{number}", **verdict} for number in range(9)],
+        guard_results=[{"name": f"guard_{number}", **result} for number in range(9)],
         calls=len(plan.changes),
         duration="a while",
         mode="live",

@@ -18,7 +18,7 @@ from swit_provisioning.planning.guards import Limit
 from swit_provisioning.planning.model import ReferenceAttribute
 from swit_provisioning.sources.config import KindSetting
 from swit_provisioning.sources.filters import parse_filter
-from swit_provisioning.state.tokens import FernetCipher
+from swit_provisioning.state.token_store import Cipher
 from swit_provisioning.swit.rate_limit import parse_pace
 
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
@@ -73,7 +73,7 @@ def _filter(value: str | None) -> str | None:
 
 def _fernet_key(value: SecretStr | None) -> SecretStr | None:
     if value is not None:
-        FernetCipher(value.get_secret_value())
+        Cipher(value.get_secret_value())
     return value
 
 

@@ -6,7 +6,7 @@ from itertools import islice
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from swit_provisioning.operations.runs import next_daily
+from swit_provisioning.operations.installation_status import next_daily
 
 
 @pytest.mark.parametrize(

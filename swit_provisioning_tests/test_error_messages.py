@@ -18,13 +18,10 @@ from swit_provisioning.cli.errors import (
     UnwritableFileError,
 )
 from swit_provisioning.report.explain.explain import IncompleteReadError
-from swit_provisioning.state.coordination import lost
-from swit_provisioning.state.errors import (
-    LeaseHeldError,
-    NewerSchemaError,
-    OtherOrganizationError,
-    TokensUnreadableError,
-)
+from swit_provisioning.state.coordination import LeaseHeldError, LeaseLostError
+from swit_provisioning.state.database import NewerSchemaError
+from swit_provisioning.state.identities import OtherOrganizationError
+from swit_provisioning.state.token_store import TokensUnreadableError
 from swit_provisioning.swit.errors import SwitError
 
 NOW = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
@@ -73,4 +70,4 @@ def test_every_other_error_ends_with_what_to_do(error: Exception) -> None:
 
 
 def test_the_error_of_a_lost_lease_ends_with_what_to_do() -> None:
-    assert _WAYS_OUT.search(lost("R1", "it was not renewed in time"))
+    assert _WAYS_OUT.search(str(LeaseLostError("R1", "it was not renewed in time")))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from swit_provisioning.operations.runs import next_run
+from swit_provisioning.operations.installation_status import next_run
 from swit_provisioning.settings import ScheduleSettings
 
 

@@ -24,10 +24,9 @@ from swit_provisioning.planning.model import Plan, PlanHash, shown_id
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.planning.staleness import stale_reasons
 from swit_provisioning.state.database import utc_now
-from swit_provisioning.state.decisions import Acceptance, Approval, Rejection
-from swit_provisioning.state.errors import AmbiguousPlanError
-from swit_provisioning.state.plans import ListedPlan, StoredPlan
+from swit_provisioning.state.plan_approvals import Acceptance, Approval, Rejection
 from swit_provisioning.state.store import Store
+from swit_provisioning.state.stored_plans import AmbiguousPlanError, ListedPlan, StoredPlan
 
 LIMIT_WINDOW: Final = timedelta(hours=24)
 """Changes that were sent without an approval in this time count against the limits."""
@@ -71,7 +70,7 @@ class PlanState:
     def stopped_by(self) -> list[str]:
         """Names of the guards that stop it, without those that its approval lifts."""
         lifted = self.approval.guards if self.approval else ()
-        stops = (v["name"] for v in self.plan.verdicts if v["blocking"] and not v["passed"])
+        stops = (v["name"] for v in self.plan.guard_results if v["blocking"] and not v["passed"])
         return [str(name) for name in stops if name not in lifted]
 
     @property
@@ -288,13 +287,13 @@ class PlanJudge:
                     "message": without_advice(verdict["message"]),
                     "blocking": verdict["blocking"] and verdict["name"] not in lifted,
                 }
-                for verdict in stored.verdicts
+                for verdict in stored.guard_results
             )
-            return replace(stored, verdicts=past), state
+            return replace(stored, guard_results=past), state
         begun = state.application.application_id if state.application else None
         verdicts = tuple(v.document() for v in self.judge(stored.plan, application_id=begun))
-        listed = replace(self._listed(stored.plan_hash), verdicts=verdicts)
-        return replace(stored, verdicts=verdicts), self._state(listed)
+        listed = replace(self._listed(stored.plan_hash), guard_results=verdicts)
+        return replace(stored, guard_results=verdicts), self._state(listed)
 
     def _listed(self, plan_hash: PlanHash) -> ListedPlan:
         found = self.store.plans.listed(limit=1, plan_hash=plan_hash)
@@ -345,7 +344,7 @@ class PlanJudge:
             state = "stale"
         elif application is not None:
             state = "begun"
-        return state or _state_by_guards(plan.verdicts, approval)
+        return state or _state_by_guards(plan.guard_results, approval)
 
     def _stale_because(self, plan: ListedPlan) -> str:
         """Why the plan is stale, as a clause; empty if it is not."""

@@ -11,8 +11,8 @@ import pandas as pd
 from swit_provisioning.apply.outcomes import Outcome
 from swit_provisioning.planning.actions import SPECS
 from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
-from swit_provisioning.state.history import HistoryEntry
 from swit_provisioning.state.journal import JournalEntry
+from swit_provisioning.state.journal_history import HistoryEntry
 
 
 def outcomes_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:

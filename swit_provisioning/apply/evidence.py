@@ -19,8 +19,8 @@ from swit_provisioning.planning.staleness import (
     returning_users,
     stale_changes,
 )
-from swit_provisioning.state.decisions import Approval
 from swit_provisioning.state.journal import JournalEntry
+from swit_provisioning.state.plan_approvals import Approval
 
 _MOST_NAMED: Final = 20
 

@@ -25,7 +25,7 @@ from swit_provisioning.apply.senders import send
 from swit_provisioning.planning.actions import DEPARTURES, Step
 from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning.planning.staleness import concerns_only, without_users
-from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.database import StoreError
 from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient

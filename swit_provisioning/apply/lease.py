@@ -9,8 +9,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 
-from swit_provisioning.state.coordination import LeaseGrant, lost
-from swit_provisioning.state.errors import LeaseLostError, StoreError
+from swit_provisioning.state.coordination import LeaseGrant, LeaseLostError
+from swit_provisioning.state.database import StoreError
 from swit_provisioning.state.store import Store
 
 LEASE_TTL: Final = timedelta(seconds=45)
@@ -90,11 +90,11 @@ class HeldLease:
         age = self._clock() - self._renewed_at
         if age > ttl * (1 - _MARGIN_SHARE):
             why = f"it was last renewed {age:.0f} s ago"
-            raise LeaseLostError(lost(self.grant.holder, why))
+            raise LeaseLostError(self.grant.holder, why)
 
     def stop(self) -> None:
         """Send nothing more: the run was interrupted."""
-        self._lost = LeaseLostError(lost(self.grant.holder, "the run was interrupted"))
+        self._lost = LeaseLostError(self.grant.holder, "the run was interrupted")
 
     @contextmanager
     def call_in_flight(self) -> Iterator[None]:
@@ -131,7 +131,7 @@ class HeldLease:
         if seconds <= self.grant.ttl.total_seconds():
             return False
         why = f"this process was suspended for {seconds:.0f} s"
-        self._lost = LeaseLostError(lost(self.grant.holder, why))
+        self._lost = LeaseLostError(self.grant.holder, why)
         return True
 
     def close(self) -> None:

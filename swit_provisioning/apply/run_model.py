@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # every command reads exit codes here, and most need no database
     from swit_provisioning.planning.model import Policy
     from swit_provisioning.state.journal import JournalEntry
-    from swit_provisioning.state.plans import StoredPlan
+    from swit_provisioning.state.stored_plans import StoredPlan
 
 JobName = Literal["plan", "apply", "sync"]
 

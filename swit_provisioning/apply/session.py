@@ -43,16 +43,12 @@ from swit_provisioning.planning.selection import (
     selected_plan,
 )
 from swit_provisioning.sources.base import Directory, DirectoryError
-from swit_provisioning.state.decisions import Acceptance, Approval
-from swit_provisioning.state.errors import (
-    AmbiguousPlanError,
-    LeaseHeldError,
-    LeaseLostError,
-    OtherOrganizationError,
-)
+from swit_provisioning.state.coordination import LeaseHeldError, LeaseLostError
+from swit_provisioning.state.identities import OtherOrganizationError
 from swit_provisioning.state.journal import JournalEntry
-from swit_provisioning.state.plans import StoredPlan
+from swit_provisioning.state.plan_approvals import Acceptance, Approval
 from swit_provisioning.state.store import Store
+from swit_provisioning.state.stored_plans import AmbiguousPlanError, StoredPlan
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reader import read_organization

@@ -17,10 +17,10 @@ from swit_provisioning.report.redaction import (
     without_people,
     without_people_in,
 )
-from swit_provisioning.state.decisions import Approval, Rejection
-from swit_provisioning.state.history import HistoryEntry
 from swit_provisioning.state.journal import JournalEntry
-from swit_provisioning.state.plans import StoredPlan
+from swit_provisioning.state.journal_history import HistoryEntry
+from swit_provisioning.state.plan_approvals import Approval, Rejection
+from swit_provisioning.state.stored_plans import StoredPlan
 
 GuardResults = Iterable[Mapping[str, Any]]
 
@@ -38,7 +38,7 @@ def plan_document(
         "state": state.name,
         **decision_document(state, no_names=no_names),
         "counts": plan.counts(),
-        "guards": guard_documents(stored.verdicts),
+        "guards": guard_documents(stored.guard_results),
         "findings": [finding.document() for finding in plan.findings],
         "changes": [change_document(change) for change in plan.changes],
         "disabled": [change_document(change) for change in plan.disabled],
@@ -69,7 +69,7 @@ def run_document(run: RunResult) -> dict[str, Any]:
         "counts": plan.counts() if plan else {},
         "outcomes": outcome_counts(entry for entry in entries if entry.run_id == run.run_id),
         "left_for_later": run.left_for_later,
-        "guards": guard_documents(run.guards or (stored.verdicts if stored else ())),
+        "guards": guard_documents(run.guards or (stored.guard_results if stored else ())),
         "findings": [finding.document() for finding in plan.findings] if plan else [],
         "calls": run.calls,
         "seconds": round(run.seconds, 1),
@@ -168,8 +168,8 @@ def plan_to_show(stored: StoredPlan, *, no_names: bool) -> StoredPlan:
     """The plan; with `no_names` without people, but with the same id."""
     if not no_names:
         return stored
-    results = tuple({**v, "message": without_people_in(v["message"])} for v in stored.verdicts)
-    return replace(stored, plan=without_people(stored.plan), verdicts=results)
+    results = tuple({**v, "message": without_people_in(v["message"])} for v in stored.guard_results)
+    return replace(stored, plan=without_people(stored.plan), guard_results=results)
 
 
 def entry_to_show(entry: JournalEntry, *, no_names: bool) -> JournalEntry:

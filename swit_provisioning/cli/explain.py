@@ -29,7 +29,7 @@ from swit_provisioning.report.explain.model import (
 )
 from swit_provisioning.report.safe_text import shortened
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.history import HistoryEntry
+from swit_provisioning.state.journal_history import HistoryEntry
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.reader import read_organization
 

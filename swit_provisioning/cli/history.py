@@ -14,7 +14,7 @@ from swit_provisioning.operations.services import open_store
 from swit_provisioning.planning.actions import SPECS, describe
 from swit_provisioning.report.safe_text import for_a_terminal
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.history import HistoryEntry
+from swit_provisioning.state.journal_history import HistoryEntry
 
 _RUN_SHOWN: Final = 8
 _OUTCOME_COLOURS: Final = {"rejected": "yellow", "skipped": "yellow", "failed": "red"}

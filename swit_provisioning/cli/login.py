@@ -23,10 +23,10 @@ from starlette.routing import Route
 from swit_provisioning.cli.errors import UnusableInputError
 from swit_provisioning.cli.framework import errors, output, print_text
 from swit_provisioning.cli.render import header
-from swit_provisioning.gateway.login import logged_in, login_failed, page
-from swit_provisioning.gateway.server import ListenError, bracketed, is_loopback, listen
+from swit_provisioning.gateway.login_pages import logged_in, login_failed, page
+from swit_provisioning.gateway.serve import ListenError, bracketed, is_loopback, listen
 from swit_provisioning.operations.connections import oauth_client
-from swit_provisioning.operations.login import (
+from swit_provisioning.operations.new_login import (
     NewLogin,
     finish_login,
     require_login_settings,
@@ -34,7 +34,7 @@ from swit_provisioning.operations.login import (
 )
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings, SettingsError
-from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.database import StoreError
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.auth import (
     PLANNING_SCOPE,

@@ -5,9 +5,9 @@ import logging
 from swit_provisioning.cli.framework import errors, output, prepare_home, print_json
 from swit_provisioning.cli.render import state_header
 from swit_provisioning.cli.runs import instance
-from swit_provisioning.gateway.server import bracketed, run
-from swit_provisioning.operations.erasure import Forgetting, Forgotten, StillPresentError
-from swit_provisioning.operations.retention import Pruning
+from swit_provisioning.gateway.serve import bracketed, run
+from swit_provisioning.operations.forget import Forgetting, Forgotten, StillPresentError
+from swit_provisioning.operations.prune import Pruning
 from swit_provisioning.operations.services import current_actor, open_store
 from swit_provisioning.settings import Settings
 

@@ -34,7 +34,7 @@ from swit_provisioning.planning.actions import SPECS, describe
 from swit_provisioning.report.redaction import change_without_people
 from swit_provisioning.report.summary import Comparison, compare
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.plans import StoredPlan
+from swit_provisioning.state.stored_plans import StoredPlan
 
 
 def list_plans(settings: Settings, *, limit: int, as_json: bool) -> int:

@@ -34,8 +34,8 @@ from swit_provisioning.report.summary import by_action, duration, summary
 from swit_provisioning.report.tree import Branch, Mark, rows_of, tree_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.journal import JournalEntry
-from swit_provisioning.state.plans import StoredPlan
 from swit_provisioning.state.store import Store
+from swit_provisioning.state.stored_plans import StoredPlan
 
 MOST_ROWS: Final = 200
 """Rows of one table; `--json` and the Dagster UI show more."""
@@ -317,7 +317,7 @@ def _print_details(console: Console, stored: StoredPlan, *, most: int) -> None:
     tree = tree_of(plan.teams, plan.changes)
     team_tree(console, tree, most=_SHORT_TREE if most == _SHORT_ROWS else _ALL)
     findings_table(console, plan.findings, most=most, all_of_them=all_of_them)
-    guards_table(console, stored.verdicts)
+    guards_table(console, stored.guard_results)
 
 
 def say_summary(console: Console, settings: Settings, stored: StoredPlan) -> None:

@@ -26,12 +26,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from swit_provisioning.apply.run_model import JobName, RunResult, RunState
 from swit_provisioning.cli.errors import UnusableHomeError
 from swit_provisioning.defs.resources import logger_config
-from swit_provisioning.operations.names import LOCATION, NO_RETRY_TAGS, OURS
+from swit_provisioning.operations.dagster_runs import LOCATION, NO_RETRY_TAGS, OURS
 from swit_provisioning.operations.run_notifications import notify_of_run
 from swit_provisioning.operations.run_results import result_of
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.database import StoreError
 
 _MODULE: Final = "swit_provisioning.definitions"
 

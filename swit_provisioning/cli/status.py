@@ -22,13 +22,13 @@ from swit_provisioning.cli.options import parse_time
 from swit_provisioning.cli.plans import plan_row, print_plans
 from swit_provisioning.cli.render import print_table, state_header
 from swit_provisioning.operations.connections import swit_connection
-from swit_provisioning.operations.runs import Status, StoredLogin, status_of
+from swit_provisioning.operations.installation_status import Status, StoredLogin, status_of
 from swit_provisioning.operations.services import current_actor, open_store
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.setting_sources import shown_settings, unknown_variables
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.state.coordination import Pause
-from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.database import StoreError
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.errors import SwitError, SwitUnauthorizedError, SwitUnavailableError
 

@@ -31,7 +31,7 @@ from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.report.safe_text import for_a_terminal
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.journal import JournalEntry
-from swit_provisioning.state.plans import StoredPlan
+from swit_provisioning.state.stored_plans import StoredPlan
 
 
 class Bar:
@@ -85,7 +85,7 @@ def plan(settings: Settings, *, as_json: bool, view: View = "short", no_names: b
         stored, state = plan_judge(settings, store).current(stored)
     shown = plan_to_show(stored, no_names=no_names)
     print_plan(settings, shown, state, as_json=as_json, view=view, no_names=no_names)
-    stopped = state.rejection is not None or any(stops(result) for result in stored.verdicts)
+    stopped = state.rejection is not None or any(stops(result) for result in stored.guard_results)
     return (RunState.BLOCKED if stopped else run.state).exit_code
 
 

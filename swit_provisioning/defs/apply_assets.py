@@ -32,13 +32,17 @@ from swit_provisioning.defs.io_manager import (
     preview,
     table_schema,
 )
-from swit_provisioning.operations.names import FEW_REJECTED, NO_CHANGE_REJECTED, WRITERS
-from swit_provisioning.operations.runs import root_run_id
+from swit_provisioning.operations.dagster_runs import (
+    FEW_REJECTED,
+    NO_CHANGE_REJECTED,
+    WRITERS,
+    root_run_id,
+)
 from swit_provisioning.planning.actions import STEP_DESCRIPTIONS, Diff, Step, steps_of
 from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
 from swit_provisioning.report.redacted_frames import frame_without_people
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.database import StoreError
 from swit_provisioning.state.store import Store
 
 WRITERS_POOL: Final = "swit_writers"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 
 from swit_provisioning.apply.run_model import RefusedError, RunState
-from swit_provisioning.operations.names import BLOCKED_TAG, INTERRUPTED, RESULT_TAG
+from swit_provisioning.operations.dagster_runs import BLOCKED_TAG, INTERRUPTED, RESULT_TAG
 from swit_provisioning.report.redaction import without_people_in
 from swit_provisioning.report.safe_text import readable
 from swit_provisioning.settings import Settings

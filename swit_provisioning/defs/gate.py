@@ -15,7 +15,7 @@ from swit_provisioning.apply.run_model import PlanRequest, RefusedError, RunStat
 from swit_provisioning.apply.session import Session
 from swit_provisioning.defs.endings import block, failing_clearly, public_text
 from swit_provisioning.defs.io_manager import asset_facts
-from swit_provisioning.operations.names import LEFT_OUT_TAG, WRITING_JOBS
+from swit_provisioning.operations.dagster_runs import LEFT_OUT_TAG, WRITING_JOBS
 from swit_provisioning.planning.guards import GUARDS, GuardName, GuardResult
 from swit_provisioning.settings import Settings
 

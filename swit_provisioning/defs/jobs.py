@@ -7,11 +7,11 @@ import dagster as dg
 
 from swit_provisioning.defs.gate import AcceptConfig
 from swit_provisioning.defs.resources import logger_config
-from swit_provisioning.operations.names import NO_RETRY_TAGS, WRITERS
-from swit_provisioning.operations.retention import Pruning
+from swit_provisioning.operations.dagster_runs import NO_RETRY_TAGS, WRITERS
+from swit_provisioning.operations.prune import Pruning
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import ScheduleSettings, Settings, SettingsError
-from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.database import StoreError
 
 WRITES_TAGS: Final = {"swit_provisioning/writes": "swit", **NO_RETRY_TAGS}
 """Tags of runs that write: one at a time from Dagster's queue, and no automatic retry."""

@@ -44,7 +44,7 @@ from swit_provisioning.report.tree import tree_markdown, tree_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.sources.base import DirectoryError
 from swit_provisioning.sources.registry import scope_of
-from swit_provisioning.state.plans import StoredPlan
+from swit_provisioning.state.stored_plans import StoredPlan
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reader import read_organization
 
@@ -190,7 +190,7 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
         plan=shown,
         plan_hash=plan.plan_hash,
         created_at=datetime.now(UTC),
-        verdicts=tuple(
+        guard_results=tuple(
             {**result.document(), "message": public_text(settings, result.message)}
             for result in results
         ),
@@ -215,7 +215,7 @@ def _make_and_store_plan(
     plan = make_plan(directory, swit, settings.policy(), memory)
     results = session.judge.judge(plan)
     documents = [result.document() for result in results]
-    store.plans.save(plan, run_id=run_id, verdicts=documents, read_at=read_at)
+    store.plans.save(plan, run_id=run_id, guard_results=documents, read_at=read_at)
     store.restorations.planned(run_id)
     complete = is_complete(plan.baselines)
     if complete:

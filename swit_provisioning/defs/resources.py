@@ -14,8 +14,15 @@ from swit_provisioning.apply.progress import CURRENT_DISPLAY, RunProgress
 from swit_provisioning.apply.run_model import RunIdentity, SendingRules
 from swit_provisioning.apply.session import Session
 from swit_provisioning.operations.connections import open_directory, swit_connection
-from swit_provisioning.operations.names import CALLS_TAG, RETRY_TAG, SCHEDULE_TAG, WRITING_JOBS
-from swit_provisioning.operations.runs import alive, mark_failed, root_run_id
+from swit_provisioning.operations.dagster_runs import (
+    CALLS_TAG,
+    RETRY_TAG,
+    SCHEDULE_TAG,
+    WRITING_JOBS,
+    alive,
+    mark_failed,
+    root_run_id,
+)
 from swit_provisioning.operations.services import current_actor, open_store, plan_judge
 from swit_provisioning.setting_sources import refuse_misspelled_settings
 from swit_provisioning.settings import Settings

@@ -11,12 +11,12 @@ from swit_provisioning.operations.alarms import (
     check_missed_nights,
     check_owner,
 )
+from swit_provisioning.operations.dagster_runs import mark_dead_runs_failed
 from swit_provisioning.operations.run_notifications import notify_of_ended_runs, settings_or_usable
-from swit_provisioning.operations.runs import mark_dead_runs_failed
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.operations.webhooks import channels, no_channels
 from swit_provisioning.settings import Settings, SettingsError
-from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.database import StoreError
 
 _SECONDS = 15
 _A_MINUTE = 60

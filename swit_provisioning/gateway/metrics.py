@@ -19,13 +19,13 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from swit_provisioning import __version__
-from swit_provisioning.operations.runs import (
+from swit_provisioning.operations.dagster_runs import (
     SeenRun,
     iso_text,
     newest_runs,
     newest_that_counts,
-    next_run,
 )
+from swit_provisioning.operations.installation_status import next_run
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.coordination import LeaseHolder

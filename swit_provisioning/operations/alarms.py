@@ -12,16 +12,21 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from swit_provisioning.operations.connections import TokensInStore, oauth_client
-from swit_provisioning.operations.names import SCHEDULE_TAG
-from swit_provisioning.operations.runs import SeenRun, newest_runs, newest_that_counts, next_run
+from swit_provisioning.operations.dagster_runs import (
+    SCHEDULE_TAG,
+    SeenRun,
+    newest_runs,
+    newest_that_counts,
+)
+from swit_provisioning.operations.installation_status import next_run
 from swit_provisioning.operations.webhooks import channels, deliver
 from swit_provisioning.planning.match_users import OWNER_LEFT
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.report.messages import Message, Severity
 from swit_provisioning.report.redaction import code_of
 from swit_provisioning.settings import ScheduleSettings, Settings
-from swit_provisioning.state.errors import TokensUnreadableError
 from swit_provisioning.state.store import Store
+from swit_provisioning.state.token_store import TokensUnreadableError
 from swit_provisioning.swit.auth import StoredTokens, TokenPair
 from swit_provisioning.swit.errors import SwitError, SwitUnauthorizedError
 

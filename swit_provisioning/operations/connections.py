@@ -20,7 +20,7 @@ from swit_provisioning.sources.base import Directory
 from swit_provisioning.sources.json_file import JsonDirectory
 from swit_provisioning.sources.registry import open_source
 from swit_provisioning.state.store import Store
-from swit_provisioning.state.tokens import TokenRow
+from swit_provisioning.state.token_store import TokenRow
 from swit_provisioning.swit.auth import (
     OAuthClient,
     StoredTokens,

@@ -13,8 +13,8 @@ from swit_provisioning.report.page import PlanFacts
 from swit_provisioning.report.redaction import without_people_in
 from swit_provisioning.report.summary import duration
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.plans import StoredPlan
 from swit_provisioning.state.store import Store
+from swit_provisioning.state.stored_plans import StoredPlan
 from swit_provisioning.swit.rate_limit import estimated_pace
 
 
@@ -55,7 +55,7 @@ def page_facts(
     return PlanFacts(
         plan_id=stored.plan_id,
         created_at=stored.created_at,
-        verdicts=stored.verdicts,
+        guard_results=stored.guard_results,
         calls=calls,
         by_kind=calls_by_kind(stored.plan),
         pace=pace.sentence,

@@ -13,14 +13,13 @@ from typing import Final
 import dagster as dg
 
 from swit_provisioning.apply.run_model import RunResult, RunState
-from swit_provisioning.operations.names import SCHEDULE_TAG, WRITING_JOBS
-from swit_provisioning.operations.retention import is_ours
+from swit_provisioning.operations.dagster_runs import SCHEDULE_TAG, WRITING_JOBS, is_ours
 from swit_provisioning.operations.run_results import result_of
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.operations.webhooks import Channel, Delivery, channels, deliver
 from swit_provisioning.report.messages import Message, RunStory, run_message
 from swit_provisioning.settings import Settings, SettingsError
-from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.database import StoreError
 from swit_provisioning.state.store import Store
 
 

@@ -10,21 +10,20 @@ import dagster as dg
 
 from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.apply.run_model import RunResult, RunState
-from swit_provisioning.operations.names import (
+from swit_provisioning.operations.dagster_runs import (
     BLOCKED_TAG,
     CALLS_TAG,
     FEW_REJECTED,
     INTERRUPTED,
     LEFT_OUT_TAG,
     RESULT_TAG,
+    root_run_id,
 )
-from swit_provisioning.operations.runs import root_run_id
 from swit_provisioning.planning.guards import GUARDS
 from swit_provisioning.planning.model import PlanHash
-from swit_provisioning.state.errors import AmbiguousPlanError
 from swit_provisioning.state.journal import JournalEntry
-from swit_provisioning.state.plans import StoredPlan
 from swit_provisioning.state.store import Store
+from swit_provisioning.state.stored_plans import AmbiguousPlanError, StoredPlan
 
 _NEXT_STEP: Final = (
     "Nothing more will be sent. To go on, run swit-provisioning sync: it makes a new plan, and"

@@ -34,7 +34,7 @@ class PlanFacts:
 
     plan_id: str
     created_at: datetime
-    verdicts: Sequence[Mapping[str, Any]]
+    guard_results: Sequence[Mapping[str, Any]]
     """What the guards said, as `GuardResult.document` has it."""
     calls: int
     """API calls to apply it, about."""
@@ -88,14 +88,14 @@ def plan_page(plan: Plan, facts: PlanFacts) -> str:
     """The whole page as HTML."""
     template = _environment().get_template("plan.html")
     root = tree_of(plan.teams, plan.changes)
-    stopped = [v for v in facts.verdicts if v["blocking"] and not v["passed"]]
+    stopped = [v for v in facts.guard_results if v["blocking"] and not v["passed"]]
     return template.render(
         plan=plan,
         facts=facts,
         made=facts.created_at.astimezone(UTC),
         state_at=facts.state_at.astimezone(UTC),
         summary=summary(plan.changes),
-        verdicts=sorted(facts.verdicts, key=lambda verdict: bool(verdict["passed"])),
+        guard_results=sorted(facts.guard_results, key=lambda result: bool(result["passed"])),
         stopped=stopped,
         policy=_policy(),
         css=Markup(_asset("plan.css")),  # noqa: S704 - ours, not a name

@@ -6,28 +6,14 @@ token has lost the lease, whatever its clock says.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Integer,
-    Row,
-    RowMapping,
-    String,
-    Table,
-    Text,
-    Update,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Column, Connection, Integer, String, Table, Text, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from swit_provisioning.planning.normalize import clock
-from swit_provisioning.state.database import METADATA, Database, UtcDateTime
-from swit_provisioning.state.errors import LeaseHeldError, LeaseLostError
+from swit_provisioning.state.database import METADATA, AnyRow, Database, StoreError, UtcDateTime
 
 _LEASE: Final = Table(
     "lease",
@@ -40,8 +26,36 @@ _LEASE: Final = Table(
     Column("until", UtcDateTime),
 )
 _WRITER: Final = "writer"
-_OF_THE_WRITER: Final = select(_LEASE).where(_LEASE.c.name == _WRITER)
-_LOCKED: Final = _OF_THE_WRITER.with_for_update()
+_LOCKED: Final = select(_LEASE).where(_LEASE.c.name == _WRITER).with_for_update()
+_CHANGE: Final = update(_LEASE).where(_LEASE.c.name == _WRITER)
+
+
+class LeaseHeldError(StoreError):
+    """Another run is writing."""
+
+    def __init__(self, *, holder: str, actor: str, since: datetime, until: datetime) -> None:
+        """Name the run, who started it, since when it writes, and when its lease ends (UTC)."""
+        begun, ends = (f"{t.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for t in (since, until))
+        super().__init__(
+            f"Another run is writing: {holder}, started by {actor}, since {begun}. Wait"
+            f" until it is through; if it is dead, its lease ends by itself at {ends}."
+        )
+        self.holder = holder
+        self.actor = actor
+        self.since = since
+        self.until = until
+
+
+class LeaseLostError(StoreError):
+    """This run may not write any longer: its lease ran out, or another run has it."""
+
+    def __init__(self, holder: str, reason: str) -> None:
+        """Name the run that has lost its lease, and the reason."""
+        super().__init__(
+            f"The run {holder} may not write any longer, it has lost its lease: {reason}. Nothing"
+            " more was sent. Once no other run is writing, re-execute it from failure, or make a"
+            " new plan."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +72,7 @@ class LeaseGrant:
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseHolder:
-    """The run that may write now."""
+    """The run that has the lease."""
 
     run_id: str
     actor: str
@@ -66,6 +80,8 @@ class LeaseHolder:
     since: datetime
     until: datetime
     """When the lease expires, unless it is renewed."""
+    is_expired: bool = False
+    """Whether it has expired: the run is dead, or is about to find out that it may not write."""
 
 
 class Lease:
@@ -75,16 +91,25 @@ class Lease:
         """Take the open database."""
         self._database = database
 
-    def held(self) -> LeaseHolder | None:
-        """The holder, unless the lease has expired."""
+    def holder(self) -> LeaseHolder | None:
+        """The last holder that has not released the lease; it may have expired."""
         with self._database.read() as connection:
             now = self._database.now(connection)
-            row = connection.execute(select(_LEASE)).mappings().one_or_none()
-        if row is None or row["holder"] is None or row["until"] <= now:
+            row = connection.execute(select(_LEASE)).one_or_none()
+        if row is None or row.holder is None:
             return None
         return LeaseHolder(
-            run_id=row["holder"], actor=row["who"], since=row["since"], until=row["until"]
+            run_id=row.holder,
+            actor=row.who,
+            since=row.since,
+            until=row.until,
+            is_expired=row.until <= now,
         )
+
+    def held(self) -> LeaseHolder | None:
+        """The holder, unless the lease has expired."""
+        holder = self.holder()
+        return None if holder is None or holder.is_expired else holder
 
     def acquire(self, holder: str, *, actor: str, ttl: timedelta) -> LeaseGrant:
         """Take the lease for `ttl`; a holder may take its own again.
@@ -94,33 +119,16 @@ class Lease:
 
         """
         with self._database.write() as connection:
-            row = _row(connection)
+            row = _locked_row(connection)
             now = self._database.now(connection)
-            held = row["holder"] is not None
-            own = held and row["holder"] == holder
-            if held and not own and row["until"] > now:
-                raise LeaseHeldError(
-                    holder=row["holder"], actor=row["who"], since=row["since"], until=row["until"]
-                )
-            token = row["token"] if own else row["token"] + 1
-            since = row["since"] if own else now
+            other = row.holder if row.holder != holder else None
+            if other is not None and row.until > now:
+                raise LeaseHeldError(holder=other, actor=row.who, since=row.since, until=row.until)
+            is_own = row.holder == holder
+            token, since = (row.token, row.since) if is_own else (row.token + 1, now)
             values = {"holder": holder, "who": actor, "token": token, "since": since}
-            connection.execute(_change().values(**values, until=now + ttl))
-        before = row["holder"] if held and not own else None
-        return LeaseGrant(holder=holder, token=token, ttl=ttl, taken_over_from=before)
-
-    def holder(self) -> str | None:
-        """The last holder that has not released the lease; it may have expired."""
-        with self._database.read() as connection:
-            row = connection.execute(_OF_THE_WRITER).mappings().one_or_none()
-        return row["holder"] if row else None
-
-    def dead_holder(self) -> str | None:
-        """The holder whose lease has expired, if nobody has taken it since."""
-        with self._database.read() as connection:
-            row = connection.execute(_OF_THE_WRITER).mappings().one_or_none()
-            over = row and row["holder"] and row["until"] <= self._database.now(connection)
-        return str(row["holder"]) if row and over else None
+            connection.execute(_CHANGE.values(**values, until=now + ttl))
+        return LeaseGrant(holder=holder, token=token, ttl=ttl, taken_over_from=other)
 
     def renew(self, grant: LeaseGrant) -> None:
         """Extend the lease to `ttl` from now on.
@@ -132,15 +140,15 @@ class Lease:
         with self._database.write() as connection:
             _still_held(connection, grant)
             until = self._database.now(connection) + grant.ttl
-            connection.execute(_change().values(until=until))
+            connection.execute(_CHANGE.values(until=until))
 
     def release(self, grant: LeaseGrant) -> None:
         """Release the lease; do nothing if it is lost already."""
         with self._database.write() as connection:
             connection.execute(
-                _change()
-                .where(_LEASE.c.holder == grant.holder, _LEASE.c.token == grant.token)
-                .values(holder=None, who=None, since=None, until=None)
+                _CHANGE.where(
+                    _LEASE.c.holder == grant.holder, _LEASE.c.token == grant.token
+                ).values(holder=None, who=None, since=None, until=None)
             )
 
 
@@ -151,35 +159,22 @@ def must_be_held(connection: Connection, grant: LeaseGrant, *, now: datetime) ->
         LeaseLostError: the lease has expired, whether or not another run has taken it since.
 
     """
-    row = _still_held(connection, grant)
-    if row["until"] <= now:
-        raise LeaseLostError(lost(grant.holder, "it was not renewed in time"))
+    if _still_held(connection, grant).until <= now:
+        raise LeaseLostError(grant.holder, "it was not renewed in time")
 
 
-def lost(holder: str, reason: str) -> str:
-    """The message for the run that lost its lease."""
-    return (
-        f"The run {holder} may not write any longer, it has lost its lease: {reason}. Nothing more"
-        " was sent. Once no other run is writing, re-execute it from failure, or make a new plan."
-    )
-
-
-def _still_held(connection: Connection, grant: LeaseGrant) -> RowMapping:
-    row = _row(connection)
-    if (row["holder"], row["token"]) == (grant.holder, grant.token):
+def _still_held(connection: Connection, grant: LeaseGrant) -> AnyRow:
+    row = _locked_row(connection)
+    if (row.holder, row.token) == (grant.holder, grant.token):
         return row
-    if row["holder"] is None:
-        raise LeaseLostError(lost(grant.holder, "it was released"))
-    raise LeaseLostError(lost(grant.holder, f"the run {row['holder']} ({row['who']}) has it now"))
+    if row.holder is None:
+        raise LeaseLostError(grant.holder, "it was released")
+    raise LeaseLostError(grant.holder, f"the run {row.holder} ({row.who}) has it now")
 
 
-def _change() -> Update:
-    return update(_LEASE).where(_LEASE.c.name == _WRITER)
-
-
-def _row(connection: Connection) -> RowMapping:
+def _locked_row(connection: Connection) -> AnyRow:
     """The only row, locked until the transaction ends; created at the first use."""
-    row = connection.execute(_LOCKED).mappings().one_or_none()
+    row = connection.execute(_LOCKED).one_or_none()
     if row is None:
         try:
             with connection.begin_nested():
@@ -187,7 +182,7 @@ def _row(connection: Connection) -> RowMapping:
         except IntegrityError:
             # Another process has just created it.
             pass
-        row = connection.execute(_LOCKED).mappings().one()
+        row = connection.execute(_LOCKED).one()
     return row
 
 
@@ -253,11 +248,7 @@ class Pauses:
         row = connection.execute(newest.limit(1)).first()
         if row is None or (row.until is not None and row.until <= self._database.now(connection)):
             return None
-        return _pause(row)
-
-
-def _pause(row: Row[tuple[object, ...]]) -> Pause:
-    return Pause(actor=row.who, reason=row.why, at=row.at, until=row.until)
+        return Pause(actor=row.who, reason=row.why, at=row.at, until=row.until)
 
 
 def _end(connection: Connection, *, by: str, at: datetime) -> None:

@@ -1,10 +1,17 @@
-"""The state database: SQLite or PostgreSQL, transactions, locks, the time, and migrations."""
+"""The state database: SQLite or PostgreSQL, transactions, locks, the time, and migrations.
+
+* StoreError                base class of all errors of the state; the others stand beside what
+                            raises them
+  - StoreUnavailableError   the database can't be opened, read or written: repair it, then retry
+    + StoreBusyError        another process has held it for too long: retry
+  - NewerSchemaError        a newer version of this program wrote it
+"""
 
 import contextlib
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
@@ -18,6 +25,8 @@ from sqlalchemy import (
     Dialect,
     Engine,
     MetaData,
+    Row,
+    Select,
     Table,
     TypeDecorator,
     and_,
@@ -26,24 +35,81 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
+    make_url,
     select,
     text,
     update,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from swit_provisioning.state.errors import NewerSchemaError, StoreBusyError, StoreUnavailableError
+METADATA: Final = MetaData()
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of any columns, by their names."""
 
 NEWEST: Final = "0010"
 """The schema version that this program uses; a database with a later one is refused."""
-
 _BEFORE_ALEMBIC: Final = "schema_version"
 """The version table from before Alembic: it stands for `0000`, with the tables of `0001`."""
 
+PATIENCE_SECONDS: Final = 30.0
+"""Seconds that a statement waits for another transaction."""
+_BUSY: Final = ("database is locked", "lock timeout", "database table is locked")
 
-def form_of(connection: Connection) -> str | None:
+
+class StoreError(Exception):
+    """Base class: catch this one at the edge. No token or password is ever in it."""
+
+
+class StoreUnavailableError(StoreError):
+    """The state database can't be opened, read or written."""
+
+
+class StoreBusyError(StoreUnavailableError):
+    """Another process has held the database, or a lock in it, for too long."""
+
+
+class NewerSchemaError(StoreError):
+    """The state was written by a newer version of this program."""
+
+    def __init__(self, *, found: str, known: str) -> None:
+        """Say which version of the schema was found, and the newest that this program knows."""
+        super().__init__(
+            f"The state database has schema {found}; this version of swit-provisioning knows"
+            f" {known} at most. Install the newer version that wrote it, or let"
+            " STATE_DATABASE_URL name another database."
+        )
+
+
+def utc_now() -> datetime:
+    """The time by the clock of this machine."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time, aware and in UTC on both sides of the database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC; raises `ValueError` for a time without a time zone."""
+        del dialect
+        if value is not None and value.tzinfo is None:
+            message = f"{value!r} has no time zone; give datetime.now(UTC)"
+            raise ValueError(message)
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give UTC back; SQLite keeps no time zone."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def schema_version(connection: Connection) -> str | None:
     """The schema version of a database; `None` if it has no tables yet.
 
     Raises:
@@ -59,9 +125,10 @@ def form_of(connection: Connection) -> str | None:
     return found
 
 
-def bring_up_to_date(connection: Connection, *, to: str = "head") -> None:
+def migrate(connection: Connection, *, to: str = "head") -> None:
     """Create the tables or migrate them to the newest version, in this transaction."""
-    from alembic import command  # noqa: PLC0415 - see above
+    # A database that is up to date need not wait until Alembic is imported.
+    from alembic import command  # noqa: PLC0415 - as above
     from alembic.config import Config  # noqa: PLC0415
 
     with as_file(files("swit_provisioning.state") / "migrations") as folder:
@@ -74,17 +141,6 @@ def bring_up_to_date(connection: Connection, *, to: str = "head") -> None:
         command.upgrade(config, to)
 
 
-PATIENCE_SECONDS: Final = 30.0
-"""Seconds that a statement waits for another transaction."""
-
-_BUSY: Final = ("database is locked", "lock timeout", "database table is locked")
-
-
-def utc_now() -> datetime:
-    """The time by the clock of this machine."""
-    return datetime.now(UTC)
-
-
 class Database(ABC):
     """One open database. Safe for several threads."""
 
@@ -95,21 +151,31 @@ class Database(ABC):
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads."""
-        with explained(), self._engine.begin() as connection:
+        with _clear_errors(), self._engine.begin() as connection:
             yield connection
 
-    @contextlib.contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that writes; it is committed if the block ends without an error."""
-        with explained(), self._engine.begin() as connection:
-            yield connection
+    def rows(self, query: Select[*tuple[Any, ...]]) -> Sequence[AnyRow]:
+        """All rows of a query, in a transaction of its own."""
+        with self.read() as connection:
+            return connection.execute(query).all()
 
-    def note(self) -> AbstractContextManager[Connection]:
-        """As `write`, but a power cut may lose the last transactions; a dead process loses none.
+    def first(self, query: Select[*tuple[Any, ...]]) -> AnyRow | None:
+        """The first row of a query, in a transaction of its own."""
+        with self.read() as connection:
+            return connection.execute(query).first()
 
+    def scalar(self, query: Select[*tuple[Any, ...]]) -> Any:  # noqa: ANN401 - as SQLAlchemy types it
+        """The first column of the first row of a query, in a transaction of its own."""
+        with self.read() as connection:
+            return connection.execute(query).scalar()
+
+    @abstractmethod
+    def write(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
+        """A transaction that writes; it is committed if the block ends without an error.
+
+        Without `durable`, a power cut may lose the last transactions; a dead process loses none.
         For frequent writes whose loss is detected.
         """
-        return self.write()
 
     @abstractmethod
     def alone(self, *, patience_seconds: float) -> AbstractContextManager[None]:
@@ -139,21 +205,17 @@ class Database(ABC):
             NewerSchemaError: a newer version of this program made them.
 
         """
-        if self._form() == NEWEST:
-            return
-        with self.alone(patience_seconds=PATIENCE_SECONDS):
-            # Another process may have been first.
-            if self._form() != NEWEST:
-                with self.write() as connection:
-                    bring_up_to_date(connection)
-
-    def _form(self) -> str | None:
         with self.read() as connection:
-            return form_of(connection)
+            if schema_version(connection) == NEWEST:
+                return
+        with self.alone(patience_seconds=PATIENCE_SECONDS), self.write() as connection:
+            # Another process may have been first.
+            if schema_version(connection) != NEWEST:
+                migrate(connection)
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
+def _clear_errors() -> Iterator[None]:
     """Turn an error of the database into one clear error, without statement and values."""
     try:
         yield
@@ -187,7 +249,13 @@ class SqliteFile(Database):
 
     def __init__(self, url: URL, *, clock: Callable[[], datetime] = utc_now) -> None:
         """Create the file and its folder if they are missing; `clock` gives aware times."""
-        self._path = _named_file(url)
+        if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+            message = (
+                "STATE_DATABASE_URL names no file, so nothing would be remembered; give one:"
+                " sqlite:////var/lib/swit/state.sqlite"
+            )
+            raise StoreUnavailableError(message)
+        self._path = Path(url.database)
         self._clock = clock
         # Waiting processes poll in SQLite; threads of one process wait in a queue instead.
         self._writing = threading.Lock()
@@ -195,35 +263,24 @@ class SqliteFile(Database):
         engine = create_engine(
             url, hide_parameters=True, connect_args={"timeout": PATIENCE_SECONDS}, max_overflow=-1
         )
-        event.listen(engine, "connect", _set_up)
+        event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
         super().__init__(engine)
 
     def prepare(self) -> None:
         """As the base class; before that, switch the file to a write-ahead log."""
-        if not self._has_log():
-            with self.alone(patience_seconds=PATIENCE_SECONDS):
-                self._pragma("journal_mode=WAL")
+        with self._outside() as connection:
+            if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+                with self.alone(patience_seconds=PATIENCE_SECONDS):
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         super().prepare()
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that is the only writer from its first statement on."""
-        with self._written(synchronous="FULL") as connection:
-            yield connection
-
-    def note(self) -> AbstractContextManager[Connection]:
-        """As the base class: the operating system has it, the disk may not yet."""
-        return self._written(synchronous="NORMAL")
-
-    @contextlib.contextmanager
-    def _written(self, *, synchronous: str) -> Iterator[Connection]:
-        options = {_BEGIN: "BEGIN IMMEDIATE", _SYNCHRONOUS: synchronous}
-        with (
-            self._writing,
-            explained(),
-            self._engine.execution_options(**options).begin() as connection,
-        ):
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """As the base class; it is the only writer from its first statement on."""
+        options = {_BEGIN: "BEGIN IMMEDIATE", _SYNCHRONOUS: "FULL" if durable else "NORMAL"}
+        engine = self._engine.execution_options(**options)
+        with self._writing, _clear_errors(), engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -235,16 +292,20 @@ class SqliteFile(Database):
         path = self._path.with_name(f"{self._path.name}-lock")
         _make_private(path)
         lock = sqlite3.connect(path, timeout=patience_seconds, isolation_level=None)
-        try:
-            _take(lock, path, patience_seconds)
+        with contextlib.closing(lock):
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                message = (
+                    f"Another process has held the lock {path} for {patience_seconds:.0f} s"
+                    f" ({error}). Try again; if it stays so, end the process that hangs."
+                )
+                raise StoreBusyError(message) from error
             yield
-        finally:
-            lock.close()
 
     def tidy(self) -> None:
         """Rewrite the file, and empty the write-ahead log."""
-        outside = self._engine.execution_options(**{_BEGIN: None})
-        with self._writing, explained(), outside.connect() as connection:
+        with self._writing, self._outside() as connection:
             connection.exec_driver_sql("VACUUM")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -253,35 +314,12 @@ class SqliteFile(Database):
         del connection
         return self._clock()
 
-    def _has_log(self) -> bool:
-        return self._pragma("journal_mode") == "wal"
-
-    def _pragma(self, words: str) -> object:
-        # In a transaction, SQLite refuses to change its journal mode.
-        outside = self._engine.execution_options(**{_BEGIN: None})
-        with explained(), outside.connect() as connection:
-            return connection.exec_driver_sql(f"PRAGMA {words}").scalar()
-
-
-def _take(lock: sqlite3.Connection, path: Path, patience_seconds: float) -> None:
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        message = (
-            f"Another process has held the lock {path} for {patience_seconds:.0f} s ({error})."
-            " Try again; if it stays so, end the process that hangs."
-        )
-        raise StoreBusyError(message) from error
-
-
-def _named_file(url: URL) -> Path:
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-        message = (
-            "STATE_DATABASE_URL names no file, so nothing would be remembered; give one:"
-            " sqlite:////var/lib/swit/state.sqlite"
-        )
-        raise StoreUnavailableError(message)
-    return Path(url.database)
+    @contextlib.contextmanager
+    def _outside(self) -> Iterator[Connection]:
+        """A connection outside a transaction, for statements that SQLite refuses in one."""
+        engine = self._engine.execution_options(**{_BEGIN: None})
+        with _clear_errors(), engine.connect() as connection:
+            yield connection
 
 
 def _make_private(path: Path) -> None:
@@ -298,7 +336,7 @@ def _make_private(path: Path) -> None:
         raise StoreUnavailableError(message) from error
 
 
-def _set_up(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+def _configure(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
     del entry
     # Otherwise the driver begins its own transactions, and too late.
     connection.isolation_level = None
@@ -348,24 +386,23 @@ class PostgresqlServer(Database):
         super().__init__(engine)
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that waits only for a limited time for locked rows."""
-        with super().write() as connection:
-            _wait_at_most(connection, PATIENCE_SECONDS)
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """As the base class, always durable; it waits only for a limited time for locked rows."""
+        del durable
+        with self._waiting_at_most(PATIENCE_SECONDS) as connection:
             yield connection
 
     @contextlib.contextmanager
     def alone(self, *, patience_seconds: float) -> Iterator[None]:
         """As the base class; the server releases the lock of a lost connection."""
-        with explained(), self._engine.begin() as connection:
-            _wait_at_most(connection, patience_seconds)
+        with self._waiting_at_most(patience_seconds) as connection:
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK_NUMBER)))
             yield
 
     def tidy(self) -> None:
         """Free the space of old rows; the write-ahead log follows the rules of the server."""
         outside = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        with explained(), outside.connect() as connection:
+        with _clear_errors(), outside.connect() as connection:
             connection.execute(text("VACUUM"))
 
     def now(self, connection: Connection) -> datetime:
@@ -373,36 +410,40 @@ class PostgresqlServer(Database):
         clock = func.clock_timestamp(type_=DateTime(timezone=True))
         return connection.execute(select(clock)).scalar_one()
 
+    @contextlib.contextmanager
+    def _waiting_at_most(self, seconds: float) -> Iterator[Connection]:
+        with _clear_errors(), self._engine.begin() as connection:
+            connection.execute(text(f"SET LOCAL lock_timeout = {int(seconds * 1000)}"))
+            yield connection
 
-def _wait_at_most(connection: Connection, seconds: float) -> None:
-    connection.execute(text(f"SET LOCAL lock_timeout = {int(seconds * 1000)}"))
 
+def open_database(url: str, clock: Callable[[], datetime] = utc_now) -> Database:
+    """The database of an address; nothing is connected yet.
 
-METADATA: Final = MetaData()
+    Raises:
+        StoreUnavailableError: the address can't be used.
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time, aware and in UTC on both sides of the database."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store UTC; raises `ValueError` for a time without a time zone."""
-        del dialect
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            message = f"{value!r} has no time zone; give datetime.now(UTC)"
-            raise ValueError(message)
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give UTC back; SQLite keeps no time zone."""
-        del dialect
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # What was given may hold a password, so it is not repeated.
+        message = (
+            "STATE_DATABASE_URL is no address of a database; give one such as"
+            " sqlite:////var/lib/swit/state.sqlite or postgresql://user:password@host/name"
+        )
+        raise StoreUnavailableError(message) from None
+    match parsed.get_backend_name():
+        case "sqlite":
+            return SqliteFile(parsed, clock=clock)
+        case "postgresql":
+            return PostgresqlServer(parsed)
+        case other:
+            message = (
+                f"STATE_DATABASE_URL names a database of the kind {other}; it can be"
+                " sqlite:////var/lib/swit/state.sqlite or postgresql://user:password@host/name"
+            )
+            raise StoreUnavailableError(message)
 
 
 def put(

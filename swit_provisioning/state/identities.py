@@ -22,11 +22,9 @@ from sqlalchemy import (
 
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import Exemption
-from swit_provisioning.state.database import METADATA, Database, UtcDateTime
-from swit_provisioning.state.errors import OtherOrganizationError
+from swit_provisioning.state.database import METADATA, Database, StoreError, UtcDateTime
 
-IdentityKind = Literal["user", "group"]
-Binding = tuple[IdentityKind, str, str]
+Match = tuple[Literal["user", "group"], str, str]
 """Kind, directory id, Swit id."""
 
 IDENTITIES: Final = Table(
@@ -47,6 +45,18 @@ EXEMPTIONS: Final = Table(
 )
 
 
+class OtherOrganizationError(StoreError):
+    """The state belongs to another Swit organisation."""
+
+    def __init__(self, *, bound_to: str, found: str) -> None:
+        """Name both organisations by their ids."""
+        super().__init__(
+            f"The state database belongs to the Swit organisation {bound_to}, but the token to"
+            f" {found}. Use a token of the organisation meant, or let STATE_DATABASE_URL name"
+            " another database for this one."
+        )
+
+
 class Identities:
     """Matches: one directory id for one Swit id, and the other way round."""
 
@@ -57,9 +67,12 @@ class Identities:
     def memory(self) -> Memory:
         """All matches and exemptions."""
         with self._database.read() as connection:
-            known = _known(connection)
-            exempt = _exempt(connection)
-        return Memory(users=_of_kind(known, "user"), groups=_of_kind(known, "group"), exempt=exempt)
+            known, exempt = _known(connection), _exempt(connection)
+        users, groups = (
+            {directory_id: swit_id for (of, directory_id), swit_id in known.items() if of == kind}
+            for kind in ("user", "group")
+        )
+        return Memory(users=users, groups=groups, exempt=exempt)
 
     def remember_exempt(self, exempt: Iterable[Exemption]) -> None:
         """Replace all known exemptions."""
@@ -72,9 +85,9 @@ class Identities:
             if wanted:
                 connection.execute(insert(EXEMPTIONS), [vars(each) for each in wanted])
 
-    def remember(self, bindings: Iterable[Binding]) -> None:
+    def remember(self, matches: Iterable[Match]) -> None:
         """Store these matches; they replace those of the same directory ids and Swit ids."""
-        wanted = {(kind, directory_id): swit_id for kind, directory_id, swit_id in bindings}
+        wanted = {(kind, directory_id): swit_id for kind, directory_id, swit_id in matches}
         with self._database.write() as connection:
             known = _known(connection)
             new = {key: swit_id for key, swit_id in wanted.items() if known.get(key) != swit_id}
@@ -114,10 +127,6 @@ def _exempt(connection: Connection) -> frozenset[Exemption]:
     return frozenset(Exemption(**row) for row in rows)
 
 
-def _of_kind(known: dict[tuple[str, str], str], kind: IdentityKind) -> dict[str, str]:
-    return {directory_id: swit_id for (of, directory_id), swit_id in known.items() if of == kind}
-
-
 _READS: Final = Table(
     "accepted_read",
     METADATA,
@@ -137,8 +146,7 @@ class Reads:
 
     def last_accepted(self) -> dict[str, dict[str, int]]:
         """Search base -> counts of usable `users` and `groups`; empty before the first read."""
-        with self._database.read() as connection:
-            rows = connection.execute(select(_READS).order_by(_READS.c.base)).all()
+        rows = self._database.rows(select(_READS).order_by(_READS.c.base))
         return {row.base: {"users": row.users, "groups": row.groups} for row in rows}
 
     def accept(self, counts: Mapping[str, Mapping[str, int]]) -> None:
@@ -172,8 +180,8 @@ class BoundOrganization:
 
     def bound_to(self) -> str | None:
         """The id of the organisation, if the state has been used."""
-        with self._database.read() as connection:
-            return connection.execute(select(_ORGANIZATION.c.organization_id)).scalar()
+        bound: str | None = self._database.scalar(select(_ORGANIZATION.c.organization_id))
+        return bound
 
     def bind(self, organization_id: str) -> None:
         """Bind the state to this organisation, or check that it is bound to it.
@@ -182,16 +190,14 @@ class BoundOrganization:
             OtherOrganizationError: it belongs to another one.
 
         """
-        bound = self.bound_to() or self._bind_first(organization_id)
+        bound = self.bound_to()
+        if bound is None:
+            with self._database.write() as connection:
+                # Another process may have been first.
+                bound = connection.execute(select(_ORGANIZATION.c.organization_id)).scalar()
+                if bound is None:
+                    bound, now = organization_id, self._database.now(connection)
+                    values = {"id": 1, "organization_id": bound, "bound_at": now}
+                    connection.execute(insert(_ORGANIZATION).values(**values))
         if bound != organization_id:
             raise OtherOrganizationError(bound_to=bound, found=organization_id)
-
-    def _bind_first(self, organization_id: str) -> str:
-        with self._database.write() as connection:
-            bound = connection.execute(select(_ORGANIZATION.c.organization_id)).scalar()
-            if bound is not None:
-                return str(bound)
-            now = self._database.now(connection)
-            values = {"id": 1, "organization_id": organization_id, "bound_at": now}
-            connection.execute(insert(_ORGANIZATION).values(**values))
-        return organization_id

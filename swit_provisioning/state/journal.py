@@ -5,20 +5,19 @@ An entry without an outcome is a call whose answer was never recorded: the proce
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Float,
     ForeignKey,
     Index,
     Integer,
-    RowMapping,
-    Select,
     String,
     Table,
     Text,
@@ -36,8 +35,8 @@ from swit_provisioning.planning.guards import COUNTED
 from swit_provisioning.planning.memory import Repeat, StoredValue
 from swit_provisioning.planning.model import Change, PlanHash, shown_id
 from swit_provisioning.state.coordination import LeaseGrant, must_be_held
-from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
-from swit_provisioning.state.decisions import APPROVALS
+from swit_provisioning.state.database import METADATA, AnyRow, Database, UtcDateTime, put
+from swit_provisioning.state.plan_approvals import APPROVALS
 
 JOURNAL: Final = Table(
     "journal",
@@ -173,7 +172,7 @@ class Journal:
 
         """
         values = _values(change, application)
-        with self._database.note() as connection:
+        with self._database.write(durable=False) as connection:
             values["at"] = now = self._database.now(connection)
             if lease is not None:
                 must_be_held(connection, lease, now=now)
@@ -183,13 +182,13 @@ class Journal:
 
     def outcome(self, entry_id: int, answer: Answer) -> None:
         """Record the answer."""
-        with self._database.note() as connection:
+        with self._database.write(durable=False) as connection:
             connection.execute(_RECORD_ANSWER, {"entry_id": entry_id, **_answer_values(answer)})
 
     def unsent(self, change: Change, application: Application, answer: Answer) -> None:
         """Record a change that was not sent, and why."""
         values = {**_values(change, application), **_answer_values(answer)}
-        with self._database.note() as connection:
+        with self._database.write(durable=False) as connection:
             values["at"] = self._database.now(connection)
             connection.execute(_NEW_ENTRY, values)
 
@@ -201,8 +200,8 @@ class Journal:
         if plan_hash is not None:
             newest = newest.where(JOURNAL.c.plan_hash == plan_hash)
         ids = newest.group_by(JOURNAL.c.plan_hash, JOURNAL.c.change_id)
-        rows = select(JOURNAL).where(JOURNAL.c.id.in_(ids)).order_by(JOURNAL.c.id)
-        return {entry.change_id: entry for entry in self._entries(rows)}
+        found = entries_where(self._database, JOURNAL.c.id.in_(ids))
+        return {entry.change_id: entry for entry in found}
 
     def rows(
         self,
@@ -212,14 +211,14 @@ class Journal:
         since: datetime | None = None,
     ) -> list[JournalEntry]:
         """Entries, oldest first: of one application, of one run, since a time, or all."""
-        rows = select(JOURNAL).order_by(JOURNAL.c.id)
+        conditions = []
         if application_id is not None:
-            rows = rows.where(JOURNAL.c.application_id == application_id)
+            conditions.append(JOURNAL.c.application_id == application_id)
         if run_id is not None:
-            rows = rows.where(JOURNAL.c.run_id == run_id)
+            conditions.append(JOURNAL.c.run_id == run_id)
         if since is not None:
-            rows = rows.where(JOURNAL.c.at >= since)
-        return self._entries(rows)
+            conditions.append(JOURNAL.c.at >= since)
+        return entries_where(self._database, *conditions)
 
     def last_call_ended(self, *, but_not: str) -> datetime | None:
         """When the last call of applications other than `but_not` ended, as far as is known."""
@@ -229,8 +228,7 @@ class Journal:
             .order_by(JOURNAL.c.id.desc())
             .limit(_MOST_IN_FLIGHT)
         )
-        with self._database.read() as connection:
-            rows = connection.execute(newest).all()
+        rows = self._database.rows(newest)
         return max((at + timedelta(seconds=took or 0) for at, took in rows), default=None)
 
     def tries(self) -> dict[tuple[str, str | None], int]:
@@ -238,8 +236,7 @@ class Journal:
         counted = select(JOURNAL.c.action, JOURNAL.c.outcome, func.count()).group_by(
             JOURNAL.c.action, JOURNAL.c.outcome
         )
-        with self._database.read() as connection:
-            rows = connection.execute(counted).all()
+        rows = self._database.rows(counted)
         return {(action, outcome): number for action, outcome, number in rows}
 
     def unapproved_since(self, time: datetime, *, but_not: str | None = None) -> dict[str, int]:
@@ -257,18 +254,13 @@ class Journal:
         if but_not is not None:
             counted = counted.where(JOURNAL.c.application_id != but_not)
         total: Counter[str] = Counter()
-        with self._database.read() as connection:
-            for changed, guards in connection.execute(counted):
-                approved = set[str]().union(
-                    *(COUNTED.get(guard, ()) for guard in json.loads(guards or "[]"))
-                )
-                number: dict[str, int] = json.loads(changed)
-                total.update({k: n for k, n in number.items() if k not in approved})
+        for changed, guards in self._database.rows(counted):
+            approved = set[str]().union(
+                *(COUNTED.get(guard, ()) for guard in json.loads(guards or "[]"))
+            )
+            number: dict[str, int] = json.loads(changed)
+            total.update({k: n for k, n in number.items() if k not in approved})
         return dict(total)
-
-    def _entries(self, query: Select[Any]) -> list[JournalEntry]:
-        with self._database.read() as connection:
-            return [entry_of(row) for row in connection.execute(query).mappings()]
 
 
 def _values(change: Change, application: Application) -> dict[str, Any]:
@@ -305,9 +297,13 @@ def _answer_values(answer: Answer) -> dict[str, Any]:
     }
 
 
-def entry_of(row: RowMapping) -> JournalEntry:
-    """The entry that a row of the table holds."""
-    values = dict(row)
+def entries_where(database: Database, *conditions: ColumnElement[bool]) -> list[JournalEntry]:
+    """The entries that meet all conditions, oldest first."""
+    rows = database.rows(select(JOURNAL).where(*conditions).order_by(JOURNAL.c.id))
+    return [_entry(row._asdict()) for row in rows]
+
+
+def _entry(values: dict[str, Any]) -> JournalEntry:
     return JournalEntry(
         entry_id=values.pop("id"),
         before=json.loads(values.pop("before")),
@@ -338,11 +334,15 @@ class JournalMemory:
         )
         with self._database.read() as connection:
             newest = connection.execute(select(func.max(c.id))).scalar() or 0
-            rows = connection.execute(done.where(c.id <= newest).order_by(c.id)).mappings().all()
-            made = _made(connection, sorted({row["application_id"] for row in rows}))
+            rows = connection.execute(done.where(c.id <= newest).order_by(c.id)).all()
+            applications = sorted({row.application_id for row in rows})
+            makings = select(c.application_id, c.object_id, c.made_id).where(
+                c.application_id.in_(applications), c.made_id.is_not(None)
+            )
+            made = {(a, in_plan): swit_id for a, in_plan, swit_id in connection.execute(makings)}
         found: dict[str, datetime] = {}
         for row in rows:
-            found |= dict.fromkeys(_keys(row, made), row["at"])
+            found |= dict.fromkeys(_keys(row, made), row.at)
         return found, newest
 
     def kept(self) -> dict[tuple[str, str], StoredValue]:
@@ -368,25 +368,17 @@ def _kept(connection: Connection) -> dict[tuple[str, str], tuple[int, StoredValu
     return found
 
 
-def _made(connection: Connection, applications: Sequence[str]) -> dict[tuple[str, str], str]:
-    """Application and id in its plan -> Swit id, of all objects that it created."""
-    c = JOURNAL.c
-    makings = select(c.application_id, c.object_id, c.made_id).where(
-        c.application_id.in_(applications), c.made_id.is_not(None)
-    )
-    return {(row.application_id, row.object_id): row.made_id for row in connection.execute(makings)}
-
-
-def _keys(row: RowMapping, made: dict[tuple[str, str], str]) -> list[str]:
-    action, left_out = row["action"], frozenset(json.loads(row["left_out"]))
-    if row["outcome"] == "rejected" and not (action in MEMBERSHIPS and left_out):
+def _keys(row: AnyRow, made: Mapping[tuple[str, str], str]) -> list[str]:
+    """Keys of the parts of a change that Swit accepted; `made` has the ids of new objects."""
+    action, left_out = row.action, frozenset(json.loads(row.left_out))
+    if row.outcome == "rejected" and not (action in MEMBERSHIPS and left_out):
         return []
 
     def real(name: str) -> str:
-        return made.get((row["application_id"], name), name)
+        return made.get((row.application_id, name), name)
 
-    before, after = json.loads(row["before"]), json.loads(row["after"])
-    parts = part_keys(action, row["object_id"], before, after, real=real)
+    before, after = json.loads(row.before), json.loads(row.after)
+    parts = part_keys(action, row.object_id, before, after, real=real)
     return [key for part, key in parts.items() if part not in left_out]
 
 
@@ -424,8 +416,7 @@ class Repeats:
 
     def seen(self) -> int:
         """The newest journal entry that the last plan has read; 0 before the first plan."""
-        with self._database.read() as connection:
-            return connection.execute(select(SEEN.c.entry_id)).scalar() or 0
+        return self._database.scalar(select(SEEN.c.entry_id)) or 0
 
     def remember(self, repeats: Mapping[str, Repeat], *, seen: int) -> None:
         """Replace all repeats, and record that the journal was read up to `seen`."""

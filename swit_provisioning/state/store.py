@@ -6,22 +6,17 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.state.coordination import Lease, Pauses
-from swit_provisioning.state.database import Database, PostgresqlServer, SqliteFile, utc_now
-from swit_provisioning.state.decisions import Acceptances, Approvals, Rejections
-from swit_provisioning.state.erasure import Erasure
-from swit_provisioning.state.errors import StoreUnavailableError
-from swit_provisioning.state.history import History
+from swit_provisioning.state.database import Database, open_database, utc_now
+from swit_provisioning.state.expired_rows import Retention
 from swit_provisioning.state.identities import BoundOrganization, Identities, Reads
 from swit_provisioning.state.journal import Journal, JournalMemory, Repeats
-from swit_provisioning.state.plans import Plans
-from swit_provisioning.state.restores import Restorations
-from swit_provisioning.state.retention import Retention
-from swit_provisioning.state.tokens import Cipher, Tokens, cipher_of
+from swit_provisioning.state.journal_history import History
+from swit_provisioning.state.personal_data import Erasure
+from swit_provisioning.state.plan_approvals import Acceptances, Approvals, Rejections, Restorations
+from swit_provisioning.state.stored_plans import Plans
+from swit_provisioning.state.token_store import Cipher, Tokens
 
 
 class Store:
@@ -83,8 +78,8 @@ class Store:
             NewerSchemaError: a newer version of this program wrote it.
 
         """
-        cipher = cipher_of(encryption_key)
-        database = _database(url, clock)
+        cipher = Cipher(encryption_key)
+        database = open_database(url, clock)
         try:
             database.prepare()
         except BaseException:
@@ -108,30 +103,3 @@ class Store:
     ) -> None:
         """Close all connections."""
         self.close()
-
-
-def _database(url: str, clock: Callable[[], datetime]) -> Database:
-    parsed = _parsed(url)
-    match parsed.get_backend_name():
-        case "sqlite":
-            return SqliteFile(parsed, clock=clock)
-        case "postgresql":
-            return PostgresqlServer(parsed)
-        case other:
-            message = (
-                f"STATE_DATABASE_URL names a database of the kind {other}; it can be"
-                " sqlite:////var/lib/swit/state.sqlite or postgresql://user:password@host/name"
-            )
-            raise StoreUnavailableError(message)
-
-
-def _parsed(url: str) -> URL:
-    try:
-        return make_url(url)
-    except ArgumentError:
-        # What was given may hold a password, so it is not repeated.
-        message = (
-            "STATE_DATABASE_URL is no address of a database; give one such as"
-            " sqlite:////var/lib/swit/state.sqlite or postgresql://user:password@host/name"
-        )
-        raise StoreUnavailableError(message) from None

@@ -82,7 +82,7 @@ def leavers(*numbers: int) -> Plan:
 def made(judge: PlanJudge, plan: Plan) -> PlanHash:
     """Store a plan as a run does."""
     verdicts = [verdict.document() for verdict in judge.judge(plan)]
-    judge.store.plans.save(plan, run_id="R", verdicts=verdicts)
+    judge.store.plans.save(plan, run_id="R", guard_results=verdicts)
     return plan.plan_hash
 
 

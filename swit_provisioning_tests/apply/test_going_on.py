@@ -4,7 +4,7 @@ import pytest
 
 from swit_provisioning.planning.actions import STEPS
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.state.errors import StoreUnavailableError
+from swit_provisioning.state.database import StoreUnavailableError
 from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning_tests.apply.changes import (

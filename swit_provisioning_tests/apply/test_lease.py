@@ -9,8 +9,8 @@ import pytest
 
 from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.sandbox.faults import Fault
-from swit_provisioning.state.coordination import LeaseGrant
-from swit_provisioning.state.errors import LeaseHeldError, LeaseLostError, StoreBusyError
+from swit_provisioning.state.coordination import LeaseGrant, LeaseHeldError, LeaseLostError
+from swit_provisioning.state.database import StoreBusyError
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.apply.changes import deactivate_user, plan_of
 from swit_provisioning_tests.apply.conftest import Stage
@@ -110,14 +110,13 @@ def test_while_a_call_is_in_flight_the_lease_is_not_given_back(store: Store) -> 
 
 
 def _lost_after(stage: Stage, calls: int) -> Callable[[], None]:
-    real, counted = stage.lease.check, 0
+    real, counted, run_id = stage.lease.check, 0, "R1"
 
     def check() -> None:
         nonlocal counted
         counted += 1
         if counted > calls:
-            message = "lost"
-            raise LeaseLostError(message)
+            raise LeaseLostError(run_id, "it was released")
         real()
 
     return check

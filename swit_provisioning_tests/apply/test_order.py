@@ -7,7 +7,7 @@ import pytest
 
 from swit_provisioning.apply.executor import predecessors, run_in_parallel
 from swit_provisioning.planning.actions import Step
-from swit_provisioning.state.errors import LeaseLostError
+from swit_provisioning.state.coordination import LeaseLostError
 from swit_provisioning_tests.apply.changes import (
     create_team,
     create_user,

@@ -59,7 +59,7 @@ def write(plan: Plan, folder: Path) -> str:
     facts = PlanFacts(
         plan_id=plan.plan_id,
         created_at=datetime(2026, 3, 1, 2, 30, tzinfo=UTC),
-        verdicts=[verdict.document() for verdict in verdicts],
+        guard_results=[verdict.document() for verdict in verdicts],
         calls=46,
         duration="5 seconds",
         state=("Ready to be applied.",),

@@ -10,7 +10,7 @@ import pytest
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.tokens import TokenRow
+from swit_provisioning.state.token_store import TokenRow
 from swit_provisioning_tests.cli.terminal import Terminal
 from swit_provisioning_tests.ports import free_port
 

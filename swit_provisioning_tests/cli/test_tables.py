@@ -26,7 +26,7 @@ from swit_provisioning.planning.actions import Action, Step
 from swit_provisioning.planning.model import Change, Finding, Plan
 from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.plans import StoredPlan
+from swit_provisioning.state.stored_plans import StoredPlan
 from swit_provisioning_tests.report.hostile import NAMES, hostile_plan
 
 
@@ -64,7 +64,7 @@ def change(
 def stored(*changes: Change) -> StoredPlan:
     plan = Plan(changes=changes)
     made = datetime(2026, 3, 1, tzinfo=UTC)
-    return StoredPlan(plan=plan, plan_hash=plan.plan_hash, created_at=made, verdicts=())
+    return StoredPlan(plan=plan, plan_hash=plan.plan_hash, created_at=made, guard_results=())
 
 
 def test_markup_in_a_name_is_shown_as_it_is() -> None:
@@ -234,7 +234,7 @@ def test_no_name_steers_the_terminal(*, no_names: bool) -> None:
         plan=plan,
         plan_hash=plan.plan_hash,
         created_at=datetime(2026, 3, 1, tzinfo=UTC),
-        verdicts=tuple(
+        guard_results=tuple(
             {"name": "g", "passed": False, "blocking": True, "message": name} for name in NAMES
         ),
     )
@@ -245,7 +245,7 @@ def test_no_name_steers_the_terminal(*, no_names: bool) -> None:
     changes_tables(on, shown_plan.plan.changes)
     team_tree(on, tree_of(shown_plan.plan.teams, shown_plan.plan.changes))
     findings_table(on, shown_plan.plan.findings, all_of_them="")
-    guards_table(on, shown_plan.verdicts)
+    guards_table(on, shown_plan.guard_results)
     text = shown(on)
     kinds = {unicodedata.category(character) for character in text.replace("\n", "")}
     assert "Cc" not in kinds

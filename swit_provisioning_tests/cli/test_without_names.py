@@ -19,7 +19,7 @@ WHY = f"{LEAVER} left"
 def test_no_names_hides_people_in_decisions_about_a_plan_in_json_too() -> None:
     plan = a_plan(1)
     with Store.open(Settings.load().database_url) as store:
-        store.plans.save(plan, run_id="R1", verdicts=[])
+        store.plans.save(plan, run_id="R1", guard_results=[])
         approval = store.approvals.add(plan.plan_hash, actor=APPROVER, reason=WHY, guards=("g",))
         store.acceptances.accept(
             "R1",

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from upath import UPath
 
-from swit_provisioning.operations.retention import FrameFiles
+from swit_provisioning.operations.prune import FrameFiles
 
 
 @pytest.fixture(params=["folder", "store"])

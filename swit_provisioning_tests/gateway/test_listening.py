@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from swit_provisioning.gateway.server import ListenError, is_loopback, listen
+from swit_provisioning.gateway.serve import ListenError, is_loopback, listen
 from swit_provisioning_tests.ports import free_port
 
 

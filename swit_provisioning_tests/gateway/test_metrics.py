@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from swit_provisioning.gateway.metrics import Facts, GatewayCounters
-from swit_provisioning.operations.runs import SeenRun
+from swit_provisioning.operations.dagster_runs import SeenRun
 from swit_provisioning.state.coordination import LeaseHolder
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)

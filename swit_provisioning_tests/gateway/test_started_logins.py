@@ -1,6 +1,6 @@
 """Logins that were started: each for one browser, once, and for ten minutes."""
 
-from swit_provisioning.gateway.login import LOGIN_SECONDS, StartedLogins
+from swit_provisioning.gateway.login_pages import LOGIN_SECONDS, StartedLogins
 from swit_provisioning.swit.auth import Login
 
 

@@ -4,8 +4,7 @@ import dagster as dg
 import pytest
 
 from swit_provisioning.cli.runs import instance, reconstructable_job
-from swit_provisioning.operations.names import BLOCKED_TAG
-from swit_provisioning.operations.runs import newest_runs
+from swit_provisioning.operations.dagster_runs import BLOCKED_TAG, newest_runs
 from swit_provisioning_tests.integration.stage import Stage
 
 GUARD = "deactivations_within_limit"

@@ -10,7 +10,7 @@ import pytest
 
 from swit_provisioning.cli.runs import instance, run_job
 from swit_provisioning.definitions import defs
-from swit_provisioning.operations.names import BLOCKED_TAG
+from swit_provisioning.operations.dagster_runs import BLOCKED_TAG
 from swit_provisioning.operations.services import current_actor
 from swit_provisioning.planning.model import PlanHash
 from swit_provisioning.settings import Settings

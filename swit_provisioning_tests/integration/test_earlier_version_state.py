@@ -9,7 +9,7 @@ import pytest
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.tokens import TokenRow
+from swit_provisioning.state.token_store import TokenRow
 from swit_provisioning_tests.directories import PEOPLE, address
 from swit_provisioning_tests.integration.stage import Stage, stage
 from swit_provisioning_tests.state.old_states import OldState, unpacked

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from swit_provisioning.cli.main import main
-from swit_provisioning.gateway.server import listen
+from swit_provisioning.gateway.serve import listen
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.sandbox.records import Behaviour, Pkce
 from swit_provisioning.sandbox.server import SandboxServer

@@ -10,7 +10,7 @@ import pytest
 
 from swit_provisioning.cli.runs import instance
 from swit_provisioning.definitions import defs
-from swit_provisioning.operations.names import OURS
+from swit_provisioning.operations.dagster_runs import OURS
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings

@@ -176,7 +176,7 @@ def test_a_plan_is_named_by_a_part_of_its_hash_that_is_not_ambiguous(
     pair = two_plans_with_one_name()
     with open_store(Settings.load()) as store:
         for plan in pair:
-            store.plans.save(plan, run_id="R", verdicts=[])
+            store.plans.save(plan, run_id="R", guard_results=[])
     name = pair[0].plan_id
     for words in (
         ("show", name),

@@ -15,7 +15,7 @@ from swit_provisioning.operations.alarms import (
 )
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import ScheduleSettings
-from swit_provisioning.state.tokens import TokenRow
+from swit_provisioning.state.token_store import TokenRow
 from swit_provisioning_tests.operations.office import Office, office
 
 NOW = datetime(2026, 3, 10, 7, 0, tzinfo=UTC)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from swit_provisioning.operations.erasure import Pseudonym, code_for, search_pattern
+from swit_provisioning.operations.forget import Pseudonym, code_for, search_pattern
 from swit_provisioning.report.redaction import code_of
-from swit_provisioning.state.erasure import Trace
+from swit_provisioning.state.personal_data import Trace
 
 DN = "CN=Zoë O'Hara\\, Dr.,OU=Staff,DC=example,DC=org"
 ZOE = Trace(

@@ -7,10 +7,9 @@ import pytest
 
 from swit_provisioning.sandbox.faults import Fault, Gate
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.state.coordination import LeaseGrant
-from swit_provisioning.state.errors import LeaseHeldError
+from swit_provisioning.state.coordination import LeaseGrant, LeaseHeldError
 from swit_provisioning.state.store import Store
-from swit_provisioning.state.tokens import TokenRow
+from swit_provisioning.state.token_store import TokenRow
 from swit_provisioning_tests.browser.waiting import until
 from swit_provisioning_tests.reliability.endings import Ending, writes
 from swit_provisioning_tests.reliability.forks import Copy, wait_for

@@ -19,8 +19,8 @@ from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.settings import Settings
 from swit_provisioning.state import database
+from swit_provisioning.state.coordination import LeaseLostError
 from swit_provisioning.state.database import PATIENCE_SECONDS
-from swit_provisioning.state.errors import LeaseLostError
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.reader import read_organization
@@ -80,7 +80,7 @@ def store_a_plan(*, run_id: str) -> int:
     settings = Settings.load()
     with _store(settings, 0) as store, swit_connection(settings, store) as client:
         plan = _plan_now(settings, store, client)
-        store.plans.save(plan, run_id=run_id, verdicts=[])
+        store.plans.save(plan, run_id=run_id, guard_results=[])
         json.dump({"plan_id": plan.plan_id, "counts": plan.counts()}, sys.stdout)
     return 0
 

@@ -38,7 +38,7 @@ def page(
     facts = PlanFacts(
         plan_id="8e788415fdc6",
         created_at=datetime(2026, 3, 1, 2, 30, tzinfo=UTC),
-        verdicts=VERDICTS if stopped else VERDICTS[:2],
+        guard_results=VERDICTS if stopped else VERDICTS[:2],
         calls=1046,
         duration="2 minutes",
         state=(state,),

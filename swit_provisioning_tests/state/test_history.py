@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from swit_provisioning.planning.model import Change, PlanHash
-from swit_provisioning.state.history import Effort
 from swit_provisioning.state.journal import Answer, Application
+from swit_provisioning.state.journal_history import Effort
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.apply.changes import (
     add_members,

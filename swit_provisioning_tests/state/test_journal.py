@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from swit_provisioning.planning.model import PlanHash
-from swit_provisioning.state.errors import LeaseLostError
+from swit_provisioning.state.coordination import LeaseLostError
 from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.state.conftest import Clock

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from swit_provisioning.state.errors import LeaseHeldError, LeaseLostError
+from swit_provisioning.state.coordination import LeaseHeldError, LeaseLostError
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.state.conftest import Clock
 from swit_provisioning_tests.state.processes import let_go, start
@@ -46,16 +46,20 @@ def test_a_lease_that_ran_out_is_taken_over(store: Store, clock: Clock) -> None:
 
 
 def test_a_dead_holder_is_known_until_somebody_takes_over(store: Store, clock: Clock) -> None:
-    assert store.lease.dead_holder() is None
+    def known() -> tuple[str, bool] | None:
+        holder = store.lease.holder()
+        return (holder.run_id, holder.is_expired) if holder else None
+
+    assert known() is None
     store.lease.acquire("R1", actor="ann", ttl=TTL)
     clock.forward(seconds=44)
-    assert store.lease.dead_holder() is None
+    assert known() == ("R1", False)
     clock.forward(seconds=1)
-    assert store.lease.dead_holder() == "R1"
+    assert known() == ("R1", True)
     grant = store.lease.acquire("R2", actor="bob", ttl=TTL)
-    assert store.lease.dead_holder() is None
+    assert known() == ("R2", False)
     store.lease.release(grant)
-    assert store.lease.dead_holder() is None
+    assert known() is None
 
 
 def test_a_renewed_lease_is_not_taken_over(store: Store, clock: Clock) -> None:
@@ -87,7 +91,7 @@ def test_who_lost_the_lease_cannot_give_back_the_next_ones(store: Store, clock: 
 _RACE = """
 import sys
 from datetime import timedelta
-from swit_provisioning.state.errors import LeaseHeldError
+from swit_provisioning.state.coordination import LeaseHeldError
 from swit_provisioning.state.store import Store
 with Store.open(sys.argv[1]) as store:
     print("ready", flush=True)

@@ -3,9 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.state.database import utc_now
-from swit_provisioning.state.errors import StoreBusyError, StoreUnavailableError
-from swit_provisioning.state.store import Store, _database
+from swit_provisioning.state.database import (
+    StoreBusyError,
+    StoreUnavailableError,
+    open_database,
+    utc_now,
+)
+from swit_provisioning.state.store import Store
 from swit_provisioning_tests.state.made import a_plan
 from swit_provisioning_tests.state.processes import let_go, start
 
@@ -13,7 +17,7 @@ from swit_provisioning_tests.state.processes import let_go, start
 def test_the_file_and_all_beside_it_are_for_their_owner_only(file_url: str, tmp_path: Path) -> None:
     """Tokens and everybody's addresses are in there."""
     with Store.open(file_url) as store:
-        store.plans.save(a_plan(1), run_id="R", verdicts=[])
+        store.plans.save(a_plan(1), run_id="R", guard_results=[])
         with store.tokens.exclusive():
             modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()]
     assert len(modes) >= 3
@@ -46,8 +50,8 @@ def test_only_the_journal_does_not_wait_for_the_disk(file_url: str) -> None:
     """It is written twice for each call; tokens, the lease and the rest outlive a power cut."""
     full, normal = 2, 1
     with Store.open(file_url) as store:
-        for transaction, expected in (("write", full), ("note", normal), ("write", full)):
-            with getattr(store._database, transaction)() as connection:
+        for durable, expected in ((True, full), (False, normal), (True, full)):
+            with store._database.write(durable=durable) as connection:
                 found = connection.exec_driver_sql("PRAGMA synchronous").scalar()
             assert found == expected
 
@@ -94,7 +98,7 @@ def test_a_file_that_is_no_database_is_explained(file_url: str, tmp_path: Path) 
 def test_a_lock_that_another_process_keeps_is_waited_for_with_a_limit(
     store: Store, url: str
 ) -> None:
-    other = _database(url, utc_now)
+    other = open_database(url, utc_now)
     with (
         store.tokens.exclusive(),
         pytest.raises(StoreBusyError),

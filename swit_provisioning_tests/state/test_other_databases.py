@@ -8,10 +8,16 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from swit_provisioning.state.coordination import _LEASE
-from swit_provisioning.state.database import METADATA, UtcDateTime, utc_now
-from swit_provisioning.state.errors import LeaseHeldError, StoreBusyError, StoreUnavailableError
-from swit_provisioning.state.store import Store, _database
+from swit_provisioning.state.coordination import _LEASE, LeaseHeldError
+from swit_provisioning.state.database import (
+    METADATA,
+    StoreBusyError,
+    StoreUnavailableError,
+    UtcDateTime,
+    open_database,
+    utc_now,
+)
+from swit_provisioning.state.store import Store
 from swit_provisioning_tests.postgresql import Postgresql
 from swit_provisioning_tests.state.processes import start
 
@@ -76,7 +82,7 @@ def test_a_killed_process_leaves_no_lock_behind(postgresql_server: Postgresql) -
     process = start(_HOLD, url)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    database = _database(url, utc_now)
+    database = open_database(url, utc_now)
     with pytest.raises(StoreBusyError), database.alone(patience_seconds=0.01):
         pytest.fail("two were in at once")
     process.kill()

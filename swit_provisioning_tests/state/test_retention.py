@@ -11,11 +11,11 @@ from sqlalchemy import Table, func, select, text
 
 from swit_provisioning.planning.model import Change, Plan, PlanHash
 from swit_provisioning.state.coordination import PAUSES
-from swit_provisioning.state.decisions import REJECTIONS
+from swit_provisioning.state.expired_rows import OldRows
 from swit_provisioning.state.journal import Answer, Application
-from swit_provisioning.state.plans import CONTENTS
-from swit_provisioning.state.retention import OldRows
+from swit_provisioning.state.plan_approvals import REJECTIONS
 from swit_provisioning.state.store import Store
+from swit_provisioning.state.stored_plans import CONTENTS
 from swit_provisioning_tests.ageing import age_state
 from swit_provisioning_tests.apply.changes import update_user
 from swit_provisioning_tests.state.made import a_plan
@@ -51,9 +51,9 @@ def store(url: str) -> Iterator[Store]:
 
 def test_old_plans_go_with_their_contents_and_young_ones_stay(store: Store) -> None:
     for number in (1, 2):
-        store.plans.save(a_plan(number), run_id=f"R{number}", verdicts=[])
+        store.plans.save(a_plan(number), run_id=f"R{number}", guard_results=[])
     age_state(store, LONG)
-    store.plans.save(a_plan(3), run_id="R3", verdicts=[])
+    store.plans.save(a_plan(3), run_id="R3", guard_results=[])
     assert pruned(store) == OldRows(plans=2, entries=0)
     assert [store.plans.get(a_plan(n).plan_hash) is None for n in (1, 2, 3)] == [True, True, False]
     assert rows_of(store, CONTENTS) == 1
@@ -61,16 +61,16 @@ def test_old_plans_go_with_their_contents_and_young_ones_stay(store: Store) -> N
 
 
 def test_a_plan_that_was_made_again_lately_stays_though_it_was_made_long_ago(store: Store) -> None:
-    store.plans.save(a_plan(1), run_id="R1", verdicts=[])
+    store.plans.save(a_plan(1), run_id="R1", guard_results=[])
     age_state(store, LONG)
-    store.plans.save(a_plan(1), run_id="R2", verdicts=[])
+    store.plans.save(a_plan(1), run_id="R2", guard_results=[])
     assert pruned(store).plans == 1
     assert store.plans.get(a_plan(1).plan_hash) is not None
     assert (store.plans.made_by("R1"), store.plans.made_by("R2")) == (None, a_plan(1).plan_hash)
 
 
 def test_the_newest_plan_stays_at_any_age(store: Store) -> None:
-    store.plans.save(a_plan(1), run_id="R1", verdicts=[])
+    store.plans.save(a_plan(1), run_id="R1", guard_results=[])
     age_state(store, LONG)
     assert pruned(store).plans == 0
     assert store.plans.latest() == a_plan(1).plan_hash
@@ -78,12 +78,12 @@ def test_the_newest_plan_stays_at_any_age(store: Store) -> None:
 
 def test_what_broke_half_way_stays_until_something_else_was_begun(store: Store) -> None:
     plan_hash = a_plan(1).plan_hash
-    store.plans.save(a_plan(1), run_id="R1", verdicts=[])
+    store.plans.save(a_plan(1), run_id="R1", guard_results=[])
     store.acceptances.accept("R2", plan_hash=plan_hash, application_id="R2")
     done(store, update_user("U1", name="Ann"), application="R2")
     store.repeats.remember({}, seen=done(store, update_user("U2", name="Bob")))
     age_state(store, LONG)
-    store.plans.save(a_plan(2), run_id="R3", verdicts=[])
+    store.plans.save(a_plan(2), run_id="R3", guard_results=[])
     assert store.retention.runs_needed() == {"R1", "R2"}
     assert pruned(store) == OldRows(plans=0, entries=0)
     assert store.acceptances.unfinished(plan_hash) is not None
@@ -98,17 +98,17 @@ def test_what_broke_half_way_stays_until_something_else_was_begun(store: Store) 
 
 
 def test_what_is_through_needs_no_run(store: Store) -> None:
-    store.plans.save(a_plan(1), run_id="R1", verdicts=[])
+    store.plans.save(a_plan(1), run_id="R1", guard_results=[])
     store.acceptances.accept("R1", plan_hash=a_plan(1).plan_hash, application_id="R1")
     store.acceptances.finish("R1")
     assert store.retention.runs_needed() == set()
 
 
 def test_the_journal_has_a_time_of_its_own(store: Store) -> None:
-    store.plans.save(a_plan(1), run_id="R1", verdicts=[])
+    store.plans.save(a_plan(1), run_id="R1", guard_results=[])
     done(store, update_user("U1", name="Ann"))
     age_state(store, LONG)
-    store.plans.save(a_plan(2), run_id="R2", verdicts=[])
+    store.plans.save(a_plan(2), run_id="R2", guard_results=[])
     store.repeats.remember({}, seen=done(store, update_user("U2", name="Bob")))
     assert pruned(store, journal=730) == OldRows(plans=1, entries=0)
     assert [deed.entry.object_id for deed in store.history.find()] == ["U1", "U2"]
@@ -205,10 +205,10 @@ def test_the_place_of_old_rows_is_used_again(store: Store, kind: str) -> None:
     sizes = []
     for _ in range(3):
         for number in range(20):
-            store.plans.save(a_plan_of_20_kilobytes(), run_id=f"R{number}", verdicts=[])
+            store.plans.save(a_plan_of_20_kilobytes(), run_id=f"R{number}", guard_results=[])
         sizes.append(size_of(store, kind))
         age_state(store, LONG)
-        store.plans.save(a_plan(1), run_id="R", verdicts=[])
+        store.plans.save(a_plan(1), run_id="R", guard_results=[])
         assert pruned(store).plans >= 20
         if kind == "sqlite":
             assert size_of(store, kind) < sizes[-1] / 2, "the file shrinks at once"

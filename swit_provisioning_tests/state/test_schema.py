@@ -21,13 +21,14 @@ from swit_provisioning.state.database import (
     METADATA,
     NEWEST,
     Database,
-    bring_up_to_date,
-    form_of,
+    NewerSchemaError,
+    migrate,
+    open_database,
+    schema_version,
     utc_now,
 )
-from swit_provisioning.state.errors import NewerSchemaError
-from swit_provisioning.state.plans import packed
-from swit_provisioning.state.store import Store, _database
+from swit_provisioning.state.store import Store
+from swit_provisioning.state.stored_plans import packed
 from swit_provisioning_tests.state.made import two_plans_with_one_name
 from swit_provisioning_tests.state.old_states import OldState, unpacked
 
@@ -40,7 +41,7 @@ _STEPS = sorted(
 
 @contextmanager
 def _opened(url: str) -> Iterator[Database]:
-    database = _database(url, utc_now)
+    database = open_database(url, utc_now)
     try:
         yield database
     finally:
@@ -61,7 +62,7 @@ def test_the_newest_form_is_the_last_step() -> None:
 
 def test_a_new_database_gets_the_tables_that_the_program_knows(store: Store) -> None:
     with store._database.read() as connection:
-        assert form_of(connection) == NEWEST
+        assert schema_version(connection) == NEWEST
         assert _differences(connection) == []
 
 
@@ -69,13 +70,13 @@ def test_a_new_database_gets_the_tables_that_the_program_knows(store: Store) -> 
 def test_tables_of_every_form_become_todays_and_keep_what_is_in_them(url: str, older: str) -> None:
     bind = text("INSERT INTO organization VALUES (1, 'ORG', '2026-03-01 02:30:00')")
     with _opened(url) as database, database.write() as connection:
-        bring_up_to_date(connection, to=older)
+        migrate(connection, to=older)
         connection.execute(bind)
-        assert form_of(connection) == older
+        assert schema_version(connection) == older
     with Store.open(url) as store:
         assert store.organization.bound_to() == "ORG"
         with store._database.read() as connection:
-            assert form_of(connection) == NEWEST
+            assert schema_version(connection) == NEWEST
             assert _differences(connection) == []
 
 
@@ -89,7 +90,7 @@ def test_approvals_of_the_first_tables_are_named(url: str) -> None:
         INSERT INTO acceptance VALUES ('R2', 'P2', 'R2', false, NULL, '2026-03-03', NULL)
     """
     with _opened(url) as database, database.write() as connection:
-        bring_up_to_date(connection, to="0001")
+        migrate(connection, to="0001")
         for statement in old.split(";"):
             connection.execute(text(statement))
     with Store.open(url) as store:
@@ -105,7 +106,7 @@ def test_plans_of_older_tables_are_counted(url: str) -> None:
     packed = zlib.compress(json.dumps({"changes": [{"action": a} for a in actions]}).encode())
     nothing = zlib.compress(b'{"changes": []}')
     with _opened(url) as database, database.write() as connection:
-        bring_up_to_date(connection, to="0002")
+        migrate(connection, to="0002")
         content = text("INSERT INTO plan_content VALUES (:hash, :content)")
         made = text("INSERT INTO plan_made VALUES (:id, :hash, :hash, 'R', '2026-03-01', '[]')")
         for number, (name, plan) in enumerate({"P1": packed, "P2": nothing}.items()):
@@ -128,7 +129,7 @@ def old(url: str, kind: str, tmp_path: Path) -> OldState:
         database.write() as connection,
         kept.connect() as rows,
     ):
-        bring_up_to_date(connection, to="0005")
+        migrate(connection, to="0005")
         tables = MetaData()
         tables.reflect(connection)
         for table in tables.sorted_tables:
@@ -166,7 +167,7 @@ def test_what_was_decided_on_plans_that_are_gone_forbids_but_never_allows(url: s
         INSERT INTO approval VALUES (1, '0123456789ab', 'ann', '', '2026-03-01', '[]', NULL)
     """
     with _opened(url) as database, database.write() as connection:
-        bring_up_to_date(connection, to="0005")
+        migrate(connection, to="0005")
         for statement in decided.split(";"):
             connection.execute(text(statement))
     plan_hash = PlanHash("0123456789ab" + 52 * "f")
@@ -180,7 +181,7 @@ def test_what_was_decided_on_plans_that_are_gone_forbids_but_never_allows(url: s
 def test_an_approval_that_may_be_of_either_of_two_older_plans_is_for_neither(url: str) -> None:
     plans = two_plans_with_one_name()
     with _opened(url) as database, database.write() as connection:
-        bring_up_to_date(connection, to="0005")
+        migrate(connection, to="0005")
         row: dict[str, object] = {"id": plans[0].plan_id}
         for number, plan in enumerate(plans):
             content_hash, content = packed(plan.document())
@@ -198,7 +199,7 @@ def test_an_approval_that_may_be_of_either_of_two_older_plans_is_for_neither(url
 
 def test_tables_from_before_there_were_steps_are_taken_over(file_url: str) -> None:
     with _opened(file_url) as database, database.write() as connection:
-        bring_up_to_date(connection, to="0001")
+        migrate(connection, to="0001")
         connection.execute(text("DROP TABLE alembic_version"))
         connection.execute(text("CREATE TABLE schema_version (version INTEGER PRIMARY KEY)"))
         connection.execute(text("INSERT INTO schema_version VALUES (1)"))
@@ -206,7 +207,7 @@ def test_tables_from_before_there_were_steps_are_taken_over(file_url: str) -> No
         store.organization.bind("ORG")
     with Store.open(file_url) as store, store._database.read() as connection:
         assert store.organization.bound_to() == "ORG"
-        assert form_of(connection) == NEWEST
+        assert schema_version(connection) == NEWEST
         assert not inspect(connection).has_table("schema_version")
 
 
@@ -235,7 +236,7 @@ def test_a_step_that_breaks_off_leaves_the_tables_as_they_were(url: str) -> None
 
 def _break_off(database: Database) -> None:
     with database.write() as connection:
-        bring_up_to_date(connection)
+        migrate(connection)
         message = "the machine went down"
         raise KeyError(message)
 

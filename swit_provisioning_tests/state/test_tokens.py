@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from swit_provisioning.state.errors import TokensUnreadableError
 from swit_provisioning.state.store import Store
-from swit_provisioning.state.tokens import TokenRow
+from swit_provisioning.state.token_store import TokenRow, TokensUnreadableError
 from swit_provisioning_tests.state.conftest import Clock
 from swit_provisioning_tests.state.processes import let_go, start
 
@@ -113,7 +112,7 @@ def test_threads_that_find_a_token_refused_refresh_it_once(store: Store) -> None
 _REFRESH = """
 import sys
 from swit_provisioning.state.store import Store
-from swit_provisioning.state.tokens import TokenRow
+from swit_provisioning.state.token_store import TokenRow
 with Store.open(sys.argv[1]) as store:
     print("ready", flush=True)
     sys.stdin.readline()

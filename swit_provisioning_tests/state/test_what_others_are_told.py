@@ -54,7 +54,7 @@ def test_a_stop_is_a_plan_that_a_blocking_guard_did_not_pass(store: Store) -> No
             {"name": name, "blocking": blocking, "passed": passed}
             for name, blocking, passed in verdicts
         ]
-        store.plans.save(a_plan(1), run_id="R1", verdicts=documents)
+        store.plans.save(a_plan(1), run_id="R1", guard_results=documents)
 
     save((SHRINK, True, True), (LEAVE, True, True))
     save((SHRINK, True, False), (LEAVE, True, False))

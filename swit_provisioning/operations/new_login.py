@@ -8,7 +8,7 @@ from typing import Final
 
 from swit_provisioning.operations.connections import TokensInStore, client_with, oauth_client
 from swit_provisioning.settings import Settings, SettingsError
-from swit_provisioning.state.errors import OtherOrganizationError
+from swit_provisioning.state.identities import OtherOrganizationError
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.auth import (
     WRITING_SCOPE,

@@ -1,60 +1,48 @@
 """The OAuth tokens of the authorising account: one row, refreshed by one process at a time."""
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy import Boolean, Column, Integer, RowMapping, String, Table, Text, select
+from sqlalchemy import Boolean, Column, Integer, String, Table, Text, select
 
-from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
-from swit_provisioning.state.errors import TokensUnreadableError
-
-
-class Cipher(Protocol):
-    """Encodes secrets for storage."""
-
-    encrypts: bool
-
-    def seal(self, secret: str) -> str:
-        """The text to store."""
-
-    def unseal(self, stored: str, *, encrypted: bool) -> str:
-        """The secret; raises `TokensUnreadableError` if it can't be decrypted."""
+from swit_provisioning.state.database import METADATA, Database, StoreError, UtcDateTime, put
 
 
-class PlainCipher:
-    """Without a key: secrets are stored in clear, protected by the permissions of the file."""
+class TokensUnreadableError(StoreError):
+    """The stored tokens can't be decrypted with the key that is set, or no key is set."""
 
-    encrypts = False
+    def __init__(self, *, key_given: bool) -> None:
+        """Say whether a key is missing or wrong."""
+        problem = (
+            "TOKEN_ENCRYPTION_KEY is not the key they were encrypted with"
+            if key_given
+            else "they are encrypted, and TOKEN_ENCRYPTION_KEY is not set"
+        )
+        super().__init__(
+            f"The stored tokens can't be read: {problem}. Set the key that was used; if it is lost,"
+            " empty the table token and set SWIT_ACCESS_TOKEN and SWIT_REFRESH_TOKEN to a new pair."
+        )
 
-    def seal(self, secret: str) -> str:
-        """The secret itself."""
-        return secret
 
-    def unseal(self, stored: str, *, encrypted: bool) -> str:
-        """The secret itself, unless it was encrypted with a key."""
-        if encrypted:
-            raise TokensUnreadableError(key_given=False)
-        return stored
+class Cipher:
+    """Encodes secrets for storage, if there is a key.
 
+    Without a key they are stored in clear, protected by the permissions of the file. Secrets that
+    were stored in clear before there was a key are still read.
+    """
 
-class FernetCipher:
-    """With a key: secrets are encrypted; secrets stored in clear before are still read."""
-
-    encrypts = True
-
-    def __init__(self, key: str) -> None:
-        """Take the key.
+    def __init__(self, key: str | None) -> None:
+        """Take a Fernet key, or none.
 
         Raises:
             ValueError: it is no Fernet key; the message says how to make one, and not the key.
 
         """
         try:
-            self._fernet = Fernet(key.strip().encode())
+            self._fernet = Fernet(key.strip().encode()) if key is not None else None
         except ValueError:
             message = (
                 "it is no Fernet key (32 bytes in URL-safe base64, 44 characters). Make one:"
@@ -62,24 +50,22 @@ class FernetCipher:
                 ' print(Fernet.generate_key().decode())"'
             )
             raise ValueError(message) from None
+        self.encrypts = self._fernet is not None
 
     def seal(self, secret: str) -> str:
-        """The secret, encrypted and signed."""
-        return self._fernet.encrypt(secret.encode()).decode()
+        """The text to store."""
+        return self._fernet.encrypt(secret.encode()).decode() if self._fernet else secret
 
     def unseal(self, stored: str, *, encrypted: bool) -> str:
-        """The secret; raises `TokensUnreadableError` if another key encrypted it."""
+        """The secret; raises `TokensUnreadableError` if it can't be decrypted."""
         if not encrypted:
             return stored
+        if self._fernet is None:
+            raise TokensUnreadableError(key_given=False)
         try:
             return self._fernet.decrypt(stored.encode()).decode()
         except InvalidToken:
             raise TokensUnreadableError(key_given=True) from None
-
-
-def cipher_of(key: str | None) -> Cipher:
-    """The cipher for this key, or none without a key."""
-    return FernetCipher(key) if key else PlainCipher()
 
 
 # A refresh may take as long as a slow Swit; other processes must not give up before.
@@ -96,7 +82,6 @@ TOKENS: Final = Table(
     Column("scope", String),
     Column("saved_at", UtcDateTime, nullable=False),
 )
-_ONLY_ROW: Final = {"id": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,14 +112,22 @@ class Tokens:
             TokensUnreadableError: it was encrypted with another key.
 
         """
-        with self._database.read() as connection:
-            row = connection.execute(select(TOKENS)).mappings().one_or_none()
-        return None if row is None else self._read(row)
+        row = self._database.first(select(TOKENS))
+        if row is None:
+            return None
+        unseal, encrypted = self._cipher.unseal, row.encrypted
+        refresh = row.refresh_token
+        return TokenRow(
+            access_token=unseal(row.access_token, encrypted=encrypted),
+            refresh_token=None if refresh is None else unseal(refresh, encrypted=encrypted),
+            expires_at=row.expires_at,
+            scope=row.scope,
+            obtained_at=row.saved_at,
+        )
 
     def rest_in_clear(self) -> bool:
         """Whether a pair is stored in clear."""
-        with self._database.read() as connection:
-            return connection.execute(select(TOKENS.c.encrypted)).scalar() is False
+        return self._database.scalar(select(TOKENS.c.encrypted)) is False
 
     def save(self, tokens: TokenRow) -> None:
         """Replace the stored pair; it is on disk when this returns."""
@@ -148,26 +141,13 @@ class Tokens:
         }
         with self._database.write() as connection:
             values["saved_at"] = tokens.obtained_at or self._database.now(connection)
-            put(connection, TOKENS, key=_ONLY_ROW, values=values)
+            put(connection, TOKENS, key={"id": 1}, values=values)
 
-    @contextlib.contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """A lock for one thread among all processes; others wait for it.
 
         Raises:
             StoreBusyError: another one held it for longer than a refresh can take.
 
         """
-        with self._database.alone(patience_seconds=REFRESH_PATIENCE_SECONDS):
-            yield
-
-    def _read(self, row: RowMapping) -> TokenRow:
-        unseal, encrypted = self._cipher.unseal, row["encrypted"]
-        refresh = row["refresh_token"]
-        return TokenRow(
-            access_token=unseal(row["access_token"], encrypted=encrypted),
-            refresh_token=None if refresh is None else unseal(refresh, encrypted=encrypted),
-            expires_at=row["expires_at"],
-            scope=row["scope"],
-            obtained_at=row["saved_at"],
-        )
+        return self._database.alone(patience_seconds=REFRESH_PATIENCE_SECONDS)

@@ -9,7 +9,7 @@ from typing import Final
 
 import uvicorn
 
-from swit_provisioning.gateway.app import Gateway
+from swit_provisioning.gateway.routes import Gateway
 from swit_provisioning.settings import Settings, SettingsError
 
 _NOT_ON_THIS_MACHINE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})

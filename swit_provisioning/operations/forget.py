@@ -24,15 +24,20 @@ from markupsafe import escape
 from upath import UPath
 
 from swit_provisioning.apply.lease import HeldLease
-from swit_provisioning.operations.names import FEW_REJECTED, NO_CHANGE_REJECTED, WRITERS
-from swit_provisioning.operations.retention import FrameFiles, Runs
-from swit_provisioning.operations.runs import mark_dead_runs_failed
+from swit_provisioning.operations.dagster_runs import (
+    FEW_REJECTED,
+    NO_CHANGE_REJECTED,
+    WRITERS,
+    Runs,
+    mark_dead_runs_failed,
+)
+from swit_provisioning.operations.prune import FrameFiles
 from swit_provisioning.operations.services import current_actor
 from swit_provisioning.planning.guards import GUARDS
 from swit_provisioning.planning.schemas import SCHEMAS
 from swit_provisioning.report.redaction import code_of
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.erasure import Names, Trace, texts
+from swit_provisioning.state.personal_data import Names, Trace, texts
 from swit_provisioning.state.store import Store
 
 PREFIX: Final = "forgotten-"

@@ -27,11 +27,11 @@ from swit_provisioning.gateway.access import (
     header_key,
     required_key,
 )
-from swit_provisioning.gateway.login import LoginPages
+from swit_provisioning.gateway.login_pages import LoginPages
 from swit_provisioning.gateway.metrics import CachedFacts, CountRefusals, GatewayCounters
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.database import StoreError
 
 SYNC_COMMAND: Final = (sys.executable, "-P", "-m", "swit_provisioning.cli", "sync", "--json")
 _CALLBACK: Final = "/oauth_callback"

@@ -1,121 +1,18 @@
 """Retention: expired frames and pages, Dagster runs, plans and journal entries."""
 
-import contextlib
-import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
 
 import dagster as dg
-from sqlalchemy import text
 from upath import UPath
 
-from swit_provisioning.operations.names import OURS
-from swit_provisioning.operations.runs import mark_dead_runs_failed
+from swit_provisioning.operations.dagster_runs import Runs, mark_dead_runs_failed
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.retention import OldRows
+from swit_provisioning.state.expired_rows import OldRows
 from swit_provisioning.state.store import Store
-
-JOBS: Final = ("plan", "apply", "sync", "prune")
-_BY_HAND: Final = "__ASSET_JOB"
-"""Dagster's job of assets that are launched one by one."""
-_BATCH: Final = 100
-_ENDED: Final = (
-    dg.DagsterRunStatus.SUCCESS,
-    dg.DagsterRunStatus.FAILURE,
-    dg.DagsterRunStatus.CANCELED,
-)
-_UNDER_WAY: Final = (
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-)
-
-
-def is_ours(run: dg.DagsterRun) -> bool:
-    """Whether a run is of our code location; without that tag, by the name of its job."""
-    locations = {tag: run.tags[tag] for tag in OURS if tag in run.tags}
-    return locations == dict(OURS) if locations else run.job_name in (*JOBS, _BY_HAND)
-
-
-class Runs:
-    """The runs of our code location in an instance that other projects may share."""
-
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        """Take Dagster's storage."""
-        self._instance = instance
-        self._ours = dict(OURS)
-
-    def ended_before(self, time: datetime, *, but_not: set[str]) -> list[dg.DagsterRun]:
-        """Ended runs created before a time, without these and their re-executions."""
-        filters = dg.RunsFilter(statuses=list(_ENDED), created_before=time, tags=self._ours)
-        return [run for run in self._all(filters) if not but_not & {run.run_id, run.root_run_id}]
-
-    def newest(self) -> set[str]:
-        """The newest run and the newest successful run of each job: `status` shows them."""
-        found: set[str] = set()
-        for job in JOBS:
-            for statuses in (None, [dg.DagsterRunStatus.SUCCESS]):
-                filters = dg.RunsFilter(job_name=job, statuses=statuses, tags=self._ours)
-                found |= {run.run_id for run in self._instance.get_runs(filters, limit=1)}
-        return found
-
-    def under_way(self) -> list[dg.DagsterRun]:
-        """Runs that have started or are queued, and have not ended."""
-        return list(self._all(dg.RunsFilter(statuses=list(_UNDER_WAY), tags=self._ours)))
-
-    def is_known(self, run_id: str) -> bool:
-        """Whether Dagster has such a run, of any code location."""
-        return self._instance.get_run_by_id(run_id) is not None
-
-    def all(self) -> Iterator[dg.DagsterRun]:
-        """Every run of ours; one without a code location is ours by the name of its job."""
-        yield from self._all(dg.RunsFilter(tags=self._ours))
-        for job in (*JOBS, _BY_HAND):
-            found = self._all(dg.RunsFilter(job_name=job))
-            yield from (run for run in found if not self._ours.keys() & run.tags.keys())
-
-    def delete(self, run_id: str) -> None:
-        """Delete a run with its events, and the files that Dagster leaves behind."""
-        self._delete_results_of_checks(run_id)
-        self._instance.delete_run(run_id)
-        # With storage in files, Dagster empties the file of the run and keeps it at full size.
-        home = Path(self._instance.root_directory)
-        # The home is the daemon's if the daemon's own account launched the run: no files here.
-        with contextlib.suppress(PermissionError):
-            for suffix in ("", "-wal", "-shm"):
-                (home / "history" / "runs" / f"{run_id}.db{suffix}").unlink(missing_ok=True)
-        shutil.rmtree(Path(self._instance.storage_directory()) / run_id, ignore_errors=True)
-
-    def _delete_results_of_checks(self, run_id: str) -> None:
-        """Delete results that Dagster keeps when it deletes their run."""
-        # Storage that is no SQL database has no such table.
-        connect = getattr(self._instance.event_log_storage, "index_connection", None)
-        if connect is not None:
-            statement = text("DELETE FROM asset_check_executions WHERE run_id = :run_id")
-            with connect() as connection:
-                connection.execute(statement, {"run_id": run_id})
-
-    def with_roots(self, run_ids: set[str]) -> set[str]:
-        """These runs and their root runs, whose frames they read."""
-        runs = [self._instance.get_run_by_id(run_id) for run_id in run_ids]
-        return {*run_ids, *(run.root_run_id for run in runs if run and run.root_run_id)}
-
-    def _all(self, filters: dg.RunsFilter) -> Iterator[dg.DagsterRun]:
-        cursor = None
-        while True:
-            records = self._instance.get_run_records(
-                filters=filters, limit=_BATCH, cursor=cursor, ascending=True
-            )
-            yield from (record.dagster_run for record in records)
-            if len(records) < _BATCH:
-                return
-            cursor = records[-1].dagster_run.run_id
-
 
 LATEST = "latest"
 """The file beside an asset's frames that names the run which made the newest one."""

@@ -1,4 +1,7 @@
-"""One person taken out of the state: plans and identities are deleted, texts get a code."""
+"""Personal data in the state: find people, and erase one.
+
+Plans and identities are deleted; in all other rows a code takes the place of the person.
+"""
 
 import json
 import secrets
@@ -23,11 +26,10 @@ from sqlalchemy import (
 
 from swit_provisioning.planning.model import NEW_USER
 from swit_provisioning.state.database import METADATA, Database
-from swit_provisioning.state.errors import TokensUnreadableError
 from swit_provisioning.state.identities import EXEMPTIONS, IDENTITIES
 from swit_provisioning.state.journal import JOURNAL
-from swit_provisioning.state.plans import CONTENTS, MADE, content_of
-from swit_provisioning.state.tokens import TOKENS, Cipher
+from swit_provisioning.state.stored_plans import CONTENTS, MADE, content_of
+from swit_provisioning.state.token_store import TOKENS, Cipher, TokensUnreadableError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +139,8 @@ class Erasure:
         """
         with self._database.write() as connection:
             changed = {
-                "identity": _delete_identities(connection, person),
-                "exemption": _delete_exemptions(connection, person),
+                "identity": _delete_users(connection, IDENTITIES, person),
+                "exemption": _delete_users(connection, EXEMPTIONS, person),
                 "plan_content": _delete_plans(connection, names),
             }
             for table in METADATA.sorted_tables:
@@ -158,22 +160,16 @@ def _traces_of_plan(document: Mapping[str, Any]) -> Iterator[Trace]:
             yield Trace(keys=swit_id | texts(binding["directory_id"]))
 
 
-def _delete_identities(connection: Connection, person: Trace) -> int:
+def _delete_users(connection: Connection, table: Table, person: Trace) -> int:
+    """Delete the rows of kind `user` that a key of the person names; how many."""
+    ids = [column for column in table.columns if column.name.endswith("_id")]
     deleted = 0
-    c = IDENTITIES.c
-    for row in connection.execute(select(IDENTITIES).where(c.kind == "user")).all():
-        if Trace(keys=texts(row.directory_id, row.swit_id)).compared_keys & person.compared_keys:
-            mine = delete(IDENTITIES).where(c.kind == "user", c.directory_id == row.directory_id)
-            deleted += connection.execute(mine).rowcount
+    for row in connection.execute(select(*ids).where(table.c.kind == "user").distinct()).all():
+        if Trace(keys=texts(*row)).compared_keys & person.compared_keys:
+            mine = [column == value for column, value in zip(ids, row, strict=True)]
+            gone = delete(table).where(table.c.kind == "user", *mine)
+            deleted += connection.execute(gone).rowcount
     return deleted
-
-
-def _delete_exemptions(connection: Connection, person: Trace) -> int:
-    c = EXEMPTIONS.c
-    rows = connection.execute(select(c.object_id).where(c.kind == "user").distinct()).scalars()
-    mine = [name for name in rows if name.strip().casefold() in person.compared_keys]
-    gone = delete(EXEMPTIONS).where(c.kind == "user", c.object_id.in_(mine))
-    return connection.execute(gone).rowcount
 
 
 def _delete_plans(connection: Connection, names: Names) -> int:
@@ -186,14 +182,13 @@ def _delete_plans(connection: Connection, names: Names) -> int:
 
 
 def _replace_in(connection: Connection, table: Table, replace: Replace) -> int:
-    names = [c.name for c in table.columns if isinstance(c.type, Text | String)]
-    keys = list(table.primary_key.columns)
+    texts_of_row = [c for c in table.columns if isinstance(c.type, Text | String)]
     changed = 0
     for row in connection.execute(select(table)).mappings().all():
-        before = {name: row[name] for name in names}
+        before = {column.key: row[column] for column in texts_of_row}
         after = replace(before)
         if after != before:
-            mine = [column == row[column.name] for column in keys]
+            mine = [column == row[column] for column in table.primary_key.columns]
             connection.execute(update(table).where(*mine).values(**after))
             changed += 1
     return changed

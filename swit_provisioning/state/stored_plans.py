@@ -25,7 +25,6 @@ from sqlalchemy import (
 
 from swit_provisioning.planning.model import Plan, PlanHash, shown_id
 from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
-from swit_provisioning.state.errors import AmbiguousPlanError
 
 # The hash of a plan covers the changes that are sent. Findings and counts for the guards may
 # differ under the same hash, so the content has a hash of its own.
@@ -44,11 +43,23 @@ MADE: Final = Table(
     Column("run_id", String(64), nullable=False, index=True),
     Column("made_at", UtcDateTime, nullable=False),
     Column("counts", Text, nullable=False),
-    Column("verdicts", Text, nullable=False),
+    Column("verdicts", Text, nullable=False, key="guard_results"),
 )
 
-
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
+_NAMED: Final = 5
+
+
+class AmbiguousPlanError(Exception):
+    """Several plans begin with the digits that were given."""
+
+    def __init__(self, digits: str, plan_ids: Sequence[str]) -> None:
+        """Take the digits, and the plans' ids as far as they differ."""
+        few = ", ".join(plan_ids[:_NAMED]) + (", ..." if plan_ids[_NAMED:] else "")
+        super().__init__(
+            f"{len(plan_ids)} plans begin with {digits}: {few}. Look at each with"
+            " `swit-provisioning show`, and give more digits."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +70,7 @@ class StoredPlan:
     plan_hash: PlanHash
     created_at: datetime
     """When both sides were read for its last making."""
-    verdicts: tuple[Mapping[str, Any], ...]
+    guard_results: tuple[Mapping[str, Any], ...]
     """The results of the guards at that time, one mapping each."""
 
     @property
@@ -77,7 +88,7 @@ class ListedPlan:
     run_id: str
     counts: Mapping[str, int]
     """Action -> changes; empty: there was nothing to do."""
-    verdicts: tuple[Mapping[str, Any], ...]
+    guard_results: tuple[Mapping[str, Any], ...]
 
     @property
     def plan_id(self) -> str:
@@ -97,7 +108,7 @@ class Plans:
         plan: Plan,
         *,
         run_id: str,
-        verdicts: Sequence[Mapping[str, Any]],
+        guard_results: Sequence[Mapping[str, Any]],
         read_at: datetime | None = None,
     ) -> None:
         """Store the plan that `run_id` has made, with the results of the guards.
@@ -105,14 +116,11 @@ class Plans:
         `read_at` is when reading both sides began, which is the age of the plan; `None`: now.
         """
         content_hash, content = packed(plan.document())
+        key = {"content_hash": content_hash}
+        stored = select(CONTENTS.c.content_hash).where(CONTENTS.c.content_hash == content_hash)
         with self._database.write() as connection:
-            if not _is_stored(connection, content_hash):
-                put(
-                    connection,
-                    CONTENTS,
-                    key={"content_hash": content_hash},
-                    values={"content": content},
-                )
+            if connection.execute(stored).first() is None:
+                put(connection, CONTENTS, key=key, values={"content": content})
             connection.execute(
                 insert(MADE).values(
                     plan_hash=plan.plan_hash,
@@ -120,28 +128,27 @@ class Plans:
                     run_id=run_id,
                     made_at=read_at or self._database.now(connection),
                     counts=json.dumps(plan.counts()),
-                    verdicts=json.dumps([dict(v) for v in verdicts], ensure_ascii=False),
+                    guard_results=json.dumps(list(map(dict, guard_results)), ensure_ascii=False),
                 )
             )
 
     def get(self, plan_hash: PlanHash) -> StoredPlan | None:
         """The plan as its last making stored it; `None` if it is not stored."""
         newest = (
-            select(MADE.c.plan_hash, MADE.c.made_at, MADE.c.verdicts, CONTENTS.c.content)
+            select(MADE.c.plan_hash, MADE.c.made_at, MADE.c.guard_results, CONTENTS.c.content)
             .join(CONTENTS)
             .where(MADE.c.plan_hash == plan_hash)
             .order_by(MADE.c.id.desc())
             .limit(1)
         )
-        with self._database.read() as connection:
-            row = connection.execute(newest).one_or_none()
+        row = self._database.first(newest)
         if row is None:
             return None
         return StoredPlan(
             plan=Plan.of(content_of(row.content)),
             plan_hash=row.plan_hash,
             created_at=row.made_at,
-            verdicts=tuple(json.loads(row.verdicts)),
+            guard_results=tuple(json.loads(row.guard_results)),
         )
 
     def find(self, digits: str) -> PlanHash | None:
@@ -155,27 +162,27 @@ class Plans:
         if not wanted or set(wanted) - _HEXADECIMAL:
             return None
         made = select(MADE.c.plan_hash).where(MADE.c.plan_hash.startswith(wanted)).distinct()
-        with self._database.read() as connection:
-            found = sorted(connection.execute(made).scalars())
+        found = sorted(row.plan_hash for row in self._database.rows(made))
         if len(found) > 1:
-            raise AmbiguousPlanError(wanted, _distinct_prefixes(found))
+            digits_that_differ = len(shown_id(PlanHash(found[0])))
+            while len({name[:digits_that_differ] for name in found}) < len(found):
+                digits_that_differ += 1
+            raise AmbiguousPlanError(wanted, [name[:digits_that_differ] for name in found])
         return PlanHash(found[0]) if found else None
 
     def made_by(self, run_id: str) -> PlanHash | None:
         """The last plan that this run has made."""
         made = select(MADE.c.plan_hash).where(MADE.c.run_id == run_id)
-        with self._database.read() as connection:
-            return connection.execute(made.order_by(MADE.c.id.desc()).limit(1)).scalar()
+        found: PlanHash | None = self._database.scalar(made.order_by(MADE.c.id.desc()).limit(1))
+        return found
 
     def stops(self) -> dict[str, int]:
         """Guard -> number of makings of plans that it blocked."""
-        with self._database.read() as connection:
-            rows = connection.execute(select(MADE.c.verdicts)).scalars().all()
         return Counter(
-            str(verdict["name"])
-            for row in rows
-            for verdict in json.loads(row)
-            if verdict["blocking"] and not verdict["passed"]
+            str(result["name"])
+            for row in self._database.rows(select(MADE.c.guard_results))
+            for result in json.loads(row.guard_results)
+            if result["blocking"] and not result["passed"]
         )
 
     def listed(self, *, limit: int, plan_hash: PlanHash | None = None) -> list[ListedPlan]:
@@ -184,23 +191,22 @@ class Plans:
         if plan_hash is not None:
             newest = newest.where(MADE.c.plan_hash == plan_hash)
         rows = select(MADE).where(MADE.c.id.in_(newest)).order_by(MADE.c.id.desc()).limit(limit)
-        with self._database.read() as connection:
-            return [
-                ListedPlan(
-                    plan_hash=row.plan_hash,
-                    created_at=row.made_at,
-                    run_id=row.run_id,
-                    counts=json.loads(row.counts),
-                    verdicts=tuple(json.loads(row.verdicts)),
-                )
-                for row in connection.execute(rows)
-            ]
+        return [
+            ListedPlan(
+                plan_hash=row.plan_hash,
+                created_at=row.made_at,
+                run_id=row.run_id,
+                counts=json.loads(row.counts),
+                guard_results=tuple(json.loads(row.guard_results)),
+            )
+            for row in self._database.rows(rows)
+        ]
 
     def latest(self) -> PlanHash | None:
         """The plan that any run made last."""
-        with self._database.read() as connection:
-            made = select(MADE.c.plan_hash).order_by(MADE.c.id.desc()).limit(1)
-            return connection.execute(made).scalar()
+        made = select(MADE.c.plan_hash).order_by(MADE.c.id.desc()).limit(1)
+        found: PlanHash | None = self._database.scalar(made)
+        return found
 
 
 def content_of(stored: bytes) -> dict[str, Any]:
@@ -219,16 +225,3 @@ def newest_making(connection: Connection, plan_hash: PlanHash) -> int | None:
     """The id of the last making of this plan."""
     made = select(MADE.c.id).where(MADE.c.plan_hash == plan_hash)
     return connection.execute(made.order_by(MADE.c.id.desc()).limit(1)).scalar()
-
-
-def _is_stored(connection: Connection, content_hash: str) -> bool:
-    found = select(CONTENTS.c.content_hash).where(CONTENTS.c.content_hash == content_hash)
-    return connection.execute(found).scalar() is not None
-
-
-def _distinct_prefixes(hashes: Sequence[str]) -> list[str]:
-    """The hashes, shortened as far as they still differ."""
-    digits = len(shown_id(PlanHash(hashes[0])))
-    while len({name[:digits] for name in hashes}) < len(hashes):
-        digits += 1
-    return [name[:digits] for name in hashes]

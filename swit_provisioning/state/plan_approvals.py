@@ -1,17 +1,15 @@
-"""Decisions about plans: approvals, rejections, and which run may send which plan (acceptances)."""
+"""What may be sent: approvals and rejections of plans, the runs that accepted one, and restores."""
 
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     ForeignKey,
     Integer,
-    Row,
-    RowMapping,
     String,
     Table,
     Text,
@@ -22,8 +20,8 @@ from sqlalchemy import (
 
 from swit_provisioning.planning.model import PlanHash, shown_id
 from swit_provisioning.planning.normalize import clock
-from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
-from swit_provisioning.state.plans import newest_making
+from swit_provisioning.state.database import METADATA, AnyRow, Database, UtcDateTime, put
+from swit_provisioning.state.stored_plans import newest_making
 
 APPROVALS: Final = Table(
     "approval",
@@ -59,17 +57,11 @@ class Approvals:
         self._database = database
 
     def add(self, plan_hash: PlanHash, *, actor: str, reason: str, guards: tuple[str, ...]) -> int:
-        """Record that `who` lets this plan past `guards`; the approval's id."""
+        """Record that `actor` lets this plan past `guards`; the approval's id."""
+        row = {"plan_hash": plan_hash, "who": actor, "why": reason, "guards": json.dumps(guards)}
         with self._database.write() as connection:
-            made = connection.execute(
-                insert(APPROVALS).values(
-                    plan_hash=plan_hash,
-                    who=actor,
-                    why=reason,
-                    at=self._database.now(connection),
-                    guards=json.dumps(list(guards)),
-                )
-            )
+            now = self._database.now(connection)
+            made = connection.execute(insert(APPROVALS).values(**row, at=now))
             key = made.inserted_primary_key
         return int(key[0]) if key else 0
 
@@ -79,7 +71,7 @@ class Approvals:
             APPROVALS.c.plan_hash == plan_hash, APPROVALS.c.spent_at.is_(None)
         )
         with self._database.read() as connection:
-            row = connection.execute(unspent.order_by(APPROVALS.c.id.desc()).limit(1)).first()
+            row = connection.execute(unspent.order_by(APPROVALS.c.id.desc())).first()
             now = self._database.now(connection)
         if row is None or (newer_than is not None and row.at < now - newer_than):
             return None
@@ -87,22 +79,19 @@ class Approvals:
 
     def get(self, approval_id: int) -> Approval | None:
         """One approval, spent or not."""
-        with self._database.read() as connection:
-            found = select(APPROVALS).where(APPROVALS.c.id == approval_id)
-            row = connection.execute(found).one_or_none()
+        row = self._database.first(select(APPROVALS).where(APPROVALS.c.id == approval_id))
         return None if row is None else approval_of(row)
 
     def spend(self, plan_hash: PlanHash) -> None:
         """Spend the approvals of a plan: it was applied, or rejected."""
+        unspent = update(APPROVALS).where(
+            APPROVALS.c.plan_hash == plan_hash, APPROVALS.c.spent_at.is_(None)
+        )
         with self._database.write() as connection:
-            connection.execute(
-                update(APPROVALS)
-                .where(APPROVALS.c.plan_hash == plan_hash, APPROVALS.c.spent_at.is_(None))
-                .values(spent_at=self._database.now(connection))
-            )
+            connection.execute(unspent.values(spent_at=self._database.now(connection)))
 
 
-def approval_of(row: Row[Any]) -> Approval:
+def approval_of(row: AnyRow) -> Approval:
     """The approval that a row of the table holds."""
     return Approval(
         approval_id=row.id,
@@ -126,6 +115,7 @@ ACCEPTANCES: Final = Table(
     Column("finished_at", UtcDateTime),
     Column("who", Text),
 )
+NEWEST_ACCEPTANCE: Final = select(ACCEPTANCES).order_by(ACCEPTANCES.c.accepted_at.desc()).limit(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,17 +170,12 @@ class Acceptances:
 
     def of(self, run_id: str) -> Acceptance | None:
         """The plan that this run may send."""
-        with self._database.read() as connection:
-            accepted = select(ACCEPTANCES).where(ACCEPTANCES.c.run_id == run_id)
-            row = connection.execute(accepted).mappings().one_or_none()
-        return None if row is None else _acceptance(row)
+        accepted = select(ACCEPTANCES).where(ACCEPTANCES.c.run_id == run_id)
+        return _acceptance(self._database.first(accepted))
 
     def newest(self) -> Acceptance | None:
         """The last acceptance; all plans accepted before are overtaken."""
-        newest = select(ACCEPTANCES).order_by(ACCEPTANCES.c.accepted_at.desc()).limit(1)
-        with self._database.read() as connection:
-            row = connection.execute(newest).mappings().one_or_none()
-        return None if row is None else _acceptance(row)
+        return _acceptance(self._database.first(NEWEST_ACCEPTANCE))
 
     def unfinished(self, plan_hash: PlanHash) -> Acceptance | None:
         """The last application of this plan as it was made last, if it is not through."""
@@ -203,37 +188,31 @@ class Acceptances:
         One that began before the plan was last made doesn't count: when a plan is made again,
         all of its changes are to be done again.
         """
-        newest = (
-            select(ACCEPTANCES)
-            .where(ACCEPTANCES.c.plan_hash == plan_hash)
-            .order_by(ACCEPTANCES.c.accepted_at.desc())
-            .limit(1)
-        )
+        newest = NEWEST_ACCEPTANCE.where(ACCEPTANCES.c.plan_hash == plan_hash)
         with self._database.read() as connection:
-            row = connection.execute(newest).mappings().one_or_none()
-            if row is None or row["making"] != newest_making(connection, plan_hash):
+            row = connection.execute(newest).first()
+            if row is None or row.making != newest_making(connection, plan_hash):
                 return None
         return _acceptance(row)
 
     def finish(self, application_id: str) -> None:
         """Record that all changes of the plan have been handled."""
+        mine = update(ACCEPTANCES).where(ACCEPTANCES.c.application_id == application_id)
         with self._database.write() as connection:
-            connection.execute(
-                update(ACCEPTANCES)
-                .where(ACCEPTANCES.c.application_id == application_id)
-                .values(finished_at=self._database.now(connection))
-            )
+            connection.execute(mine.values(finished_at=self._database.now(connection)))
 
 
-def _acceptance(row: RowMapping) -> Acceptance:
+def _acceptance(row: AnyRow | None) -> Acceptance | None:
+    if row is None:
+        return None
     return Acceptance(
-        run_id=row["run_id"],
-        plan_hash=row["plan_hash"],
-        application_id=row["application_id"],
-        approval_id=row["approval_id"],
-        accepted_at=row["accepted_at"],
-        finished_at=row["finished_at"],
-        actor=row["who"],
+        run_id=row.run_id,
+        plan_hash=row.plan_hash,
+        application_id=row.application_id,
+        approval_id=row.approval_id,
+        accepted_at=row.accepted_at,
+        finished_at=row.finished_at,
+        actor=row.who,
     )
 
 
@@ -283,7 +262,7 @@ class Rejections:
         self._database = database
 
     def add(self, plan_hash: PlanHash, *, actor: str, reason: str) -> None:
-        """Record that `who` rejects this plan."""
+        """Record that `actor` rejects this plan."""
         with self._database.write() as connection:
             row = {"plan_hash": plan_hash, "who": actor, "why": reason}
             now = self._database.now(connection)
@@ -291,23 +270,87 @@ class Rejections:
 
     def of(self, plan_hash: PlanHash) -> Rejection | None:
         """The last rejection of this plan, unless it was withdrawn."""
-        in_force = select(REJECTIONS).where(_is_of(plan_hash), REJECTIONS.c.lifted_at.is_(None))
-        with self._database.read() as connection:
-            row = connection.execute(in_force.order_by(REJECTIONS.c.id.desc()).limit(1)).first()
+        newest = select(REJECTIONS).where(_in_force(plan_hash)).order_by(REJECTIONS.c.id.desc())
+        row = self._database.first(newest)
         if row is None:
             return None
         return Rejection(plan_hash=plan_hash, actor=row.who, reason=row.why, at=row.at)
 
     def lift(self, plan_hash: PlanHash, *, actor: str) -> None:
         """Withdraw the rejections of this plan."""
+        lifted = update(REJECTIONS).where(_in_force(plan_hash))
         with self._database.write() as connection:
             now = self._database.now(connection)
-            connection.execute(
-                update(REJECTIONS)
-                .where(_is_of(plan_hash), REJECTIONS.c.lifted_at.is_(None))
-                .values(lifted_at=now, lifted_by=actor)
-            )
+            connection.execute(lifted.values(lifted_at=now, lifted_by=actor))
 
 
-def _is_of(plan_hash: PlanHash) -> ColumnElement[bool]:
-    return REJECTIONS.c.plan_hash.in_([plan_hash, shown_id(plan_hash)])
+def _in_force(plan_hash: PlanHash) -> ColumnElement[bool]:
+    """Rejections before schema 0006 name a plan that is no longer stored by its short id."""
+    names = (plan_hash, shown_id(plan_hash))
+    return REJECTIONS.c.plan_hash.in_(names) & REJECTIONS.c.lifted_at.is_(None)
+
+
+_RESTORATIONS: Final = Table(
+    "restoration",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("noticed_at", UtcDateTime, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("planned_by", String(64)),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restoration:
+    """The state came back from a backup: approvals are void, and the first run only plans."""
+
+    noticed_at: datetime
+    reason: str
+    """Who said so, and the reason."""
+    planned_by: str | None
+    """The (root) run that planned first since then."""
+
+    @property
+    def sentence(self) -> str:
+        """The same as a clause."""
+        return f"The state came back from a backup ({self.reason}; {clock(self.noticed_at)})"
+
+
+class Restorations:
+    """All restorations; only the last one counts."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+    def begin(self, reason: str) -> None:
+        """Record that the state came back: every approval is void from now on."""
+        with self._database.write() as connection:
+            now = self._database.now(connection)
+            connection.execute(insert(_RESTORATIONS).values(noticed_at=now, why=reason))
+            unspent = update(APPROVALS).where(APPROVALS.c.spent_at.is_(None))
+            connection.execute(unspent.values(spent_at=now))
+
+    def latest(self) -> Restoration | None:
+        """The last one, if there was one."""
+        row = self._database.first(select(_RESTORATIONS).order_by(_RESTORATIONS.c.id.desc()))
+        if row is None:
+            return None
+        return Restoration(noticed_at=row.noticed_at, reason=row.why, planned_by=row.planned_by)
+
+    def planned(self, run_id: str) -> None:
+        """This run has planned; if it is the first since the state came back, it may not send."""
+        first = update(_RESTORATIONS).where(_RESTORATIONS.c.planned_by.is_(None))
+        with self._database.write() as connection:
+            connection.execute(first.values(planned_by=run_id))
+
+    def void_approval(self, plan_hash: PlanHash) -> Approval | None:
+        """The approval of this plan that the last restore made void, if it did."""
+        latest = self.latest()
+        if latest is None:
+            return None
+        void = select(APPROVALS).where(
+            APPROVALS.c.plan_hash == plan_hash, APPROVALS.c.spent_at == latest.noticed_at
+        )
+        row = self._database.first(void.order_by(APPROVALS.c.id.desc()))
+        return None if row is None else approval_of(row)

@@ -23,10 +23,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from swit_provisioning.gateway.access import KeyCheck, client_address, header_key
 from swit_provisioning.operations.connections import oauth_client
-from swit_provisioning.operations.login import NewLogin, finish_login, require_login_settings
+from swit_provisioning.operations.new_login import NewLogin, finish_login, require_login_settings
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings, SettingsError
-from swit_provisioning.state.errors import StoreError
+from swit_provisioning.state.database import StoreError
 from swit_provisioning.swit.auth import (
     WRITING_SCOPE,
     ForeignAnswerError,
