@@ -26,8 +26,7 @@ from swit_provisioning.planning.actions import SPECS, Action
 from swit_provisioning.planning.convergence import altered_values
 from swit_provisioning.planning.guards import MARKINGS
 from swit_provisioning.planning.model import is_first_primary_team
-from swit_provisioning.planning.normalize import REMOVED, address_key, name_key
-from swit_provisioning.planning.references import reference_key
+from swit_provisioning.planning.normalize import REMOVED, address_key, name_key, reference_key
 from swit_provisioning.state.database import StoreError
 from swit_provisioning.state.journal import Answer
 from swit_provisioning.swit.errors import (

@@ -14,8 +14,7 @@ from typing import Any, Final
 from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS, SPECS, Action, describe
 from swit_provisioning.planning.memory import Memory, Repeat, StoredValue
 from swit_provisioning.planning.model import Change, Finding, Plan, another, only_users
-from swit_provisioning.planning.normalize import digits, same_text
-from swit_provisioning.planning.references import reference_key
+from swit_provisioning.planning.normalize import digits, reference_key, same_text
 
 
 def same_value(field: str, one: str, other: str) -> bool:

@@ -16,6 +16,7 @@ from swit_provisioning.planning.groups import (
     WantedMemberships,
     bad_groups,
     read_groups,
+    unread,
 )
 from swit_provisioning.planning.match_teams import Team, TeamMatches, members_of
 from swit_provisioning.planning.match_users import bad_users
@@ -134,12 +135,6 @@ def in_order(findings: Iterable[Finding], facts: DirectoryFacts) -> tuple[Findin
     """The distinct findings with their attributes, sorted by kind and subject."""
     complete = {_with_attribute(finding, facts.attributes) for finding in findings}
     return tuple(sorted(complete, key=lambda f: (f.kind, f.subject, f.attribute, f.message)))
-
-
-def unread(directory: DirectorySnapshot, field: str) -> frozenset[str]:
-    """DNs of the entries with an unreadable value of this field (`phone_number`...)."""
-    rows = directory.findings
-    return frozenset(rows["dn"][rows["attribute"] == directory.facts.attributes.get(field)])
 
 
 def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:

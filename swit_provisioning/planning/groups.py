@@ -1,10 +1,10 @@
 """The groups of the directory: scope, order, names, parents, references and wanted members."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,6 @@ from swit_provisioning.planning.normalize import (
     name_key,
     others,
 )
-from swit_provisioning.planning.references import DirectoryScope
 from swit_provisioning.planning.snapshots import (
     NONE,
     DirectorySnapshot,
@@ -44,34 +43,23 @@ def nearest_parents(parents: Mapping[str, Sequence[str]]) -> dict[str, tuple[str
     several = {key: above for key, above in kept.items() if len(above) > 1}
     if not several:
         return kept
-    up, part = _without_rings(parents)
+    ring = _rings(parents)
+    up: dict[str, set[str]] = {}
+    for key, above in parents.items():
+        node = ring.get(key, key)
+        up.setdefault(node, set()).update({ring.get(parent, parent) for parent in above} - {node})
     rank: dict[str, int] = {}
     for here in TopologicalSorter(up).static_order():
         rank[here] = 1 + max((rank[above] for above in up[here]), default=-1)
     for key, above in several.items():
-        parts = {part.get(parent, parent) for parent in above} - {part.get(key, key)}
-        far = _above_others(parts, up, rank)
-        kept[key] = tuple(p for p in above if part.get(p, p) not in far)
+        nodes = {ring.get(parent, parent) for parent in above} - {ring.get(key, key)}
+        far = _above_others(nodes, up, rank)
+        kept[key] = tuple(parent for parent in above if ring.get(parent, parent) not in far)
     return kept
 
 
-def _without_rings(
-    parents: Mapping[str, Sequence[str]],
-) -> tuple[Mapping[str, Collection[str]], dict[str, str]]:
-    """The same graph with each cycle as one node, and the node of each key."""
-    part = _one_of_ring(parents)
-    if not part:
-        return dict(parents), part
-    up: dict[str, set[str]] = {}
-    for key, above in parents.items():
-        up.setdefault(part[key], set()).update({part[parent] for parent in above} - {part[key]})
-    return up, part
-
-
 def _above_others(
-    nodes: set[str],
-    up: Mapping[str, Collection[str]],
-    rank: Mapping[str, int],
+    nodes: set[str], up: Mapping[str, Collection[str]], rank: Mapping[str, int]
 ) -> set[str]:
     """The nodes that are ancestors of another one. Common ancestors of all are not visited."""
     found: set[str] = set()
@@ -92,14 +80,15 @@ def parents_in_rings(parents: Mapping[str, Sequence[str]]) -> dict[str, list[str
 
     A key may be its own parent. All parents must be keys, too.
     """
-    part = _one_of_ring(parents)
-    if not part:
-        return {}
-    found = {key: [p for p in above if part[p] == part[key]] for key, above in parents.items()}
+    ring = _rings(parents)
+    found = {
+        key: [parent for parent in above if ring[parent] == ring[key]]
+        for key, above in (parents if ring else {}).items()
+    }
     return {key: above for key, above in found.items() if above}
 
 
-def _one_of_ring(parents: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def _rings(parents: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Key -> one key for all keys of its cycle; empty if there is no cycle."""
     try:
         TopologicalSorter(parents).prepare()
@@ -113,8 +102,7 @@ def _one_of_ring(parents: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return {}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """A group of the directory."""
 
     key: str
@@ -122,19 +110,19 @@ class Group:
     directory_id: str
     names: tuple[str, ...]
     """Possible names of its team, sorted; if empty, its team keeps its name."""
-    rank: int
-    """Its position in directory order, among all groups in scope."""
-    parents: tuple[str, ...]
-    """Keys of its parents in scope, the preferred one first: the groups that list it as a member,
-    then the groups that only its `memberOf` names, each in directory order."""
-    in_itself: bool
-    """Whether it is a member of itself, which is ignored."""
-    place_unknown: bool
-    """Whether none of its parents is readable, so that its team stays where it is."""
     reference: str
     """The wanted reference of its team."""
     references: tuple[str, ...]
     """All references that its team may have, in compared form, the preferred one first."""
+    rank: int = 0
+    """Its position in directory order, among all groups in scope."""
+    parents: tuple[str, ...] = ()
+    """Keys of its parents in scope, the preferred one first: the groups that list it as a member,
+    then the groups that only its `memberOf` names, each in directory order."""
+    in_itself: bool = False
+    """Whether it is a member of itself, which is ignored."""
+    place_unknown: bool = False
+    """Whether none of its parents is readable, so that its team stays where it is."""
 
     @property
     def new_team(self) -> str:
@@ -156,43 +144,37 @@ class Groups:
 
 def read_groups(directory: DirectorySnapshot, policy: Policy, memory: Memory) -> Groups:
     """The groups in scope and the excluded ones; these are remembered by id, whatever the name."""
-    scope, unreadable = directory.scope, _with_unreadable_parents(directory)
-    entries_for = _excluding(policy)
+    entries = {name_key(name) for name in policy.teams_to_exclude} - {""}
     remembered = memory.still_exempt("group", policy)
     excluded_by: dict[str, frozenset[str]] = {}
     renamed: set[str] = set()
-    rows: dict[str, dict[str, Any]] = {}
     excluded: list[Group] = []
+    scope: dict[str, Group] = {}
+    says: dict[str, Sequence[str]] = {}
     for row in _ordered(directory.groups):
-        by_name = entries_for(row)
+        called = (*(row["aliases"] or ()), *(row["names"] or ())) if entries else ()
+        by_name = entries.intersection(map(name_key, called))
         once_named = {entry for _, entry in remembered.get(row["directory_id"], ())}
-        if by_name or once_named:
-            excluded_by[row["key"]] = frozenset(by_name | once_named)
-            renamed |= {row["key"]} if not by_name else set()
-            excluded.append(_group(row, (), 0, scope, in_itself=False, place_unknown=False))
-        else:
-            rows[row["key"]] = row
-    rank = {key: place for place, key in enumerate(rows)}
-    listed_by = _listed_by(directory)
-    listing: dict[str, list[str]] = {}
-    above: dict[str, list[str]] = {}
-    for key, row in rows.items():
-        listing[key] = listed_by.get(key, [])
-        named = [*listing[key], *(row["parents"] or ())]
-        above[key] = [parent for parent in dict.fromkeys(named) if parent in rank and parent != key]
-    in_scope = {}
-    for key, near in nearest_parents(above).items():
-        lists, names = set(listing[key]), rows[key]["parents"] or ()
-        in_scope[key] = _group(
-            rows[key],
-            tuple(sorted(near, key=lambda parent: (parent not in lists, rank[parent]))),
-            rank[key],
-            scope,
-            in_itself=key in lists or key in names,
-            place_unknown=not above[key] and rows[key]["dn"] in unreadable,
+        # Frames of earlier versions have no references, and a run may be re-executed.
+        references = row["references"] or [row["dn"], row["directory_id"]]
+        group = Group(
+            key=row["key"],
+            dn=row["dn"],
+            directory_id=row["directory_id"],
+            names=tuple(sorted({clean_team_name(name) for name in row["names"] or ()} - {""})),
+            reference=references[0],
+            references=tuple(dict.fromkeys(map(directory.scope.key, references))),
+            rank=len(scope),
         )
+        if by_name or once_named:
+            excluded.append(group)
+            excluded_by[group.key] = frozenset(by_name | once_named)
+            renamed |= {group.key} if not by_name else set()
+        else:
+            scope[group.key] = group
+            says[group.key] = row["parents"] or ()
     return Groups(
-        in_scope=in_scope,
+        in_scope=_placed(scope, says, directory),
         excluded=tuple(excluded),
         excluded_by=excluded_by,
         renamed=frozenset(renamed),
@@ -201,60 +183,44 @@ def read_groups(directory: DirectorySnapshot, policy: Policy, memory: Memory) ->
 
 def _ordered(groups: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows in directory order: by the order attribute, else in the order of the source."""
-    names = ["key", "dn", "directory_id", "references", "names", "aliases"]
-    names += ["order", "parents", "position"]
-    columns = [column(groups, name) for name in names]
-    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    columns = {name: column(groups, name) for name in groups.columns}
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
     last = float("inf")
-
-    def place(row: Mapping[str, Any]) -> tuple[float, int, str]:
-        return (last if row["order"] is None else row["order"], row["position"], row["key"])
-
-    return sorted(rows, key=place)
-
-
-def _excluding(policy: Policy) -> Callable[[Mapping[str, Any]], set[str]]:
-    """A function: the entries of `TEAMS_TO_EXCLUDE` that are a name or an alias of a group."""
-    entries = {name_key(name) for name in policy.teams_to_exclude} - {""}
-
-    def entries_for(row: Mapping[str, Any]) -> set[str]:
-        if not entries:
-            return set()
-        names = (*(row["aliases"] or ()), *(row["names"] or ()))
-        return entries & {name_key(name) for name in names}
-
-    return entries_for
-
-
-def _with_unreadable_parents(directory: DirectorySnapshot) -> frozenset[str]:
-    """Groups (their `dn`) with a parent that the source could not read."""
-    rows = directory.findings
-    return frozenset(rows["dn"][rows["attribute"] == directory.facts.attributes.get("parent")])
-
-
-def _group(
-    row: Mapping[str, Any],
-    parents: tuple[str, ...],
-    rank: int,
-    scope: DirectoryScope,
-    *,
-    in_itself: bool,
-    place_unknown: bool,
-) -> Group:
-    # Frames of earlier versions have no references, and a run may be re-executed.
-    references = row["references"] or [row["dn"], row["directory_id"]]
-    return Group(
-        key=row["key"],
-        dn=row["dn"],
-        directory_id=row["directory_id"],
-        names=tuple(sorted({clean_team_name(name) for name in row["names"] or ()} - {""})),
-        rank=rank,
-        parents=parents,
-        in_itself=in_itself,
-        place_unknown=place_unknown,
-        reference=references[0],
-        references=tuple(dict.fromkeys(map(scope.key, references))),
+    return sorted(
+        rows,
+        key=lambda row: (
+            last if row["order"] is None else row["order"],
+            row["position"],
+            row["key"],
+        ),
     )
+
+
+def _placed(
+    groups: Mapping[str, Group], says: Mapping[str, Sequence[str]], directory: DirectorySnapshot
+) -> dict[str, Group]:
+    """The groups with their parents; `says` has those that a group's own `memberOf` names."""
+    listed_by = _listed_by(directory)
+    unreadable = unread(directory, "parent")
+    above = {
+        key: [
+            parent
+            for parent in dict.fromkeys((*listed_by.get(key, ()), *says[key]))
+            if parent in groups and parent != key
+        ]
+        for key in groups
+    }
+    placed = {}
+    for key, near in nearest_parents(above).items():
+        lists = listed_by.get(key, ())
+        placed[key] = groups[key]._replace(
+            parents=tuple(sorted(near, key=lambda up: (up not in lists, groups[up].rank))),
+            in_itself=key in lists or key in says[key],
+            place_unknown=not above[key] and groups[key].dn in unreadable,
+        )
+    return placed
 
 
 def _listed_by(directory: DirectorySnapshot) -> dict[str, list[str]]:
@@ -269,6 +235,15 @@ def _listed_by(directory: DirectorySnapshot) -> dict[str, list[str]]:
     return listed
 
 
+def keys_by_name(groups: Mapping[str, Group]) -> dict[str, set[str]]:
+    """Name, as names are compared -> keys of the groups that have it."""
+    called: dict[str, set[str]] = {}
+    for group in groups.values():
+        for name in group.names:
+            called.setdefault(name_key(name), set()).add(group.key)
+    return called
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WantedMemberships:
     """Who belongs in which group in scope, of the users that are there after the plan."""
@@ -281,8 +256,8 @@ class WantedMemberships:
     """Ids of Swit's users, then of those that the plan creates."""
     user_index: pa.Array
     """The same ids, for `places` and `mask`."""
-    emails: list[str]
-    """The addresses of `users`, in the same order."""
+    email_of: Mapping[str, str]
+    """User id -> address."""
 
     def in_group(self, group: Group) -> list[str]:
         """Ids of the users who belong in one group."""
@@ -307,8 +282,8 @@ def wanted_memberships(
     directory: DirectorySnapshot, groups: Groups, users: Sequence[User], changes: UserChanges
 ) -> WantedMemberships:
     """Translate the memberships of the directory into users and groups in scope."""
-    ids = [*(user.user_id for user in users), *changes.created]
-    keys, rows = list(groups.in_scope), directory.memberships
+    email_of = {**{user.user_id: user.email for user in users}, **changes.created}
+    ids, keys, rows = list(email_of), list(groups.in_scope), directory.memberships
     index = index_of(ids)
     person = places(rows["member"], index_of(list(changes.user_of)))
     group = places(rows["group"], index_of(keys))
@@ -319,22 +294,33 @@ def wanted_memberships(
         groups=keys,
         users=ids,
         user_index=index,
-        emails=[*(user.email for user in users), *changes.created.values()],
+        email_of=email_of,
     )
+
+
+def unread(directory: DirectorySnapshot, field: str) -> frozenset[str]:
+    """DNs of the people or groups with an unreadable value of this field (`phone_number`...)."""
+    rows = directory.findings
+    return frozenset(rows["dn"][rows["attribute"] == directory.facts.attributes.get(field)])
 
 
 def bad_groups(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]:
     """Findings about the groups in scope: names, ids, parents."""
-    yield from _names(rows, groups)
-    yield from _ids(groups)
-    yield from _parents(rows, groups)
-
-
-def _names(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]:
-    called: dict[str, set[str]] = {}
+    yield from _bad_names(rows, groups)
+    ids = Counter(group.directory_id for group in groups.values())
     for group in groups.values():
-        for name in group.names:
-            called.setdefault(name_key(name), set()).add(group.key)
+        if ids[group.directory_id] > 1:
+            yield Finding(
+                kind="two groups with one id",
+                subject=group.dn,
+                message=f"Another group has the id {group.directory_id} too; neither is known"
+                " again by it after a rename. Ask who runs the directory.",
+            )
+    yield from _bad_parents(rows, groups)
+
+
+def _bad_names(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]:
+    for group in groups.values():
         if not group.names:
             yield Finding(
                 kind="group without a name",
@@ -351,7 +337,7 @@ def _names(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]
                     message=f"The name {name!r} can't be a team's; it becomes {clean!r}. Write it"
                     " without @ # < > § ▒ { } ; *, control characters and a leading (removed).",
                 )
-    for same in map(sorted, called.values()):
+    for same in map(sorted, keys_by_name(groups).values()):
         for key in same if len(same) > 1 else ():
             other = next(holder for holder in same if holder != key)
             also = others(groups[other].dn, len(same) - 1)
@@ -363,19 +349,7 @@ def _names(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]
             )
 
 
-def _ids(groups: Mapping[str, Group]) -> Iterator[Finding]:
-    ids = Counter(group.directory_id for group in groups.values())
-    for group in groups.values():
-        if ids[group.directory_id] > 1:
-            yield Finding(
-                kind="two groups with one id",
-                subject=group.dn,
-                message=f"Another group has the id {group.directory_id} too; neither is known"
-                " again by it after a rename. Ask who runs the directory.",
-            )
-
-
-def _parents(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]:
+def _bad_parents(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Finding]:
     says = dict(zip(column(rows, "key"), column(rows, "parents"), strict=True))
     rings = parents_in_rings({group.key: group.parents for group in groups.values()})
     for group in groups.values():

@@ -15,8 +15,12 @@ from swit_provisioning.planning.groups import Group, Groups, WantedMemberships
 from swit_provisioning.planning.memory import Memory
 from swit_provisioning.planning.model import KINDS, ExemptingEntry, Exemption, Finding, Policy
 from swit_provisioning.planning.normalize import REMOVED, matcher, name_key
-from swit_provisioning.planning.references import DirectoryScope
-from swit_provisioning.planning.snapshots import DirectorySnapshot, OrganizationSnapshot, column
+from swit_provisioning.planning.snapshots import (
+    DirectoryScope,
+    DirectorySnapshot,
+    OrganizationSnapshot,
+    column,
+)
 
 UNASSIGNED = "Unassigned"
 """Swit's own team for people in no team, directly under the root (swit-api, "Rules")."""

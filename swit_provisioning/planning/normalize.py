@@ -74,6 +74,17 @@ def usable_addresses(values: Iterable[str]) -> list[str]:
     return [address for address in map(address_key, values) if usable_address(address)]
 
 
+_COMMAS = re.compile(r"\s*,\s*")
+
+
+def reference_key(text: str | None) -> str:
+    """Form of a reference without its directory: no case, no braces of a GUID, `""` for none.
+
+    Spaces around commas do not count.
+    """
+    return "" if text is None else _COMMAS.sub(",", text.strip().strip("{}")).casefold()
+
+
 def digits(text: str | None) -> str:
     """The form in which phone numbers are compared: the digits."""
     return _NOT_A_DIGIT.sub("", text or "")

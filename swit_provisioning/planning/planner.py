@@ -18,9 +18,8 @@ from swit_provisioning.planning.findings import (
     in_order,
     organisation_findings,
     unmanaged_teams,
-    unread,
 )
-from swit_provisioning.planning.groups import Groups, read_groups, wanted_memberships
+from swit_provisioning.planning.groups import Groups, read_groups, unread, wanted_memberships
 from swit_provisioning.planning.match_teams import Team, TeamMatches, match_teams
 from swit_provisioning.planning.match_users import UserMatches, match_users
 from swit_provisioning.planning.membership_changes import membership_changes
@@ -134,7 +133,7 @@ def _planned(read: ExplainedPlan, policy: Policy) -> ExplainedPlan:
     )
     place = {step: number for number, step in enumerate(STEPS)}
     changes = sorted(
-        (*accounts.changes, *structure.changes, *memberships.changes),
+        (*accounts.changes, *structure.changes, *memberships),
         key=lambda change: place[change.step],
     )
     sorted_teams = teams.group_of.keys() | layout.new_teams

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +11,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from swit_provisioning.planning.normalize import address_key, usable_addresses
-from swit_provisioning.planning.references import DirectoryScope
 from swit_provisioning.planning.schemas import (
     IDP_FINDINGS,
     SWIT_MEMBERSHIPS,
     SWIT_TEAMS,
     SWIT_USERS,
 )
+
+
+class DirectoryScope(Protocol):
+    """Knows the references of one directory. Every source provides one.
+
+    Planning knows no syntax of references, the directory keys that Swit teams carry.
+    """
+
+    def key(self, reference: str | None) -> str:
+        """Form of a reference in which equal references are equal texts; `""` for none."""
+        ...
+
+    def owns(self, reference: str | None) -> bool:
+        """True if a reference that no group has belongs to this directory."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,46 +201,34 @@ class People:
 def column(frame: pd.DataFrame, name: str) -> list[Any]:
     """One column as Python values, `None` where one is missing."""
     series = frame[name]
-    values: list[Any]
-    if isinstance(series.dtype, pd.ArrowDtype):
-        cells = pa.array(series)
-        values = _listed(cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells)
+    if not isinstance(series.dtype, pd.ArrowDtype):
+        values: list[Any] = series.to_numpy(dtype=object).tolist()
     else:
-        values = series.to_numpy(dtype=object).tolist()
-    missing = series.isna().to_numpy(dtype=bool)
-    for place in np.flatnonzero(missing).tolist():
+        # Lists are cut out of all their values: pandas makes each for itself, in twice the time.
+        cells = pa.array(series)
+        lists = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+        flat = lists.flatten().to_numpy(zero_copy_only=False).tolist()
+        sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+        ends = np.cumsum(sizes)
+        values = [flat[i:j] for i, j in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
+    for place in np.flatnonzero(series.isna().to_numpy(dtype=bool)).tolist():
         values[place] = None
     return values
-
-
-def _listed(lists: pa.ListArray) -> list[Any]:
-    """Lists cut out of all their values: pandas makes each for itself, in twice the time.
-
-    A missing one is empty here.
-    """
-    flat = lists.flatten().to_numpy(zero_copy_only=False).tolist()
-    sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
-    ends = np.cumsum(sizes)
-    return [flat[i:j] for i, j in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
 
 
 def read_people(users: pd.DataFrame) -> People:
     """The rows of `idp_users` as records; disabled people are dropped before anything else."""
     is_enabled = users["enabled"].to_numpy(dtype=bool)
     rows = users[is_enabled].sort_values("key")
-    emails, others = _lists(rows, "emails"), _lists(rows, "other_emails")
-    addresses = [_addresses(values) for values in emails]
-    columns = [column(rows, name) for name in ("key", "dn", "directory_id", "base")]
-    columns += [emails, others, _lists(rows, "names"), _lists(rows, "phone_numbers")]
-    columns += [column(rows, "language"), column(rows, "primary_group"), addresses]
-    columns.append(
-        [
-            _addresses([*own, *more]) if more else own
-            for own, more in zip(addresses, others, strict=True)
-        ]
-    )
+    # The fields of `Person` have the names of the columns, but for the last two.
+    columns = {name: column(rows, name) for name in Person._fields[:-2]}
+    for name in ("emails", "other_emails", "names", "phone_numbers"):
+        columns[name] = [values or [] for values in columns[name]]
+    addresses = [_addresses(emails) for emails in columns["emails"]]
+    both = zip(addresses, columns["other_emails"], strict=True)
+    every = [_addresses([*own, *more]) if more else own for own, more in both]
     return People(
-        enabled=tuple(map(Person._make, zip(*columns, strict=True))),
+        enabled=tuple(map(Person._make, zip(*columns.values(), addresses, every, strict=True))),
         disabled=frozenset(column(users[~is_enabled], "key")),
     )
 
@@ -236,34 +238,12 @@ def _addresses(values: list[str]) -> list[str]:
     return usable if len(usable) < 2 else sorted(set(usable))  # noqa: PLR2004 - nearly always one
 
 
-def _lists(frame: pd.DataFrame, name: str) -> list[list[str]]:
-    return [values or [] for values in column(frame, name)]
-
-
 def read_users(users: pd.DataFrame) -> tuple[User, ...]:
     """The rows of `swit_users` as records, sorted by id."""
     rows = users.sort_values("user_id")
-    names = ("user_id", "email", "name", "phone_number", "role", "active", "primary_team")
-    columns = [column(rows, name) for name in names]
-    columns.append(list(map(address_key, columns[1])))
+    columns = [column(rows, name) for name in User._fields[:-1]]
+    columns.append(list(map(address_key, columns[User._fields.index("email")])))
     return tuple(map(User._make, zip(*columns, strict=True)))
-
-
-def distinct(numbers: Numbers) -> Numbers:
-    """The numbers, sorted, each once."""
-    ordered = np.sort(numbers)
-    return (
-        ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
-    )
-
-
-def among(numbers: Numbers, within: Numbers) -> Mask:
-    """Which of the numbers are in `within`, which must be sorted."""
-    if not len(within):
-        return np.zeros(len(numbers), dtype=np.bool_)
-    places = np.minimum(np.searchsorted(within, numbers), len(within) - 1)
-    found: Mask = within[places] == numbers
-    return found
 
 
 def index_of(ids: "Collection[str] | pd.Series[str]") -> pa.Array:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from swit_provisioning.planning.references import DirectoryScope
-from swit_provisioning.planning.snapshots import DirectoryFacts
+from swit_provisioning.planning.snapshots import DirectoryFacts, DirectoryScope
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import Directory
 from swit_provisioning.sources.config import FileScope, LdapConfig

@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from swit_provisioning.planning.actions import MEMBERSHIPS, STEPS, users_of
 from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, PlanHash, only_users
-from swit_provisioning.planning.normalize import address_key, name_key
-from swit_provisioning.planning.references import reference_key
+from swit_provisioning.planning.normalize import address_key, name_key, reference_key
 from swit_provisioning.state.database import Database
 from swit_provisioning.state.journal import JOURNAL, JournalEntry, entries_where
 from swit_provisioning.state.plan_approvals import APPROVALS, Approval, approval_of

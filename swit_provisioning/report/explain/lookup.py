@@ -7,9 +7,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-from swit_provisioning.planning.normalize import address_key, clean_team_name, name_key
+from swit_provisioning.planning.normalize import (
+    address_key,
+    clean_team_name,
+    name_key,
+    reference_key,
+)
 from swit_provisioning.planning.planner import ExplainedPlan, Stages
-from swit_provisioning.planning.references import reference_key
 from swit_provisioning.planning.snapshots import column
 
 _MOST_SIMILAR: Final = 5

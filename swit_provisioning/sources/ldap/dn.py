@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from swit_provisioning.planning.references import reference_key
+from swit_provisioning.planning.normalize import reference_key
 
 Rdn = tuple[tuple[str, str | bytes], ...]
 """One step of a name: pairs of attribute type, as written, and value; bytes where it was `#hex`."""
@@ -257,7 +257,7 @@ def _key_or_none(text: str) -> str | None:
 
 @dataclass(frozen=True)
 class DnScope:
-    """Scope of a directory whose teams carry DNs or ids (`planning.references.DirectoryScope`)."""
+    """Scope of a directory whose teams carry DNs or ids (`planning.snapshots.DirectoryScope`)."""
 
     search_base: str | None
     """In normal form. `None`: every DN belongs to the directory, as in a file without one."""
