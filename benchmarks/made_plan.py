@@ -50,14 +50,13 @@ def _team_change(number: int) -> Change:
     team = _team(number)
     place = {"parent_id": team.parent_id, "parent": "its parent"}
     kinds = {
-        0: ("team.create", "create_teams", {}, {"name": team.name, **place, "reference": "cn=x"}),
-        1: ("team.update", "update_teams", {"name": team.name}, {"name": f"New {number}"}),
-        2: ("team.update", "update_teams", {**place}, {"parent_id": "T", "parent": "Made up"}),
-        3: ("team.update", "update_teams", {"name": team.name}, {"name": f"Other {number}"}),
+        0: ("team.create", {}, {"name": team.name, **place, "reference": "cn=x"}),
+        1: ("team.update", {"name": team.name}, {"name": f"New {number}"}),
+        2: ("team.update", {**place}, {"parent_id": "T", "parent": "Made up"}),
+        3: ("team.update", {"name": team.name}, {"name": f"Other {number}"}),
     }
-    action, step, before, after = kinds[number % 4]
+    action, before, after = kinds[number % 4]
     return single_change(
-        step=step,  # type: ignore[arg-type]  # one of those above
         action=action,  # type: ignore[arg-type]  # one of those above
         object_id=team.team_id,
         target=team.name,
@@ -72,7 +71,6 @@ def _change(number: int) -> Change:
     name = f"Person Number {number}"
     if number % 5 == 0:
         return single_change(
-            step="add_members",
             action="membership.add",
             object_id=f"T{number}",
             target=f"Team {number}",
@@ -81,7 +79,6 @@ def _change(number: int) -> Change:
         )
     if number % 5 == 1:
         return single_change(
-            step="deactivate_users",
             action="user.deactivate",
             object_id=f"U{number}",
             target=email,
@@ -90,7 +87,6 @@ def _change(number: int) -> Change:
             reason="is not in the directory any more",
         )
     return single_change(
-        step="create_users",
         action="user.create",
         object_id=f"new:user:{email}",
         target=email,

@@ -1,27 +1,19 @@
 """Baselines: the counts of which percentage limits are taken."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from swit_provisioning.planning.groups import Groups, read_groups
 from swit_provisioning.planning.match_teams import TeamMatches
-from swit_provisioning.planning.match_users import (
-    AUTHORISING,
-    UserMatches,
-    excludes,
-    is_protected,
-    role_name,
-)
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Baselines, Change, Policy, removals_by_team
+from swit_provisioning.planning.match_users import UserMatches, excludes
+from swit_provisioning.planning.model import Baselines, Change, Memory, Policy, removals_by_team
 from swit_provisioning.planning.normalize import clean_name
 from swit_provisioning.planning.snapshots import (
     DirectorySnapshot,
     OrganizationSnapshot,
     People,
-    User,
     column,
     read_people,
 )
@@ -57,20 +49,19 @@ def count_changeable(
     memory: Memory,
 ) -> Baselines:
     """The counts of two complete reads, with what the plan may and may not change."""
-    never = _never_deactivated(users.users, organization.facts.authorised_user_id, policy)
     lost = removals_by_team(changes)
     memberships = organization.memberships["team_id"]
     members = memberships.value_counts()
     kept = dict.fromkeys(teams.kept, "SWIT_TEAMS_TO_KEEP or TEAMS_TO_EXCLUDE")
     return replace(
         reads,
-        active_users_that_may_go=_active_users_that_may_go(users, never, policy, memory),
+        active_users_that_may_go=_active_users_that_may_go(users, policy, memory),
         teams_that_may_go=_teams_that_may_go(teams, policy),
         memberships=len(memberships) - sum(int(members.get(team, 0)) for team in teams.own),
         members_by_team={team: int(members.get(team, 0)) for team in sorted(lost)},
         membership_removals_by_team=lost,
         protected={**users.left_alone, **dict.fromkeys(teams.own, "Swit's own team"), **kept},
-        never_deactivated=never,
+        never_deactivated=users.never_deactivated,
     )
 
 
@@ -96,31 +87,12 @@ def is_complete(baselines: Baselines) -> bool:
     )
 
 
-def _never_deactivated(
-    users: Iterable[User], authorised_user_id: str, policy: Policy
-) -> dict[str, str]:
-    """User id -> why: the authorising account, protected roles, `USERS_TO_EXCLUDE`."""
-    is_out = excludes(policy)
-    protected = {role for role in {user.role for user in users} if is_protected(role, policy)}
-    why: dict[str, str] = {}
-    for user in users:
-        if user.user_id == authorised_user_id:
-            why[user.user_id] = AUTHORISING
-        elif user.role in protected:
-            why[user.user_id] = f"PROTECTED_ROLES ({role_name(user.role)})"
-        elif policy.users_to_exclude and is_out(user.address):
-            why[user.user_id] = "USERS_TO_EXCLUDE"
-    return why
-
-
-def _active_users_that_may_go(
-    users: UserMatches, never: Collection[str], policy: Policy, memory: Memory
-) -> int:
+def _active_users_that_may_go(users: UserMatches, policy: Policy, memory: Memory) -> int:
     """Active users that a plan with these settings could deactivate or remove."""
     known = {*memory.users.values(), *users.person_of}
     return sum(
         user.active
-        and user.user_id not in never
+        and user.user_id not in users.never_deactivated
         and user.user_id not in users.left_alone
         and (policy.unmanaged_users == "deactivate" or user.user_id in known)
         for user in users.users

@@ -12,8 +12,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS, SPECS, Action, describe
-from swit_provisioning.planning.memory import Memory, Repeat, StoredValue
-from swit_provisioning.planning.model import Change, Finding, Plan, another, only_users
+from swit_provisioning.planning.model import (
+    Change,
+    Finding,
+    Memory,
+    Plan,
+    Repeat,
+    StoredValue,
+    another,
+    only_users,
+)
 from swit_provisioning.planning.normalize import digits, reference_key, same_text
 
 

@@ -20,8 +20,7 @@ from swit_provisioning.planning.groups import (
 )
 from swit_provisioning.planning.match_teams import Team, TeamMatches, members_of
 from swit_provisioning.planning.match_users import bad_users
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Finding, Policy
+from swit_provisioning.planning.model import Finding, Memory, Policy
 from swit_provisioning.planning.normalize import clean_team_name, name_key, without_number
 from swit_provisioning.planning.schemas import DIRECTORY_FINDINGS
 from swit_provisioning.planning.snapshots import (

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import NEW_TEAM, Finding, Policy
+from swit_provisioning.planning.model import NEW_TEAM, Finding, Memory, Policy
 from swit_provisioning.planning.normalize import (
     changed_name,
     clean_team_name,

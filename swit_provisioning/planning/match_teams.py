@@ -12,8 +12,14 @@ import pandas as pd
 
 from swit_provisioning.planning.decisions import Decision, Rule
 from swit_provisioning.planning.groups import Group, Groups, WantedMemberships
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import KINDS, ExemptingEntry, Exemption, Finding, Policy
+from swit_provisioning.planning.model import (
+    KINDS,
+    ExemptingEntry,
+    Exemption,
+    Finding,
+    Memory,
+    Policy,
+)
 from swit_provisioning.planning.normalize import REMOVED, matcher, name_key
 from swit_provisioning.planning.snapshots import (
     DirectoryScope,
@@ -375,9 +381,6 @@ def _exempt_by_earlier_name(
 
 def _named(entries: Iterable[ExemptingEntry], policy: Policy) -> str:
     """The entries as the settings have them, in a sentence."""
-    written = {
-        "TEAMS_TO_EXCLUDE": {name_key(name): name for name in policy.teams_to_exclude},
-        "SWIT_TEAMS_TO_KEEP": {name_key(name): name for name in policy.teams_to_keep},
-    }
+    written = policy.exempting_entries()
     said = [f"{setting} ({written[setting][entry]})" for setting, entry in sorted(entries)]
     return f"{' and '.join(said)} named it before"

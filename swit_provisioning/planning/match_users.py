@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from swit_provisioning.planning.decisions import Decision
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import ROLES, Finding, Policy
+from swit_provisioning.planning.model import ROLES, Finding, Memory, Policy
 from swit_provisioning.planning.normalize import (
     address_key,
     changed_name,
@@ -33,7 +32,7 @@ Ambiguity = Literal[
     "no address",
 ]
 _MASTER = 10
-_HAVE_RIGHTS = frozenset({"master", "admin"})
+_HAVE_RIGHTS = frozenset({"master", "admin", "unknown"})
 AUTHORISING: Final = "the account that authorised this program"
 
 
@@ -54,7 +53,7 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class UserMatches:
-    """Who is who."""
+    """The matches, and the users that must not be changed."""
 
     matches: tuple[Match, ...]
     """One for each enabled person, sorted by the person's key."""
@@ -64,6 +63,8 @@ class UserMatches:
     """User id -> the person, of matched users."""
     left_alone: Mapping[str, str]
     """User id -> why nothing about this user is changed."""
+    never_deactivated: Mapping[str, str]
+    """User id -> why the user is never deactivated or removed, in the directory or not."""
     findings: tuple[Finding, ...]
     decisions: tuple[Decision, ...]
 
@@ -93,29 +94,49 @@ def match_users(
     )
     person_of = {m.user.user_id: m.person for m in matches if m.user is not None}
     claimed = _claimed(matches, users_at, remembered)
-    by_rule = dict(_left_alone_by_rule(users, person_of, authorised_user_id, policy))
-    left_alone = {user_id: why for user_id, (why, _) in by_rule.items()}
-    accounted = person_of.keys() | claimed.keys()
+    never = _never_deactivated(users, authorised_user_id, policy)
+    by_rule: dict[str, str] = {}
+    decisions = [Decision("person", key, "disabled") for key in sorted(people.disabled)]
+    decisions += (
+        Decision("person", match.person.key, match.ambiguity)
+        for match in matches
+        if match.ambiguity is not None
+    )
+    findings = list(_ambiguous(matches, person_of, remembered))
+    findings += (
+        _owner_left(user)
+        for user in users
+        if user.user_id == authorised_user_id
+        and user.user_id not in person_of.keys() | claimed.keys()
+        and _has_left(user.user_id, people, memory)
+    )
+    for user in users:
+        user_id, why = user.user_id, never.get(user.user_id, "")
+        is_absent = user_id not in person_of
+        if is_out(user.address):
+            by_rule[user_id] = "USERS_TO_EXCLUDE"
+            decisions.append(Decision("user", user_id, "user excluded"))
+        elif not user.address:
+            by_rule[user_id] = "no address in Swit"
+            decisions.append(Decision("user", user_id, "no address in Swit"))
+        elif is_absent and why == AUTHORISING:
+            by_rule[user_id] = why
+            decisions.append(Decision("user", user_id, "authorising account"))
+        elif is_absent and why:
+            by_rule[user_id] = why
+            values = {"role": role_name(user.role)}
+            decisions.append(Decision("user", user_id, "protected role", values))
+            if user.active and ROLES.get(user.role, "unknown") in _HAVE_RIGHTS:
+                findings.append(_admin_left(user))
+    decisions += (Decision("user", u, why) for u, why in claimed.items() if u not in by_rule)
     return UserMatches(
         matches=matches,
         users=users,
         person_of=person_of,
-        left_alone={**claimed, **left_alone},
-        findings=(
-            *_authorising_account_left(people, users, memory, authorised_user_id, accounted),
-            *_admins_that_left(users, person_of, left_alone),
-            *_ambiguous(matches, person_of, remembered),
-        ),
-        decisions=(
-            *(Decision("person", key, "disabled") for key in sorted(people.disabled)),
-            *(
-                Decision("person", match.person.key, match.ambiguity)
-                for match in matches
-                if match.ambiguity is not None
-            ),
-            *(Decision("user", u, why) for u, why in claimed.items() if u not in by_rule),
-            *(decision for _, decision in by_rule.values()),
-        ),
+        left_alone={**claimed, **by_rule},
+        never_deactivated=never,
+        findings=tuple(findings),
+        decisions=tuple(decisions),
     )
 
 
@@ -142,7 +163,7 @@ def written_address(emails: list[str], address: str) -> str:
 def _match(
     person: Person,
     users_at: Mapping[str, list[User]],
-    shared: AbstractSet[str],
+    shared: Mapping[str, list[Person]],
     is_out: Callable[[str], bool],
     *,
     is_remembered: bool,
@@ -157,7 +178,7 @@ def _match(
         ambiguity = "two accounts"
     elif is_out(address):
         ambiguity = "excluded"
-    elif not shared.isdisjoint(person.all_addresses):
+    elif not shared.keys().isdisjoint(person.all_addresses):
         ambiguity = "two with one address"
     elif len(users) > 1:
         ambiguity = "two accounts with one address"
@@ -167,13 +188,15 @@ def _match(
     return Match(person, address, user, ambiguity)
 
 
-def _shared_addresses(people: Iterable[Person]) -> set[str]:
-    """The addresses that two people or more have."""
-    seen: set[str] = set()
-    shared: set[str] = set()
+def _shared_addresses(people: Iterable[Person]) -> dict[str, list[Person]]:
+    """Address -> the people who have it, of addresses that two people or more have."""
+    seen: dict[str, Person] = {}
+    shared: dict[str, list[Person]] = {}
     for person in people:
         for address in person.all_addresses:
-            (shared if address in seen else seen).add(address)
+            first = seen.setdefault(address, person)
+            if first is not person:
+                shared.setdefault(address, [first]).append(person)
     return shared
 
 
@@ -198,28 +221,21 @@ def _claimed(
     return claimed
 
 
-def _left_alone_by_rule(
-    users: Iterable[User], present: Mapping[str, Person], authorised_user_id: str, policy: Policy
-) -> Iterator[tuple[str, tuple[str, Decision]]]:
-    """Users that a rule protects, with the reason and the decision.
-
-    Excluded users and users without an address always; of absent users the protected roles and the
-    authorising account.
-    """
-    is_out = excludes(policy) if policy.users_to_exclude else None
+def _never_deactivated(
+    users: Iterable[User], authorised_user_id: str, policy: Policy
+) -> dict[str, str]:
+    """User id -> why: the authorising account, protected roles, `USERS_TO_EXCLUDE`."""
+    is_out = excludes(policy)
     protected = {role for role in {user.role for user in users} if is_protected(role, policy)}
+    never: dict[str, str] = {}
     for user in users:
-        user_id, is_absent = user.user_id, user.user_id not in present
-        if is_out is not None and is_out(user.address):
-            yield user_id, ("USERS_TO_EXCLUDE", Decision("user", user_id, "user excluded"))
-        elif not user.address:
-            yield user_id, ("no address in Swit", Decision("user", user_id, "no address in Swit"))
-        elif is_absent and user_id == authorised_user_id:
-            yield user_id, (AUTHORISING, Decision("user", user_id, "authorising account"))
-        elif is_absent and user.role in protected:
-            role = role_name(user.role)
-            decision = Decision("user", user_id, "protected role", {"role": role})
-            yield user_id, (f"PROTECTED_ROLES ({role})", decision)
+        if user.user_id == authorised_user_id:
+            never[user.user_id] = AUTHORISING
+        elif user.role in protected:
+            never[user.user_id] = f"PROTECTED_ROLES ({role_name(user.role)})"
+        elif is_out(user.address):
+            never[user.user_id] = "USERS_TO_EXCLUDE"
+    return never
 
 
 OWNER_LEFT: Final = "owner of the login left"
@@ -264,50 +280,31 @@ def _changed(dn: str, written: str, other: Person | None) -> Finding:
     return Finding(kind="address changed", subject=dn, message=message, side="swit")
 
 
-def _authorising_account_left(
-    people: People,
-    users: Iterable[User],
-    memory: Memory,
-    authorised_user_id: str,
-    accounted: AbstractSet[str],
-) -> Iterator[Finding]:
-    """A finding if the authorising account's person was in the directory and is absent now.
-
-    `accounted` has the ids of users that a person claims. A service account was never in it.
-    """
-    known = {key for key, user in memory.users.items() if user == authorised_user_id}
-    if not known or any(person.directory_id in known for person in people.enabled):
-        return
-    for user in users:
-        if user.user_id == authorised_user_id and user.user_id not in accounted:
-            yield Finding(
-                kind=OWNER_LEFT,
-                subject=user.email,
-                side="swit",
-                message="This program works with the login of this account, whose owner has left"
-                " the directory; the account is left alone. Let another administrator log in"
-                " (swit-provisioning login), then deactivate it in Swit's console.",
-            )
+def _has_left(user_id: str, people: People, memory: Memory) -> bool:
+    """Whether the user's person was in the directory and is absent now."""
+    known = {key for key, user in memory.users.items() if user == user_id}
+    return bool(known) and not any(person.directory_id in known for person in people.enabled)
 
 
-def _admins_that_left(
-    users: Iterable[User], present: Mapping[str, Person], left_alone: Mapping[str, str]
-) -> Iterator[Finding]:
-    """Active, protected and absent from the directory: a departed person with rights."""
-    for user in users:
-        name = ROLES.get(user.role)
-        has_rights = name is None or name in _HAVE_RIGHTS
-        if not has_rights or user.user_id in present or not user.active:
-            continue
-        if left_alone.get(user.user_id, "").startswith("PROTECTED_ROLES"):
-            yield Finding(
-                kind="admin not in the directory",
-                subject=user.email,
-                side="swit",
-                message=f"The account is active ({role_name(user.role)}), but isn't in the"
-                " directory; it is protected. Take its rights away in Swit's console if the person"
-                " has left.",
-            )
+def _owner_left(user: User) -> Finding:
+    return Finding(
+        kind=OWNER_LEFT,
+        subject=user.email,
+        side="swit",
+        message="This program works with the login of this account, whose owner has left the"
+        " directory; the account is left alone. Let another administrator log in"
+        " (swit-provisioning login), then deactivate it in Swit's console.",
+    )
+
+
+def _admin_left(user: User) -> Finding:
+    return Finding(
+        kind="admin not in the directory",
+        subject=user.email,
+        side="swit",
+        message=f"The account is active ({role_name(user.role)}), but isn't in the directory; it is"
+        " protected. Take its rights away in Swit's console if the person has left.",
+    )
 
 
 def bad_users(
@@ -328,17 +325,12 @@ def bad_users(
     """
     is_out = excludes(policy)
     shared = _shared_addresses(people.enabled)
-    holders: dict[str, list[Person]] = {}
-    for person in people.enabled if shared else ():
-        for address in person.all_addresses:
-            if address in shared:
-                holders.setdefault(address, []).append(person)
     for person in people.enabled:
         if person.addresses and all(map(is_out, person.addresses)):
             continue
         yield from _bad_addresses(person, unread)
         if shared:
-            yield from _two_with_one_address(person, holders, attributes)
+            yield from _two_with_one_address(person, shared, attributes)
         yield from _bad_name(person.dn, person.names)
         if choose_phone(person.phone_numbers, None) is None:
             written = ", ".join(sorted(person.phone_numbers))
@@ -378,12 +370,12 @@ def _bad_addresses(person: Person, unread: AbstractSet[str]) -> Iterator[Finding
 
 
 def _two_with_one_address(
-    person: Person, holders: Mapping[str, list[Person]], attributes: Mapping[str, str]
+    person: Person, shared: Mapping[str, list[Person]], attributes: Mapping[str, str]
 ) -> Iterator[Finding]:
     for address in person.all_addresses:
-        if address in holders:
-            other = next(holder for holder in holders[address] if holder is not person)
-            also = others(other.dn, len(holders[address]) - 1)
+        if address in shared:
+            other = next(holder for holder in shared[address] if holder is not person)
+            also = others(other.dn, len(shared[address]) - 1)
             written = written_address([*person.emails, *person.other_emails], address)
             is_main = address in person.addresses
             yield Finding(

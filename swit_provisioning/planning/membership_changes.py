@@ -13,7 +13,7 @@ import numpy as np
 from swit_provisioning.planning.groups import Group, WantedMemberships, keys_by_name
 from swit_provisioning.planning.match_teams import TeamMatches
 from swit_provisioning.planning.match_users import UserMatches
-from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Change, Policy, single_change
+from swit_provisioning.planning.model import Change, Policy, creations_of, single_change
 from swit_provisioning.planning.normalize import name_key
 from swit_provisioning.planning.snapshots import (
     NONE,
@@ -76,19 +76,17 @@ def membership_changes(
         removed = removed[:0]
     changes = [
         single_change(
-            step="add_members",
             action="membership.add",
             object_id=team,
             target=tree.name[team],
             after=members,
             reason="in the group",
-            depends_on=[f"team.create:{team}"] if team.startswith(NEW_TEAM) else (),
+            depends_on=creations_of(team),
         )
         for team, members in pairs.by_team(added)
     ]
     changes += (
         single_change(
-            step="remove_members",
             action="membership.remove",
             object_id=team,
             target=tree.name[team],
@@ -221,17 +219,14 @@ def _primary_changes(
             reason = "in several teams, none of them the primary one"
         else:
             reason = f'"{names[old]}" will be none of the teams that groups put them in'
-        needs = [f"team.create:{team}"] if team.startswith(NEW_TEAM) else []
-        needs += [f"user.create:{user}"] if user.startswith(NEW_USER) else []
         yield single_change(
-            step="update_primary_teams",
             action="primary.update",
             object_id=user,
             target=pairs.email_of[user],
             before={"team_id": old, "team": names[old] if old is not None else None},
             after={"team_id": team, "team": names[team]},
             reason=reason,
-            depends_on=needs,
+            depends_on=creations_of(team, user),
         )
 
 

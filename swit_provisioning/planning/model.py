@@ -5,9 +5,11 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final, Literal, NewType, Self, get_args
 
-from swit_provisioning.planning.actions import DEPARTURES, Action, Step
+from swit_provisioning.planning.actions import DEPARTURES, SPECS, Action, Step
+from swit_provisioning.planning.normalize import name_key
 
 # Swit's roles by number: reference/swit-api, "User fields". Others that may come are protected.
 ROLES = {10: "master", 20: "admin", 30: "member", 40: "guest"}
@@ -59,6 +61,60 @@ class Policy:
         values = asdict(self)
         values["disabled_actions"] = sorted(self.disabled_actions)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in sorted(values.items())}
+
+    def exempting_entries(self) -> dict[ExemptingSetting, dict[str, str]]:
+        """The entries of the settings that exempt groups and teams: their keys, and as written."""
+        return {
+            "TEAMS_TO_EXCLUDE": {name_key(entry): entry for entry in self.teams_to_exclude},
+            "SWIT_TEAMS_TO_KEEP": {name_key(entry): entry for entry in self.teams_to_keep},
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredValue:
+    """A value that Swit stored differently from what was sent."""
+
+    sent: str
+    stored: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeat:
+    """How often in a row a part of a change was applied and then planned again."""
+
+    times: int
+    last_at: datetime
+    """When it was last sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What is known from the plans applied before."""
+
+    users: Mapping[str, str] = field(default_factory=dict)
+    """Directory id of a person -> id of the matched user."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Directory id of a group -> id of the matched team."""
+    exempt: frozenset[Exemption] = frozenset()
+    """Groups and teams that the settings exempted in earlier plans."""
+    stored_values: Mapping[tuple[str, str], StoredValue] = field(default_factory=dict)
+    """Object id and field -> the last value sent, if Swit stored it differently."""
+    repeats: Mapping[str, Repeat] = field(default_factory=dict)
+    """Key of a part of a change (`convergence.part_keys`) -> how often it was repeated."""
+    applied: Mapping[str, datetime] = field(default_factory=dict)
+    """Key of a part of a change -> when it was applied, of all applied since the last plan."""
+    seen: int = 0
+    """The newest entry of the journal that `applied` takes into account."""
+
+    def still_exempt(self, kind: ExemptKind, policy: Policy) -> dict[str, set[ExemptingEntry]]:
+        """Object id -> the entries that once named it and that the settings still have."""
+        entries = policy.exempting_entries()
+        found: dict[str, set[ExemptingEntry]] = {}
+        for exemption in self.exempt:
+            if exemption.kind == kind and exemption.entry in entries[exemption.setting]:
+                named = (exemption.setting, exemption.entry)
+                found.setdefault(exemption.object_id, set()).add(named)
+        return found
 
 
 PlanHash = NewType("PlanHash", str)
@@ -305,23 +361,24 @@ def shown_id(plan_hash: PlanHash) -> str:
     return plan_hash[:_SHOWN_DIGITS]
 
 
-class ChangeNames:
-    """Makes change ids: action and object, numbered if the object changes repeatedly."""
+def is_new(object_id: str) -> bool:
+    """Whether the plan itself creates the object with this id."""
+    return object_id.startswith((NEW_USER, NEW_TEAM))
 
-    def __init__(self) -> None:
-        """Start without ids."""
-        self._given: Counter[str] = Counter()
 
-    def name(self, action: Action, object_id: str) -> str:
-        """The id of the next change of that kind to that object."""
-        plain = f"{action}:{object_id}"
-        self._given[plain] += 1
-        return plain if self._given[plain] == 1 else f"{plain}:{self._given[plain]}"
+def creations_of(*object_ids: str) -> tuple[str, ...]:
+    """Ids of the changes that create these objects; none for objects that exist."""
+    actions: dict[str, Action] = {NEW_USER: "user.create", NEW_TEAM: "team.create"}
+    return tuple(
+        f"{actions[prefix]}:{object_id}"
+        for object_id in object_ids
+        for prefix in actions
+        if object_id.startswith(prefix)
+    )
 
 
 def single_change(
     *,
-    step: Step,
     action: Action,
     object_id: str,
     target: str,
@@ -330,10 +387,10 @@ def single_change(
     after: Mapping[str, Any] | None = None,
     depends_on: Iterable[str] = (),
 ) -> Change:
-    """The only change of this action to an object."""
+    """The only change of this action to an object, sent by the action's first step."""
     return Change(
         change_id=f"{action}:{object_id}",
-        step=step,
+        step=SPECS[action].steps[0],
         action=action,
         target=target,
         object_id=object_id,

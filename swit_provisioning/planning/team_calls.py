@@ -1,11 +1,12 @@
 """Team calls in order, each with the calls that it depends on, played on a tree of teams."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from swit_provisioning.planning.actions import Action, Step
 from swit_provisioning.planning.match_teams import Team
-from swit_provisioning.planning.model import Change, ChangeNames
+from swit_provisioning.planning.model import Change
 from swit_provisioning.planning.normalize import name_key
 
 
@@ -99,7 +100,7 @@ class TeamCalls:
         self.tree = tree
         self.changes: list[Change] = []
         self._shown, self._members = shown, members
-        self._names = ChangeNames()
+        self._ids: Counter[str] = Counter()
         self._made: dict[str, str] = {}
         self._moved: dict[str, tuple[str, str | None]] = {}
         self._freed: dict[str, list[str]] = {}
@@ -186,7 +187,10 @@ class TeamCalls:
         after: Mapping[str, Any] | None = None,
         needs: Iterable[str] = (),
     ) -> str:
-        change_id = self._names.name(action, team_id)
+        change_id = f"{action}:{team_id}"
+        self._ids[change_id] += 1
+        if self._ids[change_id] > 1:
+            change_id = f"{change_id}:{self._ids[change_id]}"
         self.changes.append(
             Change(
                 change_id=change_id,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from swit_provisioning.planning.actions import Step
 from swit_provisioning.planning.groups import Group
 from swit_provisioning.planning.match_teams import TeamMatches, members_of
-from swit_provisioning.planning.model import Change, Policy, single_change
+from swit_provisioning.planning.model import Change, Policy, creations_of, single_change
 from swit_provisioning.planning.normalize import name_key
 from swit_provisioning.planning.snapshots import OrganizationSnapshot
 from swit_provisioning.planning.team_calls import TeamCalls, Tree
@@ -183,12 +183,11 @@ def _sorts(groups: Mapping[str, Group], teams: TeamMatches, tree: Tree) -> Itera
             continue
         after = wanted + [team for team in children if team not in rank]
         yield single_change(
-            step="sort_teams",
             action="team.sort",
             object_id=parent,
             target=tree.name[parent],
             before={"team_ids": children, "teams": [tree.name[team] for team in children]},
             after={"team_ids": after, "teams": [tree.name[team] for team in after]},
             reason="its teams are not in the directory's order",
-            depends_on=[f"team.create:{parent}"] if parent not in teams.teams else (),
+            depends_on=creations_of(parent),
         )

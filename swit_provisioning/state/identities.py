@@ -20,8 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Exemption
+from swit_provisioning.planning.model import Exemption, Memory
 from swit_provisioning.state.database import METADATA, Database, StoreError, UtcDateTime
 
 Match = tuple[Literal["user", "group"], str, str]

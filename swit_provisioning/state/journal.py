@@ -32,8 +32,7 @@ from sqlalchemy import (
 from swit_provisioning.planning.actions import MEMBERSHIPS, Action
 from swit_provisioning.planning.convergence import part_keys
 from swit_provisioning.planning.guards import COUNTED
-from swit_provisioning.planning.memory import Repeat, StoredValue
-from swit_provisioning.planning.model import Change, PlanHash, shown_id
+from swit_provisioning.planning.model import Change, PlanHash, Repeat, StoredValue, shown_id
 from swit_provisioning.state.coordination import LeaseGrant, must_be_held
 from swit_provisioning.state.database import METADATA, AnyRow, Database, UtcDateTime, put
 from swit_provisioning.state.plan_approvals import APPROVALS

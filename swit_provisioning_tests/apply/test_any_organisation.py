@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from swit_provisioning.apply.outcomes import Outcome
 from swit_provisioning.planning.actions import STEPS, Step
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Plan, Policy
+from swit_provisioning.planning.model import Memory, Plan, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.sandbox.faults import Fault, Gate
 from swit_provisioning.sandbox.records import Behaviour, RefusedError

@@ -107,7 +107,6 @@ def test_the_preview_shows_at_most_50_rows_and_lists_as_text() -> None:
 
 def test_the_preview_of_a_diff_says_in_words_what_would_change(tmp_path: Path) -> None:
     change = single_change(
-        step="update_users",
         action="user.update",
         object_id="u1",
         target="ann@x",

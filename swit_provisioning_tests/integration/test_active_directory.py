@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from swit_provisioning.planning.findings import directory_findings
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot, column
 from swit_provisioning.sources.base import (
     DirectoryConfigError,

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.sources.base import DirectoryIncompleteError
 from swit_provisioning.sources.config import LdapConfig

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from swit_provisioning.planning.guards import Limits, judge
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Baselines, Binding, Policy
+from swit_provisioning.planning.model import Baselines, Binding, Memory, Policy
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     DN,

@@ -11,8 +11,7 @@ from swit_provisioning.planning.convergence import (
     part_keys,
     repeats_to_remember,
 )
-from swit_provisioning.planning.memory import Memory, Repeat, StoredValue
-from swit_provisioning.planning.model import Change, Plan, Policy
+from swit_provisioning.planning.model import Change, Memory, Plan, Policy, Repeat, StoredValue
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     directory,

@@ -6,8 +6,7 @@ import pytest
 
 from swit_provisioning.planning.baselines import directory_counts
 from swit_provisioning.planning.findings import directory_findings
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Plan, Policy
+from swit_provisioning.planning.model import Memory, Plan, Policy
 from swit_provisioning_tests.planning.by_hand import ANN, directory, group, organisation, team
 from swit_provisioning_tests.planning.specification.organisation import Organisation
 from swit_provisioning_tests.planning.specification.states import directory_state

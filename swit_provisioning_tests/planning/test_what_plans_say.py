@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Change, Plan, Policy
+from swit_provisioning.planning.model import Change, Memory, Plan, Policy
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     DN,

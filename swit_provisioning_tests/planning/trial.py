@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Plan, Policy
+from swit_provisioning.planning.model import Memory, Plan, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning_tests.planning.specification.directory import Directory
 from swit_provisioning_tests.planning.specification.organisation import Organisation

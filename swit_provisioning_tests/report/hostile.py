@@ -32,7 +32,6 @@ def hostile_plan() -> Plan:
     for number, name in enumerate(NAMES):
         changes += [
             single_change(
-                step="create_users",
                 action="user.create",
                 object_id=f"new:user:{number}@x",
                 target=f"{number}.{name}@example.com",
@@ -40,7 +39,6 @@ def hostile_plan() -> Plan:
                 reason=name,
             ),
             single_change(
-                step="create_teams",
                 action="team.create",
                 object_id=f"new:team:{number}",
                 target=name,
@@ -48,7 +46,6 @@ def hostile_plan() -> Plan:
                 reason="new",
             ),
             single_change(
-                step="update_teams",
                 action="team.update",
                 object_id=f"T{number}",
                 target=name,
@@ -57,7 +54,6 @@ def hostile_plan() -> Plan:
                 reason="renamed",
             ),
             single_change(
-                step="add_members",
                 action="membership.add",
                 object_id=f"T{number}",
                 target=name,

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.planner import explained_plan
 from swit_provisioning.report.explain.explain import Answer, IncompleteReadError, explain
 from swit_provisioning.report.explain.model import Explained, PersonExplained, TeamExplained

@@ -135,7 +135,6 @@ def test_without_a_plan_it_says_what_stopped_it() -> None:
 )
 def test_no_name_becomes_a_link_in_a_chat(name: str) -> None:
     team = single_change(
-        step="create_teams",
         action="team.create",
         object_id="new:team",
         target=name,

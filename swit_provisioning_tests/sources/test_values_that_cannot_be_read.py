@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.planning.memory import Memory
-from swit_provisioning.planning.model import Plan, Policy
+from swit_provisioning.planning.model import Memory, Plan, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.attributes import AttributeMapping

@@ -3,8 +3,7 @@
 from typing import Any
 
 from swit_provisioning.planning.convergence import part_keys
-from swit_provisioning.planning.memory import Repeat, StoredValue
-from swit_provisioning.planning.model import Change, PlanHash
+from swit_provisioning.planning.model import Change, PlanHash, Repeat, StoredValue
 from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.apply.changes import (

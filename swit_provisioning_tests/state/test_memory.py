@@ -1,7 +1,6 @@
 import pytest
 
-from swit_provisioning.planning.memory import Repeat
-from swit_provisioning.planning.model import Exemption
+from swit_provisioning.planning.model import Exemption, Repeat
 from swit_provisioning.state.identities import OtherOrganizationError
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.state.conftest import Clock
