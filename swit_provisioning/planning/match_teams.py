@@ -4,18 +4,19 @@ Every team is Swit's own, kept, a group's, left (its group has left the director
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import pandas as pd
 
 from swit_provisioning.planning.decisions import Decision, Rule
-from swit_provisioning.planning.groups import Group, Groups, WantedMemberships
+from swit_provisioning.planning.groups import Group, Groups, WantedMemberships, keys_by_name
 from swit_provisioning.planning.model import (
     KINDS,
     ExemptingEntry,
     Exemption,
+    ExemptKind,
     Finding,
     Memory,
     Policy,
@@ -32,8 +33,7 @@ UNASSIGNED = "Unassigned"
 """Swit's own team for people in no team, directly under the root (swit-api, "Rules")."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Team:
+class Team(NamedTuple):
     """A team in Swit."""
 
     team_id: str
@@ -61,8 +61,6 @@ class TeamMatches:
     root: str
     own: frozenset[str]
     kept: frozenset[str]
-    kept_by: Mapping[str, frozenset[ExemptingEntry]]
-    """Kept team -> the entries of settings that name it or its group, now or before a rename."""
     team_of: Mapping[str, str]
     """Group key -> id of its team."""
     group_of: Mapping[str, str]
@@ -84,7 +82,82 @@ class TeamMatches:
         return "its group has left the directory" if left else "no group stands behind it"
 
 
-def read_teams(organization: OrganizationSnapshot, scope: DirectoryScope) -> dict[str, Team]:
+def match_teams(
+    groups: Groups,
+    directory: DirectorySnapshot,
+    organization: OrganizationSnapshot,
+    policy: Policy,
+    memory: Memory,
+    wanted: WantedMemberships,
+) -> TeamMatches:
+    """Find each group's team, and what every other team is.
+
+    Of several teams that match one group the one with most of the `wanted` members stays.
+    """
+    teams = _read_teams(organization, directory.scope)
+    root = next(team.team_id for team in teams.values() if team.parent_id is None)
+    own = frozenset(team.team_id for team in teams.values() if _is_own(team, root))
+    remembered = _remembered(groups, teams.keys() - own, memory)
+    candidates = _candidates(groups, teams, own, remembered)
+    named = _kept_by(groups, teams, candidates, policy)
+    once_named = memory.still_exempt("team", policy)
+    kept = frozenset({*named, *once_named} & teams.keys()) - own
+    kept_by = {
+        team: frozenset(named.get(team, set()) | once_named.get(team, set())) for team in kept
+    }
+    contested = {
+        team for key in groups.in_scope if len(candidates[key]) > 1 for team in candidates[key]
+    }
+    members = members_of(organization.memberships, contested)
+    team_of: dict[str, str] = {}
+    used: set[str] = set()
+    for key, group in groups.in_scope.items():
+        free = [team for team in candidates[key] if team not in used]
+        if len(free) > 1:
+            users = set(wanted.in_group(group))
+            common = {team: len(users & members.get(team, set())) for team in free}
+            free.sort(key=_preference(group, teams, kept, remembered.get(key), common))
+        if free:
+            team_of[key] = free[0]
+            used.add(free[0])
+    rest = set(teams) - own - kept - used
+    once_matched = set(memory.groups.values())
+    left = {t for t in rest if t in once_matched or directory.scope.owns(teams[t].reference)}
+    unmanaged = rest - left
+    adopted: dict[str, str] = {}
+    if policy.unmanaged_teams == "adopt":
+        adopted = _adopted(groups.in_scope, team_of, unmanaged, teams)
+        team_of |= adopted
+        unmanaged -= set(adopted.values())
+    group_of = {team: key for key, team in team_of.items()}
+    decisions = [Decision("group", group.key, "group excluded") for group in groups.excluded]
+    for key, team in team_of.items():
+        rule: Rule = "adopted" if key in adopted else "reference"
+        rule = "remembered" if remembered.get(key) == team else rule
+        decisions.append(Decision("group", key, rule))
+        if team in kept:
+            decisions.append(Decision("group", key, "team kept by name"))
+    decisions += (Decision("team", team, "Swit's own") for team in own)
+    decisions += (Decision("team", team, "team kept") for team in kept - group_of.keys())
+    return TeamMatches(
+        teams=teams,
+        root=root,
+        own=own,
+        kept=kept,
+        team_of={key: team_of[key] for key in groups.in_scope if key in team_of},
+        group_of=group_of,
+        left=frozenset(left),
+        unmanaged=frozenset(unmanaged),
+        doubles=frozenset(contested & (left | unmanaged)),
+        exempt=_exemptions(groups, kept_by, policy, memory),
+        findings=tuple(
+            _exempt_by_earlier_name(groups, teams, kept_by, kept - named.keys(), policy)
+        ),
+        decisions=tuple(decisions),
+    )
+
+
+def _read_teams(organization: OrganizationSnapshot, scope: DirectoryScope) -> dict[str, Team]:
     """All teams by id, in the order shown."""
     names = ("position", "team_id", "name", "parent_id", "reference")
     rows = sorted(zip(*(column(organization.teams, name) for name in names), strict=True))
@@ -100,185 +173,100 @@ def read_teams(organization: OrganizationSnapshot, scope: DirectoryScope) -> dic
     }
 
 
-def match_teams(
+def _is_own(team: Team, root: str) -> bool:
+    """Whether the team is the root, or Swit's team for people in no team."""
+    is_unassigned = name_key(team.name) == name_key(UNASSIGNED) and team.reference is None
+    return team.parent_id is None or (team.parent_id == root and is_unassigned)
+
+
+def _remembered(groups: Groups, teams: Collection[str], memory: Memory) -> dict[str, str]:
+    """Group key -> the team of an earlier plan, each team once; none for an id of two groups."""
+    everyone = [*groups.in_scope.values(), *groups.excluded]
+    counted = Counter(group.directory_id for group in everyone)
+    key_of = {g.directory_id: g.key for g in everyone if counted[g.directory_id] == 1}
+    remembered: dict[str, str] = {}
+    used: set[str] = set()
+    for directory_id, team in sorted(memory.groups.items()):
+        if directory_id in key_of and team in teams and team not in used:
+            remembered[key_of[directory_id]] = team
+            used.add(team)
+    return remembered
+
+
+def _candidates(
     groups: Groups,
-    directory: DirectorySnapshot,
-    organization: OrganizationSnapshot,
-    policy: Policy,
-    memory: Memory,
-    wanted: WantedMemberships,
-) -> TeamMatches:
-    """Find each group's team, and what every other team is.
+    teams: Mapping[str, Team],
+    own: Collection[str],
+    remembered: Mapping[str, str],
+) -> dict[str, list[str]]:
+    """Group key -> teams that could be its: those with a reference of it, then the remembered one.
 
-    Of several teams that match one group the one with most of the `wanted` members stays.
+    A team that is remembered for another group is no candidate.
     """
-    teams = read_teams(organization, directory.scope)
-    root = next(team.team_id for team in teams.values() if team.parent_id is None)
-    own = frozenset(_own(teams, root))
-    matching = _Matching(groups, teams, own, policy, memory)
-    named, once_named = matching.kept(), memory.still_exempt("team", policy)
-    kept = frozenset({*named, *once_named} & teams.keys()) - own
-    kept_by = {
-        team: frozenset(named.get(team, set()) | once_named.get(team, set())) for team in kept
-    }
-    contested = matching.contested()
-    members = members_of(organization.memberships, contested)
-    team_of = matching.match(kept, wanted, members)
-    rest = set(teams) - own - kept - set(team_of.values())
-    remembered = set(memory.groups.values())
-    owns = directory.scope.owns
-    left = {t for t in rest if t in remembered or owns(teams[t].reference)}
-    unmanaged = rest - left
-    adopted: dict[str, str] = {}
-    if policy.unmanaged_teams == "adopt":
-        adopted = _adopted(groups.in_scope, team_of, unmanaged, teams)
-        team_of |= adopted
-        unmanaged -= set(adopted.values())
-    group_of = {team: key for key, team in team_of.items()}
-    decisions = [Decision("group", group.key, "group excluded") for group in groups.excluded]
-    for key, team in team_of.items():
-        decisions.append(Decision("group", key, matching.how(key, team, adopted)))
-        if team in kept:
-            decisions.append(Decision("group", key, "team kept by name"))
-    decisions += (Decision("team", team, "Swit's own") for team in sorted(own))
-    decisions += (Decision("team", team, "team kept") for team in sorted(kept - group_of.keys()))
-    return TeamMatches(
-        teams=teams,
-        root=root,
-        own=own,
-        kept=kept,
-        kept_by=kept_by,
-        team_of={key: team_of[key] for key in groups.in_scope if key in team_of},
-        group_of=group_of,
-        left=frozenset(left),
-        unmanaged=frozenset(unmanaged),
-        doubles=frozenset(contested & (left | unmanaged)),
-        exempt=_exemptions(groups, kept_by, policy, memory),
-        findings=tuple(
-            _exempt_by_earlier_name(groups, teams, kept_by, kept - named.keys(), policy)
-        ),
-        decisions=tuple(decisions),
-    )
-
-
-def _own(teams: Mapping[str, Team], root: str) -> Iterable[str]:
+    group_of = {team: key for key, team in remembered.items()}
+    by_reference: dict[str, list[str]] = {}
     for team in teams.values():
-        unassigned = (
-            team.parent_id == root
-            and team.reference is None
-            and name_key(team.name) == name_key(UNASSIGNED)
-        )
-        if team.parent_id is None or unassigned:
-            yield team.team_id
-
-
-class _Matching:
-    """Finds the candidate teams of groups: the remembered one, and those with a reference."""
-
-    def __init__(
-        self,
-        groups: Groups,
-        teams: Mapping[str, Team],
-        own: frozenset[str],
-        policy: Policy,
-        memory: Memory,
-    ) -> None:
-        self._groups, self._teams, self._policy = groups, teams, policy
-        self._by_reference: dict[str, list[str]] = {}
-        for team in teams.values():
-            if team.reference is not None and team.team_id not in own:
-                self._by_reference.setdefault(team.reference_key, []).append(team.team_id)
-        self._home: dict[str, str] = {}
-        self._bound: dict[str, str] = {}
-        everyone = [*groups.in_scope.values(), *groups.excluded]
-        counted = Counter(group.directory_id for group in everyone)
-        by_id = {g.directory_id: g.key for g in everyone if counted[g.directory_id] == 1}
-        for directory_id, team_id in sorted(memory.groups.items()):
-            known = directory_id in by_id and team_id in teams and team_id not in own
-            if known and team_id not in self._bound:
-                self._home[by_id[directory_id]] = team_id
-                self._bound[team_id] = by_id[directory_id]
-
-    def candidates(self, group: Group) -> list[str]:
-        """Ids of the teams that could be this group's; no team that is remembered for another."""
+        if team.reference is not None and team.team_id not in own:
+            by_reference.setdefault(team.reference_key, []).append(team.team_id)
+    candidates = {}
+    for group in (*groups.in_scope.values(), *groups.excluded):
         found = dict.fromkeys(
             team
-            for key in group.references
-            for team in self._by_reference.get(key, ())
-            if self._bound.get(team, group.key) == group.key
+            for reference in group.references
+            for team in by_reference.get(reference, ())
+            if group_of.get(team, group.key) == group.key
         )
-        if group.key in self._home:
-            found[self._home[group.key]] = None
-        return list(found)
+        if group.key in remembered:
+            found[remembered[group.key]] = None
+        candidates[group.key] = list(found)
+    return candidates
 
-    def kept(self) -> dict[str, set[ExemptingEntry]]:
-        """Team id -> entries, of teams in `SWIT_TEAMS_TO_KEEP` and teams of excluded groups."""
-        kept: dict[str, set[ExemptingEntry]] = {}
-        patterns = [
-            (name_key(text), text.strip().casefold(), matcher([text], name_key))
-            for text in self._policy.teams_to_keep
-        ]
-        for team in self._teams.values() if patterns else ():
-            name, team_id = name_key(team.name), team.team_id.casefold()
-            for entry, kept_id, fits in patterns:
-                if team_id == kept_id or fits(name):
-                    kept.setdefault(team.team_id, set()).add(("SWIT_TEAMS_TO_KEEP", entry))
-        for group in self._groups.excluded:
-            for team_id in self.candidates(group):
-                kept.setdefault(team_id, set()).update(
-                    ("TEAMS_TO_EXCLUDE", entry) for entry in self._groups.excluded_by[group.key]
-                )
-        return kept
 
-    def contested(self) -> set[str]:
-        """Ids of the candidate teams of groups with several candidates."""
-        several = (self.candidates(group) for group in self._groups.in_scope.values())
-        return {team for found in several if len(found) > 1 for team in found}
+def _kept_by(
+    groups: Groups,
+    teams: Mapping[str, Team],
+    candidates: Mapping[str, list[str]],
+    policy: Policy,
+) -> dict[str, set[ExemptingEntry]]:
+    """Team id -> entries, of teams in `SWIT_TEAMS_TO_KEEP` and teams of excluded groups."""
+    kept: dict[str, set[ExemptingEntry]] = {}
+    patterns = [
+        (name_key(text), text.strip().casefold(), matcher([text], name_key))
+        for text in policy.teams_to_keep
+    ]
+    for team in teams.values() if patterns else ():
+        name, team_id = name_key(team.name), team.team_id.casefold()
+        for entry, kept_id, fits in patterns:
+            if team_id == kept_id or fits(name):
+                kept.setdefault(team.team_id, set()).add(("SWIT_TEAMS_TO_KEEP", entry))
+    for group in groups.excluded:
+        for candidate in candidates[group.key]:
+            kept.setdefault(candidate, set()).update(_entries(groups, group))
+    return kept
 
-    def match(
-        self,
-        kept: frozenset[str],
-        wanted: WantedMemberships,
-        members: Mapping[str, set[str]],
-    ) -> dict[str, str]:
-        """Group key -> team id, groups in directory order, each team once."""
-        team_of: dict[str, str] = {}
-        used: set[str] = set()
-        for group in self._groups.in_scope.values():
-            free = [team for team in self.candidates(group) if team not in used]
-            if len(free) > 1:
-                users = set(wanted.in_group(group))
-                free.sort(key=lambda team: self._preference(team, group, kept, users, members))
-            if free:
-                team_of[group.key] = free[0]
-                used.add(free[0])
-        return team_of
 
-    def how(self, key: str, team_id: str, adopted: Mapping[str, str]) -> Rule:
-        """By which rule a team is a group's."""
-        if self._home.get(key) == team_id:
-            return "remembered"
-        return "adopted" if adopted.get(key) == team_id else "reference"
+def _preference(
+    group: Group,
+    teams: Mapping[str, Team],
+    kept: Collection[str],
+    remembered: str | None,
+    common: Mapping[str, int],
+) -> Callable[[str], tuple[bool, bool, bool, int, int, str]]:
+    """Sort key: remembered, kept, unmarked, by the configured key, most members in `common`."""
 
-    def _preference(
-        self,
-        team_id: str,
-        group: Group,
-        kept: frozenset[str],
-        wanted: set[str],
-        members: Mapping[str, set[str]],
-    ) -> tuple[bool, bool, bool, int, int, str]:
-        """Sort key: remembered, kept, unmarked, by the configured key, most wanted members."""
-        team = self._teams[team_id]
-        key = team.reference_key
+    def key(team_id: str) -> tuple[bool, bool, bool, int, int, str]:
+        team, references = teams[team_id], group.references
+        reference = team.reference_key
         return (
-            self._home.get(group.key) != team_id,
+            team_id != remembered,
             team_id not in kept,
             team.is_marked,
-            group.references.index(key) if key in group.references else len(group.references),
-            -len(wanted & members.get(team_id, set())),
+            references.index(reference) if reference in references else len(references),
+            -common[team_id],
             team_id,
         )
+
+    return key
 
 
 def members_of(memberships: pd.DataFrame, teams: Collection[str]) -> dict[str, set[str]]:
@@ -297,22 +285,13 @@ def _adopted(
     teams: Mapping[str, Team],
 ) -> dict[str, str]:
     """Group key -> unmanaged team with the name of exactly this group, which has no team."""
-    called: dict[str, set[str]] = {}
-    for group in groups.values():
-        for name in group.names:
-            called.setdefault(name_key(name), set()).add(group.key)
+    called = keys_by_name(groups)
     adopted: dict[str, str] = {}
     for team in sorted(unmanaged):
         keys = called.get(name_key(teams[team].name), set())
         if len(keys) == 1 and not keys & (team_of.keys() | adopted.keys()):
             adopted[next(iter(keys))] = team
     return adopted
-
-
-_HOW_TO_END: Final = (
-    "Add the new name to the setting. To end this instead, take the old name out of the setting and"
-    " make a plan (swit-provisioning plan); then you can put it back for others."
-)
 
 
 def _exemptions(
@@ -322,25 +301,33 @@ def _exemptions(
     memory: Memory,
 ) -> tuple[Exemption, ...]:
     """All exemptions to remember: those of now, and earlier ones that a setting still has."""
-    found = {
-        Exemption(
-            kind="group", object_id=group.directory_id, setting="TEAMS_TO_EXCLUDE", entry=entry
-        )
-        for group in groups.excluded
-        for entry in groups.excluded_by[group.key]
-    }
-    found |= {
-        Exemption(kind="team", object_id=team, setting=setting, entry=entry)
-        for team, named in kept_by.items()
-        for setting, entry in named
-    }
-    found |= {
-        Exemption(kind=kind, object_id=object_id, setting=setting, entry=entry)
+    named: list[tuple[ExemptKind, str, Iterable[ExemptingEntry]]] = [
+        (kind, object_id, entries)
         for kind in KINDS
-        for object_id, named in memory.still_exempt(kind, policy).items()
-        for setting, entry in named
-    }
-    return tuple(sorted(found))
+        for object_id, entries in memory.still_exempt(kind, policy).items()
+    ]
+    named += (("team", team, entries) for team, entries in kept_by.items())
+    named += (("group", group.directory_id, _entries(groups, group)) for group in groups.excluded)
+    return tuple(
+        sorted(
+            {
+                Exemption(kind=kind, object_id=object_id, setting=setting, entry=entry)
+                for kind, object_id, entries in named
+                for setting, entry in entries
+            }
+        )
+    )
+
+
+def _entries(groups: Groups, group: Group) -> set[ExemptingEntry]:
+    """The entries that exclude a group."""
+    return {("TEAMS_TO_EXCLUDE", entry) for entry in groups.excluded_by[group.key]}
+
+
+_HOW_TO_END: Final = (
+    "Add the new name to the setting. To end this instead, take the old name out of the setting and"
+    " make a plan (swit-provisioning plan); then you can put it back for others."
+)
 
 
 def _exempt_by_earlier_name(
@@ -356,9 +343,7 @@ def _exempt_by_earlier_name(
     """
     of_groups: set[ExemptingEntry] = set()
     for group in groups.excluded:
-        entries: set[ExemptingEntry] = {
-            ("TEAMS_TO_EXCLUDE", entry) for entry in groups.excluded_by[group.key]
-        }
+        entries = _entries(groups, group)
         of_groups |= entries
         if group.key in groups.renamed:
             yield Finding(
