@@ -55,7 +55,7 @@ def membership_changes(
         for key, group in groups.items()
         if (team := teams.team_of.get(key, group.new_team)) in tree
     }
-    ids = list(dict.fromkeys([*team_of.values(), *(t for t in tree.name if t not in teams.own)]))
+    ids = list(dict.fromkeys([*team_of.values(), *(t for t in tree.teams if t not in teams.own)]))
     index, user_index, rows = index_of(ids), wanted.user_index, organization.memberships
     pairs = _Pairs(ids, wanted.users, wanted.email_of)
     is_managed = mask(set(team_of.values()) - teams.kept, index)
@@ -78,7 +78,7 @@ def membership_changes(
         single_change(
             action="membership.add",
             object_id=team,
-            target=tree.name[team],
+            target=tree.teams[team].name,
             after=members,
             reason="in the group",
             depends_on=creations_of(team),
@@ -89,7 +89,7 @@ def membership_changes(
         single_change(
             action="membership.remove",
             object_id=team,
-            target=tree.name[team],
+            target=tree.teams[team].name,
             before=members,
             reason="not in the group",
         )
@@ -114,7 +114,7 @@ def membership_changes(
         removed=removed,
         now=now,
         named=named,
-        names=tree.name,
+        tree=tree,
     )
     return tuple(changes)
 
@@ -191,7 +191,7 @@ def _primary_changes(
     removed: Numbers,
     now: Numbers,
     named: Numbers,
-    names: Mapping[str, str],
+    tree: Tree,
 ) -> Iterator[Change]:
     """Set the primary team of users in two or more teams, of which at least one is a group's.
 
@@ -218,13 +218,13 @@ def _primary_changes(
         elif old is None:
             reason = "in several teams, none of them the primary one"
         else:
-            reason = f'"{names[old]}" will be none of the teams that groups put them in'
+            reason = f'"{tree.teams[old].name}" will be none of the teams that groups put them in'
         yield single_change(
             action="primary.update",
             object_id=user,
             target=pairs.email_of[user],
-            before={"team_id": old, "team": names[old] if old is not None else None},
-            after={"team_id": team, "team": names[team]},
+            before={"team_id": old, "team": tree.teams[old].name if old is not None else None},
+            after={"team_id": team, "team": tree.teams[team].name},
             reason=reason,
             depends_on=creations_of(team, user),
         )

@@ -6,28 +6,24 @@ from typing import Any
 
 from swit_provisioning.planning.actions import Action, Step
 from swit_provisioning.planning.match_teams import Team
-from swit_provisioning.planning.model import Change
+from swit_provisioning.planning.model import Change, creations_of
 from swit_provisioning.planning.normalize import name_key
 
 
 class Tree:
-    """Names, parents, references and the order of children, of existing and of created teams."""
+    """The teams at one point, existing and created ones, and the order of children."""
 
-    def __init__(self, teams: Mapping[str, Team]) -> None:
+    def __init__(self, teams: Iterable[Team]) -> None:
         """Start with `teams`, in the order shown."""
-        self.name = {team.team_id: team.name for team in teams.values()}
-        self.parent = {team.team_id: team.parent_id for team in teams.values()}
-        self.reference = {team.team_id: team.reference for team in teams.values()}
-        self._children: dict[str, dict[str, None]] = {}
+        self.teams: dict[str, Team] = {}
+        self._children: dict[str | None, dict[str, None]] = {}
         self._called: dict[str, dict[str, None]] = {}
-        for team in teams.values():
-            self._called.setdefault(name_key(team.name), {})[team.team_id] = None
-            if team.parent_id is not None:
-                self._children.setdefault(team.parent_id, {})[team.team_id] = None
+        for team in teams:
+            self.put(team)
 
     def __contains__(self, team_id: object) -> bool:
         """Whether the team exists at this point."""
-        return team_id in self.name
+        return team_id in self.teams
 
     def children(self, team_id: str) -> list[str]:
         """Ids of the child teams, in order."""
@@ -47,41 +43,26 @@ class Tree:
         here: str | None = team_id
         while here is not None:
             yield here
-            here = self.parent[here]
+            here = self.teams[here].parent_id
 
-    def is_below_or_same(self, team_id: str, other: str) -> bool:
-        """Whether `team_id` is `other` or somewhere under it."""
-        return other in self.way_up(team_id)
-
-    def create(self, team_id: str, *, name: str, parent: str, reference: str) -> None:
-        """Create a team, last among its siblings."""
-        self.name[team_id], self.parent[team_id] = name, parent
-        self.reference[team_id] = reference
-        self._called.setdefault(name_key(name), {})[team_id] = None
-        self._children.setdefault(parent, {})[team_id] = None
-
-    def rename(self, team_id: str, name: str) -> None:
-        """Rename a team."""
-        self._called[name_key(self.name[team_id])].pop(team_id)
-        self.name[team_id] = name
-        self._called.setdefault(name_key(name), {})[team_id] = None
-
-    def move(self, team_id: str, parent: str) -> None:
-        """Move a team below another one, last among its children."""
-        self._leave(team_id)
-        self.parent[team_id] = parent
-        self._children.setdefault(parent, {})[team_id] = None
+    def put(self, team: Team) -> None:
+        """Add a team, or change it. Below another parent it is the last of the children."""
+        old = self.teams.get(team.team_id)
+        if old is not None and old.name != team.name:
+            del self._called[name_key(old.name)][team.team_id]
+        if old is None or old.name != team.name:
+            self._called.setdefault(name_key(team.name), {})[team.team_id] = None
+        if old is not None and old.parent_id != team.parent_id:
+            del self._children[old.parent_id][team.team_id]
+        if old is None or old.parent_id != team.parent_id:
+            self._children.setdefault(team.parent_id, {})[team.team_id] = None
+        self.teams[team.team_id] = team
 
     def delete(self, team_id: str) -> None:
         """Delete a team without children."""
-        self._leave(team_id)
-        self._called[name_key(self.name[team_id])].pop(team_id)
-        del self.name[team_id], self.parent[team_id], self.reference[team_id]
-
-    def _leave(self, team_id: str) -> None:
-        above = self.parent[team_id]
-        if above is not None:
-            self._children[above].pop(team_id)
+        team = self.teams.pop(team_id)
+        del self._called[name_key(team.name)][team_id]
+        del self._children[team.parent_id][team_id]
 
 
 class TeamCalls:
@@ -100,83 +81,79 @@ class TeamCalls:
         self.tree = tree
         self.changes: list[Change] = []
         self._shown, self._members = shown, members
-        self._ids: Counter[str] = Counter()
-        self._made: dict[str, str] = {}
+        self._given: Counter[str] = Counter()
         self._moved: dict[str, tuple[str, str | None]] = {}
+        """Team -> its last move, and the parent that it left."""
         self._freed: dict[str, list[str]] = {}
-        self._left: dict[str, list[str]] = {}
+        """Name -> changes since the name was last taken that freed it."""
+        self._left: dict[str | None, list[str]] = {}
+        """Parent -> changes that took a child out of it."""
 
     def delete(self, team_id: str, *, step: Step, reason: str) -> None:
         """Delete a team that has no children at this point."""
+        team = self.tree.teams[team_id]
         before = {
-            "name": self.tree.name[team_id],
-            "parent_id": self.tree.parent[team_id],
-            "reference": self.tree.reference[team_id],
+            "name": team.name,
+            "parent_id": team.parent_id,
+            "reference": team.reference,
             "members": self._members.get(team_id, []),
         }
         needs = self._left.get(team_id, ())
-        change = self._note("team.delete", step, team_id, reason, before=before, needs=needs)
-        self._frees(self.tree.name[team_id], change)
-        self._leaves(team_id, change)
+        change = self._record("team.delete", step, team_id, reason, before=before, needs=needs)
+        self._freed.setdefault(name_key(team.name), []).append(change)
+        self._left.setdefault(team.parent_id, []).append(change)
         self.tree.delete(team_id)
 
-    def create(self, team_id: str, *, name: str, parent: str, reference: str, reason: str) -> None:
-        """Create a team."""
-        after = {
-            "name": name,
-            "parent_id": parent,
-            "parent": self.tree.name[parent],
-            "reference": reference,
-        }
-        needs = [*self._parent_needs(team_id, parent), *self._freed.get(name_key(name), ())]
-        change = self._note(
-            "team.create", "create_teams", team_id, reason, after=after, needs=needs
+    def create(self, team_id: str, wanted: Mapping[str, str], *, reason: str) -> None:
+        """Create a team with this `name`, `parent_id` and `reference`."""
+        self._record(
+            "team.create",
+            "create_teams",
+            team_id,
+            reason,
+            after=self._with_parent(wanted),
+            needs=self._needs(team_id, wanted),
         )
-        self._made[team_id] = change
-        self._freed.pop(name_key(name), None)
-        self.tree.create(team_id, name=name, parent=parent, reference=reference)
+        self._freed.pop(name_key(wanted["name"]), None)
+        self.tree.put(Team(team_id, wanted["name"], wanted["parent_id"], wanted["reference"]))
 
     def update(self, team_id: str, wanted: Mapping[str, str], *, step: Step, reason: str) -> None:
         """Change those of `name`, `parent_id` and `reference` that `wanted` holds."""
-        tree = self.tree
-        present = {
-            "name": tree.name[team_id],
-            "parent_id": tree.parent[team_id],
-            "reference": tree.reference[team_id],
-        }
-        needs: list[str] = []
-        if "parent_id" in wanted:
-            needs += self._parent_needs(team_id, wanted["parent_id"])
-        if "name" in wanted:
-            needs += self._freed.get(name_key(wanted["name"]), ())
-        change = self._note(
+        team = self.tree.teams[team_id]
+        change = self._record(
             "team.update",
             step,
             team_id,
             reason,
-            before={key: present[key] for key in wanted} | self._parent_name(present, wanted),
-            after={**wanted, **self._parent_name(wanted, wanted)},
-            needs=needs,
+            before=self._with_parent({field: getattr(team, field) for field in wanted}),
+            after=self._with_parent(wanted),
+            needs=self._needs(team_id, wanted),
         )
         if "name" in wanted:
             self._freed.pop(name_key(wanted["name"]), None)
-            self._frees(tree.name[team_id], change)
-            tree.rename(team_id, wanted["name"])
-        if "reference" in wanted:
-            tree.reference[team_id] = wanted["reference"]
+            self._freed.setdefault(name_key(team.name), []).append(change)
         if "parent_id" in wanted:
-            self._leaves(team_id, change)
-            self._moved[team_id] = change, tree.parent[team_id]
-            tree.move(team_id, wanted["parent_id"])
+            self._left.setdefault(team.parent_id, []).append(change)
+            self._moved[team_id] = change, team.parent_id
+        self.tree.put(team._replace(**wanted))
 
-    def _parent_name(
-        self, values: Mapping[str, str | None], wanted: Mapping[str, str]
-    ) -> dict[str, str]:
-        """The name of the parent, for people, if the change is a move."""
-        parent = values.get("parent_id") if "parent_id" in wanted else None
-        return {} if parent is None else {"parent": self.tree.name[parent]}
+    def _with_parent(self, values: Mapping[str, str]) -> dict[str, str]:
+        """The values, with the name of the parent for people."""
+        if "parent_id" not in values:
+            return dict(values)
+        return {**values, "parent": self.tree.teams[values["parent_id"]].name}
 
-    def _note(
+    def _needs(self, team_id: str, wanted: Mapping[str, str]) -> list[str]:
+        """Ids of the changes without which Swit would refuse these values of a team."""
+        needs: list[str] = []
+        if "parent_id" in wanted:
+            needs += creations_of(wanted["parent_id"])
+            needs += self._moves_between(wanted["parent_id"], team_id)
+        if "name" in wanted:
+            needs += self._freed.get(name_key(wanted["name"]), ())
+        return needs
+
+    def _record(
         self,
         action: Action,
         step: Step,
@@ -187,10 +164,11 @@ class TeamCalls:
         after: Mapping[str, Any] | None = None,
         needs: Iterable[str] = (),
     ) -> str:
+        """Add a change, and return its id: numbered if the action is repeated for the team."""
         change_id = f"{action}:{team_id}"
-        self._ids[change_id] += 1
-        if self._ids[change_id] > 1:
-            change_id = f"{change_id}:{self._ids[change_id]}"
+        self._given[change_id] += 1
+        if self._given[change_id] > 1:
+            change_id = f"{change_id}:{self._given[change_id]}"
         self.changes.append(
             Change(
                 change_id=change_id,
@@ -206,19 +184,6 @@ class TeamCalls:
         )
         return change_id
 
-    def _frees(self, name: str, change: str) -> None:
-        self._freed.setdefault(name_key(name), []).append(change)
-
-    def _leaves(self, team_id: str, change: str) -> None:
-        above = self.tree.parent[team_id]
-        if above is not None:
-            self._left.setdefault(above, []).append(change)
-
-    def _parent_needs(self, team_id: str, parent: str) -> list[str]:
-        """The creation of the parent, and the moves that took it out of the team's subtree."""
-        needs = [self._made[parent]] if parent in self._made else []
-        return needs + self._moves_between(parent, team_id)
-
     def _moves_between(self, parent: str, team_id: str) -> list[str]:
         """Earlier moves without which the parent might still be below the team.
 
@@ -231,28 +196,16 @@ class TeamCalls:
             here = waiting.pop()
             if here in above or here == team_id:
                 continue
+            present = self.tree.teams[here].parent_id if here in self.tree else None
             _, left = self._moved.get(here, ("", None))
-            above[here] = [up for up in (self.tree.parent.get(here), left) if up is not None]
+            above[here] = [up for up in (present, left) if up is not None]
             waiting += above[here]
-        if all(team_id not in ups for ups in above.values()):
-            return []
-        leads = _that_lead_to(team_id, above)
+        leads = {team_id}
+        """The team, and all teams from which a path upwards leads to it."""
+        while more := {t for t, ups in above.items() if not leads.isdisjoint(ups)} - leads:
+            leads |= more
         return [
             self._moved[team][0]
             for team in above
             if team in self._moved and self._moved[team][1] in leads
         ]
-
-
-def _that_lead_to(team_id: str, above: Mapping[str, list[str]]) -> set[str]:
-    """The team, and all teams from which a path upwards leads to it."""
-    below: dict[str, list[str]] = {}
-    for team, ups in above.items():
-        for up in ups:
-            below.setdefault(up, []).append(team)
-    leads, waiting = {team_id}, [team_id]
-    while waiting:
-        found = [team for team in below.get(waiting.pop(), ()) if team not in leads]
-        leads.update(found)
-        waiting += found
-    return leads

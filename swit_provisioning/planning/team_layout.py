@@ -65,9 +65,16 @@ class TeamLayout:
 
 def team_layout(groups: Groups, teams: TeamMatches, policy: Policy) -> TeamLayout:
     """Decide what happens to every team, and where it belongs."""
-    fates, names = _fates_and_names(groups, teams, policy)
-    chosen, passed_over = _choose_parents(groups, teams, fates)
+    # A group without a possible name gets no team, which may free other names or take them.
+    unnamed = frozenset(key for key, group in groups.items() if not group.names)
+    while True:
+        fates = _fates(groups, teams, policy, unnamed)
+        names, missing = _choose_names(groups, teams, fates, policy)
+        if not missing:
+            break
+        unnamed |= missing
     node = {key: teams.team_of.get(key, group.new_team) for key, group in groups.items()}
+    chosen, passed_over = _choose_parents(groups, teams, fates, node)
     parents = {key: teams.root if up is None else node[up] for key, up in chosen.items()}
     return TeamLayout(
         fates=fates,
@@ -75,12 +82,7 @@ def team_layout(groups: Groups, teams: TeamMatches, policy: Policy) -> TeamLayou
         parents=parents,
         depth=_depths(chosen),
         new_teams=frozenset(groups[key].new_team for key in fates.created),
-        findings=(
-            *_spared(fates, teams),
-            *_without_a_free_name(groups, fates),
-            *_numbered_names(groups, teams, names),
-            *passed_over,
-        ),
+        findings=(*_findings(groups, teams, fates, names), *passed_over),
         decisions=(
             *_decisions_of_groups(groups, teams, fates, names, parents, policy),
             *_decisions_of_teams(teams, fates, policy),
@@ -88,24 +90,16 @@ def team_layout(groups: Groups, teams: TeamMatches, policy: Policy) -> TeamLayou
     )
 
 
-def _fates_and_names(
-    groups: Groups, teams: TeamMatches, policy: Policy
-) -> tuple[Fates, Mapping[str, str]]:
-    """Decide fates and names together.
-
-    A group without a possible name gets no team, which may free other names or take them.
-    """
-    unnamed = frozenset(key for key, group in groups.items() if not group.names)
-    while True:
-        fates = _fates(groups, teams, policy, unnamed)
-        names, missing = _choose_names(groups, teams, fates, policy)
-        if not missing:
-            return fates, names
-        unnamed |= missing
-
-
 def _fates(groups: Groups, teams: TeamMatches, policy: Policy, unnamed: frozenset[str]) -> Fates:
-    deleted = _deleted(teams, policy)
+    deleted: dict[str, str] = {}
+    if "team.delete" not in policy.disabled_actions:
+        if policy.team_removal == "delete":
+            deleted |= {team: teams.why_without_group(team) for team in teams.left}
+        if policy.unmanaged_teams == "delete":
+            deleted |= {
+                team: f"{teams.why_without_group(team)}: UNMANAGED_TEAMS"
+                for team in teams.unmanaged
+            }
     updates = "team.update" not in policy.disabled_actions
     marked: frozenset[str] = frozenset()
     if policy.team_removal == "mark" and updates:
@@ -119,7 +113,11 @@ def _fates(groups: Groups, teams: TeamMatches, policy: Policy, unnamed: frozense
     in_place = {
         team
         for key, team in teams.team_of.items()
-        if team not in fixed and _has_no_parent_team(groups[key], has_team)
+        if team not in fixed
+        and (
+            groups[key].place_unknown
+            or (groups[key].parents and has_team.isdisjoint(groups[key].parents))
+        )
     }
     spared: set[str] = set()
     for child in fixed | in_place:
@@ -128,7 +126,9 @@ def _fates(groups: Groups, teams: TeamMatches, policy: Policy, unnamed: frozense
             spared.add(parent)
             parent = teams.teams[parent].parent_id
     return Fates(
-        deleted={team: why for team, why in deleted.items() if team not in spared},
+        deleted={
+            team: deleted[team] for team in teams.teams if team in deleted and team not in spared
+        },
         marked=marked,
         fixed=frozenset(fixed | spared),
         in_place=frozenset(in_place),
@@ -136,25 +136,6 @@ def _fates(groups: Groups, teams: TeamMatches, policy: Policy, unnamed: frozense
         unnamed=unnamed,
         spared=frozenset(spared),
     )
-
-
-def _has_no_parent_team(group: Group, has_team: set[str]) -> bool:
-    """Whether the group has parents, but none of them has a team."""
-    return group.place_unknown or bool(group.parents and has_team.isdisjoint(group.parents))
-
-
-def _deleted(teams: TeamMatches, policy: Policy) -> dict[str, str]:
-    """Teams that the settings delete -> why, in the order shown."""
-    if "team.delete" in policy.disabled_actions:
-        return {}
-    deleted: dict[str, str] = {}
-    if policy.team_removal == "delete":
-        deleted |= {team: teams.why_without_group(team) for team in teams.left}
-    if policy.unmanaged_teams == "delete":
-        deleted |= {
-            team: f"{teams.why_without_group(team)}: UNMANAGED_TEAMS" for team in teams.unmanaged
-        }
-    return {team: deleted[team] for team in teams.teams if team in deleted}
 
 
 _MOST_KEPT_NAMES_PASSED = 20
@@ -244,26 +225,29 @@ class _Forest:
 
 
 def _choose_parents(
-    groups: Groups, teams: TeamMatches, fates: Fates
+    groups: Groups, teams: TeamMatches, fates: Fates, node: Mapping[str, str]
 ) -> tuple[dict[str, str | None], list[Finding]]:
     """Group key -> key of the parent group, `None` for the root; and parents passed over.
 
     In directory order; Swit's present parent if it is among the group's, else the first possible.
+    `node` has the id of each group's team.
     """
     forest = _Forest()
     for team_id, team in teams.teams.items():
         is_groups = team_id in teams.group_of
         if (not is_groups or fates.keeps_parent(team_id)) and team.parent_id is not None:
             forest.join(team_id, team.parent_id)
-    node = {key: teams.team_of.get(key, group.new_team) for key, group in groups.items()}
     has_team = teams.team_of.keys() | set(fates.created)
     chosen: dict[str, str | None] = {}
     findings: list[Finding] = []
     for key, group in groups.items():
         if key not in has_team or fates.keeps_parent(node[key]):
             continue
+        above = teams.teams[node[key]].parent_id if key in teams.team_of else None
         chosen[key] = None
-        for parent in _in_preference(group, teams, has_team):
+        for parent in sorted(group.parents, key=lambda parent: node[parent] != above):
+            if parent not in has_team:
+                continue
             if forest.top(node[parent]) != node[key]:
                 chosen[key] = parent
                 break
@@ -277,18 +261,9 @@ def _choose_parents(
                     " in the directory.",
                 )
             )
-        above = chosen[key]
-        forest.join(node[key], teams.root if above is None else node[above])
+        up = chosen[key]
+        forest.join(node[key], teams.root if up is None else node[up])
     return chosen, findings
-
-
-def _in_preference(group: Group, teams: TeamMatches, has_team: set[str]) -> Iterator[str]:
-    team = teams.team_of.get(group.key)
-    above = teams.teams[team].parent_id if team is not None else None
-    present = teams.group_of.get(above) if above is not None else None
-    near = [parent for parent in group.parents if parent in has_team]
-    yield from (parent for parent in near if parent == present)
-    yield from (parent for parent in near if parent != present)
 
 
 def _depths(chosen: Mapping[str, str | None]) -> dict[str, int]:
@@ -306,8 +281,11 @@ def _depths(chosen: Mapping[str, str | None]) -> dict[str, int]:
     return depth
 
 
-def _spared(fates: Fates, teams: TeamMatches) -> Iterator[Finding]:
-    for team in sorted(fates.spared):
+def _findings(
+    groups: Groups, teams: TeamMatches, fates: Fates, names: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Teams that stay for a team below them, and groups whose names are taken."""
+    for team in fates.spared:
         yield Finding(
             kind="team kept",
             subject=teams.teams[team].name,
@@ -315,26 +293,15 @@ def _spared(fates: Fates, teams: TeamMatches) -> Iterator[Finding]:
             message="The team would be deleted, but one that stays is below it. Move or delete"
             " the team below it in Swit.",
         )
-
-
-def _without_a_free_name(groups: Groups, fates: Fates) -> Iterator[Finding]:
-    """Groups that have names, but none that a team may have."""
-    for key in sorted(fates.unnamed):
-        if groups[key].names:
+    for key, group in groups.items():
+        if key in fates.unnamed and group.names:
             yield Finding(
                 kind="name is kept",
-                subject=groups[key].dn,
-                message=f"Its name {groups[key].names[0]} is kept by a pattern in"
+                subject=group.dn,
+                message=f"Its name {group.names[0]} is kept by a pattern in"
                 " SWIT_TEAMS_TO_KEEP; no team is made for it, and a team that it has keeps its"
                 " name. Give the group another name.",
             )
-
-
-def _numbered_names(
-    groups: Groups, teams: TeamMatches, names: Mapping[str, str]
-) -> Iterator[Finding]:
-    """Groups whose team has another name, because another team has the group's."""
-    for key, group in groups.items():
         name = names.get(teams.team_of.get(key, group.new_team))
         if name is not None and name_key(name) not in map(name_key, group.names):
             yield Finding(

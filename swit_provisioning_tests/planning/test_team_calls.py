@@ -12,7 +12,7 @@ def calls_on(parents: Mapping[str, str]) -> TeamCalls:
         key: Team(team_id=key, name=key, parent_id=parent, reference=None)
         for key, parent in {"R": None, **parents}.items()
     }
-    return TeamCalls(Tree(teams), {key: key for key in (*teams, "N1", "N2")}, {})
+    return TeamCalls(Tree(teams.values()), {key: key for key in (*teams, "N1", "N2")}, {})
 
 
 def update(calls: TeamCalls, team_id: str, **wanted: str) -> tuple[str, ...]:
@@ -22,7 +22,7 @@ def update(calls: TeamCalls, team_id: str, **wanted: str) -> tuple[str, ...]:
 
 
 def create(calls: TeamCalls, team_id: str, name: str) -> tuple[str, ...]:
-    calls.create(team_id, name=name, parent="R", reference="", reason="")
+    calls.create(team_id, {"name": name, "parent_id": "R", "reference": ""}, reason="")
     return calls.changes[-1].depends_on
 
 
