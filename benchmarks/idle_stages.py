@@ -51,18 +51,17 @@ def main() -> None:
     gc.set_threshold(100_000)  # as the command does
     import dagster as dg
 
-    import swit_provisioning.cli.sync
     import swit_provisioning.definitions  # noqa: F401 - the command imports it later
-    from swit_provisioning.cli import runs
+    from swit_provisioning.cli import sync
     from swit_provisioning.cli.main import main as command
     from swit_provisioning.settings import Settings
 
     at["imports"] = time.time()
     note(at, Settings, "missing", "settings")
     note(at, dg.DagsterInstance, "get", "Dagster instance")
-    note(at, vars(runs)["ReconstructableJob"], "get_definition", "definitions")
+    note(at, vars(sync)["ReconstructableJob"], "get_definition", "definitions")
     note(at, dg.DagsterInstance, "create_run_for_job", "run made")
-    note(at, runs, "execute_run", "steps")
+    note(at, sync, "execute_run", "steps")
     try:
         command.main(["sync", "--json"], standalone_mode=False)
     except SystemExit as ended:

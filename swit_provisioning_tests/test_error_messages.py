@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 import swit_provisioning
-from swit_provisioning.cli.errors import (
+from swit_provisioning.cli.framework import (
     AmbiguousSubjectError,
-    UnknownPlanError,
     UnknownSubjectError,
     UnusableHomeError,
     UnwritableFileError,
 )
-from swit_provisioning.report.explain.explain import IncompleteReadError
+from swit_provisioning.report.explanations import IncompleteReadError
 from swit_provisioning.state.coordination import LeaseHeldError, LeaseLostError
 from swit_provisioning.state.database import NewerSchemaError
 from swit_provisioning.state.identities import OtherOrganizationError
@@ -28,7 +27,6 @@ NOW = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
 _NOWHERE = OSError(2, "No such file or directory")
 SAID = [
     UnwritableFileError(Path("x.html"), _NOWHERE, example="swit-provisioning show P --html x.html"),
-    UnknownPlanError("P1"),
     UnknownSubjectError("ann@x"),
     UnknownSubjectError("ann@x", ["anne@x"]),
     AmbiguousSubjectError("Ann", 11, ["CN=Ann,DC=x"]),

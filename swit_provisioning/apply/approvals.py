@@ -207,7 +207,7 @@ class PlanJudge:
                 old, or a guard stops it that no approval lifts.
 
         """
-        stored = self._stored(plan_id)
+        stored = self.stored(plan_id)
         self._refuse_applied(stored, verb="approve")
         self.refuse_expired(stored)
         never = [v for v in self.judge(stored.plan) if v.stops and v.name in NEVER_LIFTED]
@@ -226,7 +226,7 @@ class PlanJudge:
                 changes nothing: all plans without changes are one and the same.
 
         """
-        stored = self._stored(plan_id)
+        stored = self.stored(plan_id)
         if not stored.plan.changes:
             message = f"Plan {stored.plan_id} changes nothing, so there is nothing to reject."
             raise RefusedError(message, RunState.UNKNOWN_PLAN)
@@ -244,7 +244,8 @@ class PlanJudge:
             )
             raise RefusedError(message, RunState.STALE)
 
-    def _stored(self, plan_id: str) -> StoredPlan:
+    def stored(self, plan_id: str) -> StoredPlan:
+        """The plan with this id, a unique prefix of its hash; else raise `RefusedError`."""
         try:
             plan_hash = self.store.plans.find(plan_id)
         except AmbiguousPlanError as error:

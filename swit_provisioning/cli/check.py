@@ -2,23 +2,23 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from rich.console import Console
 
-from swit_provisioning.cli.errors import UnwritableFileError
-from swit_provisioning.cli.framework import errors, output, print_text, warn_of_open_files
-from swit_provisioning.cli.render import findings_table, guards_table, header, team_tree
+from swit_provisioning.cli.console import errors, output, print_header, print_text
+from swit_provisioning.cli.framework import UnwritableFileError, warn_of_open_files
+from swit_provisioning.cli.render import findings_table, guards_table, team_tree
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.operations.webhooks import channels, no_channels, post_at_once
 from swit_provisioning.planning.baselines import directory_counts
 from swit_provisioning.planning.findings import directory_findings, findings_frame
 from swit_provisioning.planning.guards import counts_in_words
-from swit_provisioning.planning.model import Finding, Plan, TeamBefore
+from swit_provisioning.planning.model import Finding, TeamBefore
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.snapshots import DirectorySnapshot, OrganizationSnapshot, column
 from swit_provisioning.report.messages import Message
@@ -86,45 +86,6 @@ def as_text_cell(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-_SHOWN = {
-    "messages": "with codes instead of people",
-    "everywhere": "with codes instead of people",
-    "nowhere": "with people's names (HIDE_NAMES=nowhere)",
-}
-
-
-def print_webhooks(console: Console, settings: Settings) -> None:
-    """Print which webhooks get messages."""
-    found = channels(settings)
-    where = [f"{channel.webhook.variable} ({channel.webhook.host})" for channel in found]
-    text = f"{' and '.join(where)}, {_SHOWN[settings.hide_names]}" if where else "nowhere"
-    console.print(f"Messages go to: {text}", markup=False, highlight=False, soft_wrap=True)
-    for channel in found:
-        if channel.webhook.is_unencrypted:
-            warning = (
-                f"Warning: {channel.webhook.variable} starts with http: anyone on the network path"
-                " can read the messages and post there. Use https."
-            )
-            console.print(warning, style="yellow", markup=False, soft_wrap=True)
-
-
-def post_test_message(console: Console, trouble: Console, settings: Settings) -> bool:
-    """Post a test message to every webhook; True if all accepted it."""
-    found = channels(settings)
-    if not found:
-        trouble.print(no_channels(settings), highlight=False, soft_wrap=True)
-        return False
-    mode = "" if settings.mode == "live" else f"{settings.mode} · "
-    words = f"{mode}Swit provisioning: this is a test message."
-    message = Message(event="test", severity="info", lines=(words,), facts={"mode": settings.mode})
-    troubles = post_at_once(settings, message)
-    for said in troubles:
-        trouble.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
-    if not troubles:
-        console.print(f"A test message was sent to {len(found)} webhook(s).", highlight=False)
-    return not troubles
-
-
 _UNENCRYPTED: Final = (
     "The stored login is NOT ENCRYPTED. Anyone who can read the state database or a backup of it"
     " can use Swit as this administrator. Set TOKEN_ENCRYPTION_KEY, then run `swit-provisioning"
@@ -132,9 +93,7 @@ _UNENCRYPTED: Final = (
 )
 
 
-def check_both_sides(
-    settings: Settings, csv: Path | None = None, *, send_message: bool = False
-) -> int:
+def check(settings: Settings, *, csv: Path | None, send_message: bool) -> int:
     """Read each side, even if the other one fails. Exit code 1 if one fails.
 
     The findings of the directory are written to `csv`; with `send_message` the webhooks get a
@@ -145,14 +104,13 @@ def check_both_sides(
 
     """
     console = output()
-    trouble = errors()
     warn_of_open_files(settings)
     with ExitStack() as opened:
         file = opened.enter_context(FindingsFile(csv)) if csv else None
         store = opened.enter_context(open_store(settings))
         directory, directory_error = _directory(settings)
         swit, swit_error = _swit(settings, store)
-        header(
+        print_header(
             console,
             settings,
             organization=swit.facts.organization_name if swit else "not read",
@@ -163,26 +121,37 @@ def check_both_sides(
             _print_directory(console, directory, directory_counts(directory, policy, memory))
         if swit:
             _print_swit(console, swit)
+        findings: Sequence[Finding] = ()
+        results: list[dict[str, Any]] = []
         if directory and swit:
             plan = make_plan(directory, swit, policy, memory)
-            _print_plan(console, plan, swit, settings, store)
             findings = plan.findings
+            print_text(console, f"A plan made now: {summary(plan.changes)}")
+            columns = (column(swit.teams, name) for name in ("team_id", "name", "parent_id"))
+            teams = [
+                TeamBefore(team_id=team_id, name=name, parent_id=parent_id)
+                for team_id, name, parent_id in zip(*columns, strict=True)
+            ]
+            team_tree(console, tree_of(teams, plan.changes))
+            results = [result.document() for result in plan_judge(settings, store).judge(plan)]
         elif directory:
             findings = directory_findings(directory, policy, memory)
-            _print_findings(console, findings)
+        findings_table(
+            console, findings, all_of_them="check --csv FILE writes all of the directory"
+        )
+        guards_table(console, results)
         if store.tokens.rest_in_clear():
-            console.print(f"Warning: {_UNENCRYPTED}", style="yellow", markup=False, soft_wrap=True)
+            print_text(console, f"Warning: {_UNENCRYPTED}", style="yellow")
         print_webhooks(console, settings)
         if directory and file:
-            console.print(f"{file.write(findings)} findings are in {csv}", markup=False)
-    for error in (directory_error, swit_error):
-        if error is not None:
-            print_text(trouble, str(error), style="red")
-    undelivered = send_message and not post_test_message(console, trouble, settings)
-    wrong_settings = any(isinstance(e, SettingsError) for e in (directory_error, swit_error))
-    if wrong_settings:
+            print_text(console, f"{file.write(findings)} findings are in {csv}", wrap=False)
+    problems = [error for error in (directory_error, swit_error) if error is not None]
+    for error in problems:
+        print_text(errors(), str(error), style="red")
+    is_undelivered = send_message and not post_test_message(console, errors(), settings)
+    if any(isinstance(error, SettingsError) for error in problems):
         return 2
-    return int(undelivered or directory_error is not None or swit_error is not None)
+    return int(is_undelivered or bool(problems))
 
 
 def _directory(settings: Settings) -> tuple[DirectorySnapshot | None, Exception | None]:
@@ -206,21 +175,16 @@ def _print_directory(
     console: Console, directory: DirectorySnapshot, read: Mapping[str, Mapping[str, int]]
 ) -> None:
     facts = directory.facts
-    lines = [
-        f"Users: {counts_in_words(read['users'])}",
-        f"Groups: {counts_in_words(read['groups'])}",
-    ]
+    print_text(console, f"Users: {counts_in_words(read['users'])}")
+    print_text(console, f"Groups: {counts_in_words(read['groups'])}")
     if len(facts.bases) > 1:
         users, groups = (Counter(column(f, "base")) for f in (directory.users, directory.groups))
-        lines += [
-            f"  {base}: {users[base]} users and {groups[base]} groups read"
-            for base in (one.base for one in facts.bases)
-        ]
+        for base in (one.base for one in facts.bases):
+            counts = f"{users[base]} users and {groups[base]} groups read"
+            print_text(console, f"  {base}: {counts}")
     if others := facts.left_out.get("other entries"):
         kinds = listed(f"{count} {kind}" for kind, count in others.items())
-        lines.append(f"Other entries: {sum(others.values())} not read ({kinds})")
-    for line in lines:
-        print_text(console, line)
+        print_text(console, f"Other entries: {sum(others.values())} not read ({kinds})")
     for warning in facts.warnings:
         print_text(console, f"Warning: {warning}", style="yellow")
 
@@ -235,21 +199,35 @@ def _print_swit(console: Console, swit: OrganizationSnapshot) -> None:
         print_text(console, f"Warning: {warning}", style="yellow")
 
 
-def _print_plan(
-    console: Console, plan: Plan, swit: OrganizationSnapshot, settings: Settings, store: Store
-) -> None:
-    print_text(console, f"A plan made now: {summary(plan.changes)}")
-    team_tree(console, tree_of(_all_teams(swit), plan.changes))
-    _print_findings(console, plan.findings)
-    results = plan_judge(settings, store).judge(plan)
-    guards_table(console, [result.document() for result in results])
+def print_webhooks(console: Console, settings: Settings) -> None:
+    """Print which webhooks get messages."""
+    found = channels(settings)
+    where = [f"{channel.webhook.variable} ({channel.webhook.host})" for channel in found]
+    is_open = settings.hide_names == "nowhere"
+    names = "people's names (HIDE_NAMES=nowhere)" if is_open else "codes instead of people"
+    text = f"{' and '.join(where)}, with {names}" if where else "nowhere"
+    print_text(console, f"Messages go to: {text}", wrap=False)
+    for channel in found:
+        if channel.webhook.is_unencrypted:
+            warning = (
+                f"Warning: {channel.webhook.variable} starts with http: anyone on the network path"
+                " can read the messages and post there. Use https."
+            )
+            print_text(console, warning, style="yellow")
 
 
-def _print_findings(console: Console, findings: Iterable[Finding]) -> None:
-    findings_table(console, findings, all_of_them="check --csv FILE writes all of the directory")
-
-
-def _all_teams(swit: OrganizationSnapshot) -> Iterator[TeamBefore]:
-    columns = (column(swit.teams, name) for name in ("team_id", "name", "parent_id"))
-    for team_id, name, parent_id in zip(*columns, strict=True):
-        yield TeamBefore(team_id=team_id, name=name, parent_id=parent_id)
+def post_test_message(console: Console, trouble: Console, settings: Settings) -> bool:
+    """Post a test message to every webhook; True if all accepted it."""
+    found = channels(settings)
+    if not found:
+        print_text(trouble, no_channels(settings))
+        return False
+    mode = "" if settings.mode == "live" else f"{settings.mode} · "
+    words = f"{mode}Swit provisioning: this is a test message."
+    message = Message(event="test", severity="info", lines=(words,), facts={"mode": settings.mode})
+    problems = post_at_once(settings, message)
+    for problem in problems:
+        print_text(trouble, problem, style="red")
+    if not problems:
+        print_text(console, f"A test message was sent to {len(found)} webhook(s).")
+    return not problems

@@ -1,9 +1,10 @@
-"""What `--json` prints, and what `--no-names` hides in every output."""
+"""The JSON documents of `--json`, and values without people for `--no-names`."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
 from swit_provisioning.apply.approvals import PlanState
 from swit_provisioning.apply.outcomes import DONE
@@ -22,13 +23,25 @@ from swit_provisioning.state.journal_history import HistoryEntry
 from swit_provisioning.state.plan_approvals import Approval, Rejection
 from swit_provisioning.state.stored_plans import StoredPlan
 
+_KEYS: Final = {"actor": "who", "reason": "why", "accepted_at": "begun_at"}
+"""Fields of decisions, applications, pauses and leases that have another name in JSON."""
+
 GuardResults = Iterable[Mapping[str, Any]]
 
 
-def plan_document(
-    stored: StoredPlan, state: PlanState, pace: ExpectedPace, *, no_names: bool = False
-) -> dict[str, Any]:
-    """The document of `plan` and `show`. `no_names` hides people in the decisions only."""
+def fields_document(value: object, *names: str) -> dict[str, Any] | None:
+    """The fields of a value, or those with these names; times in ISO 8601. `None` stays null."""
+    if value is None:
+        return None
+    found = {name: getattr(value, name) for name in names or vars(value)}
+    return {
+        _KEYS.get(name, name): field.isoformat() if isinstance(field, datetime) else field
+        for name, field in found.items()
+    }
+
+
+def plan_document(stored: StoredPlan, state: PlanState, pace: ExpectedPace) -> dict[str, Any]:
+    """The document of `plan` and `show`."""
     plan = stored.plan
     calls, seconds = estimate(plan, pace.per_second)
     return {
@@ -36,7 +49,7 @@ def plan_document(
         "plan_hash": stored.plan_hash,
         "created_at": stored.created_at.isoformat(),
         "state": state.name,
-        **decision_document(state, no_names=no_names),
+        **_decisions(state),
         "counts": plan.counts(),
         "guards": guard_documents(stored.guard_results),
         "findings": [finding.document() for finding in plan.findings],
@@ -49,6 +62,30 @@ def plan_document(
             "calls_per_second": round(pace.per_second, 2),
             "by_kind": calls_by_kind(plan),
         },
+    }
+
+
+def listed_plan_document(state: PlanState) -> dict[str, Any]:
+    """One plan in the documents of `plans` and `status`."""
+    return {
+        "plan_id": state.plan.plan_id,
+        "plan_hash": state.plan.plan_hash,
+        "created_at": state.plan.created_at.isoformat(),
+        "run_id": state.plan.run_id,
+        "state": state.name,
+        "counts": dict(state.plan.counts),
+        "stopped_by": state.stopped_by,
+        **_decisions(state),
+    }
+
+
+def _decisions(state: PlanState) -> dict[str, Any]:
+    """Who approved, rejected and applied a plan; null for nobody."""
+    applied = ("actor", "run_id", "accepted_at", "finished_at")
+    return {
+        "approved": fields_document(state.approval, "actor", "reason", "at"),
+        "rejected": fields_document(state.rejection, "actor", "reason", "at"),
+        "applied": fields_document(state.application, *applied),
     }
 
 
@@ -65,9 +102,9 @@ def run_document(run: RunResult) -> dict[str, Any]:
         "plan_id": stored.plan_id if stored else None,
         "plan_hash": stored.plan_hash if stored else None,
         "status": run.state.json_state,
-        "message": run.message or undone_message(entries),
+        "message": run.message or _undone_message(entries),
         "counts": plan.counts() if plan else {},
-        "outcomes": outcome_counts(entry for entry in entries if entry.run_id == run.run_id),
+        "outcomes": _outcomes(entry for entry in entries if entry.run_id == run.run_id),
         "left_for_later": run.left_for_later,
         "guards": guard_documents(run.guards or (stored.guard_results if stored else ())),
         "findings": [finding.document() for finding in plan.findings] if plan else [],
@@ -76,9 +113,28 @@ def run_document(run: RunResult) -> dict[str, Any]:
     }
 
 
-def deed_document(deed: HistoryEntry) -> dict[str, Any]:
+def _undone_message(entries: list[JournalEntry]) -> str:
+    """The number of changes that were not applied, with the first one; empty if there is none."""
+    undone = [entry for entry in entries if entry.outcome not in DONE]
+    if not undone:
+        return ""
+    first = undone[0]
+    counts = ", ".join(f"{n} {outcome}" for outcome, n in _outcomes(undone).items())
+    answer = f": {first.message}" if first.message else ""
+    return (
+        f"{len(undone)} of {len(entries)} changes were not done ({counts}); the first:"
+        f" {first.action} of {first.target}{answer}"
+    )
+
+
+def _outcomes(entries: Iterable[JournalEntry]) -> dict[str, int]:
+    """The number of changes for each outcome."""
+    return dict(Counter(entry.outcome or "failed" for entry in entries))
+
+
+def history_document(done: HistoryEntry) -> dict[str, Any]:
     """One entry of `history`; `outcome` is null if no answer was recorded."""
-    entry, approval = deed.entry, deed.approval
+    entry = done.entry
     return {
         "at": entry.at.isoformat(),
         "run_id": entry.run_id,
@@ -95,62 +151,14 @@ def deed_document(deed: HistoryEntry) -> dict[str, Any]:
         "http_status": entry.http_status,
         "attempts": entry.calls,
         "seconds": entry.seconds,
-        "approval": {"who": approval.actor, "why": approval.reason, "at": approval.at.isoformat()}
-        if approval
-        else None,
+        "approval": fields_document(done.approval, "actor", "reason", "at"),
     }
-
-
-def decision_document(state: PlanState, *, no_names: bool = False) -> dict[str, Any]:
-    """Who approved, rejected and applied a plan; null for nobody."""
-    application = state.application
-    shown = without_people_in if no_names else str
-    return {
-        "approved": _decision(state.approval, shown),
-        "rejected": _decision(state.rejection, shown),
-        "applied": {
-            "who": application.actor and shown(application.actor),
-            "run_id": application.run_id,
-            "begun_at": application.accepted_at.isoformat(),
-            "finished_at": application.finished_at.isoformat() if application.finished_at else None,
-        }
-        if application
-        else None,
-    }
-
-
-def _decision(
-    made: Approval | Rejection | None, shown: Callable[[str], str]
-) -> dict[str, str] | None:
-    if made is None:
-        return None
-    return {"who": shown(made.actor), "why": shown(made.reason), "at": made.at.isoformat()}
 
 
 def guard_documents(results: GuardResults) -> list[dict[str, Any]]:
     """The results of the guards: name, passed, blocking, message."""
     keys = ("name", "passed", "blocking", "message")
     return [{key: result[key] for key in keys} for result in results]
-
-
-def undone_message(entries: Iterable[JournalEntry]) -> str:
-    """The number of changes that were not applied, with the first one; empty if there is none."""
-    entries = list(entries)
-    undone = [entry for entry in entries if entry.outcome not in DONE]
-    if not undone:
-        return ""
-    first, counts = undone[0], outcome_counts(undone)
-    told = ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
-    said = f": {first.message}" if first.message else ""
-    return (
-        f"{len(undone)} of {len(entries)} changes were not done ({told}); the first:"
-        f" {first.action} of {first.target}{said}"
-    )
-
-
-def outcome_counts(entries: Iterable[JournalEntry]) -> dict[str, int]:
-    """The number of changes for each outcome."""
-    return dict(Counter(entry.outcome or "failed" for entry in entries))
 
 
 def change_document(change: Change) -> dict[str, Any]:
@@ -164,18 +172,43 @@ def change_document(change: Change) -> dict[str, Any]:
     }
 
 
-def plan_to_show(stored: StoredPlan, *, no_names: bool) -> StoredPlan:
-    """The plan; with `no_names` without people, but with the same id."""
-    if not no_names:
-        return stored
+def plan_without_people(stored: StoredPlan) -> StoredPlan:
+    """The plan with codes for people, but with the same id."""
     results = tuple({**v, "message": without_people_in(v["message"])} for v in stored.guard_results)
     return replace(stored, plan=without_people(stored.plan), guard_results=results)
 
 
-def entry_to_show(entry: JournalEntry, *, no_names: bool) -> JournalEntry:
-    """An entry of the journal; with `no_names` without people."""
-    if not no_names:
-        return entry
+def state_without_people(state: PlanState) -> PlanState:
+    """The state of a plan with codes for the people who decided about it."""
+    application = state.application
+    if application is not None and application.actor:
+        application = replace(application, actor=without_people_in(application.actor))
+    return replace(
+        state,
+        approval=_decision_without_people(state.approval),
+        rejection=_decision_without_people(state.rejection),
+        application=application,
+        stale_because=without_people_in(state.stale_because),
+    )
+
+
+def history_without_people(done: HistoryEntry) -> HistoryEntry:
+    """An entry of the history with codes for people."""
+    entry, approval = _entry_without_people(done.entry), _decision_without_people(done.approval)
+    return replace(done, entry=entry, approval=approval)
+
+
+def run_without_people(run: RunResult) -> RunResult:
+    """The result of a run with codes for people."""
+    return replace(
+        run,
+        message=without_people_in(run.message),
+        stored=run.stored and plan_without_people(run.stored),
+        entries={name: _entry_without_people(entry) for name, entry in run.entries.items()},
+    )
+
+
+def _entry_without_people(entry: JournalEntry) -> JournalEntry:
     return replace(
         entry,
         target=hidden_target(entry.action, entry.target),
@@ -185,29 +218,11 @@ def entry_to_show(entry: JournalEntry, *, no_names: bool) -> JournalEntry:
     )
 
 
-def deed_to_show(deed: HistoryEntry, *, no_names: bool) -> HistoryEntry:
-    """An entry of the history; with `no_names` without people."""
-    if not no_names:
-        return deed
-    made = deed.approval
-    return replace(
-        deed,
-        entry=entry_to_show(deed.entry, no_names=True),
-        approval=made
-        and replace(
-            made, actor=without_people_in(made.actor), reason=without_people_in(made.reason)
-        ),
-    )
+_Decision = TypeVar("_Decision", Approval | None, Rejection | None)
 
 
-def run_to_show(run: RunResult, *, no_names: bool) -> RunResult:
-    """The result of a run; with `no_names` without people."""
-    if not no_names:
-        return run
-    shown = {name: entry_to_show(entry, no_names=True) for name, entry in run.entries.items()}
-    return replace(
-        run,
-        message=without_people_in(run.message),
-        stored=run.stored and plan_to_show(run.stored, no_names=True),
-        entries=shown,
-    )
+def _decision_without_people(decision: _Decision) -> _Decision:
+    if decision is None:
+        return decision
+    actor, reason = map(without_people_in, (decision.actor, decision.reason))
+    return replace(decision, actor=actor, reason=reason)

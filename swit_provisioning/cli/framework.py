@@ -1,85 +1,117 @@
-"""What all commands share: output, settings, `DAGSTER_HOME`, and how a command ends.
+"""How every command starts and ends: settings, `DAGSTER_HOME`, errors and exit codes.
 
-Imports nothing slow, so that `--help` appears at once.
+Scripts rely on the exit codes. Imports nothing slow, so that `--help` appears at once.
 """
 
-import json
 import os
-import re
 import shutil
 import stat
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.console import Console
-from rich.text import Text
 
-from swit_provisioning.cli.errors import UnusableHomeError, exit_code_of
-from swit_provisioning.report.safe_text import for_a_terminal
+from swit_provisioning.apply.run_model import RefusedError, RunState
+from swit_provisioning.cli.console import COMMAND, errors, print_text
+from swit_provisioning.report.safe_text import for_a_terminal, shortened
 
 if TYPE_CHECKING:
     from swit_provisioning.settings import Settings
 
-WIDTH_WITHOUT_TERMINAL: Final = 160
-"""Columns. Rich's own default, 80, would break most addresses."""
-_COMMAND: Final = "swit-provisioning "
-# Control, invisible and direction characters, and surrogates. JSON itself escapes those below
-# U+0020.
-_UNSAFE_IN_JSON: Final = re.compile(
-    "[\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u205f-\u206f\ud800-\udfff\ufeff"
-    "\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
+
+class UnwritableFileError(Exception):
+    """The output file cannot be written."""
+
+    def __init__(self, path: Path, error: OSError, *, example: str) -> None:
+        """Name the file, the system's error, and an `example` of a command that works."""
+        super().__init__(
+            f"{path} cannot be written: {error.strerror or error}. Name a file in a folder"
+            f" that exists and that you may write to: {example}"
+        )
 
 
-class _SafeConsole(Console):
-    """A console that removes control characters from everything that is printed."""
+class UnknownSubjectError(Exception):
+    """Nothing has this name, on either side or in the journal."""
 
-    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - passed on
-        """Render markup, without control characters."""
-        return super().render_str("\n".join(map(for_a_terminal, text.split("\n"))), **options)
-
-
-def output() -> Console:
-    """Standard output."""
-    return _console(stderr=False)
-
-
-def errors() -> Console:
-    """Standard error."""
-    return _console(stderr=True)
+    def __init__(self, who: str, similar: Iterable[str] = ()) -> None:
+        """Name the subject and similar names."""
+        near = ", ".join(for_a_terminal(shortened(text)) for text in similar)
+        meant = f" Did you mean: {near}?" if near else ""
+        super().__init__(
+            f"{for_a_terminal(shortened(who))} is no address, name, DN or id in the"
+            f" directory, in Swit or in the journal.{meant} Give an address, a team's name, a DN"
+            " or an id: swit-provisioning explain someone@example.com"
+        )
 
 
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    has_width = stream.isatty() or "COLUMNS" in os.environ
-    return _SafeConsole(stderr=stderr, width=None if has_width else WIDTH_WITHOUT_TERMINAL)
+class AmbiguousSubjectError(Exception):
+    """Too many people and teams have this name."""
+
+    def __init__(self, who: str, number: int, ways: Sequence[str]) -> None:
+        """Give their number, and unambiguous names of a few of them."""
+        few = ", ".join(for_a_terminal(shortened(way)) for way in ways[:5])
+        super().__init__(
+            f"{number} people and teams have the name {for_a_terminal(shortened(who))}. Name one by"
+            f" its DN, address or id{f': {few}...' if few else '.'}"
+        )
 
 
-def print_json(document: object) -> None:
-    """Print one JSON document on standard output, with invisible characters escaped."""
-    text = json.dumps(document, ensure_ascii=False, indent=2)
-    sys.stdout.write(_UNSAFE_IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n")
+class UnusableHomeError(Exception):
+    """Dagster's storage cannot be used."""
+
+    def __init__(self, home: Path, error: Exception) -> None:
+        """Name the folder and the error of the system or the database, without its statement."""
+        cause = getattr(error, "orig", None) or getattr(error, "strerror", None)
+        super().__init__(
+            f"Dagster's storage (DAGSTER_HOME: {home}) cannot be used:"
+            f" {cause or type(error).__name__}. Check its permissions and the space left on its"
+            " disk. Run the command again after that: applied changes are not sent again."
+        )
 
 
-def print_text(
-    console: Console, text: str | Text, *, style: str = "", indent: int = 0, wrap: bool = True
-) -> None:
-    """Print text without markup, wrapped between words; a line with a command is not wrapped."""
-    if isinstance(text, str):
-        text = Text("\n".join(map(for_a_terminal, text.split("\n"))), style=style)
-    made = text.copy()
-    made.overflow = "ignore"  # a word that is longer than a line stays whole
-    for line in made.split("\n", allow_blank=True):
-        width = max(console.width - indent, 1)
-        keep = not wrap or _COMMAND in line.plain
-        for part in [line] if keep else line.wrap(console, width):
-            console.print(Text(" " * indent) + part, soft_wrap=True, highlight=False)
+class UnusableInputError(Exception):
+    """A file or standard input does not contain what the command needs; the message is complete."""
+
+
+_CODES: Final[Mapping[str, int]] = {
+    "AmbiguousPlanError": 2,
+    "AmbiguousSubjectError": 2,
+    "DirectoryError": 1,
+    "IncompleteReadError": 1,
+    "LeaseHeldError": RunState.BUSY.exit_code,
+    "ListenError": 1,
+    "LoginError": 1,
+    "RunsUnderWayError": RunState.BUSY.exit_code,
+    "SandboxStartError": 1,
+    "SandboxStateError": 1,
+    "SettingsError": 2,
+    "StoreError": 1,
+    "SwitError": 1,
+    "UnknownSubjectError": 2,
+    "UnusableHomeError": 1,
+    "UnusableInputError": 2,
+    "UnwritableFileError": 2,
+    "ErasureError": 2,
+}
+"""Exit code of each error whose message is complete; a subclass has that of its nearest base.
+
+By name: importing all of these classes would take longer than most commands.
+"""
+
+
+def exit_code_of(error: Exception) -> int | None:
+    """The exit code of an expected error; `None` for an error of the program itself."""
+    if isinstance(error, RefusedError):
+        return error.state.exit_code
+    for kind in type(error).__mro__:
+        if kind.__module__.startswith("swit_provisioning.") and kind.__name__ in _CODES:
+            return _CODES[kind.__name__]
+    return None
 
 
 def exits(command: Callable[..., int]) -> Callable[..., None]:
@@ -101,23 +133,19 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
             if known is None:
                 if click.get_current_context().find_root().params.get("traceback"):
                     raise
-                message = _unexpected(error)
+                # Not its message: that could contain a secret.
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                message = (
+                    f"Unexpected error: {type(error).__name__} at"
+                    f" {Path(place.filename).name}:{place.lineno}. This is a bug in"
+                    " swit_provisioning, please report it. To see the traceback:"
+                    f" {COMMAND}--traceback {' '.join(sys.argv[1:])}"
+                )
             print_text(errors(), message, style="red")
             code = 1 if known is None else known
         sys.exit(code)
 
     return run
-
-
-def _unexpected(error: Exception) -> str:
-    """One line for an error of the program itself. No message: it could contain a secret."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    words = " ".join(sys.argv[1:])
-    return (
-        f"Unexpected error: {type(error).__name__} at {Path(place.filename).name}:{place.lineno}."
-        " This is a bug in swit_provisioning, please report it. To see the traceback:"
-        f" {_COMMAND}--traceback {words}"
-    )
 
 
 def load_settings(*, writes: bool = False) -> "Settings":
@@ -169,7 +197,7 @@ def warn_of_open_files(settings: "Settings") -> None:
     """Warn on standard error if other accounts can read the state or the frames."""
     from upath import UPath  # noqa: PLC0415 - only `check` and `status` ask
 
-    from swit_provisioning.operations.plan_page import readable_by_others  # noqa: PLC0415 - as above
+    from swit_provisioning.operations.plan_page import readable_by_others  # noqa: PLC0415 - same
 
     frames = UPath(settings.frames_path)
     is_local = frames.protocol in {"", "file", "local"}
@@ -182,4 +210,4 @@ def warn_of_open_files(settings: "Settings") -> None:
         f"Warning: other accounts can read {found} (mode {mode:04o}). It may contain people's names"
         f" or tokens. Close it: chmod -R go= {folder}"
     )
-    errors().print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    print_text(errors(), warning, style="yellow", wrap=False)

@@ -5,13 +5,13 @@ import sqlite3
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
+import click
 import uvicorn
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
@@ -20,9 +20,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from swit_provisioning.cli.errors import UnusableInputError
-from swit_provisioning.cli.framework import errors, output, print_text
-from swit_provisioning.cli.render import header
+from swit_provisioning.cli.console import errors, output, print_header, print_text
+from swit_provisioning.cli.framework import UnusableInputError
+from swit_provisioning.cli.options import refuse_together
 from swit_provisioning.gateway.login_pages import logged_in, login_failed, page
 from swit_provisioning.gateway.serve import ListenError, bracketed, is_loopback, listen
 from swit_provisioning.operations.connections import oauth_client
@@ -56,69 +56,69 @@ _REFERENCE_ACCOUNT: Final = "service_account"
 """The user name under which the reference program stores its pair."""
 _TOKEN_LIFETIME: Final = timedelta(days=7)
 """The reference program stores only when it obtained a token."""
-_LOG_IN_AGAIN: Final = "Log in again: swit-provisioning login"
 _NAME_THE_FILE: Final = (
     "Name the reference program's database: swit-provisioning login --import service_accounts.db"
 )
 
 
-def log_in(settings: Settings, *, read_only: bool, wait_seconds: float) -> int:
-    """Open a browser, wait at `SWIT_REDIRECT_URL` until it comes back, store the login."""
+def login(
+    settings: Settings,
+    *,
+    paste: bool,
+    from_stdin: bool,
+    import_from: Path | None,
+    read_only: bool,
+    wait_seconds: int,
+) -> int:
+    """Store a login: made in a browser here or elsewhere, or a given pair of tokens."""
+    refuse_together(**{"paste": paste, "from_stdin": from_stdin, "import": import_from})
+    if read_only and (from_stdin or import_from):
+        message = "--read-only does not apply to an existing pair of tokens. Leave it out."
+        raise click.UsageError(message)
     require_login_settings(settings)
+    pair = None
+    if from_stdin:
+        pair = pair_from_json(sys.stdin.read(MAX_JSON_LENGTH + 1), now=datetime.now(UTC))
+    elif import_from is not None:
+        pair = pair_from_service_accounts(import_from)
+    scope = PLANNING_SCOPE if read_only else WRITING_SCOPE
     with open_store(settings) as store:
-        login = BrowserLogin(settings, store, PLANNING_SCOPE if read_only else WRITING_SCOPE)
-        new = login.wait(wait_seconds)
-    return _report(settings, new)
+        if pair is not None:
+            new = store_login(settings, store, pair)
+        elif paste:
+            new = _paste(settings, store, Login.begin(scope))
+        else:
+            new = BrowserLogin(settings, store, scope).wait(wait_seconds)
+    _print_login(settings, new)
+    if import_from is not None:
+        print_text(
+            output(),
+            "Stop the reference program: the first refresh here may end its login. Then remove"
+            f" {import_from}: it contains the tokens in plain text.",
+        )
+    return 0
 
 
-def log_in_by_pasting(settings: Settings, *, read_only: bool, ask: Callable[[], str]) -> int:
-    """Print the address to open in any browser; `ask` for the address that it ended on."""
-    require_login_settings(settings)
-    login = Login.begin(PLANNING_SCOPE if read_only else WRITING_SCOPE)
-    with open_store(settings) as store:
-        while True:
-            print_text(errors(), "Open this address as an administrator of the organisation:")
-            print_text(errors(), login.address(oauth_client(settings)))
-            end = f"{settings.swit_redirect_url}?code=..."
-            print_text(errors(), f"It ends on {end} (an error page there does not matter).")
-            try:
-                new = finish_login(settings, store, login, urlsplit(ask().strip()).query)
-            except PkceRefusedError:
-                print_text(errors(), "Swit refuses PKCE. Log in once more, without it.")
-                login = login.without_pkce()
-            else:
-                return _report(settings, new)
+def _paste(settings: Settings, store: Store, login: Login) -> NewLogin:
+    """Print the address to open in any browser, and ask for the address that it ended on."""
+    while True:
+        print_text(errors(), "Open this address as an administrator of the organisation:")
+        print_text(errors(), login.address(oauth_client(settings)))
+        end = f"{settings.swit_redirect_url}?code=..."
+        print_text(errors(), f"It ends on {end} (an error page there does not matter).")
+        address = str(click.prompt("The address it ended on", err=True))
+        try:
+            return finish_login(settings, store, login, urlsplit(address.strip()).query)
+        except PkceRefusedError:
+            print_text(errors(), "Swit refuses PKCE. Log in once more, without it.")
+            login = login.without_pkce()
 
 
-def log_in_from_stdin(settings: Settings) -> int:
-    """Store the pair that standard input contains as JSON."""
-    require_login_settings(settings)
-    pair = pair_from_json(sys.stdin.read(MAX_JSON_LENGTH + 1), now=datetime.now(UTC))
-    with open_store(settings) as store:
-        new = store_login(settings, store, pair)
-    return _report(settings, new)
-
-
-def import_login(settings: Settings, file: Path) -> int:
-    """Store the pair of the reference program."""
-    require_login_settings(settings)
-    pair = pair_from_service_accounts(file)
-    with open_store(settings) as store:
-        new = store_login(settings, store, pair)
-    code = _report(settings, new)
-    print_text(
-        output(),
-        "Stop the reference program: the first refresh here may end its login. Then remove"
-        f" {file}: it contains the tokens in plain text.",
-    )
-    return code
-
-
-def _report(settings: Settings, login: NewLogin) -> int:
+def _print_login(settings: Settings, login: NewLogin) -> None:
     """Print whose login it is, what it may do, when it expires, and its warnings."""
     account, console = login.account, output()
     organization = account.organization_name or account.organization_id
-    header(console, settings, organization=organization, directory="not read")
+    print_header(console, settings, organization=organization, directory="not read")
     ends = f"{login.expires_at:%Y-%m-%d %H:%M} UTC" if login.expires_at else "Swit did not say"
     renewed = ", renewed automatically before that" if login.renewable else ""
     ids = ", subdomain ".join(filter(None, (account.organization_id, account.subdomain)))
@@ -132,7 +132,6 @@ def _report(settings: Settings, login: NewLogin) -> int:
         print_text(console, line)
     for warning in login.warnings:
         print_text(errors(), f"Warning: {warning}", style="yellow")
-    return 0
 
 
 class BrowserLogin:
@@ -158,13 +157,29 @@ class BrowserLogin:
 
         """
         sockets, path = _listen_for_callback(self._settings.swit_redirect_url)
-        with _serving(Route(path, self._answer, methods=["GET"]), sockets):
+        config = uvicorn.Config(
+            Starlette(routes=[Route(path, self._answer, methods=["GET"])]),
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=(sockets,), name="login", daemon=True)
+        thread.start()
+        try:
             address = self._login.address(oauth_client(self._settings))
             print_text(errors(), "A browser opens. If it does not, open this address:")
             print_text(errors(), address)
             # In a thread, because a browser may keep the terminal until it is closed.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
             self._over.wait(seconds)
+        finally:
+            server.should_exit = True
+            thread.join()
         with self._lock:
             outcome = self._outcome
         if outcome is None:
@@ -222,28 +237,6 @@ def _listen_for_callback(redirect_url: str) -> tuple[list[socket.socket], str]:
         raise ListenError(message) from error
 
 
-@contextmanager
-def _serving(route: Route, sockets: list[socket.socket]) -> Iterator[None]:
-    config = uvicorn.Config(
-        Starlette(routes=[route]),
-        loop="asyncio",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=(sockets,), name="login", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 _Token = Annotated[str, Field(min_length=1)]
 
 
@@ -274,8 +267,10 @@ def pair_from_json(text: str, *, now: datetime) -> TokenPair:
         where = ".".join(map(str, first["loc"]))
         found, problem = None, f"{where}: {first['msg']}" if where else "it is no JSON object"
     if found is None:
-        problem = f"Standard input contains no pair of tokens: {problem}"
-        raise UnusableInputError(problem, advice=f"Give one such as\n{_EXAMPLE}") from None
+        message = (
+            f"Standard input contains no pair of tokens: {problem}. Give one such as\n{_EXAMPLE}"
+        )
+        raise UnusableInputError(message) from None
     expires_at = found.expires_at
     if expires_at is None and found.expires_in:
         expires_at = now + timedelta(seconds=found.expires_in)
@@ -298,8 +293,8 @@ def pair_from_service_accounts(path: Path) -> TokenPair:
 
     """
     if not path.is_file():
-        problem = f"{path} is not a file"
-        raise UnusableInputError(problem, advice=_NAME_THE_FILE)
+        message = f"{path} is not a file. {_NAME_THE_FILE}"
+        raise UnusableInputError(message)
     try:
         address = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True)) as database:
@@ -307,19 +302,19 @@ def pair_from_service_accounts(path: Path) -> TokenPair:
                 "SELECT username, access_token, refresh_token, updated_at FROM service_accounts"
             ).fetchall()
     except sqlite3.Error as error:
-        problem = f"{path} cannot be read as the reference program's service_accounts.db: {error}"
-        raise UnusableInputError(problem, advice=_NAME_THE_FILE) from error
+        message = (
+            f"{path} cannot be read as the reference program's service_accounts.db: {error}."
+            f" {_NAME_THE_FILE}"
+        )
+        raise UnusableInputError(message) from error
     if len(rows) > 1:
         rows = [row for row in rows if row[0] == _REFERENCE_ACCOUNT]
-    if len(rows) != 1:
-        problem = (
-            f"{path} contains no login: its table service_accounts has no row {_REFERENCE_ACCOUNT}"
-        )
-        raise UnusableInputError(problem, advice=_LOG_IN_AGAIN)
-    _, access, refresh, updated = rows[0]
+    _, access, refresh, updated = rows[0] if len(rows) == 1 else (None,) * 4
     if not isinstance(access, str) or not access:
-        problem = f"{path} contains no login: its access_token is empty"
-        raise UnusableInputError(problem, advice=_LOG_IN_AGAIN)
+        no_row = f"its table service_accounts has no row {_REFERENCE_ACCOUNT}"
+        problem = "its access_token is empty" if len(rows) == 1 else no_row
+        message = f"{path} contains no login: {problem}. Log in again: swit-provisioning login"
+        raise UnusableInputError(message)
     try:
         expires_at = datetime.fromisoformat(str(updated)).replace(tzinfo=UTC) + _TOKEN_LIFETIME
     except ValueError:

@@ -1,22 +1,56 @@
-"""`prune`, `forget`, `restored` and `serve`."""
+"""`pause`, `resume`, `prune`, `forget` and `restored`: change what is stored on this machine."""
 
-import logging
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
-from swit_provisioning.cli.framework import errors, output, prepare_home, print_json
-from swit_provisioning.cli.render import state_header
-from swit_provisioning.cli.runs import instance
-from swit_provisioning.gateway.serve import bracketed, run
-from swit_provisioning.operations.forget import Forgetting, Forgotten, StillPresentError
+import click
+
+from swit_provisioning.cli.console import (
+    errors,
+    output,
+    print_json,
+    print_state_header,
+    print_text,
+)
+from swit_provisioning.cli.framework import prepare_home
+from swit_provisioning.cli.options import parse_time
+from swit_provisioning.cli.sync import instance
+from swit_provisioning.operations.forget import Forgetting, StillPresentError
 from swit_provisioning.operations.prune import Pruning
 from swit_provisioning.operations.services import current_actor, open_store
 from swit_provisioning.settings import Settings
 
 
-def prune_old_things(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
+def pause(settings: Settings, *, until: str | None, reason: str) -> int:
+    """Start a pause and print how long it lasts."""
+    zone = ZoneInfo(settings.schedule_timezone)
+    try:
+        end = parse_time(until, now=datetime.now(UTC), zone=zone, ahead=True) if until else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--until") from error
+    with open_store(settings) as store:
+        store.pauses.begin(actor=current_actor(), reason=reason, until=end)
+        begun = store.pauses.now()
+    if begun is not None:
+        print_text(output(), f"Scheduled runs are {begun.sentence}", style="yellow")
+        print_text(output(), "`sync` and `apply` on the command line and in the UI still write.")
+    return 0
+
+
+def resume(settings: Settings) -> int:
+    """End the pause if there is one."""
+    with open_store(settings) as store:
+        ended = store.pauses.end(actor=current_actor())
+    text = f"Resumed. It was {ended.sentence}" if ended else "Nothing was paused."
+    print_text(output(), text)
+    return 0
+
+
+def prune(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     """Delete data that is older than its retention; with `dry_run` print what would be deleted."""
     prepare_home(settings)
     with open_store(settings) as store, instance() as dagster:
-        state_header(errors() if as_json else output(), settings, store)
+        print_state_header(errors() if as_json else output(), settings, store)
         pruning = Pruning(settings, dagster, store)
         old = pruning.find()
         if not dry_run:
@@ -24,16 +58,21 @@ def prune_old_things(settings: Settings, *, dry_run: bool, as_json: bool) -> int
     if as_json:
         print_json({"dry_run": dry_run, **old.document()})
     else:
-        did = "Would delete" if dry_run else "Deleted"
-        output().print(f"{did} {old.sentence()}.", highlight=False, soft_wrap=True)
+        verb = "Would delete" if dry_run else "Deleted"
+        print_text(output(), f"{verb} {old.sentence()}.")
     return 0
 
 
-def forget_person(settings: Settings, who: str, *, anyway: bool, as_json: bool) -> int:
-    """Erase a person, unless the next run would read the person again."""
+def forget(settings: Settings, who: str, *, anyway: bool, as_json: bool) -> int:
+    """Erase a person, unless the next run would read the person again.
+
+    Raises:
+        ErasureError: nobody or several people have this name, or the person is still present.
+
+    """
     prepare_home(settings)
     with open_store(settings) as store, instance() as dagster:
-        state_header(errors() if as_json else output(), settings, store)
+        print_state_header(errors() if as_json else output(), settings, store)
         forgetting = Forgetting(settings, dagster, store)
         person = forgetting.find(who)
         if person.still_in and not anyway:
@@ -41,12 +80,7 @@ def forget_person(settings: Settings, who: str, *, anyway: bool, as_json: bool) 
         done = forgetting.forget(person)
     if as_json:
         print_json({**done.document(), "still_in": list(person.still_in)})
-    else:
-        _print_forgotten(done, person.still_in)
-    return 0
-
-
-def _print_forgotten(done: Forgotten, still_in: tuple[str, ...]) -> None:
+        return 0
     rows = ", ".join(f"{number} of {table}" for table, number in done.rows.items()) or "none"
     lines = [
         f"The code in the person's place is {done.code}.",
@@ -55,30 +89,18 @@ def _print_forgotten(done: Forgotten, still_in: tuple[str, ...]) -> None:
     ]
     if done.histories:
         lines.append(f"Restarted in the UI: the history of {', '.join(done.histories)}.")
-    if still_in:
-        lines.append(f"The next run reads them again in {' and in '.join(still_in)}.")
+    if person.still_in:
+        lines.append(f"The next run reads them again in {' and in '.join(person.still_in)}.")
     for line in lines:
-        output().print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def say_restored(settings: Settings, *, why: str) -> int:
-    """Make approvals void and let the next run only plan."""
-    with open_store(settings) as store:
-        state_header(output(), settings, store)
-        store.restorations.begin(f"said by {current_actor()}: {why.rstrip('.')}")
-    output().print(
-        "All existing approvals are void. The next run only plans. Check its plan.",
-        highlight=False,
-        soft_wrap=True,
-    )
+        print_text(output(), line)
     return 0
 
 
-def serve_gateway(settings: Settings, *, behind_proxy: bool) -> int:
-    """Print the address of the gateway and serve."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-    prepare_home(settings)
-    url = f"http://{bracketed(settings.host)}:{settings.port}"
-    errors().print(f"Gateway: {url} · {settings.mode}", highlight=False, soft_wrap=True)
-    run(settings, behind_proxy=behind_proxy)
+def restored(settings: Settings, *, reason: str) -> int:
+    """Make approvals void and let the next run only plan."""
+    with open_store(settings) as store:
+        print_state_header(output(), settings, store)
+        store.restorations.begin(f"said by {current_actor()}: {reason.rstrip('.')}")
+    text = "All existing approvals are void. The next run only plans. Check its plan."
+    print_text(output(), text)
     return 0

@@ -1,9 +1,8 @@
 """Options that several commands share, and times as people type them. Imports nothing slow."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta, tzinfo
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import click
 
@@ -14,34 +13,44 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION: Final = re.compile(r"([0-9]{1,6})\s*([mhdw])", re.IGNORECASE)
 _CLOCK: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
-)
-no_names_option = click.option(
-    "--no-names", is_flag=True, help="Show codes instead of people's names, addresses and numbers."
-)
-reason_option = click.option(
-    "--reason", metavar="TEXT", required=True, help="Why; stored with your name and the time."
-)
+
+def flag(names: str, text: str) -> click.Option:
+    """An option without a value; `names` is the option, and its parameter if that differs."""
+    return click.Option(names.split(), is_flag=True, help=text)
 
 
-def view_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--full` and `--summary`: how much of a plan is printed."""
-    full = click.option("--full", is_flag=True, help="Print every change, finding and team.")
-    summary = click.option("--summary", is_flag=True, help="Print one sentence and the state.")
-    return full(summary(command))
+def option(names: str, metavar: str, text: str, **more: Any) -> click.Option:  # noqa: ANN401 - click's own
+    """An option with a value."""
+    return click.Option(names.split(), metavar=metavar, help=text, **more)
+
+
+PLAN_ID: Final = click.Argument(["plan_id"])
+WHO: Final = click.Argument(["who"])
+JSON: Final = flag("--json as_json", "Print one JSON document on standard output.")
+NO_NAMES: Final = flag("--no-names", "Show codes instead of people's names, addresses and numbers.")
+REASON: Final = option(
+    "--reason", "TEXT", "Why; stored with your name and the time.", required=True
+)
+FULL: Final = flag("--full", "Print every change, finding and team.")
+SUMMARY: Final = flag("--summary", "Print one sentence and the state.")
+
+
+def refuse_together(**options: object) -> None:
+    """Refuse options that exclude each other; each is false or `None` if it is not given.
+
+    Raises:
+        click.UsageError: more than one is given.
+
+    """
+    if sum(map(bool, options.values())) > 1:
+        *names, last = (f"--{name.replace('_', '-')}" for name in options)
+        message = f"{', '.join(names)} and {last} exclude each other. Choose one."
+        raise click.UsageError(message)
 
 
 def view_of(*, full: bool, summary: bool) -> View:
-    """The view that `--full` and `--summary` select.
-
-    Raises:
-        click.UsageError: both are given.
-
-    """
-    if full and summary:
-        message = "--full and --summary exclude each other. Leave one out."
-        raise click.UsageError(message)
+    """How much of a plan `--full` and `--summary` select."""
+    refuse_together(full=full, summary=summary)
     return "full" if full else "summary" if summary else "short"
 
 

@@ -1,37 +1,190 @@
-"""`plan`, `apply` and `sync`: run a job and report its result."""
+"""`plan`, `apply` and `sync`: run a job in this process and report its result.
 
-from collections.abc import Collection, Iterator
+This is the only module that uses Dagster's internals: runs of `execute_in_process` and
+`execute_job` have no remote origin, so the UI cannot re-execute them from failure.
+"""
+
+import fcntl
+import logging
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from time import monotonic
+from typing import Any, Final
+from uuid import UUID
 
+import click
+import dagster as dg
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from sqlalchemy.exc import SQLAlchemyError
 
 from swit_provisioning.apply.progress import CURRENT_DISPLAY, Headway
 from swit_provisioning.apply.run_model import JobName, RunResult, RunState
-from swit_provisioning.cli.documents import plan_to_show, run_document, run_to_show
-from swit_provisioning.cli.framework import errors, output, prepare_home, print_json, print_text
-from swit_provisioning.cli.options import View
+from swit_provisioning.cli.console import errors, output, print_json, print_plan_header, print_text
+from swit_provisioning.cli.documents import (
+    plan_without_people,
+    run_document,
+    run_without_people,
+    state_without_people,
+)
+from swit_provisioning.cli.framework import UnusableHomeError, prepare_home
+from swit_provisioning.cli.options import view_of
+from swit_provisioning.cli.plans import print_plan
 from swit_provisioning.cli.render import (
-    findings_by_kind,
     findings_summary,
     guards_table,
     outcomes_table,
-    plan_header,
     plan_summary,
-    print_plan,
     stops,
 )
-from swit_provisioning.cli.runs import run_job
-from swit_provisioning.cli.status import mention_pause
-from swit_provisioning.defs.resources import QUIET
+from swit_provisioning.defs.resources import QUIET, logger_config
+from swit_provisioning.operations.dagster_runs import LOCATION, NO_RETRY_TAGS, OURS
+from swit_provisioning.operations.plan_page import expected_pace
+from swit_provisioning.operations.run_notifications import notify_of_run
+from swit_provisioning.operations.run_results import result_of
 from swit_provisioning.operations.services import open_store, plan_judge
+from swit_provisioning.planning.selection import Selection
 from swit_provisioning.report.safe_text import for_a_terminal
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.journal import JournalEntry
-from swit_provisioning.state.stored_plans import StoredPlan
+from swit_provisioning.state.database import StoreError
+
+_MODULE: Final = "swit_provisioning.definitions"
+
+log = logging.getLogger(__name__)
+
+
+def plan(settings: Settings, *, full: bool, summary: bool, as_json: bool, no_names: bool) -> int:
+    """Run the job `plan` and print the plan. Exit code 3 if a guard would block it."""
+    view = view_of(full=full, summary=summary)
+    run = _run(settings, "plan")
+    if run.stored is None:
+        return _report(settings, run, as_json=as_json, no_names=no_names)
+    with open_store(settings) as store:
+        stored, state = plan_judge(settings, store).current(run.stored)
+        pace = expected_pace(settings, store)
+    is_blocked = state.rejection is not None or any(map(stops, stored.guard_results))
+    if no_names:
+        stored, state = plan_without_people(stored), state_without_people(state)
+    print_plan(settings, stored, state, pace, as_json=as_json, view=view)
+    return (RunState.BLOCKED if is_blocked else run.state).exit_code
+
+
+def apply(
+    settings: Settings,
+    plan_id: str,
+    *,
+    approve: str,
+    only: str,
+    exclude: str,
+    limit: int | None,
+    as_json: bool,
+    no_names: bool,
+) -> int:
+    """Run the job `apply` for a stored plan, or for selected changes of it.
+
+    Raises:
+        AmbiguousPlanError: several plans begin with `plan_id`.
+
+    """
+    try:
+        Selection.parse(only, exclude, limit or 0)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    prepare_home(settings)
+    with open_store(settings) as store:
+        plan_id = store.plans.find(plan_id) or plan_id
+    part = {"only": only, "exclude": exclude, "limit": limit or 0}
+    run = _run(settings, "apply", {"plan_id": plan_id, "approve": approve, **part})
+    return _report(settings, run, as_json=as_json, no_names=no_names)
+
+
+def sync(
+    settings: Settings, *, as_json: bool, no_names: bool = False, run_id: UUID | None = None
+) -> int:
+    """Run the job `sync`, with the given `run_id` if there is one."""
+    run = _run(settings, "sync", run_id=str(run_id) if run_id else None)
+    return _report(settings, run, as_json=as_json, no_names=no_names)
+
+
+def _run(
+    settings: Settings,
+    job: JobName,
+    config: dict[str, Any] | None = None,
+    *,
+    run_id: str | None = None,
+) -> RunResult:
+    """Check the settings, create `DAGSTER_HOME` and run the job."""
+    prepare_home(settings)
+    if settings.missing("directory", "swit"):
+        with open_store(settings) as store:
+            stored = store.tokens.load() is not None
+        settings.require("directory", "swit", token_stored=stored)
+    if job != "plan":
+        try:
+            with open_store(settings) as store:
+                pause = store.pauses.now()
+        except StoreError:
+            pause = None  # the run itself reports this and fails
+        if pause is not None:
+            print_text(errors(), f"Scheduled runs are {pause.sentence}", style="yellow")
+    with progress_bar(errors()):
+        return run_job(job, config=config, run_id=run_id)
+
+
+def _report(settings: Settings, run: RunResult, *, as_json: bool, no_names: bool) -> int:
+    """Print what a run did, for people or as a JSON document; its exit code."""
+    if run.state is RunState.CANCELED and run.stored is not None:
+        outcomes = [entry.outcome for entry in run.entries.values()]
+        unknown = outcomes.count(None)
+        sent = len(outcomes) - unknown - outcomes.count("skipped")
+        more = f", and {unknown} more may have been: their answers are not known" if unknown else ""
+        changes = len(run.stored.plan.changes)
+        message = f"{sent} of {changes} changes were sent{more}. {run.message}"
+        run = replace(run, message=message)
+    if no_names:
+        run = run_without_people(run)
+    if as_json:
+        print_json(run_document(run))
+    else:
+        _print_run(settings, run)
+    return run.state.exit_code
+
+
+def _print_run(settings: Settings, run: RunResult) -> None:
+    document, stored = run_document(run), run.stored
+    # The guards in the run's message; none if something else stopped the run.
+    blocking = [g for g in document["guards"] if stops(g) and g["message"] in document["message"]]
+    if stored is not None:
+        console = output()
+        print_plan_header(settings, stored)
+        plan_summary(console, stored)
+        if stored.plan.findings:
+            print_text(console, findings_summary(stored.plan.findings))
+        if stored.plan.changes or stored.plan.findings:
+            print_text(console, f"To see all of it: swit-provisioning show {stored.plan_id}")
+        outcomes_table(console, run.entries.values())
+        if run.state is RunState.BLOCKED:
+            guards_table(console, blocking)
+    console = output() if run.state.is_success else errors()
+    counts = ", ".join(f"{n} {kind}" for kind, n in document["outcomes"].items())
+    line = f"{run.state.capitalize()}: {counts or 'no change was sent'}"
+    print_text(console, f"{line} · {run.calls} API calls · {run.seconds:.1f} s")
+    if run.state.is_success and run.left_for_later:
+        print_text(console, f"Left for later: {run.left_for_later}.")
+        print_text(console, f"To send it: swit-provisioning apply {document['plan_id']}")
+    if run.run_id:
+        print_text(console, f"Run {run.run_id} (in the Dagster UI)")
+    if document["message"] and not blocking:
+        print_text(console, for_a_terminal(document["message"]), style="red")
 
 
 class Bar:
@@ -75,121 +228,71 @@ def progress_bar(console: Console) -> Iterator[None]:
             QUIET.reset(quiet)
 
 
-def plan(settings: Settings, *, as_json: bool, view: View = "short", no_names: bool = False) -> int:
-    """Run the job `plan` and print the plan. Exit code 3 if a guard would block it."""
-    run = _run(settings, "plan")
-    stored = run.stored
-    if stored is None:
-        return _end(run_to_show(run, no_names=no_names), as_json=as_json)
-    with open_store(settings) as store:
-        stored, state = plan_judge(settings, store).current(stored)
-    shown = plan_to_show(stored, no_names=no_names)
-    print_plan(settings, shown, state, as_json=as_json, view=view, no_names=no_names)
-    stopped = state.rejection is not None or any(stops(result) for result in stored.guard_results)
-    return (RunState.BLOCKED if stopped else run.state).exit_code
+@contextmanager
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Dagster's storage under `DAGSTER_HOME`."""
+    with (Settings.load().home / "opening.lock").open("w") as file:
+        # Dagster creates its tables when it opens its storage, and two processes that do so at once
+        # disturb each other. Closing the file releases the lock, also when the process dies.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        opened = dg.DagsterInstance.get()
+    with opened as dagster:
+        yield dagster
 
 
-def apply(
-    settings: Settings,
-    plan_id: str,
-    *,
-    approve: str,
-    only: str = "",
-    exclude: str = "",
-    limit: int = 0,
-    as_json: bool,
-    no_names: bool = False,
-) -> int:
-    """Run the job `apply` for a stored plan, or for selected changes of it.
-
-    Raises:
-        AmbiguousPlanError: several plans begin with `plan_id`.
-
-    """
-    prepare_home(settings)
-    with open_store(settings) as store:
-        plan_hash = store.plans.find(plan_id)
-    part = {"only": only, "exclude": exclude, "limit": limit}
-    run = _run(settings, "apply", {"plan_id": plan_hash or plan_id, "approve": approve, **part})
-    return _report(settings, run, as_json=as_json, no_names=no_names)
-
-
-def sync(
-    settings: Settings, *, as_json: bool, no_names: bool = False, run_id: str | None = None
-) -> int:
-    """Run the job `sync`, with the given `run_id` if there is one."""
-    run = _run(settings, "sync", run_id=run_id)
-    return _report(settings, run, as_json=as_json, no_names=no_names)
-
-
-def _run(
-    settings: Settings,
-    job: JobName,
-    config: dict[str, Any] | None = None,
-    *,
-    run_id: str | None = None,
+def run_job(
+    name: JobName, *, config: Mapping[str, Any] | None = None, run_id: str | None = None
 ) -> RunResult:
-    """Check the settings, create `DAGSTER_HOME` and run the job."""
-    prepare_home(settings)
-    if settings.missing("directory", "swit"):
-        with open_store(settings) as store:
-            stored = store.tokens.load() is not None
-        settings.require("directory", "swit", token_stored=stored)
-    if job != "plan":
-        mention_pause(settings)
-    with progress_bar(errors()):
-        return run_job(job, config=config, run_id=run_id)
+    """Run a job in this process; its result. An interrupt ends it as a canceled run.
+
+    `run_id` is for a caller that has announced the id.
+    """
+    started = monotonic()
+    try:
+        with instance() as dagster:
+            job = reconstructable_job(name)
+            definition = job.get_definition()
+            loaded_from = LoadableTargetOrigin(module_name=_MODULE)
+            location = ManagedGrpcPythonEnvCodeLocationOrigin(loaded_from, location_name=LOCATION)
+            repository = RemoteRepositoryOrigin(location, "__repository__")
+            run = dagster.create_run_for_job(
+                job_def=definition,
+                run_id=run_id,
+                run_config=config or logger_config(),
+                tags={**definition.tags, **NO_RETRY_TAGS, **OURS},
+                remote_job_origin=repository.get_job_origin(definition.name),
+                job_code_origin=job.get_python_origin(),
+            )
+            run_id = run.run_id
+            return _executed(dagster, job, run, started)
+    except (SQLAlchemyError, OSError) as error:
+        # Dagster can't record anything any longer, so its record of the run can't be read either.
+        return RunResult(
+            run_id=run_id or "",
+            job=name,
+            state=RunState.FAILED,
+            message=str(UnusableHomeError(Settings.load().home, error)),
+            seconds=monotonic() - started,
+        )
 
 
-def _report(settings: Settings, run: RunResult, *, as_json: bool, no_names: bool) -> int:
-    """Print what an `apply` or `sync` did; its exit code."""
-    if run.state is RunState.CANCELED and run.stored is not None:
-        sent = _sent_of(run.stored, run.entries.values())
-        run = replace(run, message=f"{sent} {run.message}")
-    run = run_to_show(run, no_names=no_names)
-    stored = run.stored
-    if not as_json and stored is not None:
-        console = output()
-        plan_header(console, settings, stored)
-        plan_summary(console, stored)
-        if stored.plan.findings:
-            print_text(console, findings_summary(findings_by_kind(stored.plan.findings)))
-        if stored.plan.changes or stored.plan.findings:
-            print_text(console, f"To see all of it: swit-provisioning show {stored.plan_id}")
-        outcomes_table(console, run.entries.values())
-        if run.state is RunState.BLOCKED:
-            guards_table(console, _guards_that_stopped(run_document(run)))
-    return _end(run, as_json=as_json)
+def _executed(
+    dagster: dg.DagsterInstance, job: ReconstructableJob, run: dg.DagsterRun, started: float
+) -> RunResult:
+    execute_run(job, run, dagster, raise_on_error=False)
+    ended = monotonic()
+    for problem in notify_of_run(dagster, run.run_id).values():
+        log.warning("%s", problem)
+    after = dagster.get_run_by_id(run.run_id) or run
+    try:
+        with open_store(Settings.load()) as store:
+            result = result_of(dagster, after, store)
+    except StoreError as error:
+        result = result_of(dagster, after, None)
+        result = replace(result, state=RunState.FAILED, message=result.message or str(error))
+    return replace(result, seconds=ended - started)
 
 
-def _guards_that_stopped(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The guards in the run's message; empty if something else stopped the run."""
-    return [g for g in document["guards"] if stops(g) and g["message"] in document["message"]]
-
-
-def _sent_of(stored: StoredPlan, entries: Collection[JournalEntry]) -> str:
-    """How many changes of the plan were sent, and how many may have been."""
-    unknown = sum(entry.outcome is None for entry in entries)
-    sent = sum(entry.outcome not in {None, "skipped"} for entry in entries)
-    more = f", and {unknown} more may have been: their answers are not known" if unknown else ""
-    return f"{sent} of {len(stored.plan.changes)} changes were sent{more}."
-
-
-def _end(run: RunResult, *, as_json: bool) -> int:
-    """Print the last lines, or the JSON document; the exit code."""
-    document = run_document(run)
-    if as_json:
-        print_json(document)
-    else:
-        console = output() if run.state.is_success else errors()
-        outcomes = ", ".join(f"{n} {kind}" for kind, n in document["outcomes"].items())
-        line = f"{run.state.capitalize()}: {outcomes or 'no change was sent'}"
-        print_text(console, f"{line} · {run.calls} API calls · {run.seconds:.1f} s")
-        if run.state.is_success and run.left_for_later:
-            print_text(console, f"Left for later: {run.left_for_later}.")
-            print_text(console, f"To send it: swit-provisioning apply {document['plan_id']}")
-        if run.run_id:
-            print_text(console, f"Run {run.run_id} (in the Dagster UI)")
-        if document["message"] and not _guards_that_stopped(document):
-            print_text(console, for_a_terminal(document["message"]), style="red")
-    return run.state.exit_code
+def reconstructable_job(name: JobName) -> ReconstructableJob:
+    """The job in a form that other processes can load."""
+    return ReconstructableRepository.for_module(_MODULE, "defs").get_reconstructable_job(name)

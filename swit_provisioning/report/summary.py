@@ -1,8 +1,8 @@
 """A plan in one sentence, the most dangerous first: `3 leave, 12 join, 2 teams renamed`."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -66,6 +66,15 @@ class Comparison:
         """Whether both plans are equal."""
         found = (self.only_first, self.only_second, self.different, self.settings, self.sides)
         return not any(found)
+
+    def with_each_change(self, shown: Callable[[Change], Change]) -> "Comparison":
+        """The same with each change replaced, as by one without people."""
+        return replace(
+            self,
+            only_first=tuple(map(shown, self.only_first)),
+            only_second=tuple(map(shown, self.only_second)),
+            different=tuple((shown(a), shown(b)) for a, b in self.different),
+        )
 
 
 def compare(first: Plan, second: Plan) -> Comparison:

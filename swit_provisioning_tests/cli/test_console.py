@@ -5,7 +5,7 @@ import json
 import pytest
 from rich.table import Table
 
-from swit_provisioning.cli.framework import output, print_json
+from swit_provisioning.cli.console import output, print_json
 from swit_provisioning_tests.report.hostile import NAMES
 
 STEERING = (

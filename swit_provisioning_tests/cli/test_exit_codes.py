@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import swit_provisioning
-from swit_provisioning.cli import errors, status
+from swit_provisioning.cli import framework, status
 from swit_provisioning.cli.main import main
 from swit_provisioning.swit.errors import SwitThrottledError
 
@@ -20,12 +20,12 @@ def test_every_error_with_a_code_exists() -> None:
         if "migrations" not in module.name and not module.name.endswith("__main__")
         for name in vars(import_module(module.name))
     }
-    assert errors._CODES.keys() - known == set()
+    assert framework._CODES.keys() - known == set()
 
 
 def test_an_error_has_the_code_of_its_nearest_base() -> None:
-    assert errors.exit_code_of(SwitThrottledError(call="user.info", message="too many")) == 1
-    assert errors.exit_code_of(ValueError("unexpected")) is None
+    assert framework.exit_code_of(SwitThrottledError(call="user.info", message="too many")) == 1
+    assert framework.exit_code_of(ValueError("unexpected")) is None
 
 
 def test_an_unexpected_error_is_one_line_without_its_message(

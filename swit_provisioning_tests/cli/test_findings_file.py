@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from swit_provisioning.cli.check import FindingsFile, as_text_cell
-from swit_provisioning.cli.errors import UnwritableFileError
+from swit_provisioning.cli.framework import UnwritableFileError
 from swit_provisioning.planning.model import Finding
 
 FULL_WIDTH = [f"{sign}1" for sign in "\uff1d\uff0b\uff0d\uff20"]

@@ -1,7 +1,7 @@
 """Runs from the command line: what they say when they cannot even start."""
 
 from swit_provisioning.cli.framework import prepare_home
-from swit_provisioning.cli.runs import run_job
+from swit_provisioning.cli.sync import run_job
 from swit_provisioning.settings import Settings
 
 

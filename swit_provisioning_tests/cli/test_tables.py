@@ -9,16 +9,14 @@ import pytest
 from rich.console import Console
 
 from swit_provisioning.apply.progress import CURRENT_DISPLAY, Headway
-from swit_provisioning.cli.documents import plan_to_show
-from swit_provisioning.cli.framework import errors, output
+from swit_provisioning.cli.console import errors, output, print_header, print_table
+from swit_provisioning.cli.documents import plan_without_people
 from swit_provisioning.cli.render import (
     MOST_ROWS,
     changes_tables,
     findings_table,
     guards_table,
-    header,
     plan_summary,
-    print_table,
     team_tree,
 )
 from swit_provisioning.cli.sync import progress_bar
@@ -172,9 +170,9 @@ def test_the_first_line_says_organisation_directory_and_mode(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     on = console()
-    header(on, Settings.load(), organization="Acme [x]", directory="dc1")
+    print_header(on, Settings.load(), organization="Acme [x]", directory="dc1")
     monkeypatch.setenv("IS_RUNNING_LOCALLY", "True")
-    header(on, Settings.load(), organization="Acme", directory="dc1")
+    print_header(on, Settings.load(), organization="Acme", directory="dc1")
     live, local = shown(on).splitlines()
     assert live == "Organisation: Acme [x] · Directory: dc1 · live"
     assert local.endswith("TEST MODE")
@@ -238,9 +236,9 @@ def test_no_name_steers_the_terminal(*, no_names: bool) -> None:
             {"name": "g", "passed": False, "blocking": True, "message": name} for name in NAMES
         ),
     )
-    shown_plan = plan_to_show(made, no_names=no_names)
+    shown_plan = plan_without_people(made) if no_names else made
     on = console()
-    header(on, Settings.load(), organization=NAMES[8], directory=NAMES[10])
+    print_header(on, Settings.load(), organization=NAMES[8], directory=NAMES[10])
     plan_summary(on, shown_plan, 1, 1)
     changes_tables(on, shown_plan.plan.changes)
     team_tree(on, tree_of(shown_plan.plan.teams, shown_plan.plan.changes))

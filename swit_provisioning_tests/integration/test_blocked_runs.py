@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.cli.sync import instance, reconstructable_job
 from swit_provisioning.operations.dagster_runs import BLOCKED_TAG, newest_runs
 from swit_provisioning_tests.integration.stage import Stage
 

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from swit_provisioning.cli.runs import instance
+from swit_provisioning.cli.sync import instance
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning_tests.integration.stage import Stage
 from swit_provisioning_tests.integration.test_re_execution import (

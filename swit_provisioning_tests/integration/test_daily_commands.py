@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.runs import instance, run_job
+from swit_provisioning.cli.sync import instance, run_job
 from swit_provisioning.definitions import defs
 from swit_provisioning.operations.dagster_runs import BLOCKED_TAG
 from swit_provisioning.operations.services import current_actor

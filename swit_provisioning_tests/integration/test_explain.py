@@ -55,9 +55,9 @@ def test_a_person_is_explained_in_one_screen(on_stage: Stage) -> None:
     assert FIRST in lines
     for part in (
         user_dn(FIRST),
-        f"{address(FIRST)} (mail: stands for the entry)",
+        f"{address(FIRST)} (mail: identifies the person)",
         'Builders: member of its team "Builders"',
-        "Works through Builders: by way of another group",
+        "Works through Builders: not a member of its team",
         "follows it.",
         "user.create",
         "membership.add",

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
-from swit_provisioning.cli.runs import instance
+from swit_provisioning.cli.sync import instance
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.directories import group_dn, user_dn

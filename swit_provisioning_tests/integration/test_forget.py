@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.cli.sync import instance, reconstructable_job
 from swit_provisioning.operations.dagster_runs import OURS
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.sandbox.server import SandboxServer

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.runs import instance, run_job
+from swit_provisioning.cli.sync import instance, run_job
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.cli.sync import instance, reconstructable_job
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning_tests.integration.stage import Stage
 

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from swit_provisioning.cli.framework import prepare_home
-from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.cli.sync import instance, reconstructable_job
 from swit_provisioning.definitions import defs
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.planning.model import PlanHash

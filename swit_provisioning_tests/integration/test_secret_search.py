@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import make_url
 
 from swit_provisioning.cli.main import main
-from swit_provisioning.cli.runs import instance, run_job
+from swit_provisioning.cli.sync import instance, run_job
 from swit_provisioning.defs.sensors import SENSORS
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.directories import twenty_people

@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from swit_provisioning.cli.framework import prepare_home
-from swit_provisioning.cli.runs import run_job
+from swit_provisioning.cli.sync import run_job
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.settings import Settings
 from swit_provisioning.sources import registry

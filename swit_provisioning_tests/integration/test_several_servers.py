@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.runs import instance
+from swit_provisioning.cli.sync import instance
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.integration import small_company
 from swit_provisioning_tests.integration.small_company import (

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from swit_provisioning.apply.run_model import RunState
-from swit_provisioning.cli.runs import run_job
+from swit_provisioning.cli.sync import run_job
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.report.redaction import code_of
 from swit_provisioning.sandbox.server import SandboxServer

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.cli.runs import instance
+from swit_provisioning.cli.sync import instance
 from swit_provisioning.planning.guards import GUARDS
 from swit_provisioning.sandbox.editions import Edition
 from swit_provisioning.sandbox.faults import Fault

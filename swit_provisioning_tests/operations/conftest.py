@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.runs import instance
+from swit_provisioning.cli.sync import instance
 from swit_provisioning.defs.sensors import alarms
 from swit_provisioning.operations.run_notifications import notify_of_ended_runs
 from swit_provisioning.sandbox.server import SandboxServer

@@ -9,7 +9,7 @@ import pytest
 
 from swit_provisioning.apply.run_model import JobName
 from swit_provisioning.cli.framework import prepare_home
-from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.cli.sync import instance, reconstructable_job
 from swit_provisioning.definitions import defs
 from swit_provisioning.defs.sensors import alarms
 from swit_provisioning.operations.alarms import Watch

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from swit_provisioning.apply.executor import GRACE_SECONDS
-from swit_provisioning.cli.runs import instance
+from swit_provisioning.cli.sync import instance
 from swit_provisioning.sandbox.faults import Fault, Gate
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.reliability.endings import Ending, writes

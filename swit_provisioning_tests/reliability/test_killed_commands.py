@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.runs import instance
+from swit_provisioning.cli.sync import instance
 from swit_provisioning.defs.sensors import dead_runs
 from swit_provisioning.sandbox.faults import Fault, Gate
 from swit_provisioning.sandbox.server import SandboxServer

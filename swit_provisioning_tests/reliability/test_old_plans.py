@@ -7,7 +7,7 @@ from contextlib import closing
 import dagster as dg
 import pytest
 
-from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.cli.sync import instance, reconstructable_job
 from swit_provisioning.sandbox.faults import Fault, Gate
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.directories import Directory, address, twenty_people, user_dn

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from swit_provisioning.cli.runs import reconstructable_job
+from swit_provisioning.cli.sync import reconstructable_job
 from swit_provisioning_tests.reliability import work
 
 

@@ -12,7 +12,7 @@ from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.apply.progress import NoDisplay, RunProgress
 from swit_provisioning.apply.run_model import JobName
 from swit_provisioning.cli.main import main
-from swit_provisioning.cli.runs import instance, reconstructable_job
+from swit_provisioning.cli.sync import instance, reconstructable_job
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.planning.actions import STEPS
 from swit_provisioning.planning.model import Plan

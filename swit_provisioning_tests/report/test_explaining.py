@@ -7,8 +7,14 @@ import pytest
 
 from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.planner import explained_plan
-from swit_provisioning.report.explain.explain import Answer, IncompleteReadError, explain
-from swit_provisioning.report.explain.model import Explained, PersonExplained, TeamExplained
+from swit_provisioning.report.explanations import (
+    Answer,
+    Explained,
+    IncompleteReadError,
+    PersonExplained,
+    TeamExplained,
+    explain_subjects,
+)
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     DN,
@@ -33,7 +39,7 @@ def asked(
 ) -> Answer:
     sides = directory_state(read), swit_state(swit)
     rules, known = policy or Policy(), memory or Memory()
-    return explain(who, explained_plan(*sides, rules, known))
+    return explain_subjects(who, explained_plan(*sides, rules, known))
 
 
 def the_one(answer: Answer) -> Explained:
@@ -54,7 +60,7 @@ def the_team(answer: Answer) -> TeamExplained:
 
 
 def sent(explained: Explained) -> list[str]:
-    return [change.action for change in explained.consequence.changes]
+    return [change.action for change in explained.changes]
 
 
 BOB = person(1, "bob@x")
@@ -77,10 +83,10 @@ def test_the_address_is_told_with_its_attribute_and_what_it_is_good_for() -> Non
     found = the_person(asked("old@x", directory(users=[entry]), organisation()))
     assert found.entry is not None
     assert [(a.value, a.attribute, a.note) for a in found.entry.addresses] == [
-        ("no address", "email", "can't be an account's address"),
-        ("z@x", "email", "another one of the entry's"),
-        ("ann@x", "email", "stands for the entry"),
-        ("old@x", "proxyAddresses", "would find an account"),
+        ("no address", "email", "not usable as a user's address"),
+        ("z@x", "email", "not used"),
+        ("ann@x", "email", "identifies the person"),
+        ("old@x", "proxyAddresses", "would match a user"),
     ]
 
 
@@ -98,8 +104,8 @@ def test_groups_are_told_with_the_way_that_leads_there_and_what_comes_of_each() 
     assert [(seat.name, seat.through, seat.outcome) for seat in found.groups] == [
         ("Out", (), "out of scope: TEAMS_TO_EXCLUDE"),
         ("Sales", (), 'member of its team "Sales"'),
-        ("HQ", ("Sales",), "by way of another group: no member of its team"),
-        ("Top", ("Sales", "HQ"), "by way of another group: no member of its team"),
+        ("HQ", ("Sales",), "not a member of its team, as another group is in between"),
+        ("Top", ("Sales", "HQ"), "not a member of its team, as another group is in between"),
     ]
 
 
@@ -114,7 +120,7 @@ def test_what_the_plan_does_is_told_of_this_person_alone() -> None:
     swit = organisation(team("T1", "Sales", of=0), users=["ann", "bob", "cyd"])
     swit.teams["T1"].users.append("cyd")
     found = the_person(asked("bob@x", directory(both, users=[ANN, BOB]), swit))
-    (change,) = found.consequence.changes
+    (change,) = found.changes
     assert (change.action, change.target) == ("membership.add", "Sales")
     assert change.after == {"user_ids": ["bob"], "emails": ["bob@x"]}
 
@@ -129,9 +135,9 @@ def test_the_teams_that_somebody_is_in_now_are_told_with_their_owners() -> None:
     found = the_person(asked("ann@x", directory(SALES), swit, Policy(teams_to_keep=("Board",))))
     assert [(seat.name, seat.owner) for seat in found.teams] == [
         ("Sales", f"the team of {DN[0]}"),
-        ("Chess", "no group stands behind it"),
+        ("Chess", "unmanaged: no group"),
         ("Board", "kept as it is: SWIT_TEAMS_TO_KEEP or TEAMS_TO_EXCLUDE"),
-        ("Gone", "its group has left"),
+        ("Gone", "its group has left the directory"),
     ]
 
 
@@ -170,16 +176,16 @@ def test_who_is_not_in_the_directory_is_explained_by_the_account(
     swit: Organisation, policy: Policy, memory: Memory, says: str, does: list[str]
 ) -> None:
     found = the_person(asked("gil@x", directory(), swit, policy, memory))
-    assert says in found.consequence.rule
+    assert says in found.rule
     assert (found.entry, sent(found)) == (None, does)
 
 
 def test_a_departure_that_is_disabled_is_told_as_not_sent() -> None:
     policy = Policy(disabled_actions=frozenset({"user.deactivate"}))
     found = the_person(asked("gil@x", directory(), with_role(30), policy))
-    assert "DISABLED_ACTIONS" in found.consequence.rule
+    assert "DISABLED_ACTIONS" in found.rule
     assert sent(found) == []
-    assert [change.action for change in found.consequence.not_sent] == ["user.deactivate"]
+    assert [change.action for change in found.not_sent] == ["user.deactivate"]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +209,7 @@ def test_a_departure_that_is_disabled_is_told_as_not_sent() -> None:
         ([ANN, person(1, "bob@x", enabled=False)], organisation(users=["ann", "bob"]), Policy(),
          Memory(), "disabled or expired", ["user.deactivate"]),
         ([ANN, person(1, "bob@x", enabled=False)], organisation(), Policy(),
-         Memory(), "no account for it either", []),
+         Memory(), "no user for this person either", []),
         ([ANN, BOB], organisation(inactive=["bob"]), Policy(), Memory(), "is activated",
          ["user.activate"]),
         ([ANN, BOB], organisation(users=["ann", "bob"]), Policy(), Memory(), "follows it.", []),
@@ -218,13 +224,13 @@ def test_who_is_in_the_directory_is_explained_by_the_entry(
     does: list[str],
 ) -> None:
     found = the_person(asked(BOB.dn, directory(users=users), swit, policy, memory))
-    assert says in found.consequence.rule
+    assert says in found.rule
     assert sent(found) == does
 
 
 def test_a_protected_role_is_told_of_who_is_in_the_directory_too() -> None:
     found = the_person(asked("gil@x", directory(users=[ANN, person(1, "gil@x")]), with_role(20)))
-    assert "never deactivated (admin)" in found.consequence.rule
+    assert "never deactivated (admin)" in found.rule
 
 
 def test_an_account_that_an_entry_had_is_shown_with_it() -> None:
@@ -234,7 +240,7 @@ def test_an_account_that_an_entry_had_is_shown_with_it() -> None:
     for who in ("ann.new@x", "gil@x"):
         found = the_person(asked(who, directory(users=[moved]), swit, memory=REMEMBERED))
         assert [account.email for account in found.accounts] == ["gil@x"]
-        assert [f.kind for f in found.consequence.findings] == ["address changed"]
+        assert [f.kind for f in found.findings] == ["address changed"]
 
 
 def test_two_entries_with_one_address_are_both_explained() -> None:
@@ -242,7 +248,7 @@ def test_two_entries_with_one_address_are_both_explained() -> None:
     found = asked("ann@x", directory(users=users), organisation()).explained
     assert [each.title for each in found] == ["Ann", "Other"]
     for each in found:
-        assert {f.kind for f in each.consequence.findings} == {"two with one address"}
+        assert {f.kind for f in each.findings} == {"two with one address"}
 
 
 def test_a_team_and_a_person_of_one_name_are_both_explained() -> None:
@@ -295,14 +301,12 @@ KEPT = Policy(teams_to_keep=("Sales",))
 def test_a_group_is_explained_by_how_its_team_is_known(
     swit: Organisation, policy: Policy, memory: Memory, says: str
 ) -> None:
-    assert (
-        says in the_team(asked(DN[0], directory(SALES, HQ), swit, policy, memory)).consequence.rule
-    )
+    assert says in the_team(asked(DN[0], directory(SALES, HQ), swit, policy, memory)).rule
 
 
 def test_a_group_without_a_name_gets_no_team() -> None:
     found = the_team(asked(DN[0], directory(group(0, "  ")), organisation()))
-    assert "no usable name" in found.consequence.rule
+    assert "no usable name" in found.rule
 
 
 @pytest.mark.parametrize(
@@ -323,27 +327,25 @@ def test_a_team_without_a_group_is_explained_by_the_settings(
 ) -> None:
     swit = organisation(team("T1", "Chess", of=of))
     found = the_team(asked("Chess", directory(), swit, policy))
-    assert says in found.consequence.rule
+    assert says in found.rule
     assert sent(found) == does
 
 
 def test_a_team_that_must_stay_for_the_one_below_it_says_so() -> None:
     swit = organisation(team("T1", "Chess", of=4), team("T2", "Club", below="T1"))
     found = the_team(asked("T1", directory(), swit))
-    assert "a team that stays is below it" in found.consequence.rule
-    assert [finding.kind for finding in found.consequence.findings] == ["team kept"]
+    assert "a team that stays is below it" in found.rule
+    assert [finding.kind for finding in found.findings] == ["team kept"]
 
 
 def test_a_second_team_of_one_group_says_that_the_group_has_another() -> None:
     swit = organisation(team("T1", "Sales", of=0), team("T2", "Twice", of=0))
-    rule = the_team(asked("T2", directory(group(0, "Sales")), swit)).consequence.rule
+    rule = the_team(asked("T2", directory(group(0, "Sales")), swit)).rule
     assert rule == "Its group has another team: it is deleted (TEAM_REMOVAL=delete)."
 
 
 def test_swits_own_teams_are_never_touched() -> None:
-    assert (
-        "Swit's own" in the_team(asked("Unassigned", directory(), organisation())).consequence.rule
-    )
+    assert "Swit's own" in the_team(asked("Unassigned", directory(), organisation())).rule
 
 
 def test_an_incomplete_read_explains_nobody() -> None:
