@@ -1,17 +1,12 @@
-"""A typed client for Swit: one method for each call. It decides nothing."""
+"""A typed client for Swit: the table of calls, and one method for each. It decides nothing."""
 
-import copy
-import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from swit_provisioning.swit.answers import error_words
-from swit_provisioning.swit.auth import TokenSource
 from swit_provisioning.swit.errors import SwitIncompleteReadError, SwitUnavailableError
 from swit_provisioning.swit.http import MIB
 from swit_provisioning.swit.models import (
@@ -23,7 +18,6 @@ from swit_provisioning.swit.models import (
     User,
     UserPage,
 )
-from swit_provisioning.swit.rate_limit import Pace
 from swit_provisioning.swit.transport import Call, Transport
 
 USER_INFO: Final = Call(name="user.info", method="GET")
@@ -55,81 +49,13 @@ _SCIM_MOBILE: Final = 'phoneNumbers[type eq "mobile"].value'
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class SwitClient:
-    """Reads and writes one Swit organisation. Thread-safe.
+class SwitClient(Transport):
+    """Reads and writes one Swit organisation, with one method for each call. Thread-safe.
 
     Every method raises a `SwitError` by what to do about it. Calls that fail in Swit or in the
     network are repeated, except the two creations and the two membership changes: if only the
     answer was lost, the caller has to look before it sends them again.
     """
-
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        scim_base_url: str,
-        tokens: TokenSource,
-        pace: Pace,
-        timeout_seconds: float = 30.0,
-        connections: int = 8,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        """Open no connection yet.
-
-        `base_url` is `https://openapi.swit.io`, `scim_base_url` `https://saml.swit.io/scim/v2`;
-        `connections` is the number of calls in flight; `sleep` waits before a repetition.
-        """
-        self._transport = Transport(
-            base_url=base_url,
-            scim_base_url=scim_base_url,
-            tokens=tokens,
-            pace=pace,
-            timeout_seconds=timeout_seconds,
-            connections=connections,
-            sleep=sleep,
-        )
-        self._send = self._transport.send
-
-    def only_while(self, may_go: Callable[[], None]) -> Self:
-        """A client that calls `may_go` before each request; an error of it ends the call.
-
-        Both clients share connections, pace and the count of calls, so close only one of them.
-        """
-        guarded = copy.copy(self)
-        guarded._send = partial(self._transport.send, may_go=may_go)  # noqa: SLF001 - its own
-        return guarded
-
-    def __enter__(self) -> Self:
-        """Return the client; its connections are closed at the end of the block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
-
-    @property
-    def calls(self) -> int:
-        """The number of API requests, with repetitions and SCIM, without OAuth."""
-        return self._transport.sent
-
-    @property
-    def calls_here(self) -> int:
-        """The number of API requests of the calling thread."""
-        return self._transport.sent_here
-
-    @property
-    def status_here(self) -> int | None:
-        """HTTP status of the last answer to the calling thread; `None` if there was none."""
-        return self._transport.status_here
 
     def user_info(self) -> AuthorisedUser:
         """The account that the token belongs to."""
@@ -225,21 +151,20 @@ class SwitClient:
             {"op": "Replace", "path": path, "value": value} for path, value in values.items()
         ]
         body = {"schemas": [_SCIM_SCHEMA], "Operations": operations}
-        call = UPDATE_USER
-        answer = self._send(call, object_id=user_id, body=body)
-        return _parsed(call, ScimUser, answer) if answer else None
+        answer = self.send(UPDATE_USER, object_id=user_id, body=body)
+        return _parsed(UPDATE_USER, ScimUser, answer) if answer else None
 
     def deactivate_user(self, user_id: str) -> None:
         """Deactivate an account; `activate_user` reverses it."""
-        self._send(DEACTIVATE_USER, body={"user_id": user_id})
+        self.send(DEACTIVATE_USER, body={"user_id": user_id})
 
     def activate_user(self, user_id: str) -> None:
         """Activate a deactivated account."""
-        self._send(ACTIVATE_USER, body={"user_id": user_id})
+        self.send(ACTIVATE_USER, body={"user_id": user_id})
 
     def remove_user(self, user_id: str) -> None:
         """Delete an account. This cannot be undone."""
-        self._send(REMOVE_USER, body={"user_id": user_id})
+        self.send(REMOVE_USER, body={"user_id": user_id})
 
     def create_team(self, *, name: str, parent_id: str, reference: str | None = None) -> Team:
         """Create a team under another; a top-level team is under the root team."""
@@ -262,18 +187,18 @@ class SwitClient:
         if not values:
             message = f"update_team({team_id}): give a name, a parent or a reference"
             raise ValueError(message)
-        answer = self._send(UPDATE_TEAM, body={"id": team_id, **values})
+        answer = self.send(UPDATE_TEAM, body={"id": team_id, **values})
         data = (answer or {}).get("data")
         return _parsed(UPDATE_TEAM, Team, data) if data else None
 
     def delete_team(self, team_id: str) -> None:
         """Delete a team, most likely with all teams below it. This cannot be undone."""
-        self._send(DELETE_TEAM, body={"id": team_id})
+        self.send(DELETE_TEAM, body={"id": team_id})
 
     def sort_teams(self, parent_id: str, team_ids: Sequence[str]) -> None:
         """Order the teams directly under `parent_id`; `team_ids` must contain all of them."""
         body = {"parent_id": parent_id, "team_ids": list(team_ids)}
-        self._send(SORT_TEAMS, body=body)
+        self.send(SORT_TEAMS, body=body)
 
     def add_team_users(self, team_id: str, user_ids: Sequence[str]) -> None:
         """Add accounts to a team. Swit reports success if it added any of them: read to be sure."""
@@ -286,14 +211,14 @@ class SwitClient:
     def update_primary_team(self, user_id: str, *, team_id: str) -> None:
         """Make a team the primary one of an account that is in it."""
         body = {"id": team_id, "user_id": user_id}
-        self._send(UPDATE_PRIMARY_TEAM, body=body)
+        self.send(UPDATE_PRIMARY_TEAM, body=body)
 
     def _change_members(self, call: Call, team_id: str, user_ids: Sequence[str]) -> None:
         # It is not known what Swit does with an empty list; it must not mean all users.
         if not user_ids:
             message = f"{call.name}({team_id}): name at least one user"
             raise ValueError(message)
-        self._send(call, body={"id": team_id, "user_ids": list(user_ids)})
+        self.send(call, body={"id": team_id, "user_ids": list(user_ids)})
 
     def _ask(
         self,
@@ -303,7 +228,7 @@ class SwitClient:
         query: Mapping[str, str | None] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Model:
-        answer = self._send(call, query=_given(query or {}), body=body)
+        answer = self.send(call, query=_given(query or {}), body=body)
         if answer is None or answer.get("data") is None:
             words = f"the answer contains no data: {error_words(answer, '')}"
             status = HTTPStatus.NO_CONTENT if answer is None else HTTPStatus.OK

@@ -1,15 +1,15 @@
 """Sends calls: token, pace, one refresh after a 401, retries of what may succeed later."""
 
+import copy
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 from urllib.parse import quote
-
-from tenacity import RetryCallState, Retrying, wait_exponential_jitter
 
 from swit_provisioning.swit.answers import read_answer
 from swit_provisioning.swit.auth import TokenSource
@@ -30,7 +30,7 @@ THROTTLED_ATTEMPTS: Final = 8
 PATIENCE_SECONDS: Final = 300.0
 """How long one call waits between attempts in all; a longer `Retry-After` is not waited for."""
 
-_BACKOFF: Final = wait_exponential_jitter(initial=1, max=30, jitter=1)
+_MAX_BACKOFF_SECONDS: Final = 30.0
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,14 @@ class Call:
     most_bytes: int = 32 * MIB
     """Maximum size of the unpacked answer. A thousand users in many teams are about 16 MiB."""
 
+    def may_repeat(self, error: SwitUnavailableError, attempt: int) -> bool:
+        """True if the call may be sent again after `attempt` attempts and this error."""
+        if isinstance(error, SwitThrottledError):
+            return attempt < THROTTLED_ATTEMPTS
+        # An endless answer would be endless again.
+        is_endless = isinstance(error, SwitEndlessAnswerError)
+        return self.repeatable and not is_endless and attempt < ATTEMPTS
+
     def path(self, object_id: str = "") -> str:
         """The path below the host's base address; SCIM names the object in the path.
 
@@ -64,9 +72,21 @@ class Call:
         return f"/Users/{quote(object_id, safe='')}"
 
 
-class _ThreadCounts(threading.local):
-    """The requests of one thread: each change is sent by one thread."""
+def _backoff_seconds(attempt: int) -> float:
+    jitter = random.random()  # noqa: S311 - no secret
+    return min(2.0 ** (attempt - 1) + jitter, _MAX_BACKOFF_SECONDS)
 
+
+class _Counts:
+    """The requests of all threads, and of each thread: each change is sent by one thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.sent = 0
+        self.here = _ThreadCounts()
+
+
+class _ThreadCounts(threading.local):
     sent: int = 0
     status: int | None = None
 
@@ -85,36 +105,55 @@ class Transport:
         connections: int = 8,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Open no connection yet; `sleep` waits between attempts (seconds)."""
+        """Open no connection yet.
+
+        `base_url` is `https://openapi.swit.io`, `scim_base_url` `https://saml.swit.io/scim/v2`;
+        `connections` is the number of calls in flight; `sleep` waits before a repetition.
+        """
         self._hosts = {"api": base_url.rstrip("/"), "scim": scim_base_url.rstrip("/")}
         self._tokens = tokens
         self._pace = pace
         self._timeout = timeout_seconds
-        self._sleep = sleep
         self._session = make_session(connections=connections)
-        self._lock = threading.Lock()
-        self._sent = 0
-        self._here = _ThreadCounts()
+        self._counts = _Counts()
+        self._check: Callable[[], None] = lambda: None
+        self._sleep = sleep
 
-    @property
-    def sent(self) -> int:
-        """The number of requests, including repetitions."""
-        with self._lock:
-            return self._sent
+    def only_while(self, check: Callable[[], None]) -> Self:
+        """A client that calls `check` before each request; an error of it ends the call.
 
-    @property
-    def sent_here(self) -> int:
-        """The number of requests of the calling thread, including repetitions."""
-        return self._here.sent
+        Both clients share connections, pace and the count of calls, so close only one of them.
+        """
+        checked = copy.copy(self)
+        checked._check = check  # noqa: SLF001 - its own
+        return checked
 
-    @property
-    def status_here(self) -> int | None:
-        """HTTP status of the last answer to the calling thread; `None` if there was none."""
-        return self._here.status
+    def __enter__(self) -> Self:
+        """Return the client; its connections are closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    @property
+    def calls(self) -> int:
+        """The number of API requests, with repetitions and SCIM, without OAuth."""
+        return self._counts.sent
+
+    @property
+    def calls_here(self) -> int:
+        """The number of API requests of the calling thread."""
+        return self._counts.here.sent
+
+    @property
+    def status_here(self) -> int | None:
+        """HTTP status of the last answer to the calling thread; `None` if there was none."""
+        return self._counts.here.status
 
     def send(
         self,
@@ -123,50 +162,33 @@ class Transport:
         object_id: str = "",
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-        may_go: Callable[[], None] = lambda: None,
     ) -> dict[str, Any] | None:
         """Send one call; the JSON object of its answer, `None` for an empty one.
-
-        `may_go` is called just before each request and each repetition; an error that it raises
-        ends the call.
 
         Raises:
             SwitError: by what to do about it; see `errors`.
 
         """
-        request = partial(
-            self._request,
-            call,
-            url=f"{self._hosts[call.host]}{call.path(object_id)}",
-            query=query,
-            body=body,
-            may_go=may_go,
-        )
-
-        def attempt() -> dict[str, Any] | None:
-            token = self._tokens.access_token()
+        url = f"{self._hosts[call.host]}{call.path(object_id)}"
+        request = partial(self._request, call, url=url, query=query, body=body)
+        attempt, waited = 0, 0.0
+        while True:
+            attempt += 1
             try:
+                token = self._tokens.access_token()
+                try:
+                    return request(token)
+                except SwitUnauthorizedError:
+                    token = self._tokens.refreshed(token)
                 return request(token)
-            except SwitUnauthorizedError:
-                token = self._tokens.refreshed(token)
-            return request(token)
-
-        def is_worth_repeating(state: RetryCallState) -> bool:
-            error = _failure(state)
-            if error is None or isinstance(error, SwitThrottledError):
-                return error is not None
-            # An endless answer would be endless again.
-            return call.repeatable and not isinstance(error, SwitEndlessAnswerError)
-
-        retry = Retrying(
-            retry=is_worth_repeating,
-            stop=_is_last_attempt,
-            wait=_wait,
-            sleep=self._sleep,
-            before_sleep=_log_repetition,
-            reraise=True,
-        )
-        return retry(attempt)
+            except SwitUnavailableError as error:
+                wait = error.retry_after or _backoff_seconds(attempt)
+                waited += wait
+                if not call.may_repeat(error, attempt) or waited > PATIENCE_SECONDS:
+                    raise
+                words = "%s failed (%s), attempt %d; sent again in %.1f s"
+                log.warning(words, error.call, error.status or "no answer", attempt, wait)
+                self._sleep(wait)
 
     def _request(
         self,
@@ -176,17 +198,17 @@ class Transport:
         url: str,
         query: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
-        may_go: Callable[[], None],
     ) -> dict[str, Any] | None:
         # No header can hold such a token, and requests would print it in its error.
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             message = "the access token is empty or contains a character that no token has"
             raise SwitUnauthorizedError(call=call.name, message=message)
         turn = self._pace.wait()
-        may_go()
-        with self._lock:
-            self._sent += 1
-        self._here.sent, self._here.status = self._here.sent + 1, None
+        self._check()
+        here = self._counts.here
+        with self._counts.lock:
+            self._counts.sent += 1
+        here.sent, here.status = here.sent + 1, None
         response = exchange(
             self._session,
             call=call.name,
@@ -198,7 +220,7 @@ class Transport:
             json=body,
             auth=BearerAuth(token),
         )
-        self._here.status = response.status_code
+        here.status = response.status_code
         try:
             answer = read_answer(response, call=call.name, secrets=(token,))
         except SwitThrottledError as error:
@@ -209,31 +231,3 @@ class Transport:
             raise
         self._pace.succeeded(turn)
         return answer
-
-
-def _failure(state: RetryCallState) -> SwitUnavailableError | None:
-    error = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, SwitUnavailableError) else None
-
-
-def _wait(state: RetryCallState) -> float:
-    error = _failure(state)
-    return (error and error.retry_after) or _BACKOFF(state)
-
-
-def _is_last_attempt(state: RetryCallState) -> bool:
-    is_throttled = isinstance(_failure(state), SwitThrottledError)
-    most = THROTTLED_ATTEMPTS if is_throttled else ATTEMPTS
-    waited = state.idle_for + state.upcoming_sleep
-    return state.attempt_number >= most or waited > PATIENCE_SECONDS
-
-
-def _log_repetition(state: RetryCallState) -> None:
-    if error := _failure(state):
-        log.warning(
-            "%s failed (%s), attempt %d; sent again in %.1f s",
-            error.call,
-            error.status or "no answer",
-            state.attempt_number,
-            state.upcoming_sleep,
-        )
