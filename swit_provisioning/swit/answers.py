@@ -23,6 +23,13 @@ _MAX_MESSAGE_LENGTH: Final = 300
 _MAX_TEXT_BYTES: Final = 4000
 """Enough for a message; the encoding of a whole page is never searched for."""
 _MAX_CODE_DIGITS: Final = 9
+_KINDS: Final[Mapping[int, type[SwitError]]] = {
+    HTTPStatus.UNAUTHORIZED: SwitUnauthorizedError,
+    HTTPStatus.NOT_FOUND: SwitNotFoundError,
+    HTTPStatus.REQUEST_TIMEOUT: SwitUnavailableError,
+    HTTPStatus.TOO_MANY_REQUESTS: SwitThrottledError,
+}
+"""Errors by status; the others of 4xx are refusals."""
 _MARKUP: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -107,20 +114,13 @@ def _error(
     message = error_words(body, text, secrets)
     if meaning != status:
         message = f"code {meaning}: {message}"
+    kind = _KINDS.get(meaning, SwitRejectedError)
     if HTTPStatus.MULTIPLE_CHOICES <= meaning < HTTPStatus.BAD_REQUEST:
+        kind = SwitUnavailableError
         message = "a redirect, which is not followed; check SWIT_BASE_URL and the proxy"
-        return SwitUnavailableError(call=call, message=message, status=status)
-    if meaning == HTTPStatus.TOO_MANY_REQUESTS:
-        after = retry_after(response)
-        return SwitThrottledError(call=call, message=message, status=status, retry_after=after)
-    if meaning == HTTPStatus.REQUEST_TIMEOUT or 500 <= meaning < 600:  # noqa: PLR2004 - 5xx
-        after = retry_after(response)
-        return SwitUnavailableError(call=call, message=message, status=status, retry_after=after)
-    if meaning == HTTPStatus.UNAUTHORIZED:
-        return SwitUnauthorizedError(call=call, message=message, status=status)
-    if meaning == HTTPStatus.NOT_FOUND:
-        return SwitNotFoundError(call=call, message=message, status=status)
-    return SwitRejectedError(call=call, message=message, status=status)
+    elif 500 <= meaning < 600:  # noqa: PLR2004 - 5xx
+        kind = SwitUnavailableError
+    return kind(call=call, message=message, status=status, retry_after=retry_after(response))
 
 
 def _code(body: Mapping[str, Any]) -> int | None:

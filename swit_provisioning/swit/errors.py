@@ -19,14 +19,23 @@ class SwitError(Exception):
 
     remedy: ClassVar[str] = ""
 
-    def __init__(self, *, call: str, message: str, status: int | None = None) -> None:
-        """Take the call, Swit's or our message, and the HTTP status if there was one."""
+    def __init__(
+        self,
+        *,
+        call: str,
+        message: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        """Take the call, Swit's or our message, and what else is known."""
         self.call = call
         """Swit's name of the call, such as `team.create`; also `SCIM Users` and `oauth/token`."""
         self.message = message
         """Swit's message, shortened, or ours if there is none."""
         self.status = status
-        """`None` if no answer came."""
+        """HTTP status; `None` if no answer came."""
+        self.retry_after = retry_after
+        """The wait in seconds that Swit asks for."""
         where = call if status is None else f"{call}: HTTP {status}"
         end = "" if message.endswith((".", "!", "?")) else "."
         super().__init__(f"{where}: {message}{end} {self.remedy}".rstrip())
@@ -54,18 +63,6 @@ class SwitUnavailableError(SwitError):
     """Swit, a proxy or the network failed: 5xx, no answer, or an unreadable one."""
 
     remedy = "Try again later."
-
-    def __init__(
-        self,
-        *,
-        call: str,
-        message: str,
-        status: int | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        """As `SwitError`; `retry_after` is the wait in seconds that Swit asks for."""
-        super().__init__(call=call, message=message, status=status)
-        self.retry_after = retry_after
 
 
 class SwitThrottledError(SwitUnavailableError):

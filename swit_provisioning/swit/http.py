@@ -248,25 +248,13 @@ class _HTTPSConnection(_ReportsSockets, HTTPSConnection):
     pass
 
 
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
 class _Adapter(HTTPAdapter):
     """Uses connections that report their sockets, directly and through a proxy."""
 
-    _POOLS: Final = {"http": _HTTPPool, "https": _HTTPSPool}
+    _CLASSES: Final = {HTTPConnection: _HTTPConnection, HTTPSConnection: _HTTPSConnection}
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._POOLS
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - passed on
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        if proxy.lower().startswith("http"):
-            manager.pool_classes_by_scheme = self._POOLS
-        return manager
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passed on
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        # A SOCKS proxy has connections of its own.
+        pool.ConnectionCls = self._CLASSES.get(pool.ConnectionCls, pool.ConnectionCls)
+        return pool
