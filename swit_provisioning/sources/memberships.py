@@ -3,8 +3,8 @@
 A directory has many more memberships than entries, so their values are not handled one by one.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from swit_provisioning.sources.entries import Entry, EntryReader, Value, clean_text
-from swit_provisioning.sources.ldap.dn import dn_key, is_dn
-from swit_provisioning.sources.ldap.dn_columns import dn_keys
+from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_dn
+from swit_provisioning.sources.ldap.dn_columns import plain_dn_keys
 from swit_provisioning.sources.people import Logins
 
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
 Rows = npt.NDArray[np.int64]
 
 # `uniqueMember` may have a bit string behind the DN: Name and Optional UID, RFC 4517 3.3.21.
-_OPTIONAL_UID = r"#'[01]*'B\s*$"
+_OPTIONAL_UID = re.compile(r"#'[01]*'B$")
 # Columns of this size stay in the processor's cache.
 _BLOCK_ROWS = 50_000
 _TEXT = pa.large_string()
@@ -165,7 +165,7 @@ class Memberships:
 
     def _normalised(self) -> list[_Block]:
         """Members that were added one by one or are listed by groups."""
-        for name in self._pending:
+        for name in list(self._pending):
             self._normalise(name)
         if self._single:
             rows, keys, dns = zip(*self._single, strict=True)
@@ -177,40 +177,41 @@ class Memberships:
 
     def _normalise(self, name: str) -> None:
         """Convert pending values to a block, and report those that are unreadable or no DNs."""
-        pending = self._pending[name]
+        pending = self._pending.pop(name)
         place = np.repeat(np.arange(len(pending.rows)), pending.counts)
-        dn = _texts(pending.values)
-        if dn.null_count:
-            for number in np.unique(place[_true(dn.is_null())]).tolist():
-                self._reader.report_unreadable(pending.entries[number], name)
-        kept = _true(pc.not_equal(dn, ""))
-        if not kept.all():
-            place, dn = place[kept], dn.filter(pa.array(kept))
-        if name == "uniqueMember" and pc.any(pc.match_substring(dn, "#'"), min_count=0).as_py():
-            dn = pc.replace_substring_regex(dn, _OPTIONAL_UID, "")
-        key = dn_keys(dn)
-        if key.null_count:
-            unusable = _true(key.is_null())
-            for number in np.flatnonzero(unusable).tolist():
-                entry = pending.entries[place[number]]
-                self._reader.report_no_dn(entry, name, dn[number].as_py())
-            some = pa.array(~unusable)
-            place, key, dn = place[~unusable], key.filter(some), dn.filter(some)
+        try:
+            dn = pa.array(pending.values, pa.large_binary()).cast(_TEXT)
+        except (UnicodeError, pa.ArrowInvalid):
+            dn = pa.array([clean_text(value) for value in pending.values], _TEXT)
+        key, is_plain = plain_dn_keys(dn)
+        if not pc.all(is_plain).as_py():
+            others = np.flatnonzero(~is_plain.to_numpy(zero_copy_only=False))
+            made = [
+                self._member(pending.entries[place[number]], name, pending.values[number])
+                for number in others.tolist()
+            ]
+            mask = pc.invert(is_plain)
+            key = pc.replace_with_mask(key, mask, pa.array([key for key, _ in made], _TEXT))
+            dn = pc.replace_with_mask(dn, mask, pa.array([dn for _, dn in made], _TEXT))
+            if key.null_count:
+                some = key.is_valid()
+                place = place[some.to_numpy(zero_copy_only=False)]
+                key, dn = key.filter(some), dn.filter(some)
         self._blocks.append(_Block(np.array(pending.rows, np.int64)[place], key, dn))
-        self._pending[name] = _Pending()
 
-
-def _texts(values: Sequence[Value]) -> pa.LargeStringArray:
-    """Trimmed text of each value, null if it is not valid Unicode text."""
-    try:
-        texts = pa.array(values, pa.large_binary()).cast(_TEXT)
-    except (UnicodeError, pa.ArrowInvalid):
-        return pa.array([clean_text(value) for value in values], _TEXT)
-    return pc.utf8_trim_whitespace(texts)
-
-
-def _true(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
-    return np.asarray(pc.fill_null(mask, False), dtype=np.bool_)  # noqa: FBT003 - a cell
+    def _member(self, group: Entry, name: str, value: Value) -> tuple[str | None, str | None]:
+        """Key and DN of a member; neither if the value is empty or unusable."""
+        text = clean_text(value)
+        if text is None:
+            self._reader.report_unreadable(group, name)
+            return None, None
+        if name == "uniqueMember":
+            text = _OPTIONAL_UID.sub("", text)
+        try:
+            return dn_key(text) or None, text
+        except InvalidDN:
+            self._reader.report_no_dn(group, name, text)
+            return None, None
 
 
 def _ranks(texts: pa.ChunkedArray) -> Rows:

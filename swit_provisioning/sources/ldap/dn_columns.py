@@ -19,13 +19,9 @@ def dn_keys(names: pa.LargeStringArray) -> pa.LargeStringArray:
     return _lower(names, _PLAIN, _key_or_none)
 
 
-def plain_dn_keys(names: pa.LargeStringArray) -> pa.LargeStringArray:
-    """`dn_key` of each name for which that is itself in lower case; null for all others."""
-    small = pc.utf8_lower(names)
-    plain = pc.match_substring_regex(names, _PLAIN)
-    if pc.all(plain).as_py():
-        return small
-    return pc.if_else(plain, small, None)
+def plain_dn_keys(names: pa.LargeStringArray) -> tuple[pa.LargeStringArray, pa.BooleanArray]:
+    """Each name in lower case, and whether that is its `dn_key`."""
+    return pc.utf8_lower(names), pc.fill_null(pc.match_substring_regex(names, _PLAIN), False)  # noqa: FBT003 - a cell
 
 
 def casefolded(texts: pa.LargeStringArray) -> pa.LargeStringArray:

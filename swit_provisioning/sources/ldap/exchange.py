@@ -156,7 +156,7 @@ class Connection:
 
 
 class Exchange:
-    """One search at a time, and its answer."""
+    """Searches and their answers."""
 
     def __init__(self, connection: Connection) -> None:
         """Use this connection, alone."""
@@ -169,22 +169,26 @@ class Exchange:
         """The answer that is still to come, with as much of it as has come."""
         return self._answer
 
-    def ask(self, search: bytes, page: tuple[int, bytes] | None = None) -> None:
-        """Send a request; its answer has to be received before the next one is sent.
+    def ask(self, *searches: bytes, page: tuple[int, bytes] | None = None) -> None:
+        """Send requests. Their answer has to be received before the next ones are sent.
 
         Args:
-            search: encoded search request.
+            searches: encoded search requests.
             page: how many entries, and the cookie of the page before; `None`: all at once.
 
         Raises:
             LostConnectionError: it can't be sent.
 
         """
-        number = self._connection.begin()
+        numbers = [self._connection.begin() for _ in searches]
         controls = () if page is None else (paging(*page),)
         most = self._connection.limits.answer_bytes
-        self._answer = Answer(number, self._left_over, most_bytes=most)
-        self._connection.send(request(number, search, *controls))
+        self._answer = Answer(numbers[0], self._left_over, requests=len(numbers), most_bytes=most)
+        messages = (
+            request(number, search, *controls)
+            for number, search in zip(numbers, searches, strict=True)
+        )
+        self._connection.send(b"".join(messages))
 
     def receive(self) -> Answer:
         """Wait for the whole answer.

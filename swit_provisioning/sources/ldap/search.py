@@ -15,7 +15,7 @@ from swit_provisioning.sources.base import (
     DirectoryUnavailableError,
 )
 from swit_provisioning.sources.entries import Entry, Value
-from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key
+from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_dn
 from swit_provisioning.sources.ldap.exchange import (
     BadRequestError,
     Connection,
@@ -32,6 +32,8 @@ from swit_provisioning.sources.ldap.wire import (
 )
 
 _BASE_OBJECT, _SUBTREE = 0, 2
+_REQUESTS_AT_ONCE = 10
+"""Fewer than the 20 searches at a time that Active Directory allows by default."""
 SUCCESS = 0
 REFERRAL = 10
 NO_SUCH_OBJECT = 32
@@ -217,17 +219,23 @@ def root_entry(
     return _Search(connection, query, f"{server}: reading its root entry (LDAP_KIND=auto)").single()
 
 
-def single_entry(
-    connection: Connection, dn: str, attributes: tuple[str, ...], *, server: object
-) -> Entry | None:
-    """One entry; nothing where it doesn't exist, may not be seen, or is kept elsewhere.
+def entries_at(
+    connection: Connection, dns: Sequence[str], attributes: tuple[str, ...], *, server: object
+) -> dict[str, Entry]:
+    """Entries by these DNs, except those that do not exist, are hidden or are kept elsewhere.
 
     Raises:
-        DirectoryError: the connection was lost, or the answer is no LDAP.
+        DirectoryError: the connection was lost, or the answer is not LDAP.
 
     """
-    query = Query(base=dn, filter="(objectClass=*)", attributes=attributes, page_size=1)
-    return _Search(connection, query, f"{server}: reading {dn!r}").single(or_nothing=True)
+    found: dict[str, Entry] = {}
+    for begin in range(0, len(dns), _REQUESTS_AT_ONCE):
+        some = dns[begin : begin + _REQUESTS_AT_ONCE]
+        query = Query(base=some[0], filter="(objectClass=*)", attributes=attributes, page_size=1)
+        entries = _Search(connection, query, f"{server}: reading {some[0]!r}").at(some)
+        by_key = {dn_key(entry.dn): entry for entry in entries if is_dn(entry.dn)}
+        found |= {dn: by_key[key] for dn in some if (key := dn_key(dn)) in by_key}
+    return found
 
 
 class _Search:
@@ -246,7 +254,7 @@ class _Search:
         request = self._request(query.base, query.filter, _SUBTREE, query.attributes)
         loops = LoopDetector()
         pages = 0
-        self._ask(request, (query.page_size, b""))
+        self._ask(request, page=(query.page_size, b""))
         while True:
             answer = self._ahead or self._answer()
             self._ahead = None
@@ -263,7 +271,7 @@ class _Search:
                 self._fail("the server sends empty pages without end")
             if cookie:
                 # Requested before the entries are used: the server works in the meantime.
-                self._ask(request, (query.page_size, cookie))
+                self._ask(request, page=(query.page_size, cookie))
             if loops.is_repeated(answer.entries):
                 self._fail(
                     f"the page that begins with {answer.entries[0].dn!r} came twice, so the server"
@@ -274,13 +282,17 @@ class _Search:
             if not cookie:
                 return
 
-    def single(self, *, or_nothing: bool = False) -> Entry | None:
-        """The entry at the base; `or_nothing`: also where the server answers with an error."""
+    def at(self, dns: Sequence[str]) -> list[Entry]:
+        """Entries with these DNs. Errors of the server only mean that there is none."""
+        attributes = self._query.attributes
+        self._ask(*(self._request(dn, "(objectClass=*)", _BASE_OBJECT, attributes) for dn in dns))
+        return self._answer().entries
+
+    def single(self) -> Entry | None:
+        """The entry at the base, unless it is hidden."""
         query = self._query
         self._ask(self._request(query.base, "(objectClass=*)", _BASE_OBJECT, query.attributes))
         answer = self._answer()
-        if or_nothing and (answer.result.code != SUCCESS or answer.references):
-            return None
         try:
             self._checked(answer)
         except DirectoryConfigError:  # hidden from this account, or from everybody
@@ -294,9 +306,9 @@ class _Search:
             message = f"{self._doing}: the request can't be made ({error}); look at the filter"
             raise DirectoryConfigError(message) from error
 
-    def _ask(self, request: bytes, page: tuple[int, bytes] | None = None) -> None:
+    def _ask(self, *requests: bytes, page: tuple[int, bytes] | None = None) -> None:
         try:
-            self._exchange.ask(request, page)
+            self._exchange.ask(*requests, page=page)
         except LostConnectionError as error:
             raise self._lost(error) from error
 

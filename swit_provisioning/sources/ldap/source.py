@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -27,9 +27,9 @@ from swit_provisioning.sources.base import (
 from swit_provisioning.sources.config import LdapConfig, ServerAddress
 from swit_provisioning.sources.entries import EntryReader
 from swit_provisioning.sources.groups import group_attributes
-from swit_provisioning.sources.ldap.dn import dn_key, is_dn
+from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning.sources.ldap.exchange import Connection
-from swit_provisioning.sources.ldap.search import Query, root_entry, search, single_entry
+from swit_provisioning.sources.ldap.search import Query, entries_at, root_entry, search
 from swit_provisioning.sources.ldap.session import logged_in
 from swit_provisioning.sources.object_classes import is_person, other_kind
 from swit_provisioning.sources.people import people_attributes
@@ -158,7 +158,7 @@ class LdapDirectory:
                     server_kind=kind.title,
                 ),
                 reader=reader,
-                identify=partial(_kind_of_entry, connection, server),
+                identify=partial(_kinds_of_entries, connection, server),
             )
         return hold_references(state, config.reference_attribute, server)
 
@@ -205,12 +205,13 @@ class LdapDirectory:
                 yield Batch(base=dn_key(base), entries=page)
 
 
-def _kind_of_entry(connection: Connection, server: ServerAddress, dn: str) -> str | None:
-    """What an entry is, if it exists and is neither a person nor a group."""
-    if not is_dn(dn):
-        return None
-    entry = single_entry(connection, dn, ("objectClass",), server=server)
-    return other_kind(entry.classes()) if entry else None
+def _kinds_of_entries(
+    connection: Connection, server: ServerAddress, dns: Sequence[str]
+) -> dict[str, str]:
+    """What these entries are, except those that are missing, people or groups."""
+    entries = entries_at(connection, dns, ("objectClass",), server=server)
+    kinds = {dn: other_kind(entry.classes()) for dn, entry in entries.items()}
+    return {dn: kind for dn, kind in kinds.items() if kind}
 
 
 def _log_retry(state: RetryCallState) -> None:

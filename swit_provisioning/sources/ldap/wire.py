@@ -7,6 +7,7 @@ other error, whatever the bytes are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 from swit_provisioning.sources.entries import Entry
 
@@ -29,6 +30,8 @@ _BEHIND_RESULT = {
     EXTENDED_RESPONSE: {REFERRAL, 0x8A, 0x8B},
 }
 _INTEGER_OCTETS = 8
+_VALUE_SIZES = {bytes((OCTETS, size)): size for size in range(_SHORT + 1)}
+"""Size of a value by the two octets before it, for all but long values."""
 
 Data = bytes | bytearray
 
@@ -142,14 +145,22 @@ class Names(dict[bytes, str]):
 
 
 class Answer:
-    """Answer to one search. Its entries are decoded while the bytes arrive."""
+    """Answer to one search, or to several. Its entries are decoded while the bytes arrive."""
 
-    def __init__(self, message_id: int, begun: bytes = b"", *, most_bytes: int = 1 << 30) -> None:
-        """Prepare for the answer to a request.
+    def __init__(
+        self,
+        message_id: int,
+        begun: bytes = b"",
+        *,
+        requests: int = 1,
+        most_bytes: int = 1 << 30,
+    ) -> None:
+        """Prepare for the answer to requests that are numbered consecutively.
 
         Args:
-            message_id: number of the request.
-            begun: bytes that arrived before the request was sent.
+            message_id: number of the first request.
+            begun: bytes that arrived before the requests were sent.
+            requests: how many there are.
             most_bytes: size of the longest answer that is accepted.
 
         """
@@ -160,18 +171,21 @@ class Answer:
         self.names = Names()
         self._most_bytes = most_bytes
         self._result: Result | None = None
-        self._chunks = [begun]
-        self._received = len(begun)
+        self._received = BytesIO()
+        """Bytes that are not decoded yet."""
+        self._received.write(begun)
         self._needed = 0
-        """Size that the chunks must have until the next message is complete, as far as known."""
+        """How many bytes must be received until the next message is complete, as far as known."""
         self._decoded_bytes = 0
+        self._open = {number(id_) for id_ in range(message_id, message_id + requests)}
+        """Numbers of the requests whose final result has not arrived."""
         self._id = number(message_id)
         self._entry = self._id + bytes((SEARCH_ENTRY,))
 
     @property
     def result(self) -> Result:
-        """Final result of the search. Raises `RuntimeError` before it has arrived."""
-        if self._result is None:
+        """Final result of the last search that ended. Raises `RuntimeError` before that."""
+        if self._open or self._result is None:
             message = "the answer has not ended"
             raise RuntimeError(message)
         return self._result
@@ -179,25 +193,23 @@ class Answer:
     @property
     def left_over(self) -> bytes:
         """Bytes behind the final result. They belong to the next answer."""
-        return b"".join(self._chunks)
+        return self._received.getvalue()
 
     def add(self, chunk: bytes = b"") -> bool:
-        """Decode the next bytes. Returns True when the final result has arrived.
+        """Decode the next bytes. Returns True when all final results have arrived.
 
         Raises:
             WireError: the bytes are not an answer to this request.
             DisconnectedError: the server announced that it closes the connection.
 
         """
-        self._chunks.append(chunk)
-        self._received += len(chunk)
-        # Joined only when a message is complete: a large group comes in thousands of chunks.
-        if self._result is not None or self._received < self._needed:
-            return self._result is not None
-        data = b"".join(self._chunks)
+        self._received.write(chunk)
+        if not self._open or self._received.tell() < self._needed:
+            return not self._open
+        data = self._received.getvalue()
         at = self._needed = 0
         try:
-            while self._result is None:
+            while self._open:
                 found = _message(data, at, self._most_bytes, self._decoded_bytes)
                 if found is None:
                     break
@@ -214,21 +226,27 @@ class Answer:
         finally:
             # Also after an error: nothing is decoded twice.
             self._decoded_bytes += at
-            self._chunks = [data[at:]]
-            self._received = len(data) - at
-        return self._result is not None
+            self._received = BytesIO()
+            self._received.write(data[at:])
+        return not self._open
 
     def _take_other(self, data: bytes, start: int, end: int) -> None:
         id_start, id_stop = expected(data, start, end, INTEGER)
         tag, content, content_stop = header(data, id_stop, end)
         if not any(data[id_start:id_stop]):
             raise _disconnection(data, tag, content, content_stop)
-        if data[start:id_stop] != self._id:
+        if data[start:id_stop] not in self._open:
             raise WireError(_at(start, "an answer to another request"))
-        if tag == SEARCH_DONE:
+        if tag == SEARCH_ENTRY:
+            self.entries.append(_decode_entry(data, id_stop, end, self.names))
+        elif tag == SEARCH_DONE:
             self._result = _result(data, tag, content, content_stop, end)
+            self._open.remove(data[start:id_stop])
         elif tag == SEARCH_REFERENCE:
-            self.references.extend(_texts(data, content, content_stop))
+            urls = _octet_strings(data, content, content_stop)
+            if not urls:
+                raise WireError(_at(content, "a reference to nowhere"))
+            self.references.extend(url.decode(errors="replace") for url in urls)
         else:
             raise WireError(_at(id_stop, f"tag 0x{tag:02x} in the answer to a search"))
 
@@ -289,18 +307,11 @@ def _decode_entry(  # noqa: C901, PLR0912, PLR0915 - most of a read is spent her
                 raise WireError(_at(at, "an attribute is not a name and values"))
             if at + size != pair_stop:
                 raise WireError(_at(at, "the values of an attribute end at the wrong place"))
-            values: list[bytes] = []
-            while at < pair_stop:
-                if data[at] != OCTETS:
-                    raise WireError(_at(at, f"tag 0x{data[at]:02x} instead of 0x04"))
-                size = data[at + 1]
-                at += 2
-                if size > _SHORT:
-                    size, at = _long_length(data, at)
-                values.append(data[at : at + size])
-                at += size
-            if at != pair_stop:
-                raise WireError(_at(at, "a value is longer than what is around it"))
+            if at + 2 < pair_stop == at + 2 + data[at + 1] and data[at] == OCTETS:
+                values = [data[at + 2 : pair_stop]]  # most attributes have one short value
+            else:
+                values = _octet_strings(data, at, pair_stop)
+            at = pair_stop
             name = names[raw_name]
             before = attributes.get(name)
             attributes[name] = values if before is None else [*before, *values]
@@ -309,6 +320,25 @@ def _decode_entry(  # noqa: C901, PLR0912, PLR0915 - most of a read is spent her
     except IndexError:
         raise WireError(_at(at, "a value is cut off")) from None
     return Entry(dn.decode(errors="surrogateescape"), attributes, "", names.has_options)
+
+
+def _octet_strings(data: bytes, at: int, end: int) -> list[bytes]:
+    """Decode the octet strings from `at` to `end`, such as the values of an attribute."""
+    # A group can have a million members. Reading a stream takes half the time of slicing.
+    stream = BytesIO(data[at:end])
+    read = stream.read
+    found: list[bytes] = []
+    size: int | None = 0
+    while head := read(2):
+        size = _VALUE_SIZES.get(head)
+        if size is None:
+            start, stop = expected(data, at + stream.tell() - len(head), end, OCTETS)
+            stream.seek(start - at)
+            size = stop - start
+        found.append(read(size))
+    if found and len(found[-1]) != size:
+        raise WireError(_at(end, "a value is longer than what is around it"))
+    return found
 
 
 class DisconnectedError(Exception):
@@ -437,16 +467,6 @@ def _disconnection(data: Data, tag: int, at: int, end: int) -> Exception:
     text_start, text_stop = expected(data, matched, end, OCTETS)
     code, text = _number(data, start, stop), _text(data, text_start, text_stop)
     return DisconnectedError(f"the server ends the connection: {code} {text}".rstrip())
-
-
-def _texts(data: Data, at: int, end: int) -> list[str]:
-    found = []
-    while at < end:
-        start, at = expected(data, at, end, OCTETS)
-        found.append(_text(data, start, at))
-    if not found:
-        raise WireError(_at(at, "a reference to nowhere"))
-    return found
 
 
 def _number(data: Data, start: int, stop: int) -> int:
