@@ -22,7 +22,7 @@ import requests
 from benchmarks.made_firm import made_firm
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import HeldLease
-from swit_provisioning.planning.actions import STEPS, Step
+from swit_provisioning.planning.actions import STEPS
 from swit_provisioning.planning.model import Memory, Plan, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.sandbox.server import SandboxServer
@@ -80,13 +80,6 @@ class CountingPace:
     def succeeded(self, turn: float) -> None:
         """As the other pace."""
         self._pace.succeeded(turn)
-
-
-class Silence:
-    """Nobody watches."""
-
-    def advance(self, step: Step, done: int, planned: int) -> None:
-        """Say nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +163,7 @@ def apply(there: Sandbox, plan: Plan, pace: str) -> Sent:
             store=store,
             lease=lease,
             concurrency=CONCURRENCY,
-            progress=Silence(),
+            advance=lambda *_: None,
         )
         outcomes = applier.settle(STEPS)
         seconds = time.perf_counter() - begin

@@ -20,7 +20,6 @@ from swit_provisioning.apply.attempt import (
 from swit_provisioning.apply.evidence import Evidence
 from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.apply.outcomes import DONE, Dependencies, Outcome, OutcomeKind, Record
-from swit_provisioning.apply.progress import Progress
 from swit_provisioning.apply.senders import send
 from swit_provisioning.planning.actions import DEPARTURES, Step
 from swit_provisioning.planning.model import Change, Plan
@@ -185,7 +184,7 @@ class Applier:
         store: Store,
         lease: HeldLease,
         concurrency: int,
-        progress: Progress,
+        advance: Callable[[Step, int, int], object],
         left_out: Collection[str] = (),
         evidence: Evidence | None = None,
         wait: Callable[[float], None] = time.sleep,
@@ -193,8 +192,9 @@ class Applier:
         """Read which changes have an outcome; send nothing yet.
 
         `left_out` are ids of changes that were not chosen; `evidence` names further changes, and
-        users, that are left alone. `concurrency` is the number of changes in flight; `wait` sleeps
-        (seconds) before a creation is sent again.
+        users, that are left alone. `concurrency` is the number of changes in flight; `advance` gets
+        how many changes of a step have an outcome, of how many; `wait` sleeps (seconds) before a
+        creation is sent again.
         """
         self.plan = plan
         self._left_out = frozenset(left_out)
@@ -213,7 +213,7 @@ class Applier:
         self._client = client.only_while(lease.check)
         self._lease = lease
         self._concurrency = concurrency
-        self._progress = progress
+        self._advance = advance
         self._wait = wait
 
     def send(self, step: Step) -> list[Outcome]:
@@ -238,7 +238,7 @@ class Applier:
         # Close it here: a traceback would keep it open, and the threads would continue to send.
         with closing(through):
             for count, _ in enumerate(through, start=len(changes) - len(undone) + 1):
-                self._progress.advance(step, count, len(changes))
+                self._advance(step, count, len(changes))
         return [self._outcome(change) for change in undone.values()]
 
     def settle(self, steps: Sequence[Step]) -> list[Outcome]:

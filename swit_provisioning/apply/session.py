@@ -293,7 +293,7 @@ class Session:
             store=self.store,
             lease=lease,
             concurrency=self.rules.concurrency,
-            progress=self._progress,
+            advance=self._progress.advance,
             left_out=unchosen,
             evidence=evidence,
         )

@@ -220,7 +220,7 @@ def progress_bar(console: Console) -> Iterator[None]:
         TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as live:
-        token, quiet = CURRENT_DISPLAY.set(Bar(live)), QUIET.set(True)
+        token, quiet = CURRENT_DISPLAY.set(Bar(live).show), QUIET.set(True)
         try:
             yield
         finally:

@@ -1,6 +1,5 @@
 """Storage of frames between steps: one Parquet file for each asset and run."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
@@ -9,6 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from upath import UPath
 
+from swit_provisioning.operations.names import WRITERS
 from swit_provisioning.planning.actions import DANGEROUS_FIRST
 from swit_provisioning.planning.schemas import (
     CHANGE_PLAN,
@@ -21,10 +21,9 @@ from swit_provisioning.report.redacted_frames import frame_without_people
 from swit_provisioning.report.safe_text import readable
 from swit_provisioning.settings import Settings
 
-_Sources = Mapping[str, tuple[str, ...]]
 _DIFFS: Final = ("user_diff", "team_diff", "sort_diff", "membership_diff")
 
-_FROM: Final[Mapping[str, _Sources]] = {
+_FROM: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "user_diff": {
         "action": ("idp_users.enabled", "idp_users.emails", "swit_users.active"),
         "target": ("idp_users.emails", "swit_users.email"),
@@ -84,12 +83,13 @@ _FROM: Final[Mapping[str, _Sources]] = {
     "change_plan": {name: tuple(f"{diff}.{name}" for diff in _DIFFS) for name in CHANGE_PLAN.names},
     "accepted_plan": {name: (f"change_plan.{name}",) for name in CHANGE_PLAN.names},
     **{
-        applied: {
+        asset: {
             name: (f"accepted_plan.{name}",) for name in OUTCOMES.names if name in CHANGE_PLAN.names
         }
-        for applied in ("applied_users", "applied_teams", "applied_sort", "applied_memberships")
+        for asset in WRITERS
     },
 }
+"""Asset -> column -> the columns that it is made from, each as `asset.column`."""
 
 
 def column_lineage(asset: str) -> dict[str, dg.MetadataValue]:
@@ -97,15 +97,14 @@ def column_lineage(asset: str) -> dict[str, dg.MetadataValue]:
     if asset not in _FROM:
         return {}
     columns = {
-        column: [_column(source) for source in sources] for column, sources in _FROM[asset].items()
+        column: [
+            dg.TableColumnDep(asset_key=dg.AssetKey(read), column_name=name)
+            for read, _, name in (source.partition(".") for source in sources)
+        ]
+        for column, sources in _FROM[asset].items()
     }
     lineage = dg.TableColumnLineage(deps_by_column=columns)
     return {"dagster/column_lineage": dg.MetadataValue.column_lineage(lineage)}
-
-
-def _column(source: str) -> dg.TableColumnDep:
-    asset, _, column = source.partition(".")
-    return dg.TableColumnDep(asset_key=dg.AssetKey(asset), column_name=column)
 
 
 PREVIEW_ROWS: Final = 50
@@ -113,8 +112,6 @@ PREVIEW_ROWS: Final = 50
 
 _NOT_DONE_FIRST: Final = ("failed", "rejected", "skipped", "applied", "already so")
 _ANOTHER_RUN: Final = "__EPHEMERAL_RUN_ID"
-
-
 OWNERS: Final = ["team:it-operations"]
 
 
@@ -180,7 +177,7 @@ def preview(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> dg.Tab
 def _cell(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any cell of a frame
     if isinstance(value, list):
         return readable(", ".join(value))
-    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+    if pd.isna(value):
         return None
     return value if isinstance(value, int | float | bool) else readable(str(value))
 
@@ -209,7 +206,7 @@ class ParquetFrames(dg.UPathIOManager):
     extension = ".parquet"
 
     def __init__(self, base_path: UPath, *, hide_names: bool = False) -> None:
-        """Store frames below `base_path`; previews hide names on demand."""
+        """Store frames below `base_path`; with `hide_names`, previews name no people."""
         super().__init__(base_path=base_path)
         self._hide_names = hide_names
 
@@ -224,42 +221,35 @@ class ParquetFrames(dg.UPathIOManager):
             made_by = (self._base_path / key / "latest").read_text()
         return key / made_by
 
-    def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame) -> None:
-        """Write the frame, then point `latest` at it."""
-        super().handle_output(context, obj)
-        if context.has_asset_key:
-            latest = self._base_path / UPath(*context.asset_key.path) / "latest"
-            latest.write_text(context.run_id)
+    def dump_to_path(self, context: dg.OutputContext, obj: pd.DataFrame, path: UPath) -> None:
+        """Write one frame, then point `latest` at it; raises `FrameError`, as `put`."""
+        del path
+        self.put(context.asset_key.path[-1], context.run_id, obj)
 
     def put(self, asset: str, run_id: str, frame: pd.DataFrame) -> None:
-        """Write the frame of an asset whose own step does not run."""
+        """Write the frame of an asset; raises `FrameError` if it does not fit its schema."""
+        table = schema_of(asset).to_arrow(frame)
         folder = self._base_path / asset
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{run_id}{self.extension}").open("wb") as file:
-            pq.write_table(schema_of(asset).to_arrow(frame), file)
+            pq.write_table(table, file)
         (folder / "latest").write_text(run_id)
-
-    def dump_to_path(self, context: dg.OutputContext, obj: pd.DataFrame, path: UPath) -> None:
-        """Write one frame; raises `FrameError` if it does not fit its schema."""
-        with path.open("wb") as file:
-            pq.write_table(self._schema(context).to_arrow(obj), file)
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> pd.DataFrame:
         """Read one frame with its facts."""
         with path.open("rb") as file:
             table = pq.read_table(file)
-        return self._schema(context).from_arrow(table)
+        return schema_of(context.asset_key.path[-1]).from_arrow(table)
 
     def get_metadata(
         self, context: dg.OutputContext, obj: pd.DataFrame
     ) -> dict[str, dg.MetadataValue]:
-        """Row count, lineage and a preview: at most 50 rows, the most dangerous first."""
-        asset = context.asset_key.path[-1] if context.has_asset_key else ""
-        return self.described(asset, obj)
+        """As `described`."""
+        return self.described(context.asset_key.path[-1], obj)
 
     def described(self, asset: str, frame: pd.DataFrame) -> dict[str, dg.MetadataValue]:
-        """The metadata of a frame that `put` stores; without an asset, of a frame between ops."""
-        shown = (schema_of(asset) if asset else OUTCOMES).shown
+        """Row count, lineage and a preview: at most 50 rows, the most dangerous first."""
+        shown = schema_of(asset).shown
         rows = dangerous_rows_first(frame).head(PREVIEW_ROWS)
         if self._hide_names:
             rows = frame_without_people(asset, rows)
@@ -268,12 +258,6 @@ class ParquetFrames(dg.UPathIOManager):
             "preview": preview(in_words(rows) if "what" in shown else rows, shown or None),
             **column_lineage(asset),
         }
-
-    @staticmethod
-    def _schema(context: dg.InputContext | dg.OutputContext) -> FrameSchema:
-        if context.has_asset_key:
-            return schema_of(context.asset_key.path[-1])
-        return OUTCOMES
 
 
 class ParquetFramesResource(dg.ConfigurableIOManagerFactory[ParquetFrames]):

@@ -52,18 +52,15 @@ READ_AT: Final = "read_at"
 """The fact of a frame that says when reading it began, by the state database's clock."""
 
 
-def _outs(group: str, *kinds: str, names: Iterable[str]) -> dict[str, dg.AssetOut]:
+DIRECTORY_FRAMES: Final = ("idp_users", "idp_groups", "idp_memberships", "idp_findings")
+SWIT_FRAMES: Final = ("swit_users", "swit_teams", "swit_memberships")
+
+
+def _outs(names: Iterable[str], group: str, *kinds: str) -> dict[str, dg.AssetOut]:
     return {name: dg.AssetOut(**asset_facts(name, group, *kinds)) for name in names}
 
 
-@dg.multi_asset(
-    outs=_outs(
-        "directory",
-        "ldap",
-        "parquet",
-        names=("idp_users", "idp_groups", "idp_memberships", "idp_findings"),
-    )
-)
+@dg.multi_asset(outs=_outs(DIRECTORY_FRAMES, "directory", "ldap", "parquet"))
 def read_directory(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -75,18 +72,12 @@ def read_directory(
         state = session.directory.read()
     if len(state.findings):
         context.log.warning("%d values could not be read: see idp_findings", len(state.findings))
-    frames = {
-        "idp_users": state.users,
-        "idp_groups": state.groups,
-        "idp_memberships": state.memberships,
-        "idp_findings": state.findings,
-    }
-    yield from _frames_read(context, settings, state.facts, read_at, frames)
+    frames = (state.users, state.groups, state.memberships, state.findings)
+    named = dict(zip(DIRECTORY_FRAMES, frames, strict=True))
+    yield from _frames_read(context, settings, state.facts, read_at, named)
 
 
-@dg.multi_asset(
-    outs=_outs("swit", "swit", "parquet", names=("swit_users", "swit_teams", "swit_memberships"))
-)
+@dg.multi_asset(outs=_outs(SWIT_FRAMES, "swit", "swit", "parquet"))
 def read_swit(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -96,12 +87,9 @@ def read_swit(
     read_at = session.store.now()
     with failing_clearly(context, settings, {SwitError: "Swit was not read"}):
         state = read_organization(session.swit, expected=settings.expected_organization)
-    frames = {
-        "swit_users": state.users,
-        "swit_teams": state.teams,
-        "swit_memberships": state.memberships,
-    }
-    yield from _frames_read(context, settings, state.facts, read_at, frames)
+    frames = (state.users, state.teams, state.memberships)
+    named = dict(zip(SWIT_FRAMES, frames, strict=True))
+    yield from _frames_read(context, settings, state.facts, read_at, named)
 
 
 def _frames_read(
@@ -134,19 +122,13 @@ _READS_OF: Final = {
     "team_diff": {"idp_groups", "idp_memberships", "swit_teams", "swit_memberships", "user_diff"},
     "sort_diff": {"idp_groups", "swit_teams", "team_diff"},
     "membership_diff": {"idp_memberships", "swit_memberships", "user_diff", "team_diff"},
-    "directory_findings": {
-        "idp_users",
-        "idp_groups",
-        "idp_memberships",
-        "idp_findings",
-        "swit_users",
-    },
+    "directory_findings": {*DIRECTORY_FRAMES, "swit_users"},
     "change_plan": set(DIFFS),
 }
 
 
 @dg.multi_asset(
-    outs=_outs("difference", "pandas", "parquet", names=_READS_OF),
+    outs=_outs(_READS_OF, "difference", "pandas", "parquet"),
     internal_asset_deps={
         name: {dg.AssetKey(source) for source in sources} for name, sources in _READS_OF.items()
     },
@@ -179,13 +161,22 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
         memberships=swit_memberships,
         facts=SwitFacts.of({k: v for k, v in swit_users.attrs["facts"].items() if k != READ_AT}),
     )
-    read_at = _read_at(idp_users, swit_users)
+    # Frames of an earlier version do not say when they were read.
+    times = [frame.attrs["facts"].get(READ_AT) for frame in (idp_users, swit_users)]
+    read_at = min(map(datetime.fromisoformat, filter(None, times)), default=None)
     plan, results = _make_and_store_plan(session, settings, directory, swit, read_at)
     hidden = settings.names_are_hidden_everywhere
     shown = without_people(plan) if hidden else plan
     for name, actions in DIFFS.items():
         yield _diff_output(name, actions, plan, shown)
-    yield _findings_output(plan)
+    findings = findings_frame(plan.findings)
+    kinds = {str(kind): int(n) for kind, n in findings["kind"].value_counts(sort=False).items()}
+    counted = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items()) or "no findings"
+    yield dg.Output(
+        findings,
+        "directory_findings",
+        metadata={"summary": counted, "number of findings": len(findings), **kinds},
+    )
     stored = StoredPlan(
         plan=shown,
         plan_hash=plan.plan_hash,
@@ -225,12 +216,6 @@ def _make_and_store_plan(
     return plan, results
 
 
-def _read_at(*frames: pd.DataFrame) -> datetime | None:
-    """When reading the first of these frames began; `None` for frames of earlier versions."""
-    times = [frame.attrs["facts"].get(READ_AT) for frame in frames]
-    return min(map(datetime.fromisoformat, filter(None, times)), default=None)
-
-
 def _diff_output(
     name: str, actions: tuple[Action, ...], plan: Plan, shown: Plan
 ) -> dg.Output[pd.DataFrame]:
@@ -241,37 +226,15 @@ def _diff_output(
         **{action: sum(c.action == action for c in changes) for action in actions},
     }
     if name == "team_diff":
-        metadata.update(_teams_metadata(plan, shown))
+        root = tree_of(plan.teams, plan.changes)
+        if root is not None:
+            metadata["tree"] = dg.MetadataValue.md(tree_markdown(root, MOST_TEAMS))
+        unmanaged = [finding for finding in shown.findings if finding.kind == UNMANAGED]
+        metadata["number of unmanaged teams"] = len(unmanaged)
+        if unmanaged:
+            rows = [{"team": f.subject, "what to do": f.message} for f in unmanaged[:PREVIEW_ROWS]]
+            metadata["unmanaged teams"] = preview(pd.DataFrame(rows))
     return dg.Output(changes_frame(changes, schema_of(name)), name, metadata=metadata)
-
-
-def _teams_metadata(plan: Plan, shown: Plan) -> dict[str, dg.MetadataValue]:
-    """The team tree after the plan, and the unmanaged teams."""
-    metadata: dict[str, dg.MetadataValue] = {}
-    root = tree_of(plan.teams, plan.changes)
-    if root is not None:
-        metadata["tree"] = dg.MetadataValue.md(tree_markdown(root, MOST_TEAMS))
-    unmanaged = [finding for finding in shown.findings if finding.kind == UNMANAGED]
-    metadata["number of unmanaged teams"] = dg.MetadataValue.int(len(unmanaged))
-    if unmanaged:
-        rows = [{"team": f.subject, "what to do": f.message} for f in unmanaged[:PREVIEW_ROWS]]
-        metadata["unmanaged teams"] = preview(pd.DataFrame(rows))
-    return metadata
-
-
-def _findings_output(plan: Plan) -> dg.Output[pd.DataFrame]:
-    frame = findings_frame(plan.findings)
-    counts = {str(kind): int(n) for kind, n in frame["kind"].value_counts(sort=False).items()}
-    counted = ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
-    return dg.Output(
-        frame,
-        "directory_findings",
-        metadata={
-            "summary": counted or "no findings",
-            "number of findings": len(frame),
-            **counts,
-        },
-    )
 
 
 def _plan_output(

@@ -26,34 +26,27 @@ from swit_provisioning.operations.dagster_runs import (
 from swit_provisioning.operations.services import current_actor, open_store, plan_judge
 from swit_provisioning.setting_sources import refuse_misspelled_settings
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.store import Store
 
 Side = Literal["directory", "swit"]
 
 
-def needed_sides(run: dg.DagsterRun | None) -> tuple[Side, ...]:
-    """The sides that this run reads: a single asset of one side needs no settings of the other."""
-    keys = [key.to_user_string() for key in (run.asset_selection if run else None) or ()]
-    if keys and all(key.startswith("idp_") for key in keys):
-        return ("directory",)
-    if keys and all(key.startswith("swit_") for key in keys):
-        return ("swit",)
-    return ("directory", "swit")
-
-
-def settings_for(context: dg.InitResourceContext) -> Settings:
+def _settings_of(run: dg.DagsterRun | None) -> Settings:
     """The settings, the same throughout one run, or one error that names all that are missing."""
-    sides = needed_sides(context.run)
-    return _of_run(context.run.run_id, sides) if context.run else _settings(sides)
+    if run is None:
+        message = "settings need a Dagster run: launch a job"
+        raise dg.DagsterInvariantViolationError(message)
+    # A single asset of one side needs no settings of the other.
+    keys = [key.to_user_string() for key in run.asset_selection or ()]
+    sides: tuple[Side, ...] = ("directory", "swit")
+    if keys and all(key.startswith("idp_") for key in keys):
+        sides = ("directory",)
+    elif keys and all(key.startswith("swit_") for key in keys):
+        sides = ("swit",)
+    return _loaded(run.run_id, sides)
 
 
 @lru_cache(maxsize=1)
-def _of_run(run_id: str, sides: tuple[Side, ...]) -> Settings:
-    del run_id
-    return _settings(sides)
-
-
-def _settings(sides: tuple[Side, ...]) -> Settings:
+def _loaded(_run_id: str, sides: tuple[Side, ...]) -> Settings:
     settings = Settings.load()
     if settings.missing(*sides):
         with open_store(settings) as store:
@@ -66,7 +59,7 @@ class SettingsResource(dg.ConfigurableResource[Settings]):
 
     def create_resource(self, context: dg.InitResourceContext) -> Settings:
         """Read and check them."""
-        return settings_for(context)
+        return _settings_of(context.run)
 
 
 class SessionResource(dg.ConfigurableResource[Session]):
@@ -81,42 +74,37 @@ class SessionResource(dg.ConfigurableResource[Session]):
             raise dg.DagsterInvariantViolationError(message)
         if run.job_name in WRITING_JOBS:
             refuse_misspelled_settings()
-        settings = settings_for(context)
+        settings = _settings_of(run)
         with ExitStack() as opened:
             opened.enter_context(alive(settings.home, run.run_id))
             store = opened.enter_context(open_store(settings))
-            session = opened.enter_context(session_of(run, settings, store, instance))
+            session = opened.enter_context(
+                Session(
+                    run=RunIdentity(
+                        run_id=run.run_id,
+                        root_run_id=root_run_id(run),
+                        actor=current_actor(),
+                        may_write=run.job_name in WRITING_JOBS,
+                        is_scheduled=SCHEDULE_TAG in run.tags,
+                        retry_of=run.parent_run_id or run.run_id if RETRY_TAG in run.tags else None,
+                    ),
+                    rules=SendingRules(
+                        policy=settings.policy(),
+                        expected_organization=settings.expected_organization,
+                        evidence_max_age=timedelta(minutes=settings.evidence_max_age_minutes),
+                        concurrency=settings.swit_max_concurrency,
+                    ),
+                    judge=plan_judge(settings, store),
+                    open_directory=lambda: open_directory(settings),
+                    open_swit=lambda: swit_connection(settings, store),
+                    progress=RunProgress(CURRENT_DISPLAY.get()),
+                    mark_run_failed=lambda dead: mark_failed(instance, dead),
+                )
+            )
             try:
                 yield session
             finally:
                 instance.add_run_tags(run.run_id, {CALLS_TAG: str(session.calls)})
-
-
-def session_of(
-    run: dg.DagsterRun, settings: Settings, store: Store, instance: dg.DagsterInstance
-) -> Session:
-    """The session of a Dagster run, as the settings say."""
-    return Session(
-        run=RunIdentity(
-            run_id=run.run_id,
-            root_run_id=root_run_id(run),
-            actor=current_actor(),
-            may_write=run.job_name in WRITING_JOBS,
-            is_scheduled=SCHEDULE_TAG in run.tags,
-            retry_of=run.parent_run_id or run.run_id if RETRY_TAG in run.tags else None,
-        ),
-        rules=SendingRules(
-            policy=settings.policy(),
-            expected_organization=settings.expected_organization,
-            evidence_max_age=timedelta(minutes=settings.evidence_max_age_minutes),
-            concurrency=settings.swit_max_concurrency,
-        ),
-        judge=plan_judge(settings, store),
-        open_directory=lambda: open_directory(settings),
-        open_swit=lambda: swit_connection(settings, store),
-        progress=RunProgress(CURRENT_DISPLAY.get()),
-        mark_run_failed=lambda dead: mark_failed(instance, dead),
-    )
 
 
 QUIET: Final[ContextVar[bool]] = ContextVar("quiet", default=False)

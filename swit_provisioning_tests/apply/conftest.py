@@ -79,7 +79,7 @@ class Stage:
             store=self.store,
             lease=self.lease,
             concurrency=self.concurrency,
-            progress=self.progress,
+            advance=self.progress.advance,
             evidence=evidence,
             wait=self.waits.append,
         )

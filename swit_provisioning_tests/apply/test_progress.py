@@ -2,7 +2,8 @@
 
 import pytest
 
-from swit_provisioning.apply.progress import LINE_EVERY_SECONDS, Headway, Meter, RunProgress
+from swit_provisioning.apply.progress import LINE_EVERY_SECONDS, Headway, RunProgress
+from swit_provisioning.planning.actions import Step
 from swit_provisioning_tests.apply.changes import (
     create_team,
     create_user,
@@ -33,8 +34,16 @@ class Run:
     def clock(self) -> float:
         return self.now
 
-    def show(self, headway: Headway) -> None:
-        self.shown.append(headway)
+    def progress(self) -> RunProgress:
+        """Progress that has begun, shown here."""
+        progress = RunProgress(self.shown.append, clock=self.clock)
+        progress.begin(PLAN, sent=self.sent, log=self.lines.append)
+        return progress
+
+    def headway(self, progress: RunProgress, step: Step, done: int, planned: int) -> Headway:
+        """What is shown when `done` of `planned` changes of a step have an outcome."""
+        progress.advance(step, done, planned)
+        return self.shown[-1]
 
     def send(self, calls: int, *, seconds: float) -> None:
         self.calls += calls
@@ -48,44 +57,43 @@ def run() -> Run:
 
 def test_what_is_planned_is_what_was_sent_and_one_call_for_all_that_is_undone(run: Run) -> None:
     """The teams are read once before a deletion, so that is one call more."""
-    meter = Meter(PLAN, sent=run.sent, clock=run.clock)
+    progress = run.progress()
     run.send(5, seconds=2.0)
-    half = meter.headway("create_users", 5, 10)
+    half = run.headway(progress, "create_users", 5, 10)
     assert (half.sent, half.planned, half.per_second) == (5, 5 + 9, 2.5)
     assert half.seconds_left == pytest.approx(9 / 2.5)
     run.send(8, seconds=2.0)  # three were sent again
-    whole = meter.headway("create_users", 10, 10)
+    whole = run.headway(progress, "create_users", 10, 10)
     assert (whole.sent, whole.planned) == (13, 13 + 4)
 
 
 def test_at_the_end_nothing_is_left(run: Run) -> None:
-    meter = Meter(PLAN, sent=run.sent, clock=run.clock)
+    progress = run.progress()
     for step, planned in (("create_users", 10), ("update_users", 1), ("delete_teams", 1)):
         run.send(planned, seconds=1.0)
-        meter.headway(step, planned, planned)  # type: ignore[arg-type] # names of steps
+        run.headway(progress, step, planned, planned)  # type: ignore[arg-type] # names of steps
     run.send(2, seconds=1.0)
-    last = meter.headway("create_teams", 1, 1)
+    last = run.headway(progress, "create_teams", 1, 1)
     assert (last.sent, last.planned, last.seconds_left) == (14, 14, 0.0)
     # What settles goes through the steps once more.
-    again = meter.headway("create_users", 10, 10)
+    again = run.headway(progress, "create_users", 10, 10)
     assert again.planned == again.sent
 
 
 def test_a_run_that_goes_on_does_not_plan_what_an_earlier_one_has_done(run: Run) -> None:
-    meter = Meter(PLAN, sent=run.sent, clock=run.clock)
+    progress = run.progress()
     run.send(1, seconds=1.0)
-    assert meter.headway("update_users", 1, 1).planned == 1 + 3
+    assert run.headway(progress, "update_users", 1, 1).planned == 1 + 3
 
 
 def test_before_the_first_call_nobody_can_say_how_long_it_takes(run: Run) -> None:
-    first = Meter(PLAN, sent=run.sent, clock=run.clock).headway("create_users", 0, 10)
+    first = run.headway(run.progress(), "create_users", 0, 10)
     assert (first.per_second, first.seconds_left) == (0.0, None)
     assert first.sentence == "create users: 0 of 14 calls, 0.0 a second"
 
 
 def test_the_log_gets_a_line_now_and_then_and_the_display_all(run: Run) -> None:
-    progress = RunProgress(run, clock=run.clock)
-    progress.begin(PLAN, sent=run.sent, log=run.lines.append)
+    progress = run.progress()
     for done in range(1, 10):
         run.send(1, seconds=LINE_EVERY_SECONDS / 4)
         progress.advance("create_users", done, 10)
@@ -97,8 +105,7 @@ def test_the_log_gets_a_line_now_and_then_and_the_display_all(run: Run) -> None:
 
 
 def test_the_next_op_goes_on_counting_in_its_own_log(run: Run) -> None:
-    progress = RunProgress(run, clock=run.clock)
-    progress.begin(PLAN, sent=run.sent, log=run.lines.append)
+    progress = run.progress()
     run.send(10, seconds=1.0)
     progress.advance("create_users", 10, 10)
     second: list[str] = []
@@ -110,5 +117,5 @@ def test_the_next_op_goes_on_counting_in_its_own_log(run: Run) -> None:
 
 
 def test_nothing_is_shown_before_a_writer_begins(run: Run) -> None:
-    RunProgress(run, clock=run.clock).advance("create_users", 1, 10)
+    RunProgress(run.shown.append, clock=run.clock).advance("create_users", 1, 10)
     assert run.shown == []

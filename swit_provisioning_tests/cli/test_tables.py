@@ -187,8 +187,8 @@ def headway(sent: int, left: float | None) -> Headway:
 def test_a_bar_shows_calls_sent_of_planned_the_pace_and_the_time_left() -> None:
     on = console(terminal=True)
     with progress_bar(on):
-        CURRENT_DISPLAY.get().show(headway(0, None))
-        CURRENT_DISPLAY.get().show(headway(312, 92.4))
+        CURRENT_DISPLAY.get()(headway(0, None))
+        CURRENT_DISPLAY.get()(headway(312, 92.4))
     text = shown(on)
     assert "create users" in text
     assert "312/2140 calls" in text
@@ -199,7 +199,7 @@ def test_a_bar_shows_calls_sent_of_planned_the_pace_and_the_time_left() -> None:
 def test_no_bar_where_nobody_looks() -> None:
     on = console()
     with progress_bar(on):
-        CURRENT_DISPLAY.get().show(headway(3, 1.0))
+        CURRENT_DISPLAY.get()(headway(3, 1.0))
     assert shown(on).strip() == ""
 
 

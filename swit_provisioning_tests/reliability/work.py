@@ -9,7 +9,6 @@ import dagster as dg
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import LEASE_TTL, HeldLease
 from swit_provisioning.apply.outcomes import DONE
-from swit_provisioning.apply.progress import NoDisplay, RunProgress
 from swit_provisioning.apply.run_model import JobName
 from swit_provisioning.cli.main import main
 from swit_provisioning.cli.sync import instance, reconstructable_job
@@ -127,7 +126,7 @@ def _send(
             store=store,
             lease=lease,
             concurrency=settings.swit_max_concurrency,
-            progress=RunProgress(NoDisplay()),
+            advance=lambda *_: None,
         )
         try:
             for step in STEPS:
