@@ -249,7 +249,7 @@ class PlanJudge:
         try:
             plan_hash = self.store.plans.find(plan_id)
         except AmbiguousPlanError as error:
-            raise RefusedError(str(error), RunState.UNKNOWN_PLAN) from error
+            raise RefusedError(str(error), RunState.WRONG_USE) from error
         stored = self.store.plans.get(plan_hash) if plan_hash else None
         if stored is None:
             message = f"There is no plan {plan_id}. `swit-provisioning plans` lists them."

@@ -40,31 +40,21 @@ class Evidence:
     moved: frozenset[str] = frozenset()
     """Ids of changes that were no longer called for when both sides were read again."""
 
+    @classmethod
+    def of(cls, accepted: pd.DataFrame) -> Self | None:
+        """Read what `accepted_frame` has written; `None` for a frame of an earlier version."""
+        facts = accepted.attrs.get("facts", {})
+        if "read_at" not in facts:
+            return None
+        return cls(
+            read_at=datetime.fromisoformat(facts["read_at"]),
+            back=frozenset(facts["back"]),
+            moved=frozenset(facts["moved"]),
+        )
+
     def with_earlier(self, earlier: Self) -> Self:
         """Keep what was left out before: the guards have not judged those changes."""
         return replace(self, back=self.back | earlier.back, moved=self.moved | earlier.moved)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AcceptedPlan:
-    """The part of a plan that the gate lets the run send, as the asset `accepted_plan` holds it."""
-
-    change_ids: frozenset[str]
-    """With the changes that have moved: the steps note that these were not sent, and why."""
-    evidence: Evidence | None
-    """`None`: a frame of an earlier version, which has none."""
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame) -> Self:
-        """Read the asset's frame."""
-        facts = frame.attrs.get("facts", {})
-        read_at = facts.get("read_at")
-        evidence = read_at and Evidence(
-            read_at=datetime.fromisoformat(read_at),
-            back=frozenset(facts.get("back", ())),
-            moved=frozenset(facts.get("moved", ())),
-        )
-        return cls(change_ids=frozenset(frame["change_id"]), evidence=evidence or None)
 
 
 def accepted_frame(plan: Plan, evidence: Evidence, *, plan_hash: str) -> pd.DataFrame:

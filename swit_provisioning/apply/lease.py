@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from types import TracebackType
 from typing import Final, Self
 
 from swit_provisioning.state.coordination import LeaseGrant, LeaseLostError
@@ -62,7 +61,7 @@ class HeldLease:
         ttl: timedelta = LEASE_TTL,
         clock: Callable[[], float] = awake_seconds,
     ) -> Self:
-        """Take the lease for the run `holder`, started by `who`.
+        """Take the lease for the run `holder`, which `actor` started.
 
         Raises:
             LeaseHeldError: another run holds it; the message says which, and until when.
@@ -72,10 +71,10 @@ class HeldLease:
         grant = store.lease.acquire(holder, actor=actor, ttl=ttl)
         return cls(store, grant, asked_at=asked_at, clock=clock)
 
-    @property
-    def taken_over_from(self) -> str | None:
-        """The dead run whose lease had expired, if there was one."""
-        return self.grant.taken_over_from
+    def _keep(self) -> None:
+        interval = self.grant.ttl.total_seconds() / _RENEWALS_IN_A_TTL
+        while self._lost is None and not self._over.wait(interval):
+            self.renew()
 
     def check(self) -> None:
         """Check that this run may still write; call it before each call to Swit.
@@ -154,16 +153,6 @@ class HeldLease:
         """Use it as a context: it is released at its end."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Release it."""
         self.close()
-
-    def _keep(self) -> None:
-        interval = self.grant.ttl.total_seconds() / _RENEWALS_IN_A_TTL
-        while self._lost is None and not self._over.wait(interval):
-            self.renew()

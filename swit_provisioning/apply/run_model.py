@@ -7,12 +7,10 @@ Dagster run; the exit codes of commands derive from it.
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # every command reads exit codes here, and most need no database
-    from swit_provisioning.planning.model import Policy
     from swit_provisioning.state.journal import JournalEntry
     from swit_provisioning.state.stored_plans import StoredPlan
 
@@ -33,18 +31,6 @@ class RunIdentity:
     is_scheduled: bool = False
     retry_of: str | None = None
     """The failed run that Dagster retries by itself with this one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SendingRules:
-    """The settings that sending depends on."""
-
-    policy: "Policy"
-    expected_organization: str | None
-    evidence_max_age: timedelta
-    """The highest age of both reads when the first change is sent: EVIDENCE_MAX_AGE_MINUTES."""
-    concurrency: int
-    """The number of changes that are sent at the same time."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,15 @@ run may have been suspended since, or be re-executed days later.
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
-from types import TracebackType
 from typing import Final, Self
+
+import pandas as pd
 
 from swit_provisioning.apply.approvals import PlanJudge
 from swit_provisioning.apply.evidence import (
-    AcceptedPlan,
     Decision,
     Evidence,
     StalePlanError,
@@ -30,11 +32,10 @@ from swit_provisioning.apply.run_model import (
     RefusedError,
     RunIdentity,
     RunState,
-    SendingRules,
 )
-from swit_provisioning.planning.actions import Step
+from swit_provisioning.planning.actions import STEPS, Step
 from swit_provisioning.planning.guards import GuardResult
-from swit_provisioning.planning.model import Plan
+from swit_provisioning.planning.model import Plan, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.selection import (
     Selection,
@@ -48,7 +49,7 @@ from swit_provisioning.state.identities import OtherOrganizationError
 from swit_provisioning.state.journal import JournalEntry
 from swit_provisioning.state.plan_approvals import Acceptance, Approval
 from swit_provisioning.state.store import Store
-from swit_provisioning.state.stored_plans import AmbiguousPlanError, StoredPlan
+from swit_provisioning.state.stored_plans import StoredPlan
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.errors import SwitError
 from swit_provisioning.swit.reader import read_organization
@@ -59,42 +60,42 @@ _MOST_NAMED: Final = 20
 _SETTLED: Final = DONE | {"rejected"}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Session:
     """Everything that one run works with. Both sides are opened when they are first used."""
 
-    def __init__(
-        self,
-        *,
-        run: RunIdentity,
-        rules: SendingRules,
-        judge: PlanJudge,
-        open_directory: Callable[[], Directory],
-        open_swit: Callable[[], AbstractContextManager[SwitClient]],
-        progress: RunProgress,
-        mark_run_failed: Callable[[str], object],
-    ) -> None:
-        """Open nothing yet. `mark_run_failed` gets the dead run whose lease was taken over."""
-        self.run = run
-        self.rules = rules
-        self.judge = judge
-        self.store: Store = judge.store
-        self._open_directory, self._open_swit = open_directory, open_swit
-        self._progress = progress
-        self._mark_run_failed = mark_run_failed
-        self._opened = ExitStack()
-        self._lease: HeldLease | None = None
-        self._evidence: Evidence | None = None
-        self._has_sent = False
+    run: RunIdentity
+    judge: PlanJudge
+    policy: Policy
+    expected_organization: str | None
+    evidence_max_age: timedelta
+    """The highest age of both reads when the first change is sent: EVIDENCE_MAX_AGE_MINUTES."""
+    concurrency: int
+    """The number of changes that are sent at the same time."""
+    open_directory: Callable[[], Directory]
+    open_swit: Callable[[], AbstractContextManager[SwitClient]]
+    progress: RunProgress
+    mark_run_failed: Callable[[str], object]
+    """Gets the dead run whose lease was taken over."""
+    _opened: ExitStack = field(default_factory=ExitStack, init=False)
+    _lease: HeldLease | None = field(default=None, init=False)
+    _evidence: Evidence | None = field(default=None, init=False)
+    _has_sent: bool = field(default=False, init=False)
+
+    @property
+    def store(self) -> Store:
+        """The state."""
+        return self.judge.store
 
     @cached_property
     def directory(self) -> Directory:
         """The directory. Nothing is connected before it is read."""
-        return self._open_directory()
+        return self.open_directory()
 
     @cached_property
     def swit(self) -> SwitClient:
         """The Swit client: one for all steps, so that one rate limit holds."""
-        return self._opened.enter_context(self._open_swit())
+        return self._opened.enter_context(self.open_swit())
 
     @property
     def calls(self) -> int:
@@ -105,12 +106,7 @@ class Session:
         """Use it as a context."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Release the lease and close the connections."""
         with self._opened:
             if self._lease is not None:
@@ -215,8 +211,10 @@ class Session:
             self._evidence = self._read_again(stored, part, entries, stale_if_moved=is_named)
         return self._evidence
 
-    def send(self, step: Step, accepted: AcceptedPlan, *, log: logging.Logger) -> list[Outcome]:
+    def send(self, step: Step, accepted: pd.DataFrame, *, log: logging.Logger) -> list[Outcome]:
         """Send the changes of a step that are still undone; the outcomes of these.
+
+        `accepted` is the frame of the asset `accepted_plan`.
 
         Raises:
             RefusedError: the plan may not be sent (any longer).
@@ -226,21 +224,16 @@ class Session:
         return self._applier(accepted, log).send(step)
 
     def settle(
-        self,
-        steps: Sequence[Step],
-        accepted: AcceptedPlan,
-        *,
-        is_last: bool = False,
-        log: logging.Logger,
+        self, steps: Sequence[Step], accepted: pd.DataFrame, *, log: logging.Logger
     ) -> list[Outcome]:
         """Send what is still undone of these steps; the final outcome of each of their changes.
 
-        If these are the last steps and nothing failed, the application of the plan is concluded.
+        After the last step, and if nothing failed, the application of the plan is concluded.
         Raises as `send`.
         """
         applier = self._applier(accepted, log)
         outcomes = applier.settle(steps)
-        if is_last and not any(outcome.outcome == "failed" for outcome in outcomes):
+        if STEPS[-1] in steps and not any(outcome.outcome == "failed" for outcome in outcomes):
             self._conclude(applier.plan, applier.application_id, is_complete=applier.is_through)
         return outcomes
 
@@ -253,7 +246,7 @@ class Session:
             self.store.acceptances.finish(application_id)
             self.store.approvals.spend(plan.plan_hash)
 
-    def _applier(self, accepted: AcceptedPlan, log: logging.Logger) -> Applier:
+    def _applier(self, accepted: pd.DataFrame, log: logging.Logger) -> Applier:
         """The executor of the plan that the gate accepted for this run's root run."""
         self._refuse_other_runs()
         acceptance = self.store.acceptances.of(self.run.root_run_id)
@@ -268,9 +261,11 @@ class Session:
         newest = self.store.acceptances.newest()
         if newest is not None and newest.application_id != acceptance.application_id:
             raise _overtaken(acceptance.plan_id, newest, _NOTHING_MORE)
-        unchosen = {c.change_id for c in stored.plan.changes} - accepted.change_ids
+        # The accepted ones include the changes that have moved: the steps record why they were not
+        # sent.
+        unchosen = {c.change_id for c in stored.plan.changes} - set(accepted["change_id"])
         part = stored.plan.without(unchosen)
-        evidence = self._evidence or accepted.evidence or Evidence(read_at=stored.created_at)
+        evidence = self._evidence or Evidence.of(accepted) or Evidence(read_at=stored.created_at)
         if not self._has_sent:
             self._refuse_expired(stored, _NOTHING_MORE)
             if self._is_too_old(evidence):
@@ -283,7 +278,7 @@ class Session:
             log.warning(
                 "%d changes are no longer called for and are not sent.", len(evidence.moved)
             )
-        self._progress.begin(part, sent=lambda: self.swit.calls, log=log.info)
+        self.progress.begin(part, sent=lambda: self.swit.calls, log=log.info)
         return Applier(
             plan=stored.plan,
             application_id=acceptance.application_id,
@@ -292,8 +287,8 @@ class Session:
             client=self.swit,
             store=self.store,
             lease=lease,
-            concurrency=self.rules.concurrency,
-            advance=self._progress.advance,
+            concurrency=self.concurrency,
+            advance=self.progress.advance,
             left_out=unchosen,
             evidence=evidence,
         )
@@ -316,18 +311,16 @@ class Session:
             raise RefusedError(message, RunState.FAILED)
 
     def _requested(self, plan_id: str) -> StoredPlan:
-        plans = self.store.plans
-        try:
-            plan_hash = plans.find(plan_id) if plan_id else plans.made_by(self.run.root_run_id)
-        except AmbiguousPlanError as error:
-            raise _refusal(_NOTHING, error, RunState.WRONG_USE) from error
-        stored = plans.get(plan_hash) if plan_hash else None
+        """The plan that the run is asked to send: the one named, else the one that it has made."""
+        if plan_id:
+            try:
+                return self.judge.stored(plan_id)
+            except RefusedError as error:
+                raise _refusal(_NOTHING, error, error.state) from error
+        plan_hash = self.store.plans.made_by(self.run.root_run_id)
+        stored = self.store.plans.get(plan_hash) if plan_hash else None
         if stored is None:
-            message = (
-                f"There is no plan {plan_id}. `swit-provisioning plan` makes one and prints its id."
-                if plan_id
-                else "This run has made no plan. Launch the job `sync`, or `apply` with a plan_id."
-            )
+            message = "This run has made no plan. Launch the job `sync`, or `apply` with a plan_id."
             raise RefusedError(message, RunState.UNKNOWN_PLAN)
         return stored
 
@@ -370,8 +363,8 @@ class Session:
                 )
             except LeaseHeldError as error:
                 raise _refusal(nothing, error, RunState.BUSY) from error
-            if self._lease.taken_over_from:
-                self._mark_run_failed(self._lease.taken_over_from)
+            if self._lease.grant.taken_over_from:
+                self.mark_run_failed(self._lease.grant.taken_over_from)
         return self._lease
 
     def _refuse_outdated(
@@ -407,7 +400,7 @@ class Session:
 
     def _is_too_old(self, evidence: Evidence) -> bool:
         """Whether both sides must be read again before the first change is sent."""
-        return self.store.now() - evidence.read_at > self.rules.evidence_max_age
+        return self.store.now() - evidence.read_at > self.evidence_max_age
 
     def _read_again(
         self,
@@ -421,10 +414,10 @@ class Session:
         nothing = _nothing_written(entries)
         read_at = self.store.now()
         try:
-            now = read_organization(self.swit, expected=self.rules.expected_organization)
+            now = read_organization(self.swit, expected=self.expected_organization)
             self.store.organization.bind(now.facts.organization_id)
             directory = self.directory.read()
-            fresh = make_plan(directory, now, self.rules.policy, self.store.memory())
+            fresh = make_plan(directory, now, self.policy, self.store.memory())
             return compared(
                 part, fresh, now, entries, read_at=read_at, stale_if_moved=stale_if_moved
             )

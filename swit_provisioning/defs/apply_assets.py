@@ -19,7 +19,6 @@ from swit_provisioning.apply.change_log import (
     outcome_counts,
     outcomes_frame,
 )
-from swit_provisioning.apply.evidence import AcceptedPlan
 from swit_provisioning.apply.executor import STOPPED
 from swit_provisioning.apply.outcomes import DONE, Outcome, OutcomeKind
 from swit_provisioning.apply.session import Session
@@ -115,7 +114,7 @@ def _sending_op(step: Step) -> dg.OpDefinition:
         if not (accepted_plan["step"] == step).any():
             return
         with _sending(context, settings, session, io_manager):
-            outcomes = session.send(step, AcceptedPlan.of(accepted_plan), log=context.log)
+            outcomes = session.send(step, accepted_plan, log=context.log)
         context.log.info("%s: %s", step, _counted(outcomes))
 
     return send
@@ -137,12 +136,7 @@ def _settling_op(asset: str, steps: tuple[Step, ...]) -> dg.OpDefinition:
         io_manager: dg.ResourceParam[ParquetFrames],
     ) -> dg.Output[pd.DataFrame]:
         with _sending(context, settings, session, io_manager):
-            outcomes = session.settle(
-                steps,
-                AcceptedPlan.of(accepted_plan),
-                is_last=asset == WRITERS[-1],
-                log=context.log,
-            )
+            outcomes = session.settle(steps, accepted_plan, log=context.log)
             frame = outcomes_frame(outcomes)
             metadata = {
                 **_metadata(outcomes, frame, settings),

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import dagster as dg
 
 from swit_provisioning.apply.progress import CURRENT_DISPLAY, RunProgress
-from swit_provisioning.apply.run_model import RunIdentity, SendingRules
+from swit_provisioning.apply.run_model import RunIdentity
 from swit_provisioning.apply.session import Session
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.operations.dagster_runs import (
@@ -88,12 +88,10 @@ class SessionResource(dg.ConfigurableResource[Session]):
                         is_scheduled=SCHEDULE_TAG in run.tags,
                         retry_of=run.parent_run_id or run.run_id if RETRY_TAG in run.tags else None,
                     ),
-                    rules=SendingRules(
-                        policy=settings.policy(),
-                        expected_organization=settings.expected_organization,
-                        evidence_max_age=timedelta(minutes=settings.evidence_max_age_minutes),
-                        concurrency=settings.swit_max_concurrency,
-                    ),
+                    policy=settings.policy(),
+                    expected_organization=settings.expected_organization,
+                    evidence_max_age=timedelta(minutes=settings.evidence_max_age_minutes),
+                    concurrency=settings.swit_max_concurrency,
                     judge=plan_judge(settings, store),
                     open_directory=lambda: open_directory(settings),
                     open_swit=lambda: swit_connection(settings, store),

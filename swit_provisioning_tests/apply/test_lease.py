@@ -28,7 +28,7 @@ def test_a_lease_given_back_is_free_at_once(store: Store) -> None:
     with HeldLease.acquire(store, holder="R1", actor="ann") as held:
         held.check()
     with HeldLease.acquire(store, holder="R2", actor="bob") as held:
-        assert held.taken_over_from is None
+        assert held.grant.taken_over_from is None
 
 
 def test_it_is_renewed_while_the_run_is_alive(
@@ -76,7 +76,7 @@ def test_what_another_run_has_taken_is_lost_for_good(tmp_path: Path) -> None:
     ):
         time += LONG
         with HeldLease.acquire(store, holder="R2", actor="bob", ttl=LONG) as other:
-            assert other.taken_over_from == "R1"
+            assert other.grant.taken_over_from == "R1"
             dead.renew()
         with pytest.raises(LeaseLostError, match=r"the run R2 \(bob\) has it now"):
             dead.check()
