@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from upath import UPath
 
-from swit_provisioning.operations.names import WRITERS
+from swit_provisioning.operations.dagster_runs import WRITERS
 from swit_provisioning.planning.actions import DANGEROUS_FIRST
 from swit_provisioning.planning.schemas import (
     CHANGE_PLAN,
