@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol, Self
 from urllib.parse import parse_qs, quote_plus
@@ -23,8 +24,6 @@ from swit_provisioning.swit.errors import (
 )
 from swit_provisioning.swit.http import MIB, NoAuth, exchange, make_session
 
-AUTHORIZE_PATH: Final = "/oauth/authorize"
-TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - a path
 OAUTH_CALL: Final = "oauth/token"
 PLANNING_SCOPE: Final = "user:read admin:read"
 """The scopes that a machine needs to make plans."""
@@ -95,26 +94,17 @@ class TokenStore(Protocol):
         """A lock among all threads and processes that use the store."""
 
 
+@dataclass(frozen=True)
 class OAuthClient:
     """Calls Swit's OAuth server. The client secret is sent in the form."""
 
-    def __init__(
-        self,
-        base_url: str,
-        client_id: str,
-        client_secret: str,
-        redirect_url: str,
-        *,
-        timeout_seconds: float = 30.0,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        """Open no connection yet. `redirect_url` must be registered with Swit."""
-        self._base_url = base_url.rstrip("/")
-        self._client_id = client_id
-        self._client_secret = client_secret
-        self._redirect_url = redirect_url
-        self._timeout = timeout_seconds
-        self._now = now
+    base_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    redirect_url: str
+    """Must be registered with Swit."""
+    timeout_seconds: float = field(default=30.0, kw_only=True)
+    now: Callable[[], datetime] = field(default=partial(datetime.now, UTC), kw_only=True)
 
     def authorize_url(self, state: str, scope: str, *, verifier: str | None = None) -> str:
         """The address where the browser logs in.
@@ -124,10 +114,10 @@ class OAuthClient:
         """
         challenge = create_s256_code_challenge(verifier) if verifier else None
         address = prepare_grant_uri(
-            f"{self._base_url}{AUTHORIZE_PATH}",
-            client_id=self._client_id,
+            self._url("authorize"),
+            client_id=self.client_id,
             response_type="code",
-            redirect_uri=self._redirect_url,
+            redirect_uri=self.redirect_url,
             scope=scope,
             state=state,
             code_challenge=challenge,
@@ -146,7 +136,7 @@ class OAuthClient:
         return self._request(
             "authorization_code",
             hidden=(code, verifier or ""),
-            redirect_uri=self._redirect_url,
+            redirect_uri=self.redirect_url,
             code=code,
             code_verifier=verifier,
         )
@@ -164,16 +154,16 @@ class OAuthClient:
 
     def _request(self, grant: str, *, hidden: tuple[str, ...], **fields: str | None) -> TokenPair:
         form = prepare_token_request(
-            grant, **fields, client_id=self._client_id, client_secret=self._client_secret
+            grant, **fields, client_id=self.client_id, client_secret=self.client_secret
         )
-        hidden = (*filter(None, hidden), self._client_secret)
+        hidden = (*filter(None, hidden), self.client_secret)
         with make_session(connections=1) as session:
             response = exchange(
                 session,
                 call=OAUTH_CALL,
                 method="POST",
-                url=f"{self._base_url}{TOKEN_PATH}",
-                timeout_seconds=self._timeout,
+                url=self._url("token"),
+                timeout_seconds=self.timeout_seconds,
                 most_bytes=MIB,
                 data=form,
                 headers={"Content-Type": "application/x-www-form-urlencoded"},
@@ -190,6 +180,9 @@ class OAuthClient:
             ) from error
         return self._pair(answer or {})
 
+    def _url(self, path: str) -> str:
+        return f"{self.base_url.rstrip('/')}/oauth/{path}"
+
     def _pair(self, answer: Mapping[str, object]) -> TokenPair:
         def text(name: str) -> str | None:
             value = answer.get(name)
@@ -198,7 +191,7 @@ class OAuthClient:
         access_token = text("access_token")
         if access_token is None:
             raise SwitUnavailableError(call=OAUTH_CALL, message="the answer holds no access token")
-        now = self._now()
+        now = self.now()
         try:
             expires_at = now + timedelta(seconds=float(str(answer.get("expires_in"))))
         except (ValueError, OverflowError):
@@ -216,18 +209,12 @@ class StoredTokens:
     """The stored pair, or the first pair of the settings. Refreshed once for all users of it."""
 
     def __init__(
-        self,
-        oauth: OAuthClient,
-        store: TokenStore,
-        first: TokenPair | None = None,
-        *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        self, oauth: OAuthClient, store: TokenStore, first: TokenPair | None = None
     ) -> None:
         """Read nothing yet. A stored pair takes precedence over `first`."""
         self._oauth = oauth
         self._store = store
         self._first = first
-        self._now = now
         self._pair: TokenPair | None = None
         self._dead_refresh_token: str | None = None
         self._renew_from: datetime | None = None
@@ -243,14 +230,14 @@ class StoredTokens:
         self._pair = pair
         if not pair.access_token:
             return self.refreshed(pair.access_token)
-        now = self._now()
+        now = self._oauth.now()
         waits = self._renew_from is not None and now < self._renew_from
         if waits or not pair.refresh_token or pair.has_left(_RENEWAL_SHARE, now):
             return pair.access_token
         try:
             self.renew(pair)
         except SwitError as error:
-            self._renew_from = self._now() + _RENEWAL_RETRY
+            self._renew_from = now + _RENEWAL_RETRY
             until = f"{pair.expires_at:%Y-%m-%d %H:%M} UTC"
             log.warning("The login, valid until %s, could not be renewed: %s", until, error)
         return self._pair.access_token

@@ -179,7 +179,7 @@ class Day:
 
 def tokens_on(day: Day, store: FakeStore, first: TokenPair | None = None) -> StoredTokens:
     oauth = OAuthClient(BASE, "client-1", "secret", "http://x/", now=day)
-    return StoredTokens(oauth, store, first, now=day)
+    return StoredTokens(oauth, store, first)
 
 
 @pytest.mark.parametrize(("days", "token"), [(5.5, "a1"), (5.7, "a2"), (6.9, "a2"), (8, "a2")])
