@@ -1,4 +1,4 @@
-"""Calls the sandbox over HTTP as any program would, with nothing between: what it says is seen."""
+"""Calls the sandbox over plain HTTP, without the client."""
 
 from types import TracebackType
 from typing import Self
@@ -22,7 +22,7 @@ class Caller:
         self.session.headers["Authorization"] = f"Bearer {issued['access_token']}"
 
     def __enter__(self) -> Self:
-        """Keep the connection while the block lasts."""
+        """Keep the connection during the block."""
         return self
 
     def __exit__(
@@ -31,7 +31,7 @@ class Caller:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it."""
+        """Close the connection."""
         self.session.close()
 
     def get(self, call: str, **query: object) -> requests.Response:
@@ -59,12 +59,12 @@ class Caller:
 
 
 def replace(path: str, value: object) -> dict[str, object]:
-    """One SCIM operation in the form that works."""
+    """A SCIM operation in the form that Swit accepts."""
     return {"op": "Replace", "path": path, "value": value}
 
 
 def message(response: requests.Response) -> str:
-    """What an error says; it must say the same status in its code."""
+    """The message of an error, whose `code` must be its status."""
     body = response.json()
     assert body["code"] == response.status_code
     return str(body["message"])

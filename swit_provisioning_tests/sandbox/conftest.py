@@ -1,4 +1,4 @@
-"""One running sandbox for all tests of this folder, fresh for each: starting one takes a moment."""
+"""One sandbox for all tests of this folder, reset after each."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What every edition answers, held against what is known of Swit's answers."""
+"""The answers of each edition have the known shapes of Swit's answers."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def data(caller: Caller, call: str, **arguments: object) -> Any:  # noqa: ANN401
     return answer.json()["data"]
 
 
-def test_the_sandbox_answers_every_call_about_users_and_teams() -> None:
+def test_all_documented_calls_are_in_the_table() -> None:
     assert set(CALLS) == {
         "oauth.authorize", "oauth.token", "scim.user.list", "scim.user.update",
         "user.info", "organization.info", "organization.user.info", "organization.user.list",
@@ -56,24 +56,20 @@ def test_the_sandbox_answers_every_call_about_users_and_teams() -> None:
     }  # fmt: skip
 
 
-def test_the_authorising_account_has_other_field_names_and_no_role(
-    caller: Caller, edition: Edition
-) -> None:
+def test_user_info_has_other_field_names_and_no_role(caller: Caller, edition: Edition) -> None:
     found = data(caller, "user.info")["user"]
     assert found.keys() >= AUTHORISED, edition
     assert not found.keys() & {"role", "user_id", "email"}
 
 
-def test_the_organisation_tells_its_name_except_in_the_old_edition(
-    caller: Caller, edition: Edition
-) -> None:
+def test_the_old_edition_has_no_organization_info(caller: Caller, edition: Edition) -> None:
     if edition == "old":
         assert caller.get("organization.info").status_code == 404
     else:
         assert data(caller, "organization.info").keys() == {"id", "name", "subdomain"}
 
 
-def test_a_user_in_the_list_is_wrapped_in_the_old_edition_only(
+def test_listed_users_are_wrapped_only_in_the_old_edition(
     caller: Caller, edition: Edition, user: str
 ) -> None:
     listed = data(caller, "organization.user.list", cnt=1000)
@@ -86,33 +82,31 @@ def test_a_user_in_the_list_is_wrapped_in_the_old_edition_only(
     assert {each["main_dept_yn"] for each in inner["team"]} == {"Y"}
 
 
-def test_one_user_is_under_user_and_once_a_list_of_one(
+def test_a_single_user_is_a_list_of_one_in_the_production_edition(
     caller: Caller, edition: Edition, user: str
 ) -> None:
     found = data(caller, "organization.user.info", user_id=user)["user"]
     assert (found[0] if edition == "production" else found).keys() == USER | {"tel"}
 
 
-def test_a_created_user_is_under_user(caller: Caller, edition: Edition) -> None:
+def test_a_created_user_is_wrapped_in_user(caller: Caller, edition: Edition) -> None:
     sent = {"user_name": "Bob", "user_email": "bob@example.com"}
     made = data(caller, "organization.user.create", **sent)["user"]
     assert made.keys() == USER | {"tel"}
     assert made["tel"] == (None if edition == "old" else "")
 
 
-def test_deactivating_and_activating_answer_nothing(
-    caller: Caller, edition: Edition, user: str
-) -> None:
+def test_activate_and_deactivate_return_204(caller: Caller, edition: Edition, user: str) -> None:
     for call in ("organization.user.deactivate", "organization.user.activate"):
         answer = caller.post(call, user_id=user)
         assert (answer.status_code, answer.content) == (204, b""), edition
 
 
-def test_removing_a_user_answers_data(caller: Caller, edition: Edition, user: str) -> None:
+def test_removing_a_user_returns_empty_data(caller: Caller, edition: Edition, user: str) -> None:
     assert data(caller, "organization.user.remove", user_id=user) == {}, edition
 
 
-def test_teams_in_the_list_are_named_as_their_edition_does(
+def test_listed_teams_have_the_field_names_of_their_edition(
     caller: Caller, edition: Edition, team: str, user: str
 ) -> None:
     root, _, sales = data(caller, "user.team.list")["team"]
@@ -123,7 +117,9 @@ def test_teams_in_the_list_are_named_as_their_edition_does(
     assert (sales["users"], sales["member_cnt"], sales["reference"]) == ([user], 1, "CN=Sales")
 
 
-def test_a_written_team_has_its_editions_shape(caller: Caller, edition: Edition) -> None:
+def test_created_and_updated_teams_have_the_shape_of_their_edition(
+    caller: Caller, edition: Edition
+) -> None:
     root = caller.get("user.team.list").json()["data"]["team"][0]
     root_id = root.get("team_id") or root["id"]
     made = data(caller, "team.create", name="A", parent_id=root_id, reference="CN=A")
@@ -144,7 +140,7 @@ def test_a_written_team_has_its_editions_shape(caller: Caller, edition: Edition)
 
 
 @pytest.mark.parametrize("call", ["team.user.add", "team.user.remove", "team.delete"])
-def test_what_touches_a_team_answers_null_or_in_the_old_edition_a_team(
+def test_other_team_calls_return_null_or_a_team_in_the_old_edition(
     caller: Caller, edition: Edition, team: str, user: str, call: str
 ) -> None:
     members = {} if call == "team.delete" else {"user_ids": [user]}
@@ -156,7 +152,7 @@ def test_what_touches_a_team_answers_null_or_in_the_old_edition_a_team(
         assert found is None
 
 
-def test_sorting_answers_200_and_nothing_to_rely_on(
+def test_sorting_returns_200_without_data(
     caller: Caller, edition: Edition, organisation: Organisation, team: str
 ) -> None:
     root, unassigned = organisation.records.root_id, organisation.records.unassigned_id
@@ -165,14 +161,14 @@ def test_sorting_answers_200_and_nothing_to_rely_on(
     assert (answer.content == b"") == (edition == "old")
 
 
-def test_a_new_primary_team_answers_200_or_204_without_a_body(
+def test_updating_the_primary_team_returns_an_empty_body(
     caller: Caller, edition: Edition, team: str, user: str
 ) -> None:
     answer = caller.post("team.user.primary.update", id=team, user_id=user)
     assert (answer.status_code, answer.content) == (200 if edition == "old" else 204, b"")
 
 
-def test_the_reference_filter_works_in_the_old_edition_and_is_ignored_after(
+def test_only_the_old_edition_filters_teams_by_reference(
     caller: Caller, edition: Edition, team: str, organisation: Organisation
 ) -> None:
     organisation.add_team("Other", reference="CN=Other")
@@ -181,7 +177,7 @@ def test_the_reference_filter_works_in_the_old_edition_and_is_ignored_after(
     assert team in {each.get("team_id") or each["id"] for each in found}
 
 
-def test_only_the_old_edition_takes_the_organisation_for_its_root(
+def test_only_the_old_edition_accepts_the_organisation_id_as_parent(
     caller: Caller, edition: Edition, organisation: Organisation
 ) -> None:
     records = organisation.records

@@ -37,7 +37,7 @@ def test_the_first_team_becomes_the_primary_team(
     assert members_shown(caller, "Sales") == [ann]
 
 
-def test_people_in_no_team_are_in_unassigned(
+def test_users_without_a_team_are_listed_in_unassigned(
     caller: Caller, organisation: Organisation, ann: str, sales: str
 ) -> None:
     assert teams_shown(caller, ann) == {"Unassigned": "Y"}
@@ -52,7 +52,7 @@ def test_people_in_no_team_are_in_unassigned(
 
 
 @pytest.mark.parametrize("call", ["team.user.add", "team.user.remove"])
-def test_a_partial_success_looks_like_a_success(
+def test_a_partial_success_is_reported_as_a_success(
     caller: Caller, organisation: Organisation, ann: str, sales: str, call: str
 ) -> None:
     bob = organisation.add_user("bob@example.com", teams=[sales])
@@ -62,7 +62,7 @@ def test_a_partial_success_looks_like_a_success(
 
 
 @pytest.mark.parametrize("call", ["team.user.add", "team.user.remove"])
-def test_when_nobody_could_be_changed_the_call_is_refused(
+def test_a_membership_call_that_changes_no_user_is_refused(
     caller: Caller, sales: str, call: str
 ) -> None:
     assert caller.post(call, id=sales, user_ids=["none", "nor this"]).status_code == 404
@@ -70,10 +70,10 @@ def test_when_nobody_could_be_changed_the_call_is_refused(
 
 
 @pytest.mark.parametrize("call", ["team.user.add", "team.user.remove"])
-def test_a_call_sent_twice_is_done_or_refused(
+def test_a_repeated_membership_call_is_accepted_or_refused(
     caller: Caller, organisation: Organisation, ann: str, sales: str, call: str
 ) -> None:
-    """Which of the two Swit does is not known."""
+    """Swit does not document which."""
     organisation.add_user("bob@example.com", teams=[sales])
     if call == "team.user.remove":
         organisation.add_members(sales, [ann])
@@ -83,7 +83,7 @@ def test_a_call_sent_twice_is_done_or_refused(
     assert caller.post(call, id=sales, user_ids=[ann]).status_code == 404
 
 
-def test_too_many_users_in_one_call_are_refused_where_there_is_a_limit(
+def test_a_membership_call_with_too_many_users_is_refused(
     caller: Caller, organisation: Organisation, ann: str, sales: str
 ) -> None:
     organisation.behaviour = Behaviour(most_user_ids=1)
@@ -91,7 +91,7 @@ def test_too_many_users_in_one_call_are_refused_where_there_is_a_limit(
     assert caller.post("team.user.add", id=sales, user_ids=[ann]).status_code == 200
 
 
-def test_the_primary_team_is_one_of_the_users_own(
+def test_the_primary_team_must_be_a_team_of_the_user(
     caller: Caller, organisation: Organisation, ann: str, sales: str
 ) -> None:
     other = organisation.add_team("Other")
@@ -106,7 +106,7 @@ def test_the_primary_team_is_one_of_the_users_own(
     assert nobody.status_code == 404
 
 
-def test_unassigned_is_nobodys_primary_team(
+def test_unassigned_cannot_be_a_primary_team(
     caller: Caller, organisation: Organisation, ann: str
 ) -> None:
     unassigned = organisation.records.unassigned_id
@@ -114,7 +114,7 @@ def test_unassigned_is_nobodys_primary_team(
     assert answer.status_code == 400
 
 
-def test_who_leaves_the_primary_team_gets_the_next_or_none(
+def test_leaving_the_primary_team_selects_the_next_team_or_none(
     caller: Caller, organisation: Organisation, sales: str
 ) -> None:
     other, third = organisation.add_team("Other"), organisation.add_team("Third")
@@ -126,7 +126,7 @@ def test_who_leaves_the_primary_team_gets_the_next_or_none(
     assert teams_shown(caller, ann) == {"Third": "N"}
 
 
-def test_deactivated_members_stay_or_leave(
+def test_deactivated_users_stay_in_their_teams_or_leave_them(
     caller: Caller, organisation: Organisation, sales: str
 ) -> None:
     ann = organisation.add_user("ann@example.com", teams=[sales])

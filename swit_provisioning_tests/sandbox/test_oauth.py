@@ -64,7 +64,7 @@ def status(server: SandboxServer, access_token: str, call: str = "user.info") ->
     return answer.status_code
 
 
-def test_a_login_ends_at_the_registered_address_with_a_code_and_the_state(
+def test_login_redirects_with_code_and_state(
     server: SandboxServer,
 ) -> None:
     answer = authorize(server)
@@ -83,7 +83,7 @@ def test_a_login_ends_at_the_registered_address_with_a_code_and_the_state(
         {"client_id": "someone"},
     ],
 )
-def test_nobody_is_sent_to_an_address_that_is_not_registered(
+def test_login_does_not_redirect_to_an_unregistered_address(
     server: SandboxServer, wrong: dict[str, str]
 ) -> None:
     answer = authorize(server, **wrong)
@@ -92,14 +92,14 @@ def test_nobody_is_sent_to_an_address_that_is_not_registered(
     assert "Location" not in answer.headers
 
 
-def test_other_mistakes_are_told_to_the_registered_address(server: SandboxServer) -> None:
+def test_other_login_errors_are_sent_to_the_registered_address(server: SandboxServer) -> None:
     scope = authorize(server, scope="everything").headers["Location"]
     kind = authorize(server, response_type="token").headers["Location"]
     assert "error=invalid_scope" in scope
     assert "error=unsupported_response_type" in kind
 
 
-def test_a_code_is_changed_for_tokens_once(server: SandboxServer) -> None:
+def test_a_code_can_be_exchanged_once(server: SandboxServer) -> None:
     given = code(server)
     answer = exchange(server, given)
     assert answer.status_code == 200
@@ -111,19 +111,19 @@ def test_a_code_is_changed_for_tokens_once(server: SandboxServer) -> None:
     assert exchange(server, given).status_code == 400
 
 
-def test_a_code_is_only_good_for_the_address_it_went_to(server: SandboxServer) -> None:
+def test_a_code_is_bound_to_its_redirect_address(server: SandboxServer) -> None:
     other = server.tokens.redirect_urls[1]
     answer = token(server, grant_type="authorization_code", code=code(server), redirect_uri=other)
     assert answer.status_code == 400
 
 
-def test_the_access_token_says_who_and_where(server: SandboxServer) -> None:
+def test_the_access_token_contains_user_and_organisation(server: SandboxServer) -> None:
     found = payload(exchange(server, code(server)).json()["access_token"])
     assert found["sub"] == server.organisation.authorised_user_id
     assert found["cmp_id"] == server.organisation.records.organization_id
 
 
-def test_a_refresh_brings_a_new_pair_and_the_old_token_dies_at_once(
+def test_a_refresh_returns_a_new_pair_and_invalidates_the_refresh_token(
     server: SandboxServer,
 ) -> None:
     first = server.issue_tokens()
@@ -136,7 +136,7 @@ def test_a_refresh_brings_a_new_pair_and_the_old_token_dies_at_once(
     assert refresh(server, second["refresh_token"]).status_code == 200
 
 
-def test_a_refresh_token_that_stays_comes_with_no_new_one(server: SandboxServer) -> None:
+def test_a_refresh_token_that_stays_valid_is_not_replaced(server: SandboxServer) -> None:
     server.organisation.behaviour = Behaviour(refreshing="stays")
     first = server.issue_tokens()
     assert "refresh_token" not in refresh(server, first["refresh_token"]).json()
@@ -176,7 +176,7 @@ def test_a_wrong_token_request_is_refused_with_a_message(
 
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer nonsense", "Basic abc"])
-def test_without_a_valid_token_nothing_is_answered(
+def test_a_call_without_a_valid_token_returns_401(
     server: SandboxServer, header: str | None
 ) -> None:
     headers = {} if header is None else {"Authorization": header}
@@ -186,7 +186,7 @@ def test_without_a_valid_token_nothing_is_answered(
     assert message(answer)
 
 
-def test_a_token_for_reading_writes_nothing(server: SandboxServer) -> None:
+def test_a_token_without_the_write_scope_cannot_write(server: SandboxServer) -> None:
     root = server.organisation.records.root_id
     before = server.organisation.snapshot()
     with Caller(server, "user:read admin:read") as reader:
@@ -199,12 +199,12 @@ def test_a_token_for_reading_writes_nothing(server: SandboxServer) -> None:
     assert server.organisation.snapshot() == before
 
 
-def test_a_token_without_user_read_reads_nobody(server: SandboxServer) -> None:
+def test_a_token_without_the_read_scope_cannot_read(server: SandboxServer) -> None:
     with Caller(server, "admin:write") as writer:
         assert writer.get("organization.user.list", cnt=1).status_code == 403
 
 
-def test_an_apps_token_belongs_to_the_organisation_and_makes_no_users(
+def test_an_app_token_belongs_to_the_organisation_and_cannot_create_users(
     server: SandboxServer,
 ) -> None:
     scope = "app:install user:read admin:write"
@@ -217,7 +217,7 @@ def test_an_apps_token_belongs_to_the_organisation_and_makes_no_users(
         assert bot.post("team.sort", parent_id="x", team_ids=[]).status_code == 403
 
 
-def test_the_token_of_an_account_that_is_gone_is_refused(server: SandboxServer) -> None:
+def test_the_token_of_a_removed_user_is_refused(server: SandboxServer) -> None:
     issued = server.issue_tokens()
     server.organisation.remove_user(server.organisation.authorised_user_id)
     assert status(server, issued["access_token"]) == 401
@@ -227,8 +227,8 @@ VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode()[:43]
 
 
-def with_proof_key(server: SandboxServer, **given: str) -> str:
-    """Where the browser ends after a login that announced a proof key."""
+def redirect_with_pkce(server: SandboxServer, **given: str) -> str:
+    """The redirect address of a login with a PKCE challenge."""
     announced = {"code_challenge": CHALLENGE, "code_challenge_method": "S256", **given}
     return authorize(server, **announced).headers["Location"]
 
@@ -244,14 +244,14 @@ def with_proof_key(server: SandboxServer, **given: str) -> str:
         ("refused at token", {}, 200),
     ],
 )
-def test_a_proof_key_is_checked_where_the_sandbox_is_told_to(
+def test_pkce_is_checked_ignored_or_refused_as_configured(
     server: SandboxServer, pkce: Pkce, sent: dict[str, str], expected: int
 ) -> None:
     server.organisation.behaviour = Behaviour(pkce=pkce)
     if pkce == "refused at token":
         found = code(server)
     else:
-        (found,) = parse_qs(urlsplit(with_proof_key(server)).query)["code"]
+        (found,) = parse_qs(urlsplit(redirect_with_pkce(server)).query)["code"]
     answer = token(
         server,
         grant_type="authorization_code",
@@ -262,16 +262,16 @@ def test_a_proof_key_is_checked_where_the_sandbox_is_told_to(
     assert answer.status_code == expected
 
 
-def test_a_proof_key_that_nobody_knows_is_told_to_the_registered_address(
+def test_unsupported_pkce_is_reported_to_the_registered_address(
     server: SandboxServer,
 ) -> None:
-    assert "error=invalid_request" in with_proof_key(server, code_challenge_method="plain")
+    assert "error=invalid_request" in redirect_with_pkce(server, code_challenge_method="plain")
     server.organisation.behaviour = Behaviour(pkce="refused at authorize")
-    assert "error=invalid_request" in with_proof_key(server)
+    assert "error=invalid_request" in redirect_with_pkce(server)
     assert "code=" in authorize(server).headers["Location"]
 
 
-def test_no_secret_is_kept_in_the_log(server: SandboxServer) -> None:
+def test_the_call_log_contains_no_secrets(server: SandboxServer) -> None:
     issued = exchange(server, code(server)).json()
     refresh(server, issued["refresh_token"])
     kept = json.dumps(server.state()["calls"])

@@ -20,7 +20,7 @@ def test_the_sample_has_forty_people_and_fourteen_groups_on_three_levels() -> No
     assert max(depth(dn) for dn in GROUPS) == 3
 
 
-def test_every_member_and_parent_is_there_and_both_sides_agree() -> None:
+def test_all_members_and_parents_exist_and_member_and_memberof_agree() -> None:
     for dn, group in GROUPS.items():
         assert set(group["member"]) <= USERS.keys() | GROUPS.keys()
         for parent in group["memberOf"]:
@@ -29,7 +29,7 @@ def test_every_member_and_parent_is_there_and_both_sides_agree() -> None:
             assert dn in GROUPS[child]["memberOf"]
 
 
-def test_everybody_has_a_reserved_address_and_a_group_and_some_have_two() -> None:
+def test_everyone_has_a_reserved_address_and_at_least_one_group() -> None:
     addresses = {user["mail"] for user in USERS.values()}
     assert len(addresses) == 40
     assert all(address.endswith("@example.com") for address in addresses)
@@ -39,12 +39,12 @@ def test_everybody_has_a_reserved_address_and_a_group_and_some_have_two() -> Non
     assert any(user["mobile"] is None for user in USERS.values())
 
 
-def test_the_contractors_are_few() -> None:
+def test_the_sample_has_three_contractors() -> None:
     contractors = next(g for g in GROUPS.values() if g["displayName"] == "Contractors")
     assert len(contractors["member"]) == 3
 
 
-def test_swit_takes_every_name_in_it() -> None:
+def test_every_name_of_the_sample_is_valid_in_swit() -> None:
     organisation = Organisation()
     for group in GROUPS.values():
         organisation.add_team(group["displayName"], reference=group["distinguishedName"])

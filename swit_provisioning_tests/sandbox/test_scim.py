@@ -12,7 +12,7 @@ def ann(organisation: Organisation) -> str:
     return organisation.add_user("ann@example.com", "Ann")
 
 
-def test_a_user_is_found_by_address_without_case(caller: Caller, ann: str) -> None:
+def test_a_user_is_found_by_address_regardless_of_case(caller: Caller, ann: str) -> None:
     found = caller.find('userName eq "ANN@example.com"').json()
     assert found["totalResults"] == 1
     assert found["Resources"][0]["id"] == ann
@@ -24,7 +24,7 @@ def test_any_other_filter_is_refused(caller: Caller) -> None:
     assert caller.find("").status_code == 400
 
 
-def test_the_body_that_works_changes_name_and_number(
+def test_a_patch_changes_name_and_mobile_number(
     caller: Caller, organisation: Organisation, ann: str
 ) -> None:
     answer = caller.patch(
@@ -53,7 +53,7 @@ def test_language_and_state_can_be_replaced(
     assert organisation.user(ann).active
 
 
-def test_what_scim_refuses_says_why_in_both_forms(caller: Caller, ann: str) -> None:
+def test_scim_errors_have_the_form_of_swit_and_of_scim(caller: Caller, ann: str) -> None:
     answer = caller.patch(ann, replace("displayName", "Ann @ home"))
     assert answer.status_code == 400
     assert message(answer) == answer.json()["detail"]
@@ -77,7 +77,7 @@ def test_wrong_operations_are_refused_and_change_nothing(
     assert organisation.snapshot() == before
 
 
-def test_where_scim_is_off_everything_is_refused(
+def test_all_scim_calls_are_refused_if_scim_is_disabled(
     caller: Caller, organisation: Organisation, ann: str
 ) -> None:
     organisation.behaviour = Behaviour(scim=False)

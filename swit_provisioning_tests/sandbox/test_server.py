@@ -17,7 +17,7 @@ from swit_provisioning.sandbox.server import SandboxServer, SandboxStartError
 from swit_provisioning_tests.sandbox.caller import TIMEOUT_SECONDS, Caller, message
 
 
-def test_a_server_has_a_port_of_its_own_and_leaves_no_thread_behind() -> None:
+def test_servers_have_their_own_ports_and_end_their_threads() -> None:
     before = threading.enumerate()
     with SandboxServer() as one, SandboxServer(edition="old") as two:
         assert one.url != two.url
@@ -29,21 +29,21 @@ def test_a_server_has_a_port_of_its_own_and_leaves_no_thread_behind() -> None:
         requests.get(one.url, timeout=TIMEOUT_SECONDS)
 
 
-def test_a_port_that_is_taken_is_named_and_another_one_suggested() -> None:
+def test_the_error_for_a_port_in_use_suggests_another_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(SandboxStartError, match=rf"127\.0\.0\.1:{port}.*{port + 1}"):
             SandboxServer(port=port).__enter__()
 
 
-def test_a_server_stops_while_a_call_is_still_held_back() -> None:
+def test_a_server_stops_while_a_call_is_delayed() -> None:
     with SandboxServer(latency_seconds=60) as server, Caller(server) as caller:
         caller.timeout_seconds = 0.1
         with pytest.raises(requests.ReadTimeout):
             caller.get("user.info")
 
 
-def test_a_fresh_sandbox_always_has_the_same_ids() -> None:
+def test_new_sandboxes_generate_the_same_ids() -> None:
     def story() -> dict[str, object]:
         organisation = Organisation()
         team = organisation.add_team("Sales")
@@ -61,7 +61,7 @@ def test_a_fresh_sandbox_always_has_the_same_ids() -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_reset_goes_back_to_the_start_and_keeps_tokens_valid() -> None:
+def test_reset_restores_the_initial_state_and_keeps_tokens_valid() -> None:
     organisation = Organisation()
     organisation.add_team("Sales")
     with SandboxServer(organisation) as server, Caller(server) as caller:
@@ -81,7 +81,7 @@ def test_reset_goes_back_to_the_start_and_keeps_tokens_valid() -> None:
         assert (browser.status_code, browser.headers["Location"]) == (303, "/")
 
 
-def test_many_threads_leave_the_organisation_whole(
+def test_parallel_calls_keep_the_organisation_consistent(
     server: SandboxServer, organisation: Organisation
 ) -> None:
     sales = organisation.add_team("Sales")
@@ -119,7 +119,7 @@ def test_many_threads_leave_the_organisation_whole(
         ("DELETE", "/scim/v2/Users/x", 405),
     ],
 )
-def test_an_unknown_call_is_answered_in_json(
+def test_an_unknown_call_returns_a_json_error(
     server: SandboxServer, caller: Caller, method: str, path: str, status: int
 ) -> None:
     answer = caller.session.request(method, server.url + path, timeout=TIMEOUT_SECONDS)
@@ -128,7 +128,7 @@ def test_an_unknown_call_is_answered_in_json(
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'"text"'])
-def test_a_body_that_is_no_json_object_is_refused(
+def test_a_body_that_is_not_a_json_object_is_refused(
     server: SandboxServer, caller: Caller, body: bytes
 ) -> None:
     url = f"{server.url}/v1/api/team.delete"
@@ -138,7 +138,7 @@ def test_a_body_that_is_no_json_object_is_refused(
     assert server.log.of("team.delete")[0].status == 400
 
 
-def test_the_log_says_what_was_sent_and_answered(
+def test_the_log_contains_arguments_and_status(
     server: SandboxServer, caller: Caller, organisation: Organisation
 ) -> None:
     caller.post("team.create", name="A", parent_id=organisation.records.root_id)
@@ -151,7 +151,7 @@ def test_the_log_says_what_was_sent_and_answered(
     assert len(server.log.of("team.delete")[0].summary) == 160
 
 
-def test_the_page_shows_the_state_and_escapes_what_came_from_outside(
+def test_the_page_shows_the_state_and_escapes_values(
     server: SandboxServer, caller: Caller, organisation: Organisation
 ) -> None:
     team = organisation.add_team("R&D", reference="CN=<script>")
@@ -175,7 +175,7 @@ def test_the_page_shows_the_state_and_escapes_what_came_from_outside(
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
-def test_the_state_is_there_as_json_with_the_last_fifty_calls(
+def test_the_state_is_available_as_json_with_the_last_fifty_calls(
     server: SandboxServer, caller: Caller
 ) -> None:
     for _ in range(55):
@@ -187,7 +187,7 @@ def test_the_state_is_there_as_json_with_the_last_fifty_calls(
     assert state["users"] == server.organisation.snapshot()["users"]
 
 
-def test_alone_it_runs_until_it_is_interrupted() -> None:
+def test_run_serves_until_it_is_interrupted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code = f"from swit_provisioning.sandbox.server import run; run(port={port}); print('ended')"
@@ -195,7 +195,7 @@ def test_alone_it_runs_until_it_is_interrupted() -> None:
         [sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         session = requests.Session()
-        # Each try is one connection: the first that is taken waits for the answer.
+        # Each try is one connection; the first that is accepted waits for the answer.
         retries = requests.adapters.Retry(connect=12, backoff_factor=0.05, backoff_max=1)
         session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retries))
         with session:
@@ -207,7 +207,7 @@ def test_alone_it_runs_until_it_is_interrupted() -> None:
 
 
 @pytest.mark.parametrize("port", ["0", "99999999", "web"])
-def test_a_port_that_does_not_exist_is_wrong_use(port: str) -> None:
+def test_an_invalid_port_is_a_usage_error(port: str) -> None:
     result = CliRunner().invoke(main, ["sandbox", "--port", port])
     assert result.exit_code == 2
     assert "Invalid value for '--port'" in result.output

@@ -1,4 +1,4 @@
-"""The organisation in a file: what one process changes, the next one finds."""
+"""The organisation in a file, shared by several processes."""
 
 import threading
 from pathlib import Path
@@ -11,7 +11,7 @@ from swit_provisioning.sandbox.state_file import SandboxStateError
 from swit_provisioning_tests.sandbox.caller import Caller
 
 
-def test_the_next_sandbox_finds_what_the_one_before_it_held(tmp_path: Path) -> None:
+def test_the_next_sandbox_continues_with_the_stored_state(tmp_path: Path) -> None:
     file = tmp_path / "state" / "organisation.json"
     first = SandboxServer(state_file=file)
     with first.exclusive():
@@ -31,7 +31,7 @@ def test_the_next_sandbox_finds_what_the_one_before_it_held(tmp_path: Path) -> N
     assert file.stat().st_mode & 0o077 == 0
 
 
-def test_calls_over_http_are_kept(tmp_path: Path) -> None:
+def test_changes_over_http_are_stored(tmp_path: Path) -> None:
     file = tmp_path / "organisation.json"
     with SandboxServer(state_file=file) as server, Caller(server) as caller:
         made = caller.post("organization.user.create", user_email="ann@example.com", user_name="A")
@@ -40,7 +40,7 @@ def test_calls_over_http_are_kept(tmp_path: Path) -> None:
         assert server.organisation.user_by_email("ann@example.com") is not None
 
 
-def test_several_sandboxes_write_one_file_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_sandboxes_that_share_a_file_lose_no_changes(tmp_path: Path) -> None:
     file = tmp_path / "organisation.json"
 
     def add(sandbox: SandboxServer, name: str) -> None:
@@ -71,9 +71,7 @@ def test_several_sandboxes_write_one_file_and_nothing_is_lost(tmp_path: Path) ->
         pytest.param(b"[" * 100_000, id="nested deeply"),
     ],
 )
-def test_a_file_that_holds_something_else_is_named_with_the_way_out(
-    tmp_path: Path, content: bytes
-) -> None:
+def test_an_unusable_file_is_an_error_that_says_what_to_do(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "organisation.json"
     file.write_bytes(content)
     with pytest.raises(SandboxStateError, match=r"organisation.json contains no .*Delete it"):

@@ -11,14 +11,14 @@ def tree(organisation: Organisation) -> list[tuple[int, str]]:
     return [(team["depth"], team["name"]) for team in organisation.snapshot()["teams"]]
 
 
-def test_a_fresh_organisation_has_a_root_and_unassigned(caller: Caller) -> None:
+def test_a_new_organisation_has_a_root_and_unassigned(caller: Caller) -> None:
     root, unassigned = caller.get("user.team.list").json()["data"]["team"]
     assert (root["depth"], unassigned["depth"]) == (0, 1)
     assert (unassigned["team_name"], unassigned["parent_id"]) == ("Unassigned", root["team_id"])
     assert root["team_id"] != caller.get("organization.info").json()["data"]["id"]
 
 
-def test_teams_are_made_under_their_parent_and_listed_in_order(
+def test_teams_are_created_under_their_parent_and_listed_in_order(
     caller: Caller, organisation: Organisation
 ) -> None:
     top = caller.post("team.create", name="Top", parent_id=organisation.records.root_id)
@@ -31,7 +31,7 @@ def test_teams_are_made_under_their_parent_and_listed_in_order(
     assert tree(organisation)[1:] == [(1, "Unassigned"), (1, "Top"), (2, "Below"), (1, "Last")]
 
 
-def test_names_are_trimmed_and_their_spaces_collapsed(
+def test_spaces_in_names_are_trimmed_and_collapsed(
     caller: Caller, organisation: Organisation
 ) -> None:
     made = caller.post(
@@ -41,7 +41,7 @@ def test_names_are_trimmed_and_their_spaces_collapsed(
 
 
 @pytest.mark.parametrize("taken", ["SALES é", "Sales  É ", "unassigned", "sandbox organisation"])
-def test_a_team_name_is_taken_whatever_its_case_spaces_and_accents_spelling(
+def test_team_names_are_unique_regardless_of_case_spaces_and_normal_form(
     caller: Caller, organisation: Organisation, taken: str
 ) -> None:
     organisation.add_team("Sales é")
@@ -59,7 +59,7 @@ def test_a_team_may_change_the_case_of_its_own_name(
     assert caller.post("team.update", id=sales, name="SALES").json()["data"]["name"] == "SALES"
 
 
-def test_a_name_given_up_is_free(caller: Caller, organisation: Organisation) -> None:
+def test_the_old_name_of_a_renamed_team_is_free(caller: Caller, organisation: Organisation) -> None:
     sales = organisation.add_team("Sales")
     caller.post("team.update", id=sales, name="Marketing")
     organisation.add_team("Sales")
@@ -77,7 +77,9 @@ def test_a_team_name_with_a_forbidden_character_is_refused(
     assert character in message(answer)
 
 
-def test_what_an_update_leaves_out_stays(caller: Caller, organisation: Organisation) -> None:
+def test_an_update_keeps_values_that_are_not_given(
+    caller: Caller, organisation: Organisation
+) -> None:
     above = organisation.add_team("Above")
     team = organisation.add_team("Team", parent_id=above, reference="CN=Team")
     caller.post("team.update", id=team, name="Renamed")
@@ -100,7 +102,7 @@ def test_a_refused_update_changes_nothing(caller: Caller, organisation: Organisa
     assert organisation.snapshot() == before
 
 
-def test_a_team_that_moves_comes_last_among_its_new_siblings(
+def test_a_moved_team_becomes_the_last_child_of_its_new_parent(
     caller: Caller, organisation: Organisation
 ) -> None:
     left, right = organisation.add_team("Left"), organisation.add_team("Right")
@@ -112,7 +114,7 @@ def test_a_team_that_moves_comes_last_among_its_new_siblings(
     assert tree(organisation)[2] == (1, "Left")
 
 
-def test_a_team_is_never_moved_under_itself_or_below(
+def test_a_team_cannot_be_moved_under_itself_or_a_team_below_it(
     caller: Caller, organisation: Organisation
 ) -> None:
     top = organisation.add_team("Top")
@@ -122,7 +124,9 @@ def test_a_team_is_never_moved_under_itself_or_below(
     assert [answer.status_code for answer in answers] == [400, 400, 400]
 
 
-def test_deleting_a_team_deletes_those_below_it(caller: Caller, organisation: Organisation) -> None:
+def test_deleting_a_team_deletes_the_teams_below_it(
+    caller: Caller, organisation: Organisation
+) -> None:
     top = organisation.add_team("Top")
     below = organisation.add_team("Below", parent_id=top)
     ann = organisation.add_user("ann@example.com", teams=[below])
@@ -133,7 +137,7 @@ def test_deleting_a_team_deletes_those_below_it(caller: Caller, organisation: Or
     organisation.add_team("Below")
 
 
-def test_children_of_a_deleted_team_can_also_move_up_or_stand_in_the_way(
+def test_deleting_a_parent_can_move_its_children_up_or_be_refused(
     caller: Caller, organisation: Organisation
 ) -> None:
     top = organisation.add_team("Top")
@@ -146,7 +150,7 @@ def test_children_of_a_deleted_team_can_also_move_up_or_stand_in_the_way(
 
 
 @pytest.mark.parametrize("own", ["root_id", "unassigned_id"])
-def test_the_root_and_unassigned_are_never_changed(
+def test_the_root_and_unassigned_cannot_be_changed(
     caller: Caller, organisation: Organisation, own: str
 ) -> None:
     team_id = getattr(organisation.records, own)
@@ -163,16 +167,14 @@ def test_the_root_and_unassigned_are_never_changed(
     assert organisation.snapshot() == before
 
 
-def test_nothing_is_put_under_unassigned(caller: Caller, organisation: Organisation) -> None:
+def test_unassigned_cannot_have_child_teams(caller: Caller, organisation: Organisation) -> None:
     unassigned = organisation.records.unassigned_id
     made = caller.post("team.create", name="Below", parent_id=unassigned)
     moved = caller.post("team.update", id=organisation.add_team("T"), parent_id=unassigned)
     assert (made.status_code, moved.status_code) == (400, 400)
 
 
-def test_sorting_takes_all_children_in_their_new_order(
-    caller: Caller, organisation: Organisation
-) -> None:
+def test_sorting_sets_the_order_of_all_children(caller: Caller, organisation: Organisation) -> None:
     root, unassigned = organisation.records.root_id, organisation.records.unassigned_id
     one, two = organisation.add_team("One"), organisation.add_team("Two")
     answer = caller.post("team.sort", parent_id=root, team_ids=[two, one, unassigned])
@@ -180,9 +182,7 @@ def test_sorting_takes_all_children_in_their_new_order(
     assert [name for _, name in tree(organisation)[1:]] == ["Two", "One", "Unassigned"]
 
 
-def test_sorting_refuses_less_or_more_than_all_children(
-    caller: Caller, organisation: Organisation
-) -> None:
+def test_sorting_requires_exactly_all_children(caller: Caller, organisation: Organisation) -> None:
     root, unassigned = organisation.records.root_id, organisation.records.unassigned_id
     one = organisation.add_team("One")
     below = organisation.add_team("Below", parent_id=one)
@@ -193,13 +193,13 @@ def test_sorting_refuses_less_or_more_than_all_children(
 
 
 def test_references_need_not_be_unique(organisation: Organisation) -> None:
-    """It happened to a customer."""
+    """Some organisations have several teams with one reference."""
     organisation.add_team("One", reference="CN=Same")
     organisation.add_team("Two", reference="CN=Same")
     assert [t["reference"] for t in organisation.snapshot()["teams"][2:]] == ["CN=Same"] * 2
 
 
-def test_a_list_can_be_of_one_parent_and_of_direct_children(
+def test_teams_can_be_listed_by_parent_and_by_direct_children(
     caller: Caller, organisation: Organisation
 ) -> None:
     top = organisation.add_team("Top")
@@ -217,9 +217,7 @@ def test_a_list_can_be_of_one_parent_and_of_direct_children(
     assert caller.get("user.team.list", direct_children_only="maybe").status_code == 400
 
 
-def test_a_reference_too_long_is_refused_where_there_is_a_limit(
-    caller: Caller, organisation: Organisation
-) -> None:
+def test_a_reference_above_the_limit_is_refused(caller: Caller, organisation: Organisation) -> None:
     sent = {"name": "A", "parent_id": organisation.records.root_id, "reference": "x" * 2001}
     organisation.behaviour = Behaviour(longest_reference=2000)
     assert caller.post("team.create", **sent).status_code == 400
@@ -242,13 +240,13 @@ def test_a_reference_too_long_is_refused_where_there_is_a_limit(
         ("team.user.primary.update", {"id": "A"}),
     ],
 )
-def test_a_call_that_lacks_something_is_refused(
+def test_a_call_without_a_required_argument_is_refused(
     caller: Caller, call: str, body: dict[str, object]
 ) -> None:
     assert caller.post(call, **body).status_code == 400
 
 
-def test_ids_that_nobody_has_are_not_found(caller: Caller, organisation: Organisation) -> None:
+def test_unknown_ids_return_404(caller: Caller, organisation: Organisation) -> None:
     answers = [
         caller.post("team.create", name="A", parent_id="none"),
         caller.post("team.create", name="A", parent_id=organisation.records.organization_id),

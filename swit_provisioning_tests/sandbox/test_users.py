@@ -13,7 +13,7 @@ def emails(caller: Caller, **query: object) -> list[str]:
     return [user["email"] for user in answer.json()["data"]["users"]]
 
 
-def test_a_fresh_organisation_holds_one_administrator(caller: Caller) -> None:
+def test_a_new_organisation_has_one_administrator(caller: Caller) -> None:
     listed = caller.get("organization.user.list", cnt=10).json()["data"]
     assert listed["total_rows"] == 1
     assert listed["users"][0]["role"] == 20
@@ -22,7 +22,7 @@ def test_a_fresh_organisation_holds_one_administrator(caller: Caller) -> None:
     assert info["cmp_id"] == caller.get("organization.info").json()["data"]["id"]
 
 
-def test_a_created_user_is_an_active_member_in_the_list(caller: Caller) -> None:
+def test_a_created_user_is_listed_as_an_active_member(caller: Caller) -> None:
     made = caller.post(
         "organization.user.create",
         user_name="  Ann   Lee ",
@@ -41,9 +41,7 @@ def test_a_created_user_is_an_active_member_in_the_list(caller: Caller) -> None:
 @pytest.mark.parametrize(
     "name", ["", "   ", "a@b", "a#b", "a<b", "a>b", "a§b", "a▒b", "a{b", "a;b"]
 )
-def test_a_user_name_with_a_forbidden_character_or_none_is_refused(
-    caller: Caller, name: str
-) -> None:
+def test_an_empty_or_invalid_user_name_is_refused(caller: Caller, name: str) -> None:
     answer = caller.post("organization.user.create", user_name=name, user_email="ann@example.com")
     assert answer.status_code == 400
     assert message(answer)
@@ -51,25 +49,27 @@ def test_a_user_name_with_a_forbidden_character_or_none_is_refused(
 
 
 @pytest.mark.parametrize("email", ["ann", "@example.com", "ann@", "a@b@c", f"{'a' * 250}@b.com"])
-def test_what_is_no_address_is_refused(caller: Caller, email: str) -> None:
+def test_an_invalid_address_is_refused(caller: Caller, email: str) -> None:
     answer = caller.post("organization.user.create", user_name="Ann", user_email=email)
     assert answer.status_code == 400
 
 
-def test_an_address_is_taken_whatever_its_case(caller: Caller, organisation: Organisation) -> None:
+def test_addresses_are_unique_regardless_of_case(
+    caller: Caller, organisation: Organisation
+) -> None:
     organisation.add_user("Ann@Example.com", active=False)
     answer = caller.post("organization.user.create", user_name="Ann", user_email="aNN@example.COM")
     assert answer.status_code == 409
 
 
-def test_a_language_that_create_does_not_know_is_refused(caller: Caller) -> None:
+def test_a_user_cannot_be_created_with_an_unknown_language(caller: Caller) -> None:
     answer = caller.post(
         "organization.user.create", user_name="Ann", user_email="a@example.com", language="ja"
     )
     assert answer.status_code == 400
 
 
-def test_deactivated_users_stay_in_the_list_and_come_back(
+def test_deactivated_users_stay_listed_and_can_be_activated(
     caller: Caller, organisation: Organisation
 ) -> None:
     ann = organisation.add_user("ann@example.com")
@@ -82,17 +82,15 @@ def test_deactivated_users_stay_in_the_list_and_come_back(
     assert "ann@example.com" in emails(caller, **{"filters.membership_status": "active"})
 
 
-def test_the_field_is_user_id_and_not_id(caller: Caller, organisation: Organisation) -> None:
-    """The reference program sends `id` when it activates, and fails."""
+def test_activate_requires_user_id(caller: Caller, organisation: Organisation) -> None:
+    """The reference program sends `id` when it activates a user, and fails."""
     ann = organisation.add_user("ann@example.com", active=False)
     answer = caller.post("organization.user.activate", id=ann)
     assert answer.status_code == 400
     assert "user_id" in message(answer)
 
 
-def test_a_removed_user_is_gone_and_the_address_is_free(
-    caller: Caller, organisation: Organisation
-) -> None:
+def test_removing_a_user_frees_the_address(caller: Caller, organisation: Organisation) -> None:
     team = organisation.add_team("Sales")
     ann = organisation.add_user("ann@example.com", teams=[team])
     assert caller.post("organization.user.remove", user_id=ann).status_code == 200
@@ -104,7 +102,7 @@ def test_a_removed_user_is_gone_and_the_address_is_free(
 
 
 @pytest.mark.parametrize("call", ["organization.user.deactivate", "organization.user.remove"])
-def test_the_master_is_never_deactivated(
+def test_the_master_cannot_be_deactivated_or_removed(
     caller: Caller, organisation: Organisation, call: str
 ) -> None:
     master = organisation.add_user("master@example.com", role=10)
@@ -112,13 +110,13 @@ def test_the_master_is_never_deactivated(
     assert organisation.user(master).active
 
 
-def test_there_is_one_master(organisation: Organisation) -> None:
+def test_a_second_master_is_refused(organisation: Organisation) -> None:
     organisation.add_user("master@example.com", role=10)
     with pytest.raises(ValueError, match="one master"):
         organisation.add_user("other@example.com", role=10)
 
 
-def test_pages_hold_cnt_users_and_count_all(caller: Caller, organisation: Organisation) -> None:
+def test_each_page_has_cnt_users_and_the_total(caller: Caller, organisation: Organisation) -> None:
     for number in range(6):
         organisation.add_user(f"user{number}@example.com")
     pages = [
@@ -142,11 +140,13 @@ def test_pages_hold_cnt_users_and_count_all(caller: Caller, organisation: Organi
         {"cnt": 10, "filters.membership_status": "on"},
     ],
 )
-def test_a_list_with_a_wrong_argument_is_refused(caller: Caller, query: dict[str, object]) -> None:
+def test_listing_users_with_an_invalid_argument_is_refused(
+    caller: Caller, query: dict[str, object]
+) -> None:
     assert caller.get("organization.user.list", **query).status_code == 400
 
 
-def test_keyword_finds_names_and_addresses_without_case(
+def test_a_keyword_matches_names_and_addresses_regardless_of_case(
     caller: Caller, organisation: Organisation
 ) -> None:
     organisation.add_user("ann@example.com", "Ann Lee")
@@ -169,7 +169,7 @@ def test_one_user_by_id(caller: Caller, organisation: Organisation) -> None:
     assert caller.get("organization.user.info", user_id="none").status_code == 404
 
 
-def test_when_seats_run_out_nobody_is_created_or_activated(
+def test_no_user_is_created_or_activated_without_a_free_seat(
     caller: Caller, organisation: Organisation
 ) -> None:
     gone = organisation.add_user("gone@example.com", active=False)
@@ -179,7 +179,7 @@ def test_when_seats_run_out_nobody_is_created_or_activated(
     assert caller.post("organization.user.activate", user_id=gone).status_code == 403
 
 
-def test_a_name_too_long_is_refused_or_comes_back_shortened(
+def test_a_name_above_the_limit_is_refused_or_shortened(
     caller: Caller, organisation: Organisation
 ) -> None:
     organisation.behaviour = Behaviour(longest_name=5)

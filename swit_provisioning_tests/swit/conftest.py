@@ -1,4 +1,4 @@
-"""The made-up network of this room's tests: no test here leaves the machine."""
+"""A mocked network and a client; no test here leaves the machine."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What stands in for tokens, pace and waiting, and a client on a made-up Swit."""
+"""Fakes for tokens, pace, token store and sleep, and a client that uses them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ TOKEN_URL = f"{BASE}/oauth/token"
 
 @dataclass
 class FakeTokens:
-    """Gives its tokens one after the other; each refused one is written down."""
+    """Returns its tokens one after the other and records refused ones."""
 
     tokens: list[str] = field(default_factory=lambda: ["first-token", "second-token"])
     refused: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class FakeTokens:
 
 @dataclass
 class FakePace:
-    """Never waits; writes down what it is told."""
+    """Never waits; records what is reported."""
 
     waits: int = 0
     throttles: list[float | None] = field(default_factory=list)
@@ -56,7 +56,7 @@ class FakePace:
 
 @dataclass
 class FakeStore:
-    """A token store in memory that counts who is in it."""
+    """A token store in memory that checks that writers hold the lock."""
 
     pair: TokenPair | None = None
     saved: list[TokenPair] = field(default_factory=list)
@@ -81,7 +81,7 @@ class FakeStore:
 
 @dataclass
 class Rig:
-    """A client and everything around it that a test looks at."""
+    """Creates a client with fakes that a test can inspect."""
 
     tokens: FakeTokens = field(default_factory=FakeTokens)
     pace: FakePace = field(default_factory=FakePace)

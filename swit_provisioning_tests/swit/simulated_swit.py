@@ -1,4 +1,4 @@
-"""A Swit that counts requests, and a clock that moves only when somebody waits: no real time."""
+"""A simulated Swit with a rate limit, on a clock that only sleeping advances."""
 
 import heapq
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from swit_provisioning.swit.rate_limit import Pace
 
 @dataclass
 class Clock:
-    """Seconds; sleeping moves it at once, over all that happens meanwhile."""
+    """A clock in seconds, which sleeping advances at once."""
 
     now: float = 100.0
     naps: list[float] = field(default_factory=list)
@@ -48,7 +48,7 @@ class SimulatedSwit(Clock):
         self._go_on_to(self.now + seconds)
 
     def send(self, pace: Pace, count: int) -> float:
-        """Send until so many were taken; how long it took. Refused ones are sent again."""
+        """Seconds until `count` requests were accepted; refused ones are repeated."""
         self.pace, began, wanted = pace, self.now, self.taken + count
         while self.taken + sum(not due[2] for due in self._due) < wanted:
             turn = pace.wait()

@@ -1,4 +1,4 @@
-"""What each answer means: the error's kind, its words, its status, and what it must not say."""
+"""The error of each answer: class, message, status, and no secrets."""
 
 import json
 import time
@@ -26,7 +26,7 @@ URL = f"{API}/team.create"
 
 
 def refusal(client: SwitClient) -> SwitError:
-    """Of a creation, which is sent only once."""
+    """The error of a creation, which is sent once."""
     with pytest.raises(SwitError) as caught:
         client.create_team(name="Design", parent_id="t0")
     return caught.value
@@ -51,7 +51,7 @@ def refusal(client: SwitClient) -> SwitError:
         (302, SwitUnavailableError),
     ],
 )
-def test_each_status_is_named_by_what_to_do_about_it(
+def test_each_status_raises_its_error(
     status: int, kind: type[SwitError], client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.post(URL, status=status, json={"message": "Because"})
@@ -88,7 +88,7 @@ def test_a_code_other_than_200_in_a_200_is_an_error(
 
 
 @pytest.mark.parametrize("code", [200, "200", None, True, "OK", 200.0, {}])
-def test_other_codes_in_a_200_mean_nothing(
+def test_other_codes_in_a_200_are_ignored(
     code: object, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.post(URL, json={"code": code, "data": {"id": "t9"}})
@@ -111,7 +111,7 @@ def test_other_codes_in_a_200_mean_nothing(
         ({}, "{}"),
     ],
 )
-def test_the_words_are_swits_wherever_they_stand(
+def test_the_message_of_swit_is_found_in_all_forms(
     body: object, words: str, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.post(URL, status=400, json=body)
@@ -130,14 +130,14 @@ def test_the_words_are_swits_wherever_they_stand(
         ("{'message': broken", "{'message': broken"),
     ],
 )
-def test_a_body_that_is_no_json_is_quoted_without_its_markup(
+def test_a_body_that_is_not_json_is_quoted_without_markup(
     text: str, words: str, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.post(URL, status=400, body=text.encode("latin-1"))
     assert words in refusal(client).message
 
 
-def test_long_words_are_shortened(client: SwitClient, web: responses.RequestsMock) -> None:
+def test_long_messages_are_shortened(client: SwitClient, web: responses.RequestsMock) -> None:
     web.post(URL, status=400, json={"message": "long " * 5_000})
     error = refusal(client)
     assert len(error.message) < 310
@@ -145,7 +145,7 @@ def test_long_words_are_shortened(client: SwitClient, web: responses.RequestsMoc
 
 
 @pytest.mark.parametrize("key", ["message", "reason"])
-def test_a_token_that_swit_repeats_is_left_out(
+def test_a_token_in_the_answer_is_not_in_the_error(
     key: str, rig: Rig, web: responses.RequestsMock
 ) -> None:
     rig.tokens.tokens = ["s3cr3t-t0ken"]
@@ -167,10 +167,10 @@ def test_a_token_that_swit_repeats_is_left_out(
         "\x00\x01\x02",
     ],
 )
-def test_a_good_status_with_a_body_nobody_can_read_is_no_success(
+def test_a_success_status_with_an_unreadable_body_is_an_error(
     body: str, client: SwitClient, web: responses.RequestsMock
 ) -> None:
-    """A proxy's log-in page, an answer that broke off. Its text may hold names: not quoted."""
+    """A proxy's login page, or an incomplete answer. It may contain names, so it is not quoted."""
     web.post(URL, body=body, content_type="text/html; charset=utf-8")
     error = refusal(client)
     assert type(error) is SwitUnavailableError
@@ -223,21 +223,21 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
         ({"Retry_After": "Sun, 99 Mar 2026 12:00:00 GMT", "Date": "yesterday"}, None),
     ],
 )
-def test_retry_after_comes_in_seconds_and_as_a_date(
+def test_retry_after_is_read_as_seconds_and_as_a_date(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    """A date counts against Swit's own clock: the machine's may be wrong by hours."""
+    """A date is compared with the `Date` of the answer, because the local clock may be wrong."""
     assert retry_after(answered(**headers)) == seconds
 
 
-def test_a_retry_date_without_a_clock_of_swits_counts_against_ours() -> None:
+def test_a_retry_date_without_a_date_header_is_compared_with_the_local_clock() -> None:
     later = format_datetime(datetime.fromtimestamp(time.time() + 60, UTC), usegmt=True)
     seconds = retry_after(answered(Retry_After=later))
     assert seconds is not None
     assert 55 < seconds <= 60
 
 
-def test_each_error_says_what_to_do() -> None:
+def test_each_error_ends_with_a_remedy() -> None:
     made: list[Any] = [
         SwitThrottledError(call="team.create", message="Too many", status=429, retry_after=3),
         SwitUnauthorizedError(call="team.create", message="Expired."),
@@ -261,7 +261,7 @@ def test_each_error_says_what_to_do() -> None:
     ],
 )
 @pytest.mark.parametrize("status", [200, 400, 503])
-def test_no_body_leads_to_anything_but_one_short_error(
+def test_any_body_leads_to_one_short_error(
     client: SwitClient, web: responses.RequestsMock, body: str, status: int
 ) -> None:
     web.post(URL, status=status, body=body)

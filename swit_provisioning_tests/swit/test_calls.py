@@ -1,4 +1,4 @@
-"""What goes over the wire for each call: method, address, query, body and headers."""
+"""The request of each call: method, address, query, body and headers."""
 
 import json
 import re
@@ -183,7 +183,7 @@ def test_a_write_sends_exactly_what_is_documented(
 
 
 @pytest.mark.parametrize(("name", "do"), [(w[0], w[1]) for w in WRITES if w[3] is None])
-def test_a_write_is_done_when_swit_answers_nothing(
+def test_an_empty_answer_to_a_write_is_a_success(
     name: str, do: Do, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.post(f"{API}/{name}", status=204)
@@ -191,18 +191,16 @@ def test_a_write_is_done_when_swit_answers_nothing(
 
 
 @pytest.mark.parametrize(("name", "do"), [(w[0], w[1]) for w in WRITES if w[3] is None])
-def test_a_write_is_done_when_swit_answers_a_team(
+def test_an_answer_with_a_team_to_a_write_is_a_success(
     name: str, do: Do, client: SwitClient, web: responses.RequestsMock
 ) -> None:
-    """The old edition answers deletions and memberships so."""
+    """The old edition returns it after deletions and membership changes."""
     web.post(f"{API}/{name}", json={"data": {"data": TEAM}})
     assert do(client) is None
 
 
-def test_a_user_is_updated_over_scim_with_the_body_that_works(
-    client: SwitClient, web: responses.RequestsMock
-) -> None:
-    """The User schema and the capital Replace, where RFC 7644 has others."""
+def test_a_user_is_updated_over_scim(client: SwitClient, web: responses.RequestsMock) -> None:
+    """Swit requires the User schema and `Replace`, unlike RFC 7644."""
     web.patch(f"{SCIM}/Users/u%2F1", json={"displayName": "Jane"})
     client.update_user("u/1", name="Jane", phone_number="+82-10")
     assert sent(web) == {
@@ -215,7 +213,7 @@ def test_a_user_is_updated_over_scim_with_the_body_that_works(
     assert web.calls[0].request.headers["Authorization"] == "Bearer first-token"
 
 
-def test_an_update_sends_only_what_changes_and_an_empty_number_clears(
+def test_an_update_sends_only_changed_values_and_clears_an_empty_number(
     client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.patch(f"{SCIM}/Users/u1", status=204)
@@ -226,7 +224,9 @@ def test_an_update_sends_only_what_changes_and_an_empty_number_clears(
     ]
 
 
-def test_a_scim_answer_says_what_swit_kept(client: SwitClient, web: responses.RequestsMock) -> None:
+def test_the_scim_answer_returns_the_stored_values(
+    client: SwitClient, web: responses.RequestsMock
+) -> None:
     numbers = [{"type": "work", "value": "1"}, {"type": "mobile", "value": "+82-10"}]
     web.patch(f"{SCIM}/Users/u1", json={"displayName": "Jane K", "phoneNumbers": numbers})
     kept = client.update_user("u1", name="Jane  K")
@@ -243,16 +243,16 @@ def test_a_scim_answer_says_what_swit_kept(client: SwitClient, web: responses.Re
         lambda c: c.remove_team_users("t1", ()),
     ],
 )
-def test_a_write_that_names_nothing_is_not_sent(
+def test_a_write_without_values_is_not_sent(
     do: Do, client: SwitClient, web: responses.RequestsMock
 ) -> None:
-    """Nobody knows what Swit makes of an empty list; it must not be "everybody"."""
+    """Swit does not document an empty list; it could mean all users."""
     with pytest.raises(ValueError, match=r"give a|name at least one"):
         do(client)
     assert not web.calls
 
 
-def test_every_call_says_who_asks_and_what_it_takes(
+def test_every_call_sends_token_user_agent_and_accept_headers(
     client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(f"{API}/user.info", json={"data": {"user": {"id": "u1"}}})
@@ -263,7 +263,7 @@ def test_every_call_says_who_asks_and_what_it_takes(
     assert headers["User-Agent"] == f"swit_provisioning/{__version__}"
 
 
-def test_addresses_may_end_in_a_slash(rig: Rig, web: responses.RequestsMock) -> None:
+def test_base_addresses_may_end_with_a_slash(rig: Rig, web: responses.RequestsMock) -> None:
     web.get(f"{API}/user.info", json={"data": {"user": {"id": "u1"}}})
     web.patch(f"{SCIM}/Users/u1", status=204)
     with rig.client(base_url="https://openapi.swit.example/", scim_base_url=f"{SCIM}/") as client:
@@ -273,7 +273,7 @@ def test_addresses_may_end_in_a_slash(rig: Rig, web: responses.RequestsMock) -> 
 
 
 @pytest.mark.parametrize("user_id", ["..", ".", ""])
-def test_an_id_that_would_lead_to_another_address_is_never_sent(
+def test_an_id_that_would_change_the_path_is_not_sent(
     client: SwitClient, web: responses.RequestsMock, user_id: str
 ) -> None:
     with pytest.raises(SwitRejectedError, match=r"SCIM Users: the id '\.{0,2}' cannot be part"):
@@ -290,7 +290,7 @@ def test_an_id_that_would_lead_to_another_address_is_never_sent(
         ("%2e%2e", "%252e%252e"),
     ],
 )
-def test_an_id_stays_one_part_of_the_path(
+def test_an_id_is_quoted_in_the_path(
     client: SwitClient, web: responses.RequestsMock, user_id: str, path: str
 ) -> None:
     web.patch(re.compile(".*"), status=204)

@@ -1,4 +1,4 @@
-"""Every call of the client against the stand-in Swit, over real HTTP, in each edition."""
+"""Every call of the client against the sandbox, over HTTP, in each edition."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ def sandbox(running: SandboxServer, request: pytest.FixtureRequest) -> Iterator[
 
 
 class LockedStore(FakeStore):
-    """One at a time, as the real store."""
+    """Locks, as the real store does."""
 
     def __init__(self, pair: TokenPair) -> None:
         super().__init__(pair)
@@ -99,7 +99,7 @@ def members(state: OrganizationSnapshot) -> set[tuple[str, str]]:
     return {(row["team_id"], row["user_id"]) for row in rows}
 
 
-def test_a_fresh_organisation_is_read_whole(sandbox: SandboxServer, client: SwitClient) -> None:
+def test_a_new_organisation_is_read_completely(sandbox: SandboxServer, client: SwitClient) -> None:
     records = sandbox.organisation.records
     state = read_organization(client, expected=records.organization_id)
     assert state.facts.organization_id == records.organization_id
@@ -115,7 +115,7 @@ def test_another_organisation_is_refused(client: SwitClient) -> None:
         read_organization(client, expected="acme")
 
 
-def test_a_user_lives_and_goes(sandbox: SandboxServer, client: SwitClient) -> None:
+def test_all_user_calls(sandbox: SandboxServer, client: SwitClient) -> None:
     made = client.create_user(
         email="jane@x.example",
         name="Jane Kim",
@@ -144,7 +144,7 @@ def test_a_user_lives_and_goes(sandbox: SandboxServer, client: SwitClient) -> No
     assert len(sandbox.organisation.records.users) == 1
 
 
-def test_a_team_lives_and_goes(sandbox: SandboxServer, client: SwitClient) -> None:
+def test_all_team_calls(sandbox: SandboxServer, client: SwitClient) -> None:
     root = sandbox.organisation.records.root_id
     made = client.create_team(name="Design", parent_id=root, reference="cn=design")
     sales = client.create_team(name="Sales", parent_id=root)
@@ -170,9 +170,7 @@ def test_a_team_lives_and_goes(sandbox: SandboxServer, client: SwitClient) -> No
     assert sales.team_id not in {team.team_id for team in client.list_teams()}
 
 
-def test_members_come_go_and_have_a_primary_team(
-    sandbox: SandboxServer, client: SwitClient
-) -> None:
+def test_all_membership_calls(sandbox: SandboxServer, client: SwitClient) -> None:
     organisation = sandbox.organisation
     people = [organisation.add_user(f"u{n}@x.example") for n in range(3)]
     first, second = organisation.add_team("First"), organisation.add_team("Second")
@@ -192,7 +190,7 @@ def test_members_come_go_and_have_a_primary_team(
     assert {u.user_id for u in client.list_users(team_id=first).users} == set(people[:2])
 
 
-def test_many_users_come_in_pages(sandbox: SandboxServer, client: SwitClient) -> None:
+def test_many_users_are_read_in_pages(sandbox: SandboxServer, client: SwitClient) -> None:
     ids = {sandbox.organisation.add_user(f"u{n}@x.example") for n in range(24)}
     state = read_organization(client, page_size=10)
     assert set(state.users["user_id"]) > ids
@@ -200,9 +198,7 @@ def test_many_users_come_in_pages(sandbox: SandboxServer, client: SwitClient) ->
     assert client.calls == 3 + 3
 
 
-def test_somebody_who_joins_while_paging_is_read_in_the_end(
-    sandbox: SandboxServer, client: SwitClient
-) -> None:
+def test_a_user_who_joins_during_paging_is_read(sandbox: SandboxServer, client: SwitClient) -> None:
     for n in range(12):
         sandbox.organisation.add_user(f"u{n}@x.example")
 
@@ -215,7 +211,7 @@ def test_somebody_who_joins_while_paging_is_read_in_the_end(
     assert client.calls == 3 + 4
 
 
-def test_a_total_that_is_never_reached_is_no_complete_read(
+def test_a_total_that_is_not_reached_is_an_incomplete_read(
     sandbox: SandboxServer, client: SwitClient
 ) -> None:
     def one_more(body: Any) -> Any:  # noqa: ANN401 - a JSON body
@@ -228,7 +224,7 @@ def test_a_total_that_is_never_reached_is_no_complete_read(
         read_organization(client)
 
 
-def test_a_log_in_in_a_browser_brings_a_pair(sandbox: SandboxServer, oauth: OAuthClient) -> None:
+def test_a_login_returns_a_pair(sandbox: SandboxServer, oauth: OAuthClient) -> None:
     url = oauth.authorize_url("st&te", "user:read admin:read")
     answer = requests.get(url, allow_redirects=False, timeout=10)
     found = parse_qs(urlsplit(answer.headers["Location"]).query)
@@ -244,7 +240,7 @@ def test_a_log_in_in_a_browser_brings_a_pair(sandbox: SandboxServer, oauth: OAut
 def test_an_expired_token_is_refreshed_once_for_all_threads(
     sandbox: SandboxServer, client: SwitClient, store: LockedStore
 ) -> None:
-    """A second refresh would send a refresh token that is dead already."""
+    """A second refresh would send a refresh token that is no longer valid."""
     client.user_info()
     sandbox.tokens.expire_access_tokens()
     with ThreadPoolExecutor(8) as pool:
@@ -254,7 +250,7 @@ def test_an_expired_token_is_refreshed_once_for_all_threads(
     assert len({pair.access_token for pair in store.saved}) == 2
 
 
-def test_a_dead_refresh_token_means_log_in_again(
+def test_a_refused_refresh_token_requires_a_new_login(
     sandbox: SandboxServer, client: SwitClient
 ) -> None:
     client.user_info()
@@ -273,7 +269,7 @@ def test_a_dead_refresh_token_means_log_in_again(
         ("team.update", lambda c: c.update_team(design(c), name="Design 2")),
     ],
 )
-def test_what_fails_once_is_sent_again(
+def test_a_call_that_fails_once_is_sent_again(
     kind: FaultKind,
     call: str,
     do: Do,
@@ -289,7 +285,7 @@ def test_what_fails_once_is_sent_again(
 
 
 @pytest.mark.parametrize("kind", ["status", "code", "html", "garbage", "truncated", "cut", "drop"])
-def test_a_creation_whose_answer_is_lost_was_made_once(
+def test_a_creation_whose_answer_is_lost_is_carried_out_once(
     kind: FaultKind, sandbox: SandboxServer, client: SwitClient, naps: list[float]
 ) -> None:
     root = sandbox.organisation.records.root_id
@@ -303,14 +299,16 @@ def test_a_creation_whose_answer_is_lost_was_made_once(
     assert len(client.list_users(keyword="jane@x.example").users) == 1
 
 
-def test_a_429_is_waited_for(sandbox: SandboxServer, client: SwitClient, naps: list[float]) -> None:
+def test_the_client_waits_after_a_429(
+    sandbox: SandboxServer, client: SwitClient, naps: list[float]
+) -> None:
     root = sandbox.organisation.records.root_id
     sandbox.faults.add(Fault(kind="status", call="team.create", status=429, retry_after="7"))
     client.create_team(name="Design", parent_id=root)
     assert naps == [7.0]
 
 
-def test_what_swit_refuses_is_told_in_its_words(
+def test_a_refusal_contains_the_message_of_swit(
     sandbox: SandboxServer, client: SwitClient, naps: list[float]
 ) -> None:
     sandbox.organisation.add_team("Design")

@@ -1,4 +1,4 @@
-"""Which answers end a login, and which are of somebody else's."""
+"""The answers that end a login, and those that belong to another one."""
 
 from urllib.parse import quote
 
@@ -28,20 +28,20 @@ def a_login(*, verifier: str | None = "a-verifier") -> Login:
     return Login(scope=WRITING_SCOPE, state=STATE, verifier=verifier)
 
 
-def test_two_logins_share_neither_state_nor_proof_key() -> None:
+def test_logins_have_different_states_and_verifiers() -> None:
     begun = [Login.begin(WRITING_SCOPE) for _ in range(20)]
     assert len({login.state for login in begun} | {login.verifier for login in begun}) == 40
     assert min(len(login.state) for login in begun) == 43
     assert Login.begin(WRITING_SCOPE).without_pkce().verifier is None
 
 
-def test_a_login_shows_neither_state_nor_proof_key() -> None:
+def test_the_repr_of_a_login_contains_no_secrets() -> None:
     shown = repr(a_login())
     assert STATE not in shown
     assert "a-verifier" not in shown
 
 
-def test_the_code_of_the_right_answer_is_taken() -> None:
+def test_the_code_is_read_from_the_answer() -> None:
     assert a_login().code(f"code=c0de&state={STATE}") == "c0de"
     assert a_login().code(f"state={STATE}&code=a%2Fb%2B&extra=1") == "a/b+"
 
@@ -51,7 +51,7 @@ def test_the_code_of_the_right_answer_is_taken() -> None:
     ["", "code=c0de", "code=c0de&state=", "code=c0de&state=a-stat", f"code=c&state={STATE}x",
      f"code=c&state={STATE}&state={STATE}", "code=c&state=%ff%fe", f"code=c&State={STATE}"],
 )  # fmt: skip
-def test_an_answer_with_another_state_is_of_another_login(query: str) -> None:
+def test_an_answer_with_another_state_is_refused(query: str) -> None:
     with pytest.raises(ForeignAnswerError):
         a_login().code(query)
 
@@ -67,7 +67,7 @@ def test_an_answer_with_another_state_is_of_another_login(query: str) -> None:
         (f"&error=x&error_description={quote('a' * 5000)}", "aaa..."),
     ],
 )
-def test_without_one_code_swit_has_not_agreed(answer: str, said: str) -> None:
+def test_an_answer_without_exactly_one_code_is_declined(answer: str, said: str) -> None:
     with pytest.raises(LoginDeclinedError) as raised:
         a_login().code(f"state={STATE}{answer}")
     assert said in str(raised.value)
@@ -75,7 +75,7 @@ def test_without_one_code_swit_has_not_agreed(answer: str, said: str) -> None:
     assert not isinstance(raised.value, PkceRefusedError)
 
 
-def test_only_a_login_with_a_proof_key_is_begun_again_without() -> None:
+def test_only_a_login_with_pkce_can_be_refused_because_of_pkce() -> None:
     query = f"state={STATE}&error=invalid_request&error_description=code_challenge"
     with pytest.raises(PkceRefusedError):
         a_login().code(query)
@@ -84,7 +84,7 @@ def test_only_a_login_with_a_proof_key_is_begun_again_without() -> None:
     assert not isinstance(raised.value, PkceRefusedError)
 
 
-def test_a_code_refused_with_and_without_its_proof_key_is_refused_for_the_first_reason(
+def test_a_code_refused_with_and_without_pkce_raises_the_first_error(
     oauth: OAuthClient, web: responses.RequestsMock
 ) -> None:
     web.post(TOKEN_URL, status=400, json={"message": "code_verifier is not supported"})
@@ -98,10 +98,10 @@ def test_a_code_refused_with_and_without_its_proof_key_is_refused_for_the_first_
     "said",
     ["no", "invalid_grant", "The code is unknown.", "The code_verifier does not fit the code."],
 )
-def test_the_proof_key_is_kept_unless_swit_says_that_it_knows_none(
+def test_the_verifier_is_dropped_only_if_swit_does_not_support_pkce(
     oauth: OAuthClient, web: responses.RequestsMock, said: str
 ) -> None:
-    """A code that was slipped in from another login is refused for its proof key."""
+    """A code that was injected from another login does not fit the verifier."""
     web.post(TOKEN_URL, status=400, json={"error": "invalid_grant", "message": said})
     with pytest.raises(SwitUnauthorizedError):
         a_login().redeem(oauth, "c0de")
@@ -112,7 +112,7 @@ def test_the_proof_key_is_kept_unless_swit_says_that_it_knows_none(
 
 
 @pytest.mark.parametrize(("status", "verifier"), [(401, "a-verifier"), (400, None)])
-def test_what_no_proof_key_can_be_the_reason_of_is_asked_once(
+def test_an_error_unrelated_to_pkce_is_not_retried(
     oauth: OAuthClient, web: responses.RequestsMock, status: int, verifier: str | None
 ) -> None:
     web.post(TOKEN_URL, status=status, json={"message": "no"})

@@ -1,4 +1,4 @@
-"""Logging in and refreshing: what is sent, what comes back, and what no error may hold."""
+"""OAuth: requests, answers, and errors without secrets."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,7 +39,7 @@ def form(web: responses.RequestsMock) -> dict[str, str]:
     return dict(parse_qsl(str(web.calls[-1].request.body), strict_parsing=True))
 
 
-def test_the_browser_is_sent_to_swit_with_the_registered_address(oauth: OAuthClient) -> None:
+def test_the_login_address_contains_the_registered_redirect_address(oauth: OAuthClient) -> None:
     url = urlsplit(oauth.authorize_url("st&te", "user:read admin:write"))
     assert f"{url.scheme}://{url.netloc}{url.path}" == f"{BASE}/oauth/authorize"
     assert dict(parse_qsl(url.query)) == {
@@ -70,7 +70,7 @@ def test_a_code_is_exchanged_for_a_pair(oauth: OAuthClient, web: responses.Reque
     assert web.calls[0].request.headers["Content-Type"] == "application/x-www-form-urlencoded"
 
 
-def test_a_proof_keys_hash_goes_to_the_browser_and_the_key_to_the_exchange(
+def test_pkce_sends_the_challenge_first_and_the_verifier_with_the_code(
     oauth: OAuthClient, web: responses.RequestsMock
 ) -> None:
     """The example of RFC 7636, appendix B."""
@@ -83,9 +83,7 @@ def test_a_proof_keys_hash_goes_to_the_browser_and_the_key_to_the_exchange(
     assert form(web)["code_verifier"] == verifier
 
 
-def test_a_refresh_token_brings_the_next_pair(
-    oauth: OAuthClient, web: responses.RequestsMock
-) -> None:
+def test_a_refresh_returns_the_next_pair(oauth: OAuthClient, web: responses.RequestsMock) -> None:
     web.post(TOKEN_URL, json=ANSWER)
     assert oauth.refresh("old-refresh").refresh_token == "new-refresh"
     assert form(web) == {
@@ -97,7 +95,7 @@ def test_a_refresh_token_brings_the_next_pair(
 
 
 @pytest.mark.parametrize("none", [{}, {"refresh_token": None}, {"refresh_token": ""}])
-def test_the_old_refresh_token_is_kept_where_no_new_one_comes(
+def test_the_refresh_token_is_kept_if_the_answer_has_no_new_one(
     none: dict[str, Any], oauth: OAuthClient, web: responses.RequestsMock
 ) -> None:
     web.post(TOKEN_URL, json={"access_token": "new-access", **none})
@@ -106,7 +104,7 @@ def test_the_old_refresh_token_is_kept_where_no_new_one_comes(
     )
 
 
-def test_a_log_in_may_bring_no_refresh_token(
+def test_a_login_may_return_no_refresh_token(
     oauth: OAuthClient, web: responses.RequestsMock
 ) -> None:
     web.post(TOKEN_URL, json={"access_token": "new-access", "scope": ["user:read"]})
@@ -117,7 +115,7 @@ def test_a_log_in_may_bring_no_refresh_token(
     ("seconds", "lives"),
     [("3600", 3600), (1.5, 1.5), ("soon", None), (None, None), (float("inf"), None), (1e30, None)],
 )
-def test_only_a_life_that_is_a_number_is_believed(
+def test_expires_in_is_used_only_if_it_is_a_number(
     seconds: object, lives: float | None, oauth: OAuthClient, web: responses.RequestsMock
 ) -> None:
     web.post(TOKEN_URL, json=ANSWER | {"expires_in": seconds})
@@ -136,7 +134,7 @@ def test_only_a_life_that_is_a_number_is_believed(
         (200, {"code": 400, "message": "Token expired"}, "Token expired"),
     ],
 )
-def test_a_refusal_means_log_in_again(
+def test_a_refusal_requires_a_new_login(
     status: int,
     body: dict[str, Any],
     words: str,
@@ -167,7 +165,7 @@ def test_a_refusal_means_log_in_again(
         {"status": 204},
     ],
 )
-def test_no_usable_answer_means_try_later(
+def test_an_unusable_answer_may_be_retried_later(
     answer: dict[str, Any], oauth: OAuthClient, web: responses.RequestsMock
 ) -> None:
     web.post(TOKEN_URL, **answer)
@@ -177,7 +175,7 @@ def test_no_usable_answer_means_try_later(
     assert len(web.calls) == 1
 
 
-def test_too_many_log_ins_are_throttled(oauth: OAuthClient, web: responses.RequestsMock) -> None:
+def test_a_429_at_login_is_throttling(oauth: OAuthClient, web: responses.RequestsMock) -> None:
     web.post(TOKEN_URL, status=429, headers={"Retry-After": "9"})
     with pytest.raises(SwitThrottledError) as caught:
         oauth.refresh("old-refresh")
@@ -185,7 +183,7 @@ def test_too_many_log_ins_are_throttled(oauth: OAuthClient, web: responses.Reque
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_no_secret_is_in_an_error_even_if_swit_repeats_it(
+def test_errors_contain_no_secret_of_the_answer(
     status: int, oauth: OAuthClient, web: responses.RequestsMock
 ) -> None:
     web.post(
@@ -201,13 +199,13 @@ def test_no_secret_is_in_an_error_even_if_swit_repeats_it(
     assert "old" not in shown
 
 
-def test_a_pair_does_not_show_its_tokens() -> None:
+def test_the_repr_of_a_pair_contains_no_tokens() -> None:
     pair = TokenPair(access_token="s3cret-a", refresh_token="s3cret-r", scope="user:read")
     assert "s3cret" not in f"{pair} {pair!r} {[pair]}"
     assert "user:read" in repr(pair)
 
 
-def test_oauth_has_a_timeout_and_sends_no_netrc_password(
+def test_oauth_calls_have_a_timeout_and_ignore_netrc(
     oauth: OAuthClient,
     web: responses.RequestsMock,
     tmp_path: Path,

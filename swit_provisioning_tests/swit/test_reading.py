@@ -1,4 +1,4 @@
-"""Reading the whole organisation, and every way in which a read is not the whole."""
+"""Complete and incomplete reads of the organisation."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ def team(number: int, parent: int | None = 0, **changes: object) -> Row:
 
 @dataclass
 class Swit:
-    """What the made-up organisation answers; `pages` may bend one page's answer."""
+    """A fake organisation; `bend` may change the answer of a page."""
 
     users: list[Row] = field(
         default_factory=lambda: [user(1, role=10), *(user(n) for n in range(2, 6))]
@@ -128,7 +128,7 @@ def test_a_small_organisation_takes_four_calls(swit: Swit, client: SwitClient) -
     assert state.facts.warnings == ()
 
 
-def test_the_frames_hold_what_was_read(swit: Swit, client: SwitClient) -> None:
+def test_the_frames_contain_the_values_that_were_read(swit: Swit, client: SwitClient) -> None:
     swit.users[1] |= {
         "tel": "+82-10",
         "language": "ja",
@@ -166,48 +166,46 @@ def test_the_frames_hold_what_was_read(swit: Swit, client: SwitClient) -> None:
         assert list(frame.columns) == schema.names
 
 
-def test_pages_are_read_until_all_are_there(swit: Swit, client: SwitClient) -> None:
+def test_all_pages_are_read(swit: Swit, client: SwitClient) -> None:
     swit.users = [user(n, role=20) for n in range(1, 8)]
     state = read_organization(client, page_size=3)
     assert list(state.users["user_id"]) == [f"u{n}" for n in range(1, 8)]
     assert client.calls == 3 + 3
 
 
-def test_a_full_last_page_is_the_last(swit: Swit, client: SwitClient) -> None:
+def test_no_page_is_read_after_a_full_last_page(swit: Swit, client: SwitClient) -> None:
     swit.users = [user(n, role=20) for n in range(1, 7)]
     read_organization(client, page_size=3)
     assert client.calls == 3 + 2
 
 
-def test_a_page_that_comes_back_short_is_no_complete_read(swit: Swit, client: SwitClient) -> None:
+def test_a_short_page_is_an_incomplete_read(swit: Swit, client: SwitClient) -> None:
     swit.bend = lambda _, data: data["users"].pop()
     assert "page 1 came short: 1 of 5 users were read" in incomplete(client, page_size=2)
     assert client.calls == 2 + ATTEMPTS
 
 
-def test_an_empty_page_is_no_complete_read(swit: Swit, client: SwitClient) -> None:
+def test_an_empty_page_is_an_incomplete_read(swit: Swit, client: SwitClient) -> None:
     swit.bend = lambda _, data: data.update(users=[])
     assert "page 1 came short: 0 of 5" in incomplete(client)
 
 
-def test_the_last_page_may_not_be_short_of_the_total(swit: Swit, client: SwitClient) -> None:
+def test_a_last_page_below_the_total_is_an_incomplete_read(swit: Swit, client: SwitClient) -> None:
     swit.bend = lambda _, data: data.update(total_rows=6)
     assert "page 1 came short: 5 of 6" in incomplete(client)
 
 
-def test_more_users_than_swit_counts_are_no_complete_read(swit: Swit, client: SwitClient) -> None:
+def test_more_users_than_the_total_are_an_incomplete_read(swit: Swit, client: SwitClient) -> None:
     swit.bend = lambda _, data: data.update(total_rows=4)
     assert "5 users came where Swit counts 4" in incomplete(client)
 
 
-def test_nobody_at_all_is_no_complete_read(swit: Swit, client: SwitClient) -> None:
+def test_an_empty_user_list_is_an_incomplete_read(swit: Swit, client: SwitClient) -> None:
     swit.users = []
     assert "(id u1) is not among the 0 users" in incomplete(client)
 
 
-def test_somebody_who_joins_while_paging_makes_it_read_again(
-    swit: Swit, client: SwitClient
-) -> None:
+def test_a_user_who_joins_during_paging_restarts_the_read(swit: Swit, client: SwitClient) -> None:
     def joins(number: int, data: Row) -> None:
         if number == 1:
             swit.users.append(user(6))
@@ -219,9 +217,7 @@ def test_somebody_who_joins_while_paging_makes_it_read_again(
     assert client.calls == 3 + 2 + 2
 
 
-def test_an_organisation_that_never_rests_is_no_complete_read(
-    swit: Swit, client: SwitClient
-) -> None:
+def test_a_total_that_keeps_changing_is_an_incomplete_read(swit: Swit, client: SwitClient) -> None:
     def restless(number: int, _data: Row) -> None:
         swit.users.append(user(100 + number))
 
@@ -231,17 +227,17 @@ def test_an_organisation_that_never_rests_is_no_complete_read(
 
 
 @pytest.mark.parametrize("page_size", [10, 3])
-def test_a_user_who_comes_twice_is_no_complete_read(
+def test_a_repeated_user_is_an_incomplete_read(
     page_size: int, swit: Swit, client: SwitClient
 ) -> None:
     swit.users[4] = user(1, role=10)
     assert "users that came twice: 1 (page " in incomplete(client, page_size=page_size)
 
 
-def test_who_slips_from_one_page_to_the_next_makes_it_read_again(
+def test_a_user_who_moves_to_the_next_page_restarts_the_read(
     swit: Swit, client: SwitClient
 ) -> None:
-    """One leaves and another joins: the total stands still, the pages don't."""
+    """One user leaves and another joins, so the total is unchanged, but not the pages."""
 
     def slips(number: int, _data: Row) -> None:
         if number == 1:
@@ -261,7 +257,7 @@ def test_who_slips_from_one_page_to_the_next_makes_it_read_again(
         (user(9, role=10), "is not among the 5 users"),
     ],
 )
-def test_who_reads_must_be_an_active_administrator_in_the_list(
+def test_the_authorised_account_must_be_a_listed_active_administrator(
     mine: Row, problem: str, swit: Swit, client: SwitClient
 ) -> None:
     swit.users[0] = mine
@@ -299,7 +295,7 @@ def test_a_master_or_an_admin_may_read(role: object, swit: Swit, client: SwitCli
         ),
     ],
 )
-def test_a_tree_that_does_not_hang_together_is_no_complete_read(
+def test_teams_that_are_not_one_tree_are_an_incomplete_read(
     teams: Sequence[Row], problem: str, swit: Swit, client: SwitClient
 ) -> None:
     swit.teams = list(teams)
@@ -315,10 +311,10 @@ def test_a_tree_that_does_not_hang_together_is_no_complete_read(
         team(0, None, depth="0"),
     ],
 )
-def test_the_root_is_found_by_its_depth_or_else_by_its_lack_of_a_parent(
+def test_the_root_is_found_by_depth_or_by_its_missing_parent(
     root: Row, swit: Swit, client: SwitClient
 ) -> None:
-    """And wherever it stands: it came first in 2023."""
+    """At any position in the list."""
     swit.teams = [team(1), root]
     state = read_organization(client)
     assert list(state.teams["team_id"]) == ["t1", "t0"]
@@ -326,7 +322,7 @@ def test_the_root_is_found_by_its_depth_or_else_by_its_lack_of_a_parent(
 
 
 @pytest.mark.parametrize("expected", [None, "", "o1", "acme", " ACME "])
-def test_the_organisation_meant_is_read(
+def test_the_expected_organisation_is_read(
     expected: str | None, swit: Swit, client: SwitClient
 ) -> None:
     assert read_organization(client, expected=expected).facts.organization_name == "Acme"
@@ -347,7 +343,7 @@ def test_another_organisation_is_not_read(expected: str, swit: Swit, client: Swi
 
 
 @pytest.mark.parametrize("expected", [None, "o1"])
-def test_an_old_edition_names_its_organisation_in_the_account_only(
+def test_an_old_edition_names_the_organisation_only_in_user_info(
     expected: str | None, swit: Swit, client: SwitClient
 ) -> None:
     swit.organization = None
@@ -356,7 +352,7 @@ def test_an_old_edition_names_its_organisation_in_the_account_only(
     assert facts.organization_name == "Team 0"
 
 
-def test_an_old_edition_can_not_prove_a_subdomain(swit: Swit, client: SwitClient) -> None:
+def test_an_old_edition_cannot_confirm_a_subdomain(swit: Swit, client: SwitClient) -> None:
     swit.organization = None
     with pytest.raises(SwitOtherOrganizationError, match="subdomain not known"):
         read_organization(client, expected="acme")
@@ -368,8 +364,8 @@ def test_an_organisation_without_an_id_is_not_read(swit: Swit, client: SwitClien
     assert "user.info: it names no organisation" in incomplete(client)
 
 
-def test_memberships_are_what_either_list_says(swit: Swit, client: SwitClient) -> None:
-    """One of the two may be shortened."""
+def test_memberships_are_read_from_both_lists(swit: Swit, client: SwitClient) -> None:
+    """One of the lists may be shortened."""
     swit.users[1]["team"] = [{"team_id": "t1"}]
     swit.users[2]["team"] = [{"team_id": "t1"}]
     swit.teams[1]["users"] = ["u3", "u4"]
@@ -381,7 +377,7 @@ def test_memberships_are_what_either_list_says(swit: Swit, client: SwitClient) -
     ]
 
 
-def test_members_and_teams_that_are_not_listed_are_left_out_with_a_warning(
+def test_memberships_of_unlisted_users_and_teams_are_left_out_with_a_warning(
     swit: Swit, client: SwitClient
 ) -> None:
     swit.teams[1]["users"] = ["u2", "u77"]
@@ -396,8 +392,10 @@ def test_members_and_teams_that_are_not_listed_are_left_out_with_a_warning(
     )
 
 
-def test_what_does_not_fit_together_is_read_all_the_same(swit: Swit, client: SwitClient) -> None:
-    """Another count of members, an account without an address: findings, not broken reads."""
+def test_inconsistent_counts_and_missing_addresses_are_findings(
+    swit: Swit, client: SwitClient
+) -> None:
+    """The read is complete all the same."""
     swit.teams[1] |= {"users": ["u2", "u3"], "member_cnt": 5}
     swit.users[3]["email"] = None
     state = read_organization(client)
@@ -408,15 +406,13 @@ def test_what_does_not_fit_together_is_read_all_the_same(swit: Swit, client: Swi
     assert "counts 5 members of this team and lists 2" in found["member count", "Team 1"].message
 
 
-def test_the_count_that_swit_gives_need_not_be_there(swit: Swit, client: SwitClient) -> None:
+def test_the_member_count_is_optional(swit: Swit, client: SwitClient) -> None:
     swit.teams[1] |= {"users": ["u2", "u3"]}
     swit.teams[2] |= {"users": ["u2"], "member_cnt": 1}
     assert list(organisation_findings(read_organization(client))) == []
 
 
-def test_a_call_that_is_refused_is_not_taken_for_an_old_edition(
-    swit: Swit, client: SwitClient
-) -> None:
+def test_a_refused_organization_info_is_not_an_old_edition(swit: Swit, client: SwitClient) -> None:
     swit.refuses["organization.info"] = 403
     with pytest.raises(SwitRejectedError, match="HTTP 403"):
         read_organization(client)

@@ -1,4 +1,4 @@
-"""Sending: refresh after a 401, patience after a 429, repetition of what may be sent twice."""
+"""Refresh after a 401, waits after a 429, and repetition of repeatable calls."""
 
 import logging
 import threading
@@ -48,7 +48,7 @@ def tokens_sent(web: responses.RequestsMock) -> list[str]:
     return [call.request.headers["Authorization"].removeprefix("Bearer ") for call in web.calls]
 
 
-def test_after_a_401_the_token_is_refreshed_and_the_call_sent_once_more(
+def test_a_401_refreshes_the_token_and_repeats_the_call_once(
     rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(INFO, status=401, json={"message": "expired"})
@@ -60,7 +60,7 @@ def test_after_a_401_the_token_is_refreshed_and_the_call_sent_once_more(
     assert rig.naps == []
 
 
-def test_a_code_401_in_a_200_is_refreshed_too(
+def test_code_401_in_a_200_refreshes_the_token(
     client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(INFO, json={"code": 401, "message": "expired"})
@@ -68,7 +68,7 @@ def test_a_code_401_in_a_200_is_refreshed_too(
     assert client.user_info().user_id == "u1"
 
 
-def test_a_second_401_means_log_in_again(
+def test_a_second_401_requires_a_new_login(
     rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(INFO, status=401, json={"message": "expired"})
@@ -78,7 +78,7 @@ def test_a_second_401_means_log_in_again(
     assert rig.tokens.refused == ["first-token"]
 
 
-def test_a_refresh_that_is_refused_means_log_in_again(
+def test_a_refused_refresh_requires_a_new_login(
     rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     rig.tokens.tokens = ["only-token"]
@@ -92,7 +92,7 @@ def test_a_refresh_that_is_refused_means_log_in_again(
 def test_a_creation_is_sent_again_after_a_401(
     name: str, do: Do, client: SwitClient, web: responses.RequestsMock
 ) -> None:
-    """A 401 says that nothing was made."""
+    """Nothing was created before a 401."""
     web.post(f"{API}/{name}", status=401)
     web.post(f"{API}/{name}", json={"data": {"id": "x9"}})
     do(client)
@@ -100,10 +100,10 @@ def test_a_creation_is_sent_again_after_a_401(
 
 
 @pytest.mark.parametrize("token", ["", "two words", "brok\nen", "tök€n", "tab\t"])
-def test_a_damaged_token_is_not_sent_and_not_shown(
+def test_an_invalid_token_is_neither_sent_nor_shown(
     token: str, rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
-    """The HTTP library would print the whole header in its complaint."""
+    """The error of the HTTP library would contain the header."""
     rig.tokens.tokens = [token]
     with pytest.raises(SwitUnauthorizedError) as caught:
         client.user_info()
@@ -112,7 +112,7 @@ def test_a_damaged_token_is_not_sent_and_not_shown(
 
 
 @pytest.mark.parametrize(("name", "do"), NOT_REPEATABLE + REPEATABLE[:1])
-def test_a_429_is_waited_for_as_long_as_swit_says(
+def test_the_client_waits_for_retry_after(
     name: str, do: Do, rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.post(f"{API}/{name}", status=429, headers={"Retry-After": "7"}, json={"message": "slow"})
@@ -124,7 +124,9 @@ def test_a_429_is_waited_for_as_long_as_swit_says(
     assert rig.pace.waits == client.calls == 2
 
 
-def test_a_429_may_name_a_date(rig: Rig, client: SwitClient, web: responses.RequestsMock) -> None:
+def test_the_client_waits_until_the_date_in_retry_after(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     dates = {
         "Retry-After": format_datetime(now + timedelta(seconds=42), usegmt=True),
@@ -136,7 +138,7 @@ def test_a_429_may_name_a_date(rig: Rig, client: SwitClient, web: responses.Requ
     assert rig.naps == [42.0]
 
 
-def test_a_429_that_names_nothing_is_waited_for_longer_each_time(
+def test_the_wait_doubles_after_a_429_without_retry_after(
     rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     for _ in range(3):
@@ -149,7 +151,7 @@ def test_a_429_that_names_nothing_is_waited_for_longer_each_time(
         assert least <= nap <= least + 1
 
 
-def test_swit_may_say_now_but_is_not_hammered(
+def test_retry_after_zero_waits_at_least_a_second(
     rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(INFO, status=429, headers={"Retry-After": "0"})
@@ -158,7 +160,9 @@ def test_swit_may_say_now_but_is_not_hammered(
     assert rig.naps[0] >= 1
 
 
-def test_patience_ends(rig: Rig, client: SwitClient, web: responses.RequestsMock) -> None:
+def test_throttled_attempts_are_limited(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
     web.post(f"{API}/team.create", status=429, headers={"Retry-After": "2"})
     with pytest.raises(SwitThrottledError):
         client.create_team(name="Design", parent_id="t0")
@@ -167,10 +171,10 @@ def test_patience_ends(rig: Rig, client: SwitClient, web: responses.RequestsMock
 
 
 @pytest.mark.parametrize(("asked", "naps"), [("300", [300.0]), ("301", []), ("3600", [])])
-def test_a_wait_beyond_patience_is_not_begun(
+def test_a_retry_after_above_the_limit_is_not_waited_for(
     asked: str, naps: list[float], rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
-    """Nor does it hold up the other calls: they find out for themselves."""
+    """It does not delay the other calls either."""
     web.get(INFO, status=429, headers={"Retry-After": asked})
     with pytest.raises(SwitThrottledError) as caught:
         client.user_info()
@@ -180,7 +184,7 @@ def test_a_wait_beyond_patience_is_not_begun(
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 408])
-def test_a_read_that_fails_is_sent_again(
+def test_a_failed_read_is_sent_again(
     status: int, rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(INFO, status=status, body="<h1>Bad gateway</h1>")
@@ -190,7 +194,9 @@ def test_a_read_that_fails_is_sent_again(
     assert rig.pace.throttles == []
 
 
-def test_a_503_may_say_how_long(rig: Rig, client: SwitClient, web: responses.RequestsMock) -> None:
+def test_retry_after_of_a_503_is_respected(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
     web.get(INFO, status=503, headers={"Retry-After": "20"})
     web.get(INFO, json=ME)
     client.user_info()
@@ -198,7 +204,7 @@ def test_a_503_may_say_how_long(rig: Rig, client: SwitClient, web: responses.Req
 
 
 @pytest.mark.parametrize(("name", "do"), REPEATABLE)
-def test_a_write_that_may_be_sent_twice_is(
+def test_a_repeatable_write_is_sent_again(
     name: str, do: Do, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     url = f"{API}/{name}"
@@ -211,9 +217,7 @@ def test_a_write_that_may_be_sent_twice_is(
     assert len(web.calls) == 4
 
 
-def test_an_update_over_scim_may_be_sent_twice(
-    client: SwitClient, web: responses.RequestsMock
-) -> None:
+def test_a_scim_update_is_sent_again(client: SwitClient, web: responses.RequestsMock) -> None:
     web.patch(f"{SCIM}/Users/u1", status=502)
     web.patch(f"{SCIM}/Users/u1", status=204)
     client.update_user("u1", name="Jane")
@@ -240,7 +244,7 @@ def test_a_creation_whose_answer_is_lost_is_not_sent_again(
     client: SwitClient,
     web: responses.RequestsMock,
 ) -> None:
-    """It may have been made: a second one would be a second account, or a second team."""
+    """The first attempt may have succeeded."""
     web.post(f"{API}/{name}", **answer)
     with pytest.raises(SwitUnavailableError):
         do(client)
@@ -248,7 +252,7 @@ def test_a_creation_whose_answer_is_lost_is_not_sent_again(
     assert rig.naps == []
 
 
-def test_what_stays_down_is_given_up(
+def test_attempts_are_limited(
     rig: Rig, client: SwitClient, web: responses.RequestsMock, caplog: pytest.LogCaptureFixture
 ) -> None:
     web.get(INFO, status=500, json={"message": "database gone"})
@@ -263,10 +267,10 @@ def test_what_stays_down_is_given_up(
     assert "first-token" not in caplog.text
 
 
-def test_each_repetition_asks_whether_it_may_go(
+def test_the_check_is_called_before_each_repetition(
     rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
-    """Whoever waited long may not be allowed to write any longer."""
+    """The lease may have been lost during the wait."""
     web.post(f"{API}/team.delete", status=500)
     asked = 0
 
@@ -284,7 +288,7 @@ def test_each_repetition_asks_whether_it_may_go(
         client.delete_team("t1")
 
 
-def test_after_a_refresh_it_is_asked_again_whether_the_call_may_go(
+def test_the_check_is_called_again_after_a_refresh(
     client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.post(f"{API}/team.delete", status=401)
@@ -295,7 +299,7 @@ def test_after_a_refresh_it_is_asked_again_whether_the_call_may_go(
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409])
-def test_what_swit_refuses_is_not_sent_again(
+def test_a_refused_call_is_not_sent_again(
     status: int, rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.post(f"{API}/team.delete", status=status)
@@ -328,7 +332,7 @@ def test_what_swit_refuses_is_not_sent_again(
         (requests.exceptions.ConnectionError(), "no connection to openapi.swit.example"),
     ],
 )
-def test_a_failed_exchange_says_what_failed_and_nothing_that_was_searched_for(
+def test_a_failed_exchange_names_its_cause_without_the_query(
     failure: Exception, words: str, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(f"{API}/organization.user.list", body=failure)
@@ -361,9 +365,7 @@ def test_every_call_has_a_timeout(rig: Rig, web: responses.RequestsMock) -> None
     assert timeouts == {4.5}
 
 
-def test_no_redirect_takes_the_token_elsewhere(
-    client: SwitClient, web: responses.RequestsMock
-) -> None:
+def test_redirects_are_not_followed(client: SwitClient, web: responses.RequestsMock) -> None:
     web.get(INFO, status=302, headers={"Location": "https://elsewhere.example/"})
     web.get("https://elsewhere.example/", json=ME)
     with pytest.raises(SwitUnavailableError, match="not followed; check SWIT_BASE_URL"):
@@ -386,14 +388,14 @@ def test_a_netrc_file_does_not_replace_the_token(
     assert tokens_sent(web) == ["first-token"]
 
 
-def test_no_cookie_is_kept(client: SwitClient, web: responses.RequestsMock) -> None:
+def test_cookies_are_not_stored(client: SwitClient, web: responses.RequestsMock) -> None:
     web.get(INFO, json=ME, headers={"Set-Cookie": "session=1; Path=/"})
     client.user_info()
     client.user_info()
     assert "Cookie" not in web.calls[1].request.headers
 
 
-def test_calls_are_counted_once_each_also_by_many_threads(
+def test_calls_of_parallel_threads_are_counted_once_each(
     rig: Rig, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(INFO, json=ME)
@@ -415,7 +417,9 @@ def test_calls_are_counted_once_each_also_by_many_threads(
     assert client.calls == rig.pace.waits == len(web.calls) == 200
 
 
-def test_nothing_shows_the_token(rig: Rig, client: SwitClient, web: responses.RequestsMock) -> None:
+def test_the_repr_of_the_client_contains_no_token(
+    rig: Rig, client: SwitClient, web: responses.RequestsMock
+) -> None:
     web.get(INFO, json=ME)
     me = client.user_info()
     parts = [value for value in vars(client).values() if value is not rig.tokens]

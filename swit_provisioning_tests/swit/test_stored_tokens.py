@@ -1,4 +1,4 @@
-"""One refresh for all who were refused: threads here, other processes through the store."""
+"""Stored tokens: one refresh for all threads and processes."""
 
 import threading
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ def tokens(store: FakeStore, first: TokenPair | None = None) -> StoredTokens:
     return StoredTokens(OAuthClient(BASE, "client-1", "secret", "http://x/"), store, first)
 
 
-def test_the_stored_pair_is_newer_than_the_first_one() -> None:
+def test_a_stored_pair_takes_precedence_over_the_settings() -> None:
     first = TokenPair(access_token="from-the-settings")
     assert tokens(FakeStore(OLD), first).access_token() == "a1"
     assert tokens(FakeStore(), first).access_token() == "from-the-settings"
 
 
-def test_nobody_logged_in() -> None:
+def test_without_any_token_a_login_is_required() -> None:
     with pytest.raises(SwitUnauthorizedError, match="no token is stored") as caught:
         tokens(FakeStore()).access_token()
     assert "swit-provisioning login" in str(caught.value)
 
 
-def test_a_refused_token_is_refreshed_saved_and_given_from_then_on(
+def test_a_refused_token_is_refreshed_and_stored(
     web: responses.RequestsMock,
 ) -> None:
     web.post(TOKEN_URL, json=NEW)
@@ -57,10 +57,10 @@ def test_a_refresh_token_alone_is_enough(web: responses.RequestsMock) -> None:
     assert tokens(FakeStore(), first).access_token() == "a2"
 
 
-def test_a_pair_set_anew_takes_over_when_the_stored_one_is_dead(
+def test_a_new_pair_in_the_settings_replaces_a_refused_stored_pair(
     web: responses.RequestsMock,
 ) -> None:
-    """Without it, a dead stored pair could only be mended inside the database."""
+    """Otherwise a refused stored pair could only be removed in the database."""
     web.post(TOKEN_URL, status=400, json={"message": "expired"})
     store = FakeStore(OLD)
     new = TokenPair(access_token="a9", refresh_token="r9")
@@ -68,7 +68,7 @@ def test_a_pair_set_anew_takes_over_when_the_stored_one_is_dead(
     assert store.pair == new
 
 
-def test_a_pair_that_is_not_new_does_not(web: responses.RequestsMock) -> None:
+def test_the_same_pair_in_the_settings_does_not_replace_it(web: responses.RequestsMock) -> None:
     web.post(TOKEN_URL, status=400, json={"message": "expired"})
     with pytest.raises(SwitUnauthorizedError):
         tokens(FakeStore(OLD), OLD).refreshed("a1")
@@ -83,8 +83,8 @@ def test_a_token_that_another_process_refreshed_is_used(web: responses.RequestsM
     assert not web.calls
 
 
-def test_eight_threads_refused_at_once_refresh_once(web: responses.RequestsMock) -> None:
-    """The second refresh would send a refresh token that is dead already."""
+def test_parallel_threads_refresh_once(web: responses.RequestsMock) -> None:
+    """A second refresh would send a refresh token that is no longer valid."""
     web.post(TOKEN_URL, json=NEW)
 
     class LockedStore(FakeStore):
@@ -120,7 +120,7 @@ def test_without_a_refresh_token_a_refusal_is_final(web: responses.RequestsMock)
     assert not web.calls
 
 
-def test_a_dead_refresh_token_is_tried_once_until_somebody_logs_in(
+def test_a_refused_refresh_token_is_not_sent_again_until_the_next_login(
     web: responses.RequestsMock,
 ) -> None:
     web.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
@@ -135,7 +135,7 @@ def test_a_dead_refresh_token_is_tried_once_until_somebody_logs_in(
     assert source.refreshed("a1") == "a9"
 
 
-def test_a_refresh_that_only_failed_may_be_tried_again(web: responses.RequestsMock) -> None:
+def test_a_failed_refresh_can_be_repeated(web: responses.RequestsMock) -> None:
     web.post(TOKEN_URL, status=503)
     web.post(TOKEN_URL, json=NEW)
     source = tokens(FakeStore(OLD))
@@ -145,7 +145,7 @@ def test_a_refresh_that_only_failed_may_be_tried_again(web: responses.RequestsMo
 
 
 class FullStore(FakeStore):
-    """Nothing more can be written to it."""
+    """Refuses all writes."""
 
     def save(self, pair: TokenPair) -> None:
         del pair
@@ -153,8 +153,8 @@ class FullStore(FakeStore):
         raise OSError(message)
 
 
-def test_swit_is_not_asked_for_a_pair_that_could_not_be_kept(web: responses.RequestsMock) -> None:
-    """It gives a pair once: the old one is dead then, and the new one would be lost."""
+def test_no_refresh_is_sent_if_the_store_is_not_writable(web: responses.RequestsMock) -> None:
+    """Swit gives each pair once, so the new pair would be lost and the old one invalid."""
     with pytest.raises(OSError, match="the disk is full"):
         tokens(FullStore(OLD)).refreshed("a1")
     assert not web.calls
@@ -168,7 +168,7 @@ IN_USE = TokenPair(
 
 
 class Day:
-    """A clock that is set to so many days after the pair was given."""
+    """A clock at a number of days after the pair was obtained."""
 
     def __init__(self, days: float) -> None:
         self.days = days
@@ -183,7 +183,7 @@ def tokens_on(day: Day, store: FakeStore, first: TokenPair | None = None) -> Sto
 
 
 @pytest.mark.parametrize(("days", "token"), [(5.5, "a1"), (5.7, "a2"), (6.9, "a2"), (8, "a2")])
-def test_a_pair_is_renewed_when_less_than_a_fifth_of_its_life_is_left(
+def test_a_pair_is_renewed_in_the_last_fifth_of_its_lifetime(
     web: responses.RequestsMock, days: float, token: str
 ) -> None:
     web.post(TOKEN_URL, json={**NEW, "expires_in": A_WEEK.total_seconds()})
@@ -195,7 +195,7 @@ def test_a_pair_is_renewed_when_less_than_a_fifth_of_its_life_is_left(
     assert store.pair.access_token == token
 
 
-def test_a_renewal_that_fails_is_told_and_the_old_pair_will_still_do(
+def test_a_failed_renewal_is_logged_and_the_old_pair_is_used(
     web: responses.RequestsMock, caplog: pytest.LogCaptureFixture
 ) -> None:
     web.post(TOKEN_URL, status=503)
@@ -209,8 +209,10 @@ def test_a_renewal_that_fails_is_told_and_the_old_pair_will_still_do(
     assert source.access_token() == "a2"
 
 
-def test_a_refused_renewal_does_not_bring_an_older_pair_back(web: responses.RequestsMock) -> None:
-    """The settings still hold the very first pair, which has been dead for long."""
+def test_a_refused_renewal_does_not_restore_the_pair_of_the_settings(
+    web: responses.RequestsMock,
+) -> None:
+    """The pair of the settings is older, and no longer valid."""
     web.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
     store = FakeStore(IN_USE)
     first = TokenPair(access_token="a0", refresh_token="r0")
@@ -218,7 +220,7 @@ def test_a_refused_renewal_does_not_bring_an_older_pair_back(web: responses.Requ
     assert store.pair == IN_USE
 
 
-def test_a_pair_that_another_process_renewed_is_taken(web: responses.RequestsMock) -> None:
+def test_a_pair_renewed_by_another_process_is_used(web: responses.RequestsMock) -> None:
     day, store = Day(5), FakeStore(IN_USE)
     source = tokens_on(day, store)
     assert source.access_token() == "a1"
@@ -228,6 +230,6 @@ def test_a_pair_that_another_process_renewed_is_taken(web: responses.RequestsMoc
     assert not web.calls
 
 
-def test_a_pair_without_a_refresh_token_is_used_to_its_end() -> None:
+def test_a_pair_without_a_refresh_token_is_used_until_it_expires() -> None:
     alone = TokenPair(access_token="a1", expires_at=GIVEN + A_WEEK, obtained_at=GIVEN)
     assert tokens_on(Day(6.9), FakeStore(alone)).access_token() == "a1"

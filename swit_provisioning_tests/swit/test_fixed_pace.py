@@ -1,4 +1,4 @@
-"""A known pace, with a clock that moves only when somebody waits."""
+"""The fixed pace, on a clock that only sleeping advances."""
 
 import threading
 
@@ -17,14 +17,14 @@ def fixed(clock: Clock, per_second: float) -> FixedPace:
     return FixedPace(per_second, clock=clock.read, sleep=clock.sleep)
 
 
-def test_the_first_request_goes_at_once_and_the_others_are_spaced(clock: Clock) -> None:
+def test_the_first_request_is_immediate_and_the_others_are_spaced(clock: Clock) -> None:
     pace = fixed(clock, 4)
     for _ in range(5):
         pace.wait()
     assert clock.naps == pytest.approx([0.25 * 1.05] * 4)
 
 
-def test_who_comes_late_does_not_wait_and_saves_nothing_up(clock: Clock) -> None:
+def test_a_late_request_does_not_wait_and_later_ones_do_not_catch_up(clock: Clock) -> None:
     pace = fixed(clock, 4)
     pace.wait()
     clock.now += 10
@@ -34,7 +34,7 @@ def test_who_comes_late_does_not_wait_and_saves_nothing_up(clock: Clock) -> None
     assert clock.naps == pytest.approx([0.25 * 1.05])
 
 
-def test_nothing_goes_before_swit_wants_it(clock: Clock) -> None:
+def test_no_request_is_sent_before_retry_after(clock: Clock) -> None:
     pace = fixed(clock, 4)
     pace.wait()
     for seconds in (30, 5, None):
@@ -44,8 +44,8 @@ def test_nothing_goes_before_swit_wants_it(clock: Clock) -> None:
     assert pace.per_second == 4
 
 
-def test_who_already_waits_is_held_too(clock: Clock) -> None:
-    """Eight calls in flight: one is refused while the others sleep until their turn."""
+def test_retry_after_also_holds_waiting_requests(clock: Clock) -> None:
+    """A 429 arrives while other calls sleep until their turn."""
     pace = fixed(clock, 4)
 
     def refused_meanwhile(seconds: float) -> None:
@@ -60,14 +60,14 @@ def test_who_already_waits_is_held_too(clock: Clock) -> None:
     assert clock.now == pytest.approx(110 + 0.25 * 1.05)
 
 
-def test_a_fixed_pace_does_not_learn(clock: Clock) -> None:
+def test_a_fixed_pace_does_not_change(clock: Clock) -> None:
     pace = fixed(clock, 4)
     pace.succeeded(pace.wait())
     assert pace.per_second == 4
 
 
-def test_however_late_some_wake_up_no_second_holds_one_too_many(clock: Clock) -> None:
-    """The fourth wakes up late; the others keep their turns, but for the one after a second."""
+def test_threads_that_wake_up_late_do_not_exceed_the_limit(clock: Clock) -> None:
+    """The fourth wakes up late; the others keep their turns, except the one a second later."""
     pace = fixed(clock, 4)
     went = [pace.wait() for _ in range(3)]
     clock.now += 0.45
@@ -76,7 +76,7 @@ def test_however_late_some_wake_up_no_second_holds_one_too_many(clock: Clock) ->
     assert went[-1] <= 100 + 0.45 + 11 * 0.25 * 1.05
 
 
-def test_threads_never_share_a_turn() -> None:
+def test_each_thread_gets_its_own_turn() -> None:
     pace = FixedPace(1_000_000, sleep=lambda _: None)
     went: list[float] = []
 
@@ -93,7 +93,7 @@ def test_threads_never_share_a_turn() -> None:
 
 @pytest.mark.parametrize("per_second", [5, 20, 50, 200])
 @pytest.mark.parametrize("latency", [0.02, 0.1])
-def test_a_known_limit_is_used_and_not_passed(per_second: int, latency: float) -> None:
+def test_a_known_limit_is_used_and_not_exceeded(per_second: int, latency: float) -> None:
     swit = SimulatedSwit(latency=latency, in_flight=int(per_second * latency) + 2)
     swit.limited(per_second)
     seconds = swit.send(FixedPace(per_second, clock=swit.read, sleep=swit.sleep), 2000)

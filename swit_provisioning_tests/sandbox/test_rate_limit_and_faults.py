@@ -15,7 +15,7 @@ from swit_provisioning.sandbox.traffic import RateLimit
 from swit_provisioning_tests.sandbox.caller import Caller, message
 
 
-def test_more_requests_than_the_pace_are_answered_429_until_the_window_has_passed() -> None:
+def test_requests_above_the_limit_return_429_until_the_window_has_passed() -> None:
     now = [100.0]
     limit = RateLimit(2, window_seconds=3, clock=lambda: now[0])
     assert [limit.refused() for _ in range(6)] == [None] * 6
@@ -26,9 +26,7 @@ def test_more_requests_than_the_pace_are_answered_429_until_the_window_has_passe
     assert limit.refused() is None
 
 
-def test_a_429_has_a_message_and_no_header_unless_told(
-    server: SandboxServer, caller: Caller
-) -> None:
+def test_a_429_can_come_without_retry_after(server: SandboxServer, caller: Caller) -> None:
     server.rate_limit = RateLimit(1 / 60, window_seconds=60, retry_after="none")
     assert caller.get("user.info").status_code == 200
     answer = caller.get("user.info")
@@ -38,7 +36,7 @@ def test_a_429_has_a_message_and_no_header_unless_told(
     assert server.log.counts["user.info"] == 2
 
 
-def test_a_429_can_say_until_when_as_a_date(server: SandboxServer, caller: Caller) -> None:
+def test_retry_after_can_be_a_date(server: SandboxServer, caller: Caller) -> None:
     server.rate_limit = RateLimit(0.1, window_seconds=60, retry_after="date")
     for _ in range(6):
         assert caller.get("user.info").status_code == 200
@@ -46,7 +44,7 @@ def test_a_429_can_say_until_when_as_a_date(server: SandboxServer, caller: Calle
     assert 0 < (until - datetime.now(UTC)).total_seconds() <= 61
 
 
-def test_the_pace_holds_for_scim_too_and_not_for_signing_in(
+def test_the_rate_limit_applies_to_scim_but_not_to_oauth(
     server: SandboxServer, caller: Caller
 ) -> None:
     server.rate_limit = RateLimit(1 / 60, window_seconds=60)
@@ -57,15 +55,15 @@ def test_the_pace_holds_for_scim_too_and_not_for_signing_in(
     assert answer.status_code == 400
 
 
-def test_latency_holds_every_answer_back(server: SandboxServer, caller: Caller) -> None:
+def test_latency_delays_every_answer(server: SandboxServer, caller: Caller) -> None:
     server.latency_seconds = 0.05
     started = time.monotonic()
     assert caller.get("user.info").status_code == 200
     assert time.monotonic() - started >= 0.05
 
 
-def test_calls_are_answered_side_by_side(server: SandboxServer) -> None:
-    """The client sends several at a time; a stand-in that answered one by one would hide faults."""
+def test_calls_are_answered_in_parallel(server: SandboxServer) -> None:
+    """The client sends several calls at a time."""
     server.latency_seconds = 0.2
 
     def call() -> None:
@@ -81,9 +79,7 @@ def test_calls_are_answered_side_by_side(server: SandboxServer) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
-def test_a_call_can_be_made_to_fail_with_any_status(
-    server: SandboxServer, caller: Caller, status: int
-) -> None:
+def test_a_fault_can_have_any_status(server: SandboxServer, caller: Caller, status: int) -> None:
     server.faults.add(Fault(kind="status", call="user.*", status=status, retry_after="7"))
     assert caller.get("organization.info").status_code == 200
     answer = caller.get("user.info")
@@ -94,14 +90,14 @@ def test_a_call_can_be_made_to_fail_with_any_status(
     assert server.faults.waiting == 0
 
 
-def test_a_fault_can_skip_calls_and_come_several_times(
+def test_a_fault_can_skip_calls_and_occur_several_times(
     server: SandboxServer, caller: Caller
 ) -> None:
     server.faults.add(Fault(kind="status", status=503, skip=1, times=2))
     assert [caller.get("user.info").status_code for _ in range(4)] == [200, 503, 503, 200]
 
 
-def test_a_fault_can_concern_one_object_for_good(
+def test_a_fault_can_affect_one_object_permanently(
     server: SandboxServer, caller: Caller, organisation: Organisation
 ) -> None:
     ann, bob = (organisation.add_user(f"{name}@example.com") for name in ("ann", "bob"))
@@ -117,7 +113,7 @@ def test_a_fault_can_concern_one_object_for_good(
     assert caller.post("organization.user.deactivate", user_id=ann).status_code == 204
 
 
-def test_an_error_can_hide_behind_status_200(server: SandboxServer, caller: Caller) -> None:
+def test_an_error_can_come_with_status_200(server: SandboxServer, caller: Caller) -> None:
     server.faults.add(Fault(kind="code", status=403))
     answer = caller.get("user.info")
     assert (answer.status_code, answer.json()["code"]) == (200, 403)
@@ -131,7 +127,7 @@ def test_a_web_page_can_come_with_status_200(server: SandboxServer, caller: Call
 
 
 @pytest.mark.parametrize("kind", ["garbage", "truncated"])
-def test_a_body_can_be_no_json(server: SandboxServer, caller: Caller, kind: FaultKind) -> None:
+def test_a_body_can_be_invalid_json(server: SandboxServer, caller: Caller, kind: FaultKind) -> None:
     server.faults.add(Fault(kind=kind))
     answer = caller.get("user.info")
     assert answer.status_code == 200
@@ -141,7 +137,7 @@ def test_a_body_can_be_no_json(server: SandboxServer, caller: Caller, kind: Faul
 
 @pytest.mark.parametrize("kind", ["drop", "cut"])
 @pytest.mark.parametrize("after_work", [False, True])
-def test_a_connection_can_be_lost_before_or_after_the_work(
+def test_a_connection_can_be_lost_before_or_after_the_call_is_carried_out(
     server: SandboxServer,
     caller: Caller,
     organisation: Organisation,
@@ -149,7 +145,7 @@ def test_a_connection_can_be_lost_before_or_after_the_work(
     kind: FaultKind,
     after_work: bool,
 ) -> None:
-    """The answer to a creation is lost, and nobody knows whether the team is there."""
+    """For example, the client does not know whether a team was created."""
     server.faults.add(Fault(kind=kind, call="team.create", after_work=after_work))
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         caller.post("team.create", name="Sales", parent_id=organisation.records.root_id)
@@ -173,7 +169,7 @@ def test_an_answer_can_come_too_late(
 
 
 @pytest.mark.parametrize("after_work", [False, True])
-def test_a_call_can_be_held_until_it_is_let_go(
+def test_a_call_can_be_held_until_its_gate_opens(
     server: SandboxServer, caller: Caller, organisation: Organisation, *, after_work: bool
 ) -> None:
     gate = Gate()
@@ -191,15 +187,15 @@ def test_a_call_can_be_held_until_it_is_let_go(
     assert organisation.team_by_name("Sales") is not None
 
 
-def test_who_hangs_up_is_held_no_longer(server: SandboxServer, caller: Caller) -> None:
+def test_a_held_call_ends_when_the_client_hangs_up(server: SandboxServer, caller: Caller) -> None:
     server.faults.add(Fault(kind="held", gate=Gate()))
     caller.timeout_seconds = 0.2
     with pytest.raises(requests.ReadTimeout):
         caller.get("user.info")
 
 
-def test_half_a_request_is_no_call(server: SandboxServer, caller: Caller) -> None:
-    """Whoever sends it may have been killed in the middle."""
+def test_an_incomplete_request_is_not_a_call(server: SandboxServer, caller: Caller) -> None:
+    """The client may have been killed while it sent the request."""
     head = b"POST /v1/api/team.create HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as half:
         half.sendall(head)
@@ -207,7 +203,7 @@ def test_half_a_request_is_no_call(server: SandboxServer, caller: Caller) -> Non
     assert server.log.counts["team.create"] == 0
 
 
-def test_a_true_answer_can_be_changed(server: SandboxServer, caller: Caller) -> None:
+def test_a_real_answer_can_be_modified(server: SandboxServer, caller: Caller) -> None:
     def one_row_more(body: dict[str, dict[str, int]]) -> object:
         return {"data": {**body["data"], "total_rows": body["data"]["total_rows"] + 1}}
 
@@ -216,7 +212,7 @@ def test_a_true_answer_can_be_changed(server: SandboxServer, caller: Caller) -> 
     assert (listed["total_rows"], len(listed["users"])) == (2, 1)
 
 
-def test_somebody_can_change_something_just_before_a_call(
+def test_the_organisation_can_change_just_before_a_call(
     server: SandboxServer, caller: Caller, organisation: Organisation
 ) -> None:
     def edit() -> None:
@@ -226,7 +222,7 @@ def test_somebody_can_change_something_just_before_a_call(
     assert len(caller.get("user.team.list").json()["data"]["team"]) == 3
 
 
-def test_signing_in_can_fail_too(server: SandboxServer) -> None:
+def test_a_fault_can_affect_oauth(server: SandboxServer) -> None:
     server.faults.add(Fault(kind="status", call="oauth.token", status=503))
     answer = requests.post(f"{server.url}/oauth/token", data={}, timeout=60)
     assert answer.status_code == 503

@@ -1,4 +1,4 @@
-"""A server that never comes to an end: each call ends with one clear error, in time and memory."""
+"""Endless answers end with an error, within time and memory limits."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ from swit_provisioning.swit.errors import (
 )
 from swit_provisioning.swit.reader import read_users
 from swit_provisioning_tests.swit.fakes import API, Rig
-from swit_provisioning_tests.swit.test_session import certificate
+from swit_provisioning_tests.swit.test_connections import certificate
 
 TIMEOUT = 0.2
 MIB = 1024 * 1024
@@ -34,7 +34,7 @@ Say = Callable[[socket.socket], None]
 
 @contextmanager
 def server(say: Say, certificate: Path | None = None) -> Iterator[tuple[str, list[int]]]:
-    """Its address, and a list that grows with each request; each is answered by `say`."""
+    """A server's address, and a list that grows with each request, which `say` answers."""
     requests: list[int] = []
     tls = None
     if certificate is not None:
@@ -96,9 +96,7 @@ def whole(body: bytes, *headers: str) -> Say:
     ],
     ids=["status", "header", "body without a length", "body", "chunk length", "last body"],
 )
-def test_a_server_that_sends_a_byte_now_and_then_is_left_after_the_deadline(
-    rig: Rig, before: bytes
-) -> None:
+def test_the_deadline_ends_an_answer_that_arrives_byte_by_byte(rig: Rig, before: bytes) -> None:
     with server(dripping(before)) as (url, requests):
         began = time.monotonic()
         with (
@@ -112,7 +110,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_left_after_the_deadline(
     assert len(requests) == 1
 
 
-def test_the_deadline_holds_over_tls_too(
+def test_the_deadline_applies_to_tls(
     rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = certificate(tmp_path)
@@ -126,14 +124,14 @@ def test_the_deadline_holds_over_tls_too(
             client.user_info()
 
 
-def test_a_login_server_that_sends_a_byte_now_and_then_is_left_too() -> None:
+def test_the_deadline_applies_to_oauth() -> None:
     with server(dripping(b"HTTP/1.1 200 OK\r\n\r\n{")) as (url, _):
         oauth = OAuthClient(url, "id", "secret", "http://127.0.0.1/", timeout_seconds=TIMEOUT)
         with pytest.raises(SwitEndlessAnswerError, match="oauth/token"):
             oauth.refresh("r")
 
 
-def test_300_mib_in_a_small_packed_answer_are_refused_with_little_memory(rig: Rig) -> None:
+def test_a_compressed_answer_of_300_mib_is_refused_with_little_memory(rig: Rig) -> None:
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(b" " * MIB) for _ in range(300)) + packer.flush()
     assert len(bomb) < MIB
@@ -150,7 +148,7 @@ def test_300_mib_in_a_small_packed_answer_are_refused_with_little_memory(rig: Ri
     assert len(requests) == 1
 
 
-def test_a_body_without_an_end_is_refused_at_the_largest_size_of_its_call(rig: Rig) -> None:
+def test_an_endless_body_is_refused_at_the_maximum_size_of_its_call(rig: Rig) -> None:
     def say(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         while True:
@@ -164,7 +162,7 @@ def test_a_body_without_an_end_is_refused_at_the_largest_size_of_its_call(rig: R
         client.user_info()
 
 
-def test_a_packed_answer_is_read(rig: Rig) -> None:
+def test_a_compressed_answer_is_read(rig: Rig) -> None:
     body = gzip.compress(ME)
     with (
         server(whole(body, "Content-Encoding: gzip")) as (url, _),
@@ -182,7 +180,7 @@ def test_a_packed_answer_is_read(rig: Rig) -> None:
     ],
     ids=["cut off", "not packed", "another packing"],
 )
-def test_an_answer_that_can_not_be_unpacked_is_no_answer(
+def test_an_answer_that_cannot_be_decompressed_is_an_error(
     rig: Rig, body: bytes, encoding: str, says: str
 ) -> None:
     with (
@@ -193,7 +191,7 @@ def test_an_answer_that_can_not_be_unpacked_is_no_answer(
         client.user_info()
 
 
-def test_pages_without_an_end_are_not_read(client: SwitClient, web: responses.RequestsMock) -> None:
+def test_endless_pages_are_refused(client: SwitClient, web: responses.RequestsMock) -> None:
     users = [{"user_id": f"u{number}"} for number in range(1000)]
     data = {"total_rows": MAX_USERS + 1, "users": users}
     web.get(f"{API}/organization.user.list", json={"data": data})

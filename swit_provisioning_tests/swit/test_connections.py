@@ -1,4 +1,4 @@
-"""The connection itself, against a real server on this machine: reuse, TLS, proxy, broken lines."""
+"""Connections to a real local server: reuse, TLS, proxy, interruptions."""
 
 import json
 import socket
@@ -26,7 +26,7 @@ ME = json.dumps({"data": {"user": {"id": "u1"}}}).encode()
 
 
 class Server(ThreadingHTTPServer):
-    """Answers everything with one account; counts connections."""
+    """Answers every request with one account, and counts connections."""
 
     daemon_threads = True
 
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = self.server.promised != len(ME)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def test_one_connection_serves_many_calls(rig: Rig, server: Server) -> None:
     assert server.connections == 1
 
 
-def test_as_many_connections_stay_open_as_calls_are_in_flight(rig: Rig, server: Server) -> None:
+def test_connections_are_reused_by_parallel_calls(rig: Rig, server: Server) -> None:
     with rig.client(base_url=server.url, connections=4) as client, ThreadPoolExecutor(4) as pool:
         for _ in range(5):
             list(pool.map(lambda _: client.user_info(), range(8)))
@@ -102,7 +102,7 @@ def test_as_many_connections_stay_open_as_calls_are_in_flight(rig: Rig, server: 
     assert server.connections <= 4
 
 
-def test_an_answer_that_breaks_off_is_no_answer(rig: Rig, server: Server) -> None:
+def test_an_incomplete_answer_is_an_error(rig: Rig, server: Server) -> None:
     server.promised = len(ME) + 100
     with (
         rig.client(base_url=server.url) as client,
@@ -111,7 +111,7 @@ def test_an_answer_that_breaks_off_is_no_answer(rig: Rig, server: Server) -> Non
         client.user_info()
 
 
-def test_a_silent_server_is_not_waited_for(rig: Rig, server: Server) -> None:
+def test_a_silent_server_times_out(rig: Rig, server: Server) -> None:
     server.silent.set()
     with (
         rig.client(base_url=server.url, timeout_seconds=0.05) as client,
@@ -120,7 +120,7 @@ def test_a_silent_server_is_not_waited_for(rig: Rig, server: Server) -> None:
         client.user_info()
 
 
-def test_a_closed_port_is_named_with_the_reason(rig: Rig) -> None:
+def test_the_error_for_a_closed_port_contains_the_reason(rig: Rig) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -135,7 +135,7 @@ def test_a_closed_port_is_named_with_the_reason(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("address", ["nonsense", "http://", f"http://{'a' * 80}.example"])
-def test_an_address_that_can_not_be_names_the_setting(address: str, rig: Rig) -> None:
+def test_the_error_for_an_invalid_address_names_the_setting(address: str, rig: Rig) -> None:
     with (
         rig.client(base_url=address) as client,
         pytest.raises(SwitUnavailableError, match="check SWIT_BASE_URL"),
@@ -146,7 +146,7 @@ def test_an_address_that_can_not_be_names_the_setting(address: str, rig: Rig) ->
         oauth.refresh("r1")
 
 
-def test_a_proxys_password_is_not_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_password_of_a_proxy_is_not_shown(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://joe:s3cret@127.0.0.1:1")
     monkeypatch.delenv("http_proxy", raising=False)
     with (
@@ -157,7 +157,7 @@ def test_a_proxys_password_is_not_told(rig: Rig, monkeypatch: pytest.MonkeyPatch
     assert "s3cret" not in f"{caught.value} {caught.value.__cause__}"
 
 
-def test_the_environment_names_the_proxy(
+def test_the_proxy_comes_from_the_environment(
     rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", server.url)
@@ -168,7 +168,7 @@ def test_the_environment_names_the_proxy(
 
 
 def certificate(folder: Path) -> Path:
-    """A self-signed certificate for this machine, its key in the same file."""
+    """A file with a self-signed certificate for 127.0.0.1 and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -197,7 +197,7 @@ def certificate(folder: Path) -> Path:
     return file
 
 
-def test_a_certificate_is_trusted_only_if_the_environment_names_its_issuer(
+def test_certificates_are_verified_with_the_bundle_of_the_environment(
     rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = certificate(tmp_path)

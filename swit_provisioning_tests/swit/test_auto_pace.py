@@ -1,4 +1,4 @@
-"""Finding the pace, with a simulated Swit and a clock that moves only when somebody waits."""
+"""The automatic pace against a simulated Swit, without real waiting."""
 
 import pytest
 
@@ -23,10 +23,10 @@ def auto(clock: Clock, start: float = 5, most: float = 20) -> AutoPace:
 @pytest.mark.parametrize(("per_second", "calls"), [(5, 150), (20, 400), (50, 1000), (200, 4000)])
 @pytest.mark.parametrize("tells", [True, False])
 @pytest.mark.parametrize("latency", [0.02, 0.1])
-def test_a_limit_is_found_soon_and_hardly_passed(
+def test_a_limit_is_found_quickly_and_rarely_exceeded(
     swit: SimulatedSwit, per_second: int, calls: int, latency: float, *, tells: bool
 ) -> None:
-    """Whether or not Swit says how long to wait."""
+    """With and without `Retry-After`."""
     swit.latency, swit.in_flight = latency, 30
     swit.limited(per_second, tells=tells)
     seconds = swit.send(auto(swit, most=1000), calls)
@@ -35,9 +35,7 @@ def test_a_limit_is_found_soon_and_hardly_passed(
 
 
 @pytest.mark.parametrize("per_second", [5, 20, 50, 200])
-def test_once_found_the_limit_is_used_and_seldom_passed(
-    swit: SimulatedSwit, per_second: int
-) -> None:
+def test_a_known_limit_is_used_and_rarely_exceeded(swit: SimulatedSwit, per_second: int) -> None:
     """The pace probes beyond it after a minute."""
     swit.limited(per_second)
     pace = auto(swit, most=1000)
@@ -49,16 +47,14 @@ def test_once_found_the_limit_is_used_and_seldom_passed(
 
 
 @pytest.mark.parametrize("window", [0.2, 10, 60])
-def test_a_limit_for_another_time_than_a_second_is_found_too(
-    swit: SimulatedSwit, window: float
-) -> None:
+def test_limits_over_other_windows_are_found(swit: SimulatedSwit, window: float) -> None:
     swit.limited(20, window)
     seconds = swit.send(auto(swit, most=1000), 4000)
     assert seconds <= 1.6 * 200
     assert swit.refused <= 0.01 * 4000
 
 
-def test_a_limit_that_is_raised_is_found_again(swit: SimulatedSwit) -> None:
+def test_a_raised_limit_is_found(swit: SimulatedSwit) -> None:
     swit.limited(20)
     pace = auto(swit, most=1000)
     swit.send(pace, 600)
@@ -68,7 +64,7 @@ def test_a_limit_that_is_raised_is_found_again(swit: SimulatedSwit) -> None:
     assert 180 <= pace.per_second <= 200
 
 
-def test_a_limit_that_is_lowered_is_kept_to(swit: SimulatedSwit) -> None:
+def test_a_lowered_limit_is_respected(swit: SimulatedSwit) -> None:
     swit.limited(200)
     pace = auto(swit, most=1000)
     swit.send(pace, 4000)
@@ -79,7 +75,7 @@ def test_a_limit_that_is_lowered_is_kept_to(swit: SimulatedSwit) -> None:
     assert swit.refused <= 0.03 * 500
 
 
-def test_with_no_limit_it_goes_as_fast_as_it_may(swit: SimulatedSwit) -> None:
+def test_without_a_limit_the_pace_reaches_its_maximum(swit: SimulatedSwit) -> None:
     pace = auto(swit)
     start = swit.now
     swit.send(pace, 50)
@@ -89,8 +85,8 @@ def test_with_no_limit_it_goes_as_fast_as_it_may(swit: SimulatedSwit) -> None:
     assert seconds == pytest.approx(100 * 1.05, rel=0.01)
 
 
-def test_a_pace_that_is_not_made_use_of_does_not_grow(clock: Clock) -> None:
-    """Teams under one parent go one after the other; who joins them later must not rush."""
+def test_an_unused_pace_does_not_grow(clock: Clock) -> None:
+    """Teams under one parent are sent one by one, which says nothing about the limit."""
     pace = auto(clock, most=1000)
     for _ in range(200):
         turn = pace.wait()
@@ -99,7 +95,7 @@ def test_a_pace_that_is_not_made_use_of_does_not_grow(clock: Clock) -> None:
     assert pace.per_second == 5
 
 
-def test_a_429_halves_the_pace_once_for_all_requests_under_way(clock: Clock) -> None:
+def test_a_429_halves_the_pace_once_for_all_requests_in_flight(clock: Clock) -> None:
     pace = auto(clock, 16)
     turns = [pace.wait() for _ in range(17)]
     clock.now += 0.01
@@ -111,7 +107,7 @@ def test_a_429_halves_the_pace_once_for_all_requests_under_way(clock: Clock) -> 
     assert pace.per_second < 8
 
 
-def test_the_limit_is_what_went_through_in_the_time_that_swit_asks_to_wait(clock: Clock) -> None:
+def test_the_limit_is_estimated_from_the_requests_within_retry_after(clock: Clock) -> None:
     pace = auto(clock, 5, 1000)
     for _ in range(30):
         turn = pace.wait()
@@ -119,7 +115,7 @@ def test_the_limit_is_what_went_through_in_the_time_that_swit_asks_to_wait(clock
     assert pace.per_second == pytest.approx(19 / 4 / 2)
 
 
-def test_what_was_sent_before_a_429_does_not_speed_up_what_is_sent_after_it(clock: Clock) -> None:
+def test_answers_to_requests_before_a_429_do_not_raise_the_pace(clock: Clock) -> None:
     pace = auto(clock, 16)
     turns = [pace.wait() for _ in range(16)]
     clock.now += 0.01
@@ -130,7 +126,7 @@ def test_what_was_sent_before_a_429_does_not_speed_up_what_is_sent_after_it(cloc
     assert pace.per_second == found
 
 
-def test_the_pace_never_stands_still(clock: Clock) -> None:
+def test_the_pace_has_a_minimum(clock: Clock) -> None:
     pace = auto(clock)
     for _ in range(50):
         pace.throttled(pace.wait(), None)
@@ -142,13 +138,13 @@ def test_the_pace_never_stands_still(clock: Clock) -> None:
     assert pace.per_second > 0.2
 
 
-def test_nothing_goes_before_swit_wants_it(clock: Clock) -> None:
+def test_no_request_is_sent_before_retry_after(clock: Clock) -> None:
     pace = auto(clock)
     pace.throttled(pace.wait(), 30)
     assert pace.wait() == pytest.approx(130)
 
 
-def test_a_slow_limit_is_kept_from_the_start(clock: Clock) -> None:
+def test_the_pace_starts_at_a_maximum_below_the_default_start(clock: Clock) -> None:
     pace = auto(clock, most=2)
     assert pace.per_second == 2
     pace.succeeded(pace.wait())
@@ -156,7 +152,7 @@ def test_a_slow_limit_is_kept_from_the_start(clock: Clock) -> None:
     assert auto(clock, most=0.1).per_second == 0.1
 
 
-def test_a_crawling_limit_is_not_raised_by_a_429(clock: Clock) -> None:
+def test_a_429_does_not_raise_a_very_low_maximum(clock: Clock) -> None:
     pace = auto(clock, most=0.1)
     pace.throttled(pace.wait(), None)
     assert pace.per_second == 0.1
@@ -166,7 +162,7 @@ def test_a_crawling_limit_is_not_raised_by_a_429(clock: Clock) -> None:
     ("text", "start", "most"),
     [("auto", 5, 20), (" AUTO ", 5, 20), ("auto:10", 5, 10), ("auto:2.5", 2.5, 2.5)],
 )
-def test_auto_finds_the_pace_up_to_a_limit(text: str, start: float, most: float) -> None:
+def test_auto_is_parsed_with_its_maximum(text: str, start: float, most: float) -> None:
     pace = parse_pace(text)
     assert isinstance(pace, AutoPace)
     assert pace.per_second == start
@@ -174,7 +170,7 @@ def test_auto_finds_the_pace_up_to_a_limit(text: str, start: float, most: float)
 
 
 @pytest.mark.parametrize(("text", "per_second"), [("4", 4), ("0.5", 0.5), (" 12 ", 12)])
-def test_a_number_is_the_pace(text: str, per_second: float) -> None:
+def test_a_number_is_parsed_as_a_fixed_pace(text: str, per_second: float) -> None:
     pace = parse_pace(text)
     assert type(pace) is FixedPace
     assert pace.per_second == per_second
@@ -184,6 +180,6 @@ def test_a_number_is_the_pace(text: str, per_second: float) -> None:
     "text",
     ["", "fast", "0", "0.0", "-1", "auto:", "auto:0", ":5", "auto5", "inf", "nan", "1e3", "5/s"],
 )
-def test_anything_else_is_refused_with_an_example(text: str) -> None:
+def test_an_invalid_pace_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no pace; give auto, auto:10 .* such as 4"):
         parse_pace(text)

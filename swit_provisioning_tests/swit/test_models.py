@@ -1,4 +1,4 @@
-"""The shapes that three editions of the API answer in; each is read as the same value."""
+"""The shapes of three editions of the API are parsed to the same values."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ DESIGN = Team(
 
 
 @pytest.mark.parametrize("listed", [FLAT_USER, {"user": FLAT_USER}])
-def test_a_listed_user_may_be_flat_or_wrapped(
+def test_listed_users_are_flat_or_wrapped(
     listed: dict[str, Any], client: SwitClient, web: responses.RequestsMock
 ) -> None:
     data = {"total_rows": 7, "users": [listed]}
@@ -77,7 +77,7 @@ def test_a_listed_user_may_be_flat_or_wrapped(
     "data",
     [{"user": FLAT_USER}, {"user": [FLAT_USER]}, FLAT_USER, [{"user": FLAT_USER}]],
 )
-def test_one_user_may_come_in_four_ways(
+def test_a_single_user_has_four_forms(
     data: object, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(f"{API}/organization.user.info", json={"data": data})
@@ -87,11 +87,11 @@ def test_one_user_may_come_in_four_ways(
 
 
 def test_a_new_field_called_user_does_not_hide_the_user() -> None:
-    """New fields may appear; this one is somebody else."""
+    """New fields may appear, such as another user."""
     assert User.model_validate(FLAT_USER | {"user": {"user_id": "u2"}}) == JANE
 
 
-def test_what_a_person_does_is_not_kept() -> None:
+def test_activity_fields_are_not_kept() -> None:
     kept = User.model_validate(FLAT_USER).model_dump_json()
     assert not any(word in kept for word in ("holiday", "away", "/profile", "2023-03"))
 
@@ -99,7 +99,7 @@ def test_what_a_person_does_is_not_kept() -> None:
 @pytest.mark.parametrize(
     "names", [{"id": "t1", "name": "Design"}, {"team_id": "t1", "team_name": "Design"}]
 )
-def test_a_listed_team_may_have_either_names(
+def test_listed_teams_have_either_field_names(
     names: dict[str, str], client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(f"{API}/user.team.list", json={"data": {"team": [names | LISTED_TEAM]}})
@@ -110,7 +110,7 @@ def test_a_listed_team_may_have_either_names(
 @pytest.mark.parametrize(
     "names", [{"id": "t1", "name": "Design"}, {"team_id": "t1", "team_name": "Design"}]
 )
-def test_a_made_team_may_be_wrapped_twice_and_have_either_names(
+def test_a_created_team_may_be_wrapped_twice(
     names: dict[str, str], *, wrapped: bool, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     made = names | {"parent_id": "t0", "depth": 1, "reference": None}
@@ -123,7 +123,7 @@ def test_a_made_team_may_be_wrapped_twice_and_have_either_names(
 
 
 @pytest.mark.parametrize("answer", [{"data": None}, {}, {"data": {}}, None])
-def test_an_update_of_a_team_may_answer_nothing(
+def test_a_team_update_may_return_nothing(
     answer: dict[str, Any] | None, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     if answer is None:
@@ -134,13 +134,13 @@ def test_an_update_of_a_team_may_answer_nothing(
 
 
 @pytest.mark.parametrize("absent", [{}, {"parent_id": None}, {"parent_id": ""}, {"parent_id": "0"}])
-def test_no_parent_is_said_in_four_ways(absent: dict[str, Any]) -> None:
+def test_a_missing_parent_has_four_forms(absent: dict[str, Any]) -> None:
     team = Team.model_validate({"id": "t0", "name": "Acme", "reference": "", **absent})
     assert (team.parent_id, team.reference) == (None, None)
 
 
-def test_absent_and_null_fields_are_the_same() -> None:
-    """And they never make an account look less protected, or inactive."""
+def test_null_fields_count_as_absent() -> None:
+    """A null field never makes an account inactive or less protected."""
     nulls = dict.fromkeys(FLAT_USER) | {"user_id": "u1"}
     assert User.model_validate(nulls) == User.model_validate({"user_id": "u1"})
     bare = User.model_validate(nulls)
@@ -154,13 +154,13 @@ def test_a_null_id_does_not_hide_the_other_name() -> None:
     assert (team.team_id, team.name) == ("t1", "Design")
 
 
-def test_numbers_and_words_are_taken_for_each_other() -> None:
+def test_numbers_and_strings_are_converted() -> None:
     user = User.model_validate({"user_id": 17, "tel": 8210, "role": "40", "is_active": "false"})
     assert (user.user_id, user.phone_number, user.role, user.active) == ("17", "8210", 40, False)
 
 
 @pytest.mark.parametrize("user", [{"id": "u1", "cmp_id": "o1"}, {"user_id": "u1", "cmp_id": "o1"}])
-def test_the_authorising_account_names_itself_otherwise(
+def test_the_authorised_account_has_other_field_names(
     user: dict[str, Any], client: SwitClient, web: responses.RequestsMock
 ) -> None:
     user = user | {"name": "Ann", "user_email": "ann@x.example", "status": 1}
@@ -177,10 +177,10 @@ def test_an_organisation_is_read(client: SwitClient, web: responses.RequestsMock
     assert (found.id, found.name, found.subdomain) == ("o1", "Acme", "acme")
 
 
-def test_teams_are_filtered_here_where_swit_knows_no_such_filter(
+def test_teams_are_filtered_by_reference_if_swit_does_not(
     client: SwitClient, web: responses.RequestsMock
 ) -> None:
-    """The new edition dropped `reference`; if it ignores it, every team comes back."""
+    """The new edition ignores `reference` and returns every team."""
     teams = [
         {"team_id": "t0", "team_name": "Acme"},
         {"team_id": "t1", "team_name": "Design", "reference": "cn=design"},
@@ -203,7 +203,7 @@ def test_teams_are_filtered_here_where_swit_knows_no_such_filter(
         (["a", "b"], "data"),
     ],
 )
-def test_an_answer_that_lacks_what_is_needed_names_the_field_and_no_person(
+def test_an_invalid_answer_is_an_error_with_the_field_and_without_personal_data(
     data: object, field: str, client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(f"{API}/organization.user.list", json={"data": data})
@@ -215,7 +215,7 @@ def test_an_answer_that_lacks_what_is_needed_names_the_field_and_no_person(
 
 
 @pytest.mark.parametrize("body", [{}, {"data": None}, {"data": None, "message": "try the new one"}])
-def test_an_answer_without_data_says_so_and_what_swit_said(
+def test_an_answer_without_data_is_an_error_with_the_message_of_swit(
     body: dict[str, Any], client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(f"{API}/user.info", json=body)
@@ -224,7 +224,7 @@ def test_an_answer_without_data_says_so_and_what_swit_said(
     assert body.get("message", "no reason given") in str(caught.value)
 
 
-def test_an_empty_answer_is_no_answer_to_a_question(
+def test_an_empty_answer_to_a_read_is_an_error(
     client: SwitClient, web: responses.RequestsMock
 ) -> None:
     web.get(f"{API}/user.info", status=204)
