@@ -108,8 +108,7 @@ def check(settings: Settings, *, csv: Path | None, send_message: bool) -> int:
     with ExitStack() as opened:
         file = opened.enter_context(FindingsFile(csv)) if csv else None
         store = opened.enter_context(open_store(settings))
-        directory, directory_error = _directory(settings)
-        swit, swit_error = _swit(settings, store)
+        directory, swit, problems = _read(settings, store)
         print_header(
             console,
             settings,
@@ -145,7 +144,6 @@ def check(settings: Settings, *, csv: Path | None, send_message: bool) -> int:
         print_webhooks(console, settings)
         if directory and file:
             print_text(console, f"{file.write(findings)} findings are in {csv}", wrap=False)
-    problems = [error for error in (directory_error, swit_error) if error is not None]
     for error in problems:
         print_text(errors(), str(error), style="red")
     is_undelivered = send_message and not post_test_message(console, errors(), settings)
@@ -154,21 +152,23 @@ def check(settings: Settings, *, csv: Path | None, send_message: bool) -> int:
     return int(is_undelivered or bool(problems))
 
 
-def _directory(settings: Settings) -> tuple[DirectorySnapshot | None, Exception | None]:
+def _read(
+    settings: Settings, store: Store
+) -> tuple[DirectorySnapshot | None, OrganizationSnapshot | None, list[Exception]]:
+    """Read both sides; the error of each side that cannot be read."""
+    directory, swit, problems = None, None, list[Exception]()
     try:
         settings.require("directory")
-        return open_directory(settings).read(), None
+        directory = open_directory(settings).read()
     except (SettingsError, DirectoryError) as error:
-        return None, error
-
-
-def _swit(settings: Settings, store: Store) -> tuple[OrganizationSnapshot | None, Exception | None]:
+        problems.append(error)
     try:
         settings.require("swit", token_stored=store.tokens.load() is not None)
         with swit_connection(settings, store) as client:
-            return read_organization(client, expected=settings.expected_organization), None
+            swit = read_organization(client, expected=settings.expected_organization)
     except (SettingsError, SwitError) as error:
-        return None, error
+        problems.append(error)
+    return directory, swit, problems
 
 
 def _print_directory(

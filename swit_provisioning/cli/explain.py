@@ -14,7 +14,6 @@ from swit_provisioning.cli.render import coloured, history_table
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.planning.actions import describe
-from swit_provisioning.planning.model import Change
 from swit_provisioning.planning.planner import explained_plan
 from swit_provisioning.report.explanations import (
     Answer,
@@ -135,26 +134,28 @@ def _subjects(who: str, answer: Answer, store: Store, *, no_names: bool) -> list
 
 
 def _print_explained(console: Console, explained: PersonExplained | TeamExplained) -> None:
+    lines = list(_person(explained) if isinstance(explained, PersonExplained) else _team(explained))
+    lines.append(("rule", f"[bold]{safe(explained.rule)}[/bold]"))
+    for label, changes in (("plan", explained.changes), ("not sent", explained.not_sent)):
+        texts = []
+        for change in changes:
+            words = describe(change.action, change.before, change.after)
+            # Of a person's membership, the team is named; of a team's, its people are.
+            is_named = change.action.startswith("membership.") and explained.kind == "person"
+            team = f" {safe(change.target)}" if is_named else ""
+            action = coloured(change.action, change.action)
+            texts.append(f"{action}{team}: {safe(words)} ({safe(change.reason)})")
+        lines += _few(label, texts)
+    if not explained.changes and not explained.not_sent:
+        lines.append(("plan", "nothing"))
+    for finding in explained.findings:
+        lines.append(("finding", f"[yellow]{safe(finding.kind)}[/yellow]: {safe(finding.message)}"))
     print_markup(console, f"[bold]{safe(shortened(explained.title))}[/bold]")
-    lines = list(_lines(explained))
     width = max(len(label) for label, _ in lines)
     before = ""
     for label, text in lines:
-        shown = label if label != before else ""
-        print_markup(console, f"{shown:<{width}}  {text}")
+        print_markup(console, f"{'' if label == before else label:<{width}}  {text}")
         before = label
-
-
-def _lines(explained: PersonExplained | TeamExplained) -> Iterator[Line]:
-    is_person = isinstance(explained, PersonExplained)
-    yield from _person(explained) if isinstance(explained, PersonExplained) else _team(explained)
-    yield "rule", f"[bold]{safe(explained.rule)}[/bold]"
-    for label, changes in (("plan", explained.changes), ("not sent", explained.not_sent)):
-        yield from _few(label, (_change(change, with_team=is_person) for change in changes))
-    if not explained.changes and not explained.not_sent:
-        yield "plan", "nothing"
-    for finding in explained.findings:
-        yield "finding", f"[yellow]{safe(finding.kind)}[/yellow]: {safe(finding.message)}"
 
 
 def _person(explained: PersonExplained) -> Iterator[Line]:
@@ -205,15 +206,6 @@ def _team(explained: TeamExplained) -> Iterator[Line]:
         members = "1 member" if team.members == 1 else f"{team.members:,} members"
         yield "team", f"{way} (id {safe(team.team_id)}, {members})"
         yield "reference", safe(team.reference or "none")
-
-
-def _change(change: Change, *, with_team: bool) -> str:
-    """The change in words; `with_team` names the team of a membership."""
-    words = describe(change.action, change.before, change.after)
-    is_named = with_team and change.action.startswith("membership.")
-    team = f" {safe(change.target)}" if is_named else ""
-    action = coloured(change.action, change.action)
-    return f"{action}{team}: {safe(words)} ({safe(change.reason)})"
 
 
 def _few(label: str, texts: Iterable[str], *, nothing: str = "") -> Iterator[Line]:

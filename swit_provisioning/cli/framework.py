@@ -1,18 +1,20 @@
-"""How every command starts and ends: settings, `DAGSTER_HOME`, errors and exit codes.
+"""How every command starts and ends: options, settings, `DAGSTER_HOME`, errors, exit codes.
 
 Scripts rely on the exit codes. Imports nothing slow, so that `--help` appears at once.
 """
 
 import os
+import re
 import shutil
 import stat
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import wraps
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -22,6 +24,13 @@ from swit_provisioning.report.safe_text import for_a_terminal, shortened
 
 if TYPE_CHECKING:
     from swit_provisioning.settings import Settings
+
+View = Literal["summary", "short", "full"]
+"""How much of a plan is printed: one sentence, at most ten rows of each table, everything."""
+
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION: Final = re.compile(r"([0-9]{1,6})\s*([mhdw])", re.IGNORECASE)
+_CLOCK: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 
 
 class UnwritableFileError(Exception):
@@ -211,3 +220,86 @@ def warn_of_open_files(settings: "Settings") -> None:
         f" or tokens. Close it: chmod -R go= {folder}"
     )
     print_text(errors(), warning, style="yellow", wrap=False)
+
+
+def refuse_together(**options: object) -> None:
+    """Refuse options that exclude each other; each is false or `None` if it is not given.
+
+    Raises:
+        click.UsageError: more than one is given.
+
+    """
+    if sum(map(bool, options.values())) > 1:
+        *names, last = (f"--{name.replace('_', '-')}" for name in options)
+        message = f"{', '.join(names)} and {last} exclude each other. Choose one."
+        raise click.UsageError(message)
+
+
+def view_of(*, full: bool, summary: bool) -> View:
+    """How much of a plan `--full` and `--summary` select."""
+    refuse_together(full=full, summary=summary)
+    return "full" if full else "summary" if summary else "short"
+
+
+def parse_time(
+    text: str, *, now: datetime, zone: tzinfo | None = None, ahead: bool = False
+) -> datetime:
+    """Parse a date, a time or a duration; the result is in UTC.
+
+    A duration (`7d`) counts from `now`. A time of day is the last one, a date its first moment.
+    Without an offset they are local to `zone` (`None`: this machine's). With `ahead`, durations
+    and times of day are in the future.
+
+    Raises:
+        ValueError: the text is no time, or with `ahead` not in the future; gives examples.
+
+    """
+    words = text.strip()
+
+    def local(naive: datetime) -> datetime:
+        return naive.replace(tzinfo=zone) if zone else naive.astimezone()
+
+    try:
+        if duration := _DURATION.fullmatch(words):
+            span = timedelta(**{_UNITS[duration[2].lower()]: int(duration[1])})
+            found = now + span if ahead else now - span
+        elif _CLOCK.fullmatch(words):
+            clock = time.fromisoformat(words if words[2] == ":" else f"0{words}")
+            today = now.astimezone(zone).date()
+            found = local(datetime.combine(today, clock))
+            if ahead and found <= now:
+                found = local(datetime.combine(today + timedelta(days=1), clock))
+            elif not ahead and found > now:
+                found = local(datetime.combine(today - timedelta(days=1), clock))
+        else:
+            found = datetime.fromisoformat(words)
+            found = found if found.tzinfo else local(found)
+        found = found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        span_words = "from now (12h, 3d, 2w)" if ahead else "ago (24h, 7d, 2w)"
+        message = (
+            f"{text!r} is no time; give a date (2026-03-01), a time (02:30, 2026-03-01T02:30,"
+            f" 2026-03-01T02:30+09:00) or how long {span_words}"
+        )
+        raise ValueError(message) from None
+    if ahead and found <= now:
+        message = f"{found.astimezone(zone):%Y-%m-%d %H:%M} is over; give a time in the future"
+        raise ValueError(message)
+    return found
+
+
+def time_of_option(
+    name: str, text: str | None, *, zone: tzinfo | None = None, ahead: bool = False
+) -> datetime | None:
+    """The time that an option names, as `parse_time` reads it; `None` if it is not given.
+
+    Raises:
+        click.BadParameter: the text is no time.
+
+    """
+    if text is None:
+        return None
+    try:
+        return parse_time(text, now=datetime.now(UTC), zone=zone, ahead=ahead)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=name) from error

@@ -21,8 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from swit_provisioning.cli.console import errors, output, print_header, print_text
-from swit_provisioning.cli.framework import UnusableInputError
-from swit_provisioning.cli.options import refuse_together
+from swit_provisioning.cli.framework import UnusableInputError, refuse_together
 from swit_provisioning.gateway.login_pages import logged_in, login_failed, page
 from swit_provisioning.gateway.serve import ListenError, bracketed, is_loopback, listen
 from swit_provisioning.operations.connections import oauth_client

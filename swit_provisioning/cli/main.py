@@ -4,24 +4,12 @@ import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import click
 
 from swit_provisioning import __version__
 from swit_provisioning.cli.framework import exits, load_settings
-from swit_provisioning.cli.options import (
-    FULL,
-    JSON,
-    NO_NAMES,
-    PLAN_ID,
-    REASON,
-    SUMMARY,
-    WHO,
-    PastTime,
-    flag,
-    option,
-)
 from swit_provisioning.sandbox import SANDBOX_PORT
 
 
@@ -36,6 +24,25 @@ class CommandSpec(NamedTuple):
     """`write`: a misspelled setting is an error. `none`: the function takes no settings."""
 
 
+def flag(names: str, text: str) -> click.Option:
+    """An option without a value; `names` is the option, and its parameter if that differs."""
+    return click.Option(names.split(), is_flag=True, help=text)
+
+
+def option(names: str, metavar: str, text: str, **more: Any) -> click.Option:  # noqa: ANN401 - click's own
+    """An option with a value."""
+    return click.Option(names.split(), metavar=metavar, help=text, **more)
+
+
+PLAN_ID: Final = click.Argument(["plan_id"])
+WHO: Final = click.Argument(["who"])
+JSON: Final = flag("--json as_json", "Print one JSON document on standard output.")
+NO_NAMES: Final = flag("--no-names", "Show codes instead of people's names, addresses and numbers.")
+REASON: Final = option(
+    "--reason", "TEXT", "Why; stored with your name and the time.", required=True
+)
+FULL: Final = flag("--full", "Print every change, finding and team.")
+SUMMARY: Final = flag("--summary", "Print one sentence and the state.")
 _FILE: Final = click.Path(path_type=Path)
 _COUNT: Final = click.IntRange(min=1)
 
@@ -207,7 +214,7 @@ COMMANDS: Final[Mapping[str, CommandSpec]] = {
         (
             option("--user", "X", "A user, by address or id in Swit."),
             option("--team", "Y", "A team, by name, id in Swit or reference."),
-            option("--since", "T", "2026-03-01, 02:30, 7d, 24h.", type=PastTime()),
+            option("--since", "T", "2026-03-01, 02:30, 7d, 24h."),
             JSON,
         ),
     ),

@@ -1,9 +1,6 @@
 """`pause`, `resume`, `prune`, `forget` and `restored`: change what is stored on this machine."""
 
-from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
-
-import click
 
 from swit_provisioning.cli.console import (
     errors,
@@ -12,8 +9,7 @@ from swit_provisioning.cli.console import (
     print_state_header,
     print_text,
 )
-from swit_provisioning.cli.framework import prepare_home
-from swit_provisioning.cli.options import parse_time
+from swit_provisioning.cli.framework import prepare_home, time_of_option
 from swit_provisioning.cli.sync import instance
 from swit_provisioning.operations.forget import Forgetting, StillPresentError
 from swit_provisioning.operations.prune import Pruning
@@ -24,10 +20,7 @@ from swit_provisioning.settings import Settings
 def pause(settings: Settings, *, until: str | None, reason: str) -> int:
     """Start a pause and print how long it lasts."""
     zone = ZoneInfo(settings.schedule_timezone)
-    try:
-        end = parse_time(until, now=datetime.now(UTC), zone=zone, ahead=True) if until else None
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--until") from error
+    end = time_of_option("--until", until, zone=zone, ahead=True)
     with open_store(settings) as store:
         store.pauses.begin(actor=current_actor(), reason=reason, until=end)
         begun = store.pauses.now()

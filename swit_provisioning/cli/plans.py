@@ -1,12 +1,12 @@
 """`plans`, `show`, `approve`, `reject` and `history`: what the state database holds."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from swit_provisioning.apply.approvals import PlanState
+from swit_provisioning.cli import documents, render
 from swit_provisioning.cli.console import (
     output,
     print_json,
@@ -16,28 +16,7 @@ from swit_provisioning.cli.console import (
     print_text,
     safe,
 )
-from swit_provisioning.cli.documents import (
-    change_document,
-    fields_document,
-    history_document,
-    listed_plan_document,
-    plan_document,
-    plan_without_people,
-    state_without_people,
-)
-from swit_provisioning.cli.framework import UnwritableFileError
-from swit_provisioning.cli.options import View, view_of
-from swit_provisioning.cli.render import (
-    MOST_ROWS,
-    changes_tables,
-    findings_table,
-    guards_table,
-    history_table,
-    plan_summary,
-    plans_table,
-    print_state,
-    team_tree,
-)
+from swit_provisioning.cli.framework import UnwritableFileError, View, time_of_option, view_of
 from swit_provisioning.operations.plan_page import (
     ExpectedPace,
     expected_pace,
@@ -66,9 +45,9 @@ def list_plans(settings: Settings, *, limit: int, as_json: bool) -> int:
         if not as_json:
             print_state_header(output(), settings, store)
     if as_json:
-        print_json([listed_plan_document(state) for state in states])
+        print_json([documents.listed_plan_document(state) for state in states])
     elif states:
-        plans_table(output(), states)
+        render.plans_table(output(), states)
     else:
         print_text(output(), "No plan is stored yet. `swit-provisioning plan` makes one.")
     return 0
@@ -104,7 +83,10 @@ def show(
         judge = plan_judge(settings, store)
         stored, state = judge.current(judge.stored(plan_id))
         if no_names:
-            stored, state = plan_without_people(stored), state_without_people(state)
+            stored, state = (
+                documents.plan_without_people(stored),
+                documents.state_without_people(state),
+            )
         pace = expected_pace(settings, store)
         if html is not None:
             facts = page_facts(settings, store, stored, state, no_names=no_names)
@@ -118,7 +100,7 @@ def show(
     else:
         print_plan_header(settings, stored)
         _print_summary(stored, pace)
-        print_state(output(), state)
+        render.print_state(output(), state)
         print_text(output(), f"The page is in {html}", wrap=False)
     return 0
 
@@ -134,12 +116,12 @@ def print_plan(
 ) -> None:
     """Print a plan: summary, changes, tree, findings, guards, state and what to do next."""
     if as_json:
-        print_json(plan_document(stored, state, pace))
+        print_json(documents.plan_document(stored, state, pace))
         return
     console, plan = output(), stored.plan
     print_plan_header(settings, stored)
     if view == "summary":
-        plan_summary(console, stored)
+        render.plan_summary(console, stored)
     else:
         _print_summary(stored, pace)
         most = _ALL if view == "full" else _SHORT_ROWS
@@ -149,17 +131,17 @@ def print_plan(
             (plan.disabled, ", not sent: DISABLED_ACTIONS"),
             (plan.held, ", not sent: does not stick, see the findings"),
         ):
-            changes_tables(console, changes, aside=aside, most=most, all_of_them=all_of_them)
+            render.changes_tables(console, changes, aside=aside, most=most, all_of_them=all_of_them)
         most_teams = _ALL if view == "full" else _SHORT_TREE
-        team_tree(console, tree_of(plan.teams, plan.changes), most=most_teams)
-        findings_table(console, plan.findings, most=most, all_of_them=all_of_them)
-        guards_table(console, stored.guard_results)
-    print_state(console, state)
+        render.team_tree(console, tree_of(plan.teams, plan.changes), most=most_teams)
+        render.findings_table(console, plan.findings, most=most, all_of_them=all_of_them)
+        render.guards_table(console, stored.guard_results)
+    render.print_state(console, state)
 
 
 def _print_summary(stored: StoredPlan, pace: ExpectedPace) -> None:
     """Print the summary of a plan with calls, pace and time."""
-    plan_summary(output(), stored, *estimate(stored.plan, pace.per_second))
+    render.plan_summary(output(), stored, *estimate(stored.plan, pace.per_second))
     if stored.plan.changes:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in calls_by_kind(stored.plan).items())
         print_text(output(), f"{kinds} · {pace.sentence}", style="dim")
@@ -176,18 +158,18 @@ def _show_difference(
     found = compare(first.plan, second.plan)
     if no_names:
         found = found.with_each_change(change_without_people)
-        first, second = plan_without_people(first), plan_without_people(second)
+        first, second = documents.plan_without_people(first), documents.plan_without_people(second)
     if as_json:
         print_json(
             {
                 "plans": [
-                    fields_document(plan, "plan_id", "plan_hash", "created_at")
+                    documents.fields_document(plan, "plan_id", "plan_hash", "created_at")
                     for plan in (first, second)
                 ],
-                "only_first": [change_document(change) for change in found.only_first],
-                "only_second": [change_document(change) for change in found.only_second],
+                "only_first": [documents.change_document(change) for change in found.only_first],
+                "only_second": [documents.change_document(change) for change in found.only_second],
                 "different": [
-                    {"first": change_document(a), "second": change_document(b)}
+                    {"first": documents.change_document(a), "second": documents.change_document(b)}
                     for a, b in found.different
                 ],
                 "same": found.same,
@@ -204,19 +186,19 @@ def _show_difference(
 def _print_difference(first: StoredPlan, second: StoredPlan, found: Comparison) -> None:
     console = output()
     for plan in (first, second):
-        plan_summary(console, plan)
+        render.plan_summary(console, plan)
     for side in found.sides:
         print_text(console, f"The two plans have a different {side}.", style="yellow")
     if found.settings:
         names = ", ".join(found.settings)
         print_text(console, f"Settings that differ: {names}", style="yellow")
-    changes_tables(console, found.only_first, aside=f", only in {first.plan_id}")
-    changes_tables(console, found.only_second, aside=f", only in {second.plan_id}")
+    render.changes_tables(console, found.only_first, aside=f", only in {first.plan_id}")
+    render.changes_tables(console, found.only_second, aside=f", only in {second.plan_id}")
     if found.different:
         number = len(found.different)
         print_text(console, f"In both, but different ({number:,})", style="bold")
         rows = []
-        for a, b in found.different[:MOST_ROWS]:
+        for a, b in found.different[: render.MOST_ROWS]:
             words = (safe(describe(c.action, c.before, c.after)) for c in (a, b))
             rows.append([SPECS[a.action].heading, safe(b.target), *words])
         columns = ("action", "target", f"in {first.plan_id}", f"in {second.plan_id}")
@@ -259,24 +241,25 @@ def show_history(
     *,
     user: str | None,
     team: str | None,
-    since: datetime | None,
+    since: str | None,
     as_json: bool,
 ) -> int:
     """Print the matching entries of the journal, oldest first."""
+    after = time_of_option("--since", since)
     with open_store(settings) as store:
-        entries = store.history.find(user=user, team=team, since=since)
+        entries = store.history.find(user=user, team=team, since=after)
         if not as_json:
             print_state_header(output(), settings, store)
     if as_json:
         document: dict[str, Any] = {
             "user": user,
             "team": team,
-            "since": since.isoformat() if since else None,
-            "entries": [history_document(entry) for entry in entries],
+            "since": after.isoformat() if after else None,
+            "entries": [documents.history_document(entry) for entry in entries],
         }
         print_json(document)
     elif entries:
-        history_table(output(), entries)
+        render.history_table(output(), entries)
     else:
         is_narrowed = user or team or since
         text = "No matching change was sent." if is_narrowed else "No change was sent yet."

@@ -13,7 +13,7 @@ from swit_provisioning.cli.documents import GuardResults
 from swit_provisioning.planning.actions import SPECS, Action, describe
 from swit_provisioning.planning.model import Change, Finding
 from swit_provisioning.report.safe_text import for_a_terminal
-from swit_provisioning.report.summary import by_action, duration, summary
+from swit_provisioning.report.summary import by_action, duration, findings_by_kind, summary
 from swit_provisioning.report.tree import Branch, Mark, rows_of
 from swit_provisioning.state.journal import JournalEntry
 from swit_provisioning.state.journal_history import HistoryEntry
@@ -118,19 +118,15 @@ def stops(result: Mapping[str, Any]) -> bool:
 
 def findings_table(
     console: Console,
-    findings: Iterable[Finding],
+    findings: Sequence[Finding],
     *,
     all_of_them: str,
     most: int | None = MOST_OF_A_KIND,
 ) -> None:
     """Print the findings by kind; `all_of_them` says how to see the others."""
-    findings = list(findings)
-    kinds: dict[str, list[Finding]] = {}
-    for finding in findings:
-        kinds.setdefault(finding.kind, []).append(finding)
-    if kinds:
+    if findings:
         print_text(console, findings_summary(findings))
-    for kind, found in kinds.items():
+    for kind, found in findings_by_kind(findings).items():
         where = "in the directory" if found[0].side == "directory" else "in Swit or the settings"
         print_text(console, f"{kind} ({len(found)}), to be mended {where}:")
         rows = [[*map(safe, (f.subject, f.attribute, f.message))] for f in found[:most]]
@@ -144,10 +140,10 @@ def findings_table(
         )
 
 
-def findings_summary(findings: Iterable[Finding]) -> str:
+def findings_summary(findings: Sequence[Finding]) -> str:
     """`Findings: 2 no address, 1 unusable address`."""
-    kinds = Counter(finding.kind for finding in findings)
-    return "Findings: " + ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    kinds = findings_by_kind(findings)
+    return "Findings: " + ", ".join(f"{len(found)} {kind}" for kind, found in kinds.items())
 
 
 def outcomes_table(console: Console, entries: Iterable[JournalEntry]) -> None:

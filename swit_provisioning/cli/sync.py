@@ -29,23 +29,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from swit_provisioning.apply.progress import CURRENT_DISPLAY, Headway
 from swit_provisioning.apply.run_model import JobName, RunResult, RunState
+from swit_provisioning.cli import documents, render
 from swit_provisioning.cli.console import errors, output, print_json, print_plan_header, print_text
-from swit_provisioning.cli.documents import (
-    plan_without_people,
-    run_document,
-    run_without_people,
-    state_without_people,
-)
-from swit_provisioning.cli.framework import UnusableHomeError, prepare_home
-from swit_provisioning.cli.options import view_of
+from swit_provisioning.cli.framework import UnusableHomeError, prepare_home, view_of
 from swit_provisioning.cli.plans import print_plan
-from swit_provisioning.cli.render import (
-    findings_summary,
-    guards_table,
-    outcomes_table,
-    plan_summary,
-    stops,
-)
 from swit_provisioning.defs.resources import QUIET, logger_config
 from swit_provisioning.operations.dagster_runs import LOCATION, NO_RETRY_TAGS, OURS
 from swit_provisioning.operations.plan_page import expected_pace
@@ -71,9 +58,9 @@ def plan(settings: Settings, *, full: bool, summary: bool, as_json: bool, no_nam
     with open_store(settings) as store:
         stored, state = plan_judge(settings, store).current(run.stored)
         pace = expected_pace(settings, store)
-    is_blocked = state.rejection is not None or any(map(stops, stored.guard_results))
+    is_blocked = state.rejection is not None or any(map(render.stops, stored.guard_results))
     if no_names:
-        stored, state = plan_without_people(stored), state_without_people(state)
+        stored, state = documents.plan_without_people(stored), documents.state_without_people(state)
     print_plan(settings, stored, state, pace, as_json=as_json, view=view)
     return (RunState.BLOCKED if is_blocked else run.state).exit_code
 
@@ -151,29 +138,31 @@ def _report(settings: Settings, run: RunResult, *, as_json: bool, no_names: bool
         message = f"{sent} of {changes} changes were sent{more}. {run.message}"
         run = replace(run, message=message)
     if no_names:
-        run = run_without_people(run)
+        run = documents.run_without_people(run)
     if as_json:
-        print_json(run_document(run))
+        print_json(documents.run_document(run))
     else:
         _print_run(settings, run)
     return run.state.exit_code
 
 
 def _print_run(settings: Settings, run: RunResult) -> None:
-    document, stored = run_document(run), run.stored
+    document, stored = documents.run_document(run), run.stored
     # The guards in the run's message; none if something else stopped the run.
-    blocking = [g for g in document["guards"] if stops(g) and g["message"] in document["message"]]
+    blocking = [
+        g for g in document["guards"] if render.stops(g) and g["message"] in document["message"]
+    ]
     if stored is not None:
         console = output()
         print_plan_header(settings, stored)
-        plan_summary(console, stored)
+        render.plan_summary(console, stored)
         if stored.plan.findings:
-            print_text(console, findings_summary(stored.plan.findings))
+            print_text(console, render.findings_summary(stored.plan.findings))
         if stored.plan.changes or stored.plan.findings:
             print_text(console, f"To see all of it: swit-provisioning show {stored.plan_id}")
-        outcomes_table(console, run.entries.values())
+        render.outcomes_table(console, run.entries.values())
         if run.state is RunState.BLOCKED:
-            guards_table(console, blocking)
+            render.guards_table(console, blocking)
     console = output() if run.state.is_success else errors()
     counts = ", ".join(f"{n} {kind}" for kind, n in document["outcomes"].items())
     line = f"{run.state.capitalize()}: {counts or 'no change was sent'}"

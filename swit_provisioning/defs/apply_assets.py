@@ -39,7 +39,7 @@ from swit_provisioning.operations.dagster_runs import (
 )
 from swit_provisioning.planning.actions import STEP_DESCRIPTIONS, Diff, Step, steps_of
 from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
-from swit_provisioning.report.redacted_frames import frame_without_people
+from swit_provisioning.report.redaction import frame_without_people
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.database import StoreError
 from swit_provisioning.state.store import Store

@@ -17,7 +17,7 @@ from swit_provisioning.planning.schemas import (
     FrameSchema,
     in_words,
 )
-from swit_provisioning.report.redacted_frames import frame_without_people
+from swit_provisioning.report.redaction import frame_without_people
 from swit_provisioning.report.safe_text import readable
 from swit_provisioning.settings import Settings
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -17,11 +17,12 @@ from swit_provisioning.state.journal import JournalEntry
 
 MOST_CHARACTERS: Final = 12_000
 """The most characters that Swit accepts in one post."""
-_OF_HOW_MANY: Final = "({}/{})\n"
-_ROOM_TO_COUNT: Final = len("(1000/1000)\\n")
+MOST_CHANGES: Final = 200
+"""The most lines for changes; the UI and `show` have all."""
+
+_ROOM_FOR_NUMBER: Final = len("(1000/1000)\\n")
 _LONGEST_CHARACTER: Final = len("\\u0000")
 """Length of a character that JSON escapes."""
-
 _LONGEST_TITLE: Final = 200
 
 Severity = Literal["info", "warning", "error"]
@@ -42,7 +43,11 @@ class Message:
 
 def chat_posts(message: Message) -> list[str]:
     """Bodies for a Swit chat, in order: `{"text": ...}`."""
-    texts = _counted(message.lines, MOST_CHARACTERS - _ROOM_TO_COUNT, size=_characters)
+
+    def utf_16_units(text: str) -> int:
+        return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+    texts = _numbered(message.lines, MOST_CHARACTERS - _ROOM_FOR_NUMBER, size=utf_16_units)
     return [_json({"text": text}) for text in texts]
 
 
@@ -50,62 +55,40 @@ def alert_posts(message: Message) -> list[str]:
     """Bodies for other webhooks, in order: the first one has the facts, each has its text."""
     title = shortened(message.lines[0], _LONGEST_TITLE)
     head = {"event": message.event, "severity": message.severity, "title": title}
-    room = MOST_CHARACTERS - _ROOM_TO_COUNT - len(_json({**head, "part": 1000, "parts": 1000}))
+    room = MOST_CHARACTERS - _ROOM_FOR_NUMBER - len(_json({**head, "part": 1000, "parts": 1000}))
     room -= len(_json(message.facts)) + len(', "text": ""')
-    texts = list(_counted(message.lines, room, size=lambda text: len(_json(text))))
-    return [
-        _json(
-            {
-                **head,
-                "text": text,
-                "part": number,
-                "parts": len(texts),
-                **(message.facts if number == 1 else {}),
-            }
-        )
+    texts = _numbered(message.lines, room, size=lambda text: len(_json(text)))
+    posts: list[dict[str, Any]] = [
+        {**head, "text": text, "part": number, "parts": len(texts)}
         for number, text in enumerate(texts, start=1)
     ]
+    posts[0] |= message.facts
+    return list(map(_json, posts))
 
 
-def _counted(lines: Iterable[str], most: int, *, size: Callable[[str], int]) -> Iterator[str]:
+def _numbered(lines: Iterable[str], most: int, *, size: Callable[[str], int]) -> list[str]:
     """The lines in as few texts as possible, none longer than `most`, numbered if several."""
-    texts = list(_packed(lines, most, size))
-    for number, text in enumerate(texts, start=1):
-        yield (_OF_HOW_MANY.format(number, len(texts)) if len(texts) > 1 else "") + text
-
-
-def _packed(lines: Iterable[str], most: int, size: Callable[[str], int]) -> Iterator[str]:
-    text, filled = "", 0
+    texts: list[str] = []
+    filled = 0
     for line in lines:
-        for piece in _pieces(line, most, size):
-            needed = size(f"{piece}\n")
-            if text and filled + needed > most:
-                yield text.removesuffix("\n")
-                text, filled = "", 0
-            text += f"{piece}\n"
-            filled += needed
-    if text:
-        yield text.removesuffix("\n")
-
-
-def _pieces(line: str, most: int, size: Callable[[str], int]) -> Iterator[str]:
-    """The line, in pieces if it is longer than a whole post."""
-    cut = len(line) if size(f"{line}\n") <= most else most // _LONGEST_CHARACTER
-    for start in range(0, len(line), max(cut, 1)):
-        yield line[start : start + cut]
-
-
-def _characters(text: str) -> int:
-    """The length in UTF-16 code units: a character beyond the first 65,536 counts as two."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+        # A line that is longer than a whole post is cut into pieces.
+        length = len(line) if size(f"{line}\n") <= most else max(most // _LONGEST_CHARACTER, 1)
+        for start in range(0, len(line), length or 1):
+            piece = f"{line[start : start + length]}\n"
+            if not texts or filled + size(piece) > most:
+                texts.append("")
+                filled = 0
+            texts[-1] += piece
+            filled += size(piece)
+    texts = [text.removesuffix("\n") for text in texts]
+    if len(texts) <= 1:
+        return texts
+    return [f"({number}/{len(texts)})\n{text}" for number, text in enumerate(texts, start=1)]
 
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
-
-MOST_CHANGES: Final = 200
-"""The most lines for changes; the UI and `show` have all."""
 
 _TITLES: Final[Mapping[RunState, str]] = {
     RunState.APPLIED: "applied",
@@ -155,22 +138,67 @@ class RunStory:
             return self.plan is not None and bool(self.plan.changes)
         return self.state is not RunState.NOTHING_TO_DO
 
+    @property
+    def title(self) -> str:
+        """The mode, the organisation, and how the run ended."""
+        mode = "" if self.mode == "live" else f"{self.mode} · "
+        # A pause or a rejected plan blocks without a guard.
+        by_a_person = self.state is RunState.BLOCKED and not self.guards
+        title = "STOPPED" if by_a_person else _TITLES[self.state]
+        return f"{mode}Swit provisioning of {self.organization}: {title}"
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """Outcome -> number of changes that this run sent, without those of earlier runs."""
+        mine = (entry for entry in self.entries.values() if entry.run_id == self.run_id)
+        return dict(Counter(entry.outcome or "failed" for entry in mine))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The run for programs, as plain JSON values."""
+        return {
+            "status": self.state,
+            "mode": self.mode,
+            "organization": self.organization,
+            "run_id": self.run_id,
+            "run_url": self.link,
+            "job": self.job,
+            "plan_id": self.plan_id,
+            "plan_hash": self.plan_hash,
+            "summary": summary(self.plan.changes) if self.plan else None,
+            "counts": self.plan.counts() if self.plan else {},
+            "outcomes": self.outcomes,
+            "guards": list(self.guards),
+            "calls": self.calls,
+            "seconds": round(self.seconds, 1),
+        }
+
 
 def run_message(story: RunStory, *, no_names: bool) -> Message:
     """The story as a message; with `no_names`, codes replace people."""
     plan = story.plan
     hidden = without_people_in if no_names else str
-    changes = dangerous_first(plan.changes) if plan else []
+    outcomes = ", ".join(f"{n:,} {outcome}" for outcome, n in story.outcomes.items())
+    calls = f"{story.calls:,} API call{'' if story.calls == 1 else 's'}"
     lines = [
-        _title(story),
-        *([summary(plan.changes)] if plan else []),
-        _numbers(story),
+        story.title,
+        summary(plan.changes) if plan else "",
+        " · ".join(filter(None, [outcomes, calls, duration(story.seconds)])),
         *(hidden(line) for line in (story.guards.values() or story.why.splitlines())),
-        *_not_done(changes, story.entries, no_names=no_names),
-        *_listed(changes, no_names=no_names),
+        *_changes(story, no_names=no_names),
     ]
     # Only the address of the run is a link: names are other people's text.
-    lines = [*map(without_links, lines), *_references(story)]
+    lines = list(map(without_links, lines))
+    if plan is not None:
+        aside = {
+            "findings": len(plan.findings),
+            "changes not sent (DISABLED_ACTIONS)": len(plan.disabled),
+            "changes not sent (do not stick)": len(plan.held),
+        }
+        lines.append(", ".join(f"{number:,} {words}" for words, number in aside.items() if number))
+    if story.plan_id is not None:
+        lines.append(f"Plan {story.plan_id}: swit-provisioning show {story.plan_id}")
+    lines.append(f"Run {story.run_id}{f': {story.link}' if story.link else ' (in the Dagster UI)'}")
     severity: Severity = "info" if story.state.is_success else "error"
     if story.state is RunState.PARTLY_APPLIED:
         severity = "warning"
@@ -178,94 +206,36 @@ def run_message(story: RunStory, *, no_names: bool) -> Message:
         event="run",
         severity=severity,
         lines=tuple(readable(line) for line in lines if line),
-        facts=_facts(story),
+        facts=story.facts,
     )
 
 
-def _title(story: RunStory) -> str:
-    mode = "" if story.mode == "live" else f"{story.mode} · "
-    # A pause or a rejected plan blocks without a guard.
-    by_a_person = story.state is RunState.BLOCKED and not story.guards
-    title = "STOPPED" if by_a_person else _TITLES[story.state]
-    return f"{mode}Swit provisioning of {story.organization}: {title}"
-
-
-def _numbers(story: RunStory) -> str:
-    outcomes = ", ".join(f"{n:,} {outcome}" for outcome, n in _outcomes(story).items())
-    calls = f"{story.calls:,} API call{'' if story.calls == 1 else 's'}"
-    return " · ".join(filter(None, [outcomes, calls, duration(story.seconds)]))
-
-
-def _outcomes(story: RunStory) -> dict[str, int]:
-    """Outcome -> number of changes that this run sent, without those of earlier runs."""
-    mine = (entry for entry in story.entries.values() if entry.run_id == story.run_id)
-    return dict(Counter(entry.outcome or "failed" for entry in mine))
-
-
-def _not_done(
-    changes: Sequence[Change], entries: Mapping[str, JournalEntry], *, no_names: bool
-) -> Iterator[str]:
-    """The changes that were not done, each with its reason."""
+def _changes(story: RunStory, *, no_names: bool) -> Iterator[str]:
+    """The changes that were not done, each with its reason; then all, the most dangerous first."""
+    changes = dangerous_first(story.plan.changes) if story.plan else []
     undone = [
-        (change, entry)
+        change
         for change in changes
-        if (entry := entries.get(change.change_id)) is not None and entry.outcome not in DONE
+        if (entry := story.entries.get(change.change_id)) is not None and entry.outcome not in DONE
     ]
-    if undone:
-        yield f"Not done ({len(undone):,}):"
-    for change, entry in undone[:MOST_CHANGES]:
-        shown = change_without_people(change) if no_names else change
-        said = (entry.message or "no answer was noted").rstrip(".")
-        said = without_people_in(said) if no_names else said
-        yield f"- {shown.action} {shown.target}: {entry.outcome or 'failed'}: {said}"
-    yield from _more(len(undone))
 
+    def reason(change: Change, _shown: Change) -> str:
+        entry = story.entries[change.change_id]
+        answer = (entry.message or "no answer was recorded").rstrip(".")
+        answer = without_people_in(answer) if no_names else answer
+        return f"{entry.outcome or 'failed'}: {answer}"
 
-def _listed(changes: Sequence[Change], *, no_names: bool) -> Iterator[str]:
-    """The changes of the plan, the most dangerous first."""
-    if changes:
-        yield f"Changes ({len(changes):,}):"
-    for change in changes[:MOST_CHANGES]:
-        shown = change_without_people(change) if no_names else change
-        words = describe(shown.action, shown.before, shown.after)
+    def words(_change: Change, shown: Change) -> str:
+        text = describe(shown.action, shown.before, shown.after)
         # A new user has only personal values, which may all be hidden.
-        words = "" if set(words.split(", ")) == {HIDDEN} else words
-        yield f"- {shown.action} {shown.target}{f': {words}' if words else ''}"
-    yield from _more(len(changes))
+        return "" if set(text.split(", ")) == {HIDDEN} else text
 
-
-def _more(number: int) -> Iterator[str]:
-    if number > MOST_CHANGES:
-        yield f"- and {number - MOST_CHANGES:,} more"
-
-
-def _references(story: RunStory) -> Iterator[str]:
-    if story.plan is not None:
-        aside = {
-            "findings": len(story.plan.findings),
-            "changes not sent (DISABLED_ACTIONS)": len(story.plan.disabled),
-            "changes not sent (do not stick)": len(story.plan.held),
-        }
-        yield ", ".join(f"{number:,} {words}" for words, number in aside.items() if number)
-    if story.plan_id is not None:
-        yield f"Plan {story.plan_id}: swit-provisioning show {story.plan_id}"
-    yield f"Run {story.run_id}{f': {story.link}' if story.link else ' (in the Dagster UI)'}"
-
-
-def _facts(story: RunStory) -> dict[str, Any]:
-    return {
-        "status": story.state,
-        "mode": story.mode,
-        "organization": story.organization,
-        "run_id": story.run_id,
-        "run_url": story.link,
-        "job": story.job,
-        "plan_id": story.plan_id,
-        "plan_hash": story.plan_hash,
-        "summary": summary(story.plan.changes) if story.plan else None,
-        "counts": story.plan.counts() if story.plan else {},
-        "outcomes": _outcomes(story),
-        "guards": list(story.guards),
-        "calls": story.calls,
-        "seconds": round(story.seconds, 1),
-    }
+    for heading, found, what in (("Not done", undone, reason), ("Changes", changes, words)):
+        if found:
+            yield f"{heading} ({len(found):,}):"
+        for change in found[:MOST_CHANGES]:
+            shown = change_without_people(change) if no_names else change
+            text = what(change, shown)
+            yield f"- {shown.action} {shown.target}{f': {text}' if text else ''}"
+        if len(found) > MOST_CHANGES:
+            yield f"- and {len(found) - MOST_CHANGES:,} more"

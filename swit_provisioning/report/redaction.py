@@ -1,18 +1,22 @@
-"""Redaction: plans and texts with codes for addresses and DNs of people, without their names.
+"""Redaction: plans, frames and texts with codes for people in place of addresses and names.
 
 A person's address has the same code everywhere (`person 3f2a1c`), so that lines about one person
 can be recognised. Names of teams and groups stay.
 """
 
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import blake2s
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from swit_provisioning.planning.actions import SPECS, Action, Redaction
 from swit_provisioning.planning.model import Change, Finding, Plan
 from swit_provisioning.planning.normalize import address_key
+
+if TYPE_CHECKING:  # most commands show no frame
+    import pandas as pd
 
 HIDDEN: Final = "(hidden)"
 
@@ -50,22 +54,17 @@ _ABOUT_GROUPS: Final = frozenset(
 _OF_A_GROUP: Final = "unknown member"
 """The kind that names a group, and in its message a member who may be a person."""
 
-Hide = Callable[[Any], Any]
-"""How a value of one kind is shown."""
-
 
 def code_of(value: str) -> str:
     """The code of the person with this address or DN, compared without case."""
     return f"person {blake2s(address_key(value).encode(), digest_size=3).hexdigest()}"
 
 
-def without_people_in(text: str, names: Iterable[str] = ()) -> str:
-    """The text with codes for addresses and DNs of people; phone numbers and `names` are hidden.
+def without_people_in(text: str) -> str:
+    """The text with codes for addresses and DNs of people, and without phone numbers.
 
-    Other names cannot be recognised in a text.
+    Names cannot be recognised in a text.
     """
-    for name in sorted({n for n in names if n.strip()}, key=len, reverse=True):
-        text = text.replace(name, HIDDEN)
     text = _PERSONS_DN.sub(lambda found: code_of(found[0]), text)
     text = _ADDRESS.sub(lambda found: code_of(found[0]), text)
     return _NUMBER.sub(HIDDEN, text)
@@ -107,30 +106,72 @@ def finding_without_people(finding: Finding) -> Finding:
 
 def hidden_target(action: Action, target: str) -> str:
     """The target of a change, or a code if it is a person."""
-    shown: str = hidden(target, _WAYS.get(SPECS[action].personal.get("target")))
+    shown: str = _hidden(target, SPECS[action].personal.get("target"))
     return shown
 
 
 def hidden_values(action: Action, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a change, redacted as the table of actions says."""
     personal = SPECS[action].personal
-    return {key: hidden(value, _WAYS.get(personal.get(key))) for key, value in values.items()}
+    return {key: _hidden(value, personal.get(key)) for key, value in values.items()}
 
 
-def hidden(value: Any, way: Hide | None) -> Any:  # noqa: ANN401 - a value of a change
-    """A value, or each of several values, redacted by `way`; unchanged if there is none."""
-    if way is None or not value:
+def _hidden(value: Any, redaction: Redaction | None) -> Any:  # noqa: ANN401 - a value of a change
+    """A value, or each of several values, redacted; unchanged without a `redaction`."""
+    if redaction is None or not value:
         return value
-    return list(map(way, value)) if isinstance(value, list | tuple) else way(value)
+    hide = _HIDE[redaction]
+    return list(map(hide, value)) if isinstance(value, list | tuple) else hide(value)
 
 
-def nothing_of(_value: object) -> str:
-    """A placeholder for any value."""
-    return HIDDEN
-
-
-_WAYS: Final[Mapping[Redaction | None, Hide]] = {
+_HIDE: Final[Mapping[Redaction, Callable[[str], str]]] = {
     "code": code_of,
-    "hide": nothing_of,
+    "hide": lambda _value: HIDDEN,
     "mask": without_people_in,
 }
+
+_PERSONAL_COLUMNS: Final[Mapping[str, Mapping[str, Redaction]]] = {
+    "idp_users": {
+        "key": "code",
+        "dn": "code",
+        "emails": "code",
+        "other_emails": "code",
+        "names": "hide",
+        "phone_numbers": "hide",
+    },
+    "idp_memberships": {"member": "code", "member_dn": "code"},
+    "swit_users": {"email": "code", "name": "hide", "phone_number": "hide"},
+}
+"""Asset -> the columns that hold people, and how each is shown."""
+
+
+def frame_without_people(name: str, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Rows of the asset `name` with codes for people; the columns stay the same."""
+    columns = set(frame.columns)
+    if {"action", "target"} <= columns:
+        actions = frame["action"].tolist()
+        targets = [hidden_target(*row) for row in zip(actions, frame["target"], strict=True)]
+        shown = frame.assign(target=targets)
+        for name_of_values in {"before", "after"} & columns:
+            values = zip(actions, map(json.loads, frame[name_of_values]), strict=True)
+            hidden_rows = [hidden_values(*row) for row in values]
+            shown[name_of_values] = [json.dumps(row, ensure_ascii=False) for row in hidden_rows]
+        for text in {"change_id", "object_id", "reason", "message"} & columns:
+            shown[text] = _hidden_column(frame[text], "mask")
+        return shown
+    if {"kind", "reason"} <= columns:
+        subject = "dn" if "dn" in columns else "subject"
+        rows = zip(frame["kind"], frame[subject], frame["reason"], strict=True)
+        findings = [
+            finding_without_people(Finding(kind=kind, subject=about, message=message))
+            for kind, about, message in rows
+        ]
+        subjects = {subject: [finding.subject for finding in findings]}
+        return frame.assign(**subjects, reason=[finding.message for finding in findings])
+    columns_to_hide = {c: how for c, how in _PERSONAL_COLUMNS.get(name, {}).items() if c in columns}
+    return frame.assign(**{c: _hidden_column(frame[c], how) for c, how in columns_to_hide.items()})
+
+
+def _hidden_column(values: "pd.Series[Any]", redaction: Redaction) -> list[Any]:
+    rows = zip(values.tolist(), values.isna(), strict=True)
+    return [None if is_missing else _hidden(value, redaction) for value, is_missing in rows]

@@ -1,13 +1,13 @@
 """A plan in one sentence, the most dangerous first: `3 leave, 12 join, 2 teams renamed`."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
+from typing import Any, Final
 
 from swit_provisioning.planning.actions import DANGEROUS_FIRST, SPECS, Action, Phrase
-from swit_provisioning.planning.model import Change, Plan
+from swit_provisioning.planning.model import Change, Finding, Plan
 
 
 def summary(changes: Iterable[Change]) -> str:
@@ -40,10 +40,18 @@ def dangerous_first(changes: Iterable[Change]) -> list[Change]:
 
 
 def by_action(changes: Iterable[Change]) -> dict[Action, list[Change]]:
-    """The same, grouped by action."""
+    """The changes grouped by action, the most dangerous action first."""
     groups: dict[Action, list[Change]] = {}
     for change in dangerous_first(changes):
         groups.setdefault(change.action, []).append(change)
+    return groups
+
+
+def findings_by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """Findings grouped by kind, in their order."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.kind, []).append(finding)
     return groups
 
 
@@ -82,32 +90,28 @@ def compare(first: Plan, second: Plan) -> Comparison:
     one = {change.change_id: change for change in first.changes}
     other = {change.change_id: change for change in second.changes}
     both = [(change, other[key]) for key, change in one.items() if key in other]
-    different = tuple((a, b) for a, b in both if _sent(a) != _sent(b))
+
+    def sent(change: Change) -> tuple[Any, ...]:
+        return change.step, dict(change.before), dict(change.after)
+
+    different = tuple((a, b) for a, b in both if sent(a) != sent(b))
     organisations = (first.organization_id, second.organization_id)
     directories = (first.directory_identity, second.directory_identity)
     sides = {"organisation": organisations, "directory": directories}
+    names = sorted(first.policy.keys() | second.policy.keys())
+    changed = [name for name in names if first.policy.get(name) != second.policy.get(name)]
     return Comparison(
         only_first=tuple(change for key, change in one.items() if key not in other),
         only_second=tuple(change for key, change in other.items() if key not in one),
         different=different,
         same=len(both) - len(different),
-        settings=_settings(first.policy, second.policy),
+        settings=tuple(_VARIABLES.get(name, name.upper()) for name in changed),
         sides=tuple(name for name, (a, b) in sides.items() if a != b),
     )
 
 
-def _sent(change: Change) -> tuple[Any, ...]:
-    return change.step, dict(change.before), dict(change.after)
-
-
-def _settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[str, ...]:
-    names = sorted(first.keys() | second.keys())
-    return tuple(_variable(name) for name in names if first.get(name) != second.get(name))
-
-
-def _variable(name: str) -> str:
-    """The environment variable of a field of the policy."""
-    return {
-        "reference_attribute": "LDAP_REFERENCE_ATTRIBUTE",
-        "teams_to_keep": "SWIT_TEAMS_TO_KEEP",
-    }.get(name, name.upper())
+_VARIABLES: Final = {
+    "reference_attribute": "LDAP_REFERENCE_ATTRIBUTE",
+    "teams_to_keep": "SWIT_TEAMS_TO_KEEP",
+}
+"""Fields of the policy that are not called as their environment variables."""

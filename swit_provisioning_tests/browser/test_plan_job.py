@@ -95,7 +95,7 @@ def test_change_plan_gives_the_path_of_the_plan_page(
     path = Path(metadata_value(page, "page").inner_text().strip())
     page.goto(path.as_uri())
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Plan {plan_id}")
-    page.get_by_label("Show only what holds").fill(newcomer)
+    page.get_by_label("Show rows that contain").fill(newcomer)
     shown = page.locator("#change-user-create tbody > tr:visible")
     expect(shown).to_have_count(1)
     expect(shown).to_contain_text(newcomer)

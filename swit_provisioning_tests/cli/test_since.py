@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from swit_provisioning.cli.options import parse_time
+from swit_provisioning.cli.framework import parse_time
 
 NOW = datetime(2026, 3, 10, 1, 0, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from swit_provisioning.cli.options import parse_time
+from swit_provisioning.cli.framework import parse_time
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 SEOUL = ZoneInfo("Asia/Seoul")  # 9 hours ahead: it is 21:00 there

@@ -78,7 +78,7 @@ def test_a_page_says_what_where_when_and_how_to_apply_it() -> None:
         "about 1,046 API calls, 2 minutes",
         "4 reading, 1,042 user.create · 10 calls a second (a guess)",
         "swit-provisioning apply 8e788415fdc6",
-        "One guard stops this plan: nothing of it is written.",
+        "One guard stops this plan: nothing is written.",
         "MAX_DEACTIVATIONS=10% allows fewer",
         "Unknown member",
     ):
@@ -106,7 +106,7 @@ def test_a_plan_that_nothing_stops_says_so() -> None:
 def test_an_empty_plan_says_that_there_is_nothing_to_do() -> None:
     html = page(Plan(changes=()), stopped=False, state="Nothing to do.", advice="", pending=False)
     assert "Nothing to do." in html
-    assert "Nothing would be sent: Swit is as the directory says." in html
+    assert "Nothing would be sent: Swit matches the directory." in html
     assert "swit-provisioning apply" not in html
 
 
@@ -149,7 +149,7 @@ def test_what_is_not_sent_stands_apart() -> None:
 
 def test_what_does_not_stick_stands_apart() -> None:
     html = page(Plan(changes=(), held=(change("user.update", "u1", after={"name": "A"}),)))
-    assert "Held back, as it does not stick" in html
+    assert "Planned, but does not stick" in html
     assert 'id="held-user-update"' in html
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this: it only hides the rows that nobody asked for.
+// The page is complete without this script, which only filters rows.
 (() => {
   const form = document.getElementById("filter");
   const words = document.getElementById("words");
