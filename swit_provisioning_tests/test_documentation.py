@@ -2,6 +2,7 @@
 
 import os
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ from swit_provisioning.planning.guards import GUARDS
 from swit_provisioning.sandbox import SANDBOX_PORT
 from swit_provisioning.setting_fields import SECRETS, SECTIONS
 from swit_provisioning.settings import Settings
-from swit_provisioning.sources.config import FileScope
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -68,21 +68,46 @@ def test_the_readme_names_every_command_and_every_guard() -> None:
         assert f"`{name}" in readme, name
 
 
-def test_the_example_env_holds_only_variables_that_are_read() -> None:
-    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
-    named = {line.partition("=")[0].lower() for line in lines if re.match(r"[A-Z_]+=", line)}
-    assert named <= set(Settings.model_fields)
+def example_env() -> str:
+    lines = [
+        "# Copy to .env and fill in. To set another value than a default, remove the # before it."
+    ]
+    for section in SECTIONS:
+        lines += ["", f"# --- {(section.__doc__ or '').rstrip('.')}"]
+        for name, field in section.model_fields.items():
+            meaning = str(field.description)
+            lines += textwrap.wrap(meaning, 98, initial_indent="# ", subsequent_indent="#   ")
+            default = default_of(name).strip("`")
+            lines.append(
+                f"{name.upper()}=" if default == "-" else f"# {name.upper()}={quoted(default)}"
+            )
+    shown = "# IS_RUNNING_LOCALLY=False"
+    start = "# Remove this line for your own directory and organisation.\nIS_RUNNING_LOCALLY=True"
+    return "\n".join(lines).replace(shown, start) + "\n"
 
 
-def test_a_file_is_read_whole_with_the_example_env() -> None:
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    ours = example.replace("IS_RUNNING_LOCALLY=True\n", "").replace("# SWIT=", "SWIT=")
-    values = dict(re.findall(r"^([A-Z_]+)=(.+)$", ours, re.MULTILINE))
-    settings = Settings(
-        **{name.lower(): value for name, value in values.items()}, idp_file=Path("a.ldif")
-    )
-    assert settings.swit == "sandbox"
-    assert settings.file_scope() == FileScope()
+def quoted(value: str) -> str:
+    return f'"{value}"' if " " in value else value
+
+
+def test_the_example_env_has_every_variable_with_its_default() -> None:
+    """Run with UPDATE_DOCS=1 to write the file anew."""
+    file = ROOT / ".env.example"
+    if os.environ.get("UPDATE_DOCS"):
+        file.write_text(example_env(), encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == example_env()
+
+
+def test_the_example_env_is_test_mode_and_changes_no_other_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    unset = Settings.load().model_dump()
+    (tmp_path / ".env").write_text(example_env(), encoding="utf-8")
+    assert Settings.load().model_dump() == {**unset, "is_running_locally": True}
+    every = re.sub(r"^# ([A-Z_]+=)", r"\1", example_env(), flags=re.MULTILINE)
+    (tmp_path / ".env").write_text(every, encoding="utf-8")
+    assert Settings.load().model_dump() == {**unset, "is_running_locally": True}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
