@@ -5,8 +5,9 @@ writes both. To add a setting, add a field here and run `test_documentation.py` 
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,14 +15,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from swit_provisioning.planning.actions import actions_named
-from swit_provisioning.planning.guards import Limit
+from swit_provisioning.planning.guards import Limit, Limits
 from swit_provisioning.planning.model import ReferenceAttribute
 from swit_provisioning.sources.config import KindSetting
 from swit_provisioning.sources.filters import parse_filter
 from swit_provisioning.state.token_store import Cipher
 from swit_provisioning.swit.rate_limit import parse_pace
-
-_CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
 def _split(value: object) -> object:
@@ -32,49 +31,33 @@ def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(separator) if part.strip())
 
 
-def _limit(value: object) -> object:
-    return Limit.parse(value) if isinstance(value, str) else value
-
-
 def _blank_is_unset(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def _actions(value: tuple[str, ...]) -> tuple[str, ...]:
-    actions_named(value)
-    return value
+def _checked_by(check: Callable[[Any], object]) -> AfterValidator:
+    """A validator that keeps a value for which `check` raises no `ValueError`, and `None`."""
+
+    def keep(value: object) -> object:
+        if value is not None:
+            check(value)
+        return value
+
+    return AfterValidator(keep)
 
 
-def _clock(value: str | None) -> str | None:
-    if value is not None and not _CLOCK.fullmatch(value):
+def _check_clock(value: str) -> None:
+    if not re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", value):
         message = f"{value!r} is no time of day; write HH:MM, for example 02:30"
         raise ValueError(message)
-    return value
 
 
-def _timezone(value: str | None) -> str | None:
-    if value is not None:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            message = f"{value!r} is no time zone; for example Asia/Seoul or UTC"
-            raise ValueError(message) from error
-    return value
-
-
-def _pace(value: str) -> str:
-    parse_pace(value)
-    return value
-
-
-def _filter(value: str | None) -> str | None:
-    return None if value is None else parse_filter(value)
-
-
-def _fernet_key(value: SecretStr | None) -> SecretStr | None:
-    if value is not None:
-        Cipher(value.get_secret_value())
-    return value
+def _check_timezone(value: str) -> None:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        message = f"{value!r} is no time zone; for example Asia/Seoul or UTC"
+        raise ValueError(message) from error
 
 
 def _address(value: str | None) -> str | None:
@@ -87,22 +70,26 @@ def _address(value: str | None) -> str | None:
     return value.rstrip("/")
 
 
-def _webhook(value: SecretStr | None) -> SecretStr | None:
-    if value is not None:
-        parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in {"http", "https"} or not parts.hostname or " " in parts.netloc:
-            # The address is a secret, so the message does not repeat it.
-            message = "it is no address; for example https://hook.swit.io/chat/CHANNEL/WEBHOOK"
-            raise ValueError(message)
-    return value
+def _check_webhook(value: SecretStr) -> None:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or " " in parts.netloc:
+        # The address is a secret, so the message does not repeat it.
+        message = "it is no address; for example https://hook.swit.io/chat/CHANNEL/WEBHOOK"
+        raise ValueError(message)
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-LimitSetting = Annotated[Limit, NoDecode, BeforeValidator(_limit)]
+LimitSetting = Annotated[
+    Limit,
+    NoDecode,
+    BeforeValidator(lambda value: Limit.parse(value) if isinstance(value, str) else value),
+]
 Text = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 Address = Annotated[Text, AfterValidator(_address)]
 Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
-Webhook = Annotated[Secret, AfterValidator(_webhook)]
+Webhook = Annotated[Secret, _checked_by(_check_webhook)]
+TimeZone = _checked_by(_check_timezone)
+Filter = Annotated[Text, AfterValidator(lambda value: value and parse_filter(value))]
 
 
 class Section(BaseSettings):
@@ -122,10 +109,10 @@ class Section(BaseSettings):
 class ScheduleFields(Section):
     """Schedule."""
 
-    schedule_time: Annotated[Text, AfterValidator(_clock)] = Field(
+    schedule_time: Annotated[Text, _checked_by(_check_clock)] = Field(
         default=None, description="`HH:MM`: time of the daily run; unset: no daily run"
     )
-    schedule_timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+    schedule_timezone: Annotated[str, TimeZone] = Field(
         default="UTC",
         description="time zone of `SCHEDULE_TIME` and of `pause --until`, such as `Asia/Seoul`",
     )
@@ -204,11 +191,11 @@ class DirectoryFields(Section):
         description="the kind of server: `active_directory`, `openldap`, `389ds`, `other`; "
         "`auto`: detected from its root entry",
     )
-    ldap_user_filter: Annotated[Text, AfterValidator(_filter)] = Field(
+    ldap_user_filter: Filter = Field(
         default=None,
         description="LDAP filter for users; unset: the usual filter for this kind of server",
     )
-    ldap_group_filter: Annotated[Text, AfterValidator(_filter)] = Field(
+    ldap_group_filter: Filter = Field(
         default=None,
         description="LDAP filter for groups; unset: the usual filter for this kind of server",
     )
@@ -274,7 +261,7 @@ class SwitFields(Section):
         default=None,
         description="its refresh token; once a pair is stored, the stored pair is used",
     )
-    swit_requests_per_second: Annotated[str, AfterValidator(_pace)] = Field(
+    swit_requests_per_second: Annotated[str, _checked_by(parse_pace)] = Field(
         default="auto",
         description="a number; `auto`: finds the pace (5 to 20); `auto:N`: up to N",
     )
@@ -295,7 +282,7 @@ class RuleFields(Section):
     default_user_language: Literal["en", "ko"] = Field(
         default="en", description="language of new users: `en` or `ko`"
     )
-    default_user_timezone: Annotated[Text, AfterValidator(_timezone)] = Field(
+    default_user_timezone: Annotated[Text, TimeZone] = Field(
         default=None, description="time zone of new users, such as `Asia/Seoul`"
     )
     teams_to_exclude: Names = Field(
@@ -338,7 +325,7 @@ class RuleFields(Section):
         default=False,
         description="`True`: an empty phone number in the directory clears the one in Swit",
     )
-    disabled_actions: Annotated[Names, AfterValidator(_actions)] = Field(
+    disabled_actions: Annotated[Names, _checked_by(actions_named)] = Field(
         default=(),
         description="actions that are planned and shown, but not sent: `user.create`..., "
         "`user.*`, `all`",
@@ -349,30 +336,31 @@ class LimitFields(Section):
     """Limits."""
 
     max_deactivations: LimitSetting = Field(
-        default=Limit.parse("10%"),
+        default=Limits.max_deactivations,
         description="of the active users in scope. Each limit is a share, a number, both (`5%,50`: "
         "the lower applies) or `none`",
     )
     max_team_deletions: LimitSetting = Field(
-        default=Limit.parse("10%"), description="of the managed teams"
+        default=Limits.max_team_deletions, description="of the managed teams"
     )
     max_membership_removals: LimitSetting = Field(
-        default=Limit.parse("10%"), description="of all memberships"
+        default=Limits.max_membership_removals, description="of all memberships"
     )
     max_membership_removals_per_team: LimitSetting = Field(
-        default=Limit.parse("50%"), description="of the members of one team (teams of 10 and more)"
+        default=Limits.max_membership_removals_per_team,
+        description="of the members of one team (teams of 10 and more)",
     )
     max_user_creations: LimitSetting = Field(
-        default=Limit.parse("none"), description="new users in one run"
+        default=Limits.max_user_creations, description="new users in one run"
     )
     max_team_creations: LimitSetting = Field(
-        default=Limit.parse("none"), description="new teams in one run"
+        default=Limits.max_team_creations, description="new teams in one run"
     )
     max_updates: LimitSetting = Field(
-        default=Limit.parse("none"), description="users and teams changed in one run"
+        default=Limits.max_updates, description="users and teams changed in one run"
     )
     max_directory_shrink: LimitSetting = Field(
-        default=Limit.parse("20%"),
+        default=Limits.max_directory_shrink,
         description="compared with the last accepted read: users and groups of each search base",
     )
 
@@ -407,9 +395,9 @@ class StorageFields(Section):
         description="the state database: `postgresql://user:password@host/name` if several "
         "machines share it (needs the extra `postgresql`); unset: SQLite under `DAGSTER_HOME`",
     )
-    token_encryption_key: Annotated[Secret, AfterValidator(_fernet_key)] = Field(
-        default=None, description="a Fernet key that encrypts stored tokens"
-    )
+    token_encryption_key: Annotated[
+        Secret, _checked_by(lambda key: Cipher(key.get_secret_value()))
+    ] = Field(default=None, description="a Fernet key that encrypts stored tokens")
     frames_base_path: Text = Field(
         default=None,
         description="folder or object store of the frames; unset: `frames` under `DAGSTER_HOME`",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from dotenv import dotenv_values
 from pydantic import SecretStr
@@ -95,14 +95,16 @@ class ShownSetting:
 def shown_settings(settings: Section) -> list[ShownSetting]:
     """All settings in alphabetical order, without secrets."""
     given = sources()
-    return [
-        ShownSetting(
-            name=name.upper(),
-            value=_shown(getattr(settings, name)),
-            source=_source(name.upper(), given),
-        )
-        for name in SETTING_NAMES
-    ]
+    shown = []
+    for name in SETTING_NAMES:
+        value: object = getattr(settings, name)
+        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        if value is None:
+            text = ""
+        elif isinstance(value, SecretStr):
+            text = "set" if value.get_secret_value() else ""
+        shown.append(ShownSetting(name=name.upper(), value=text, source=_source(name, given)))
+    return shown
 
 
 def unknown_variables() -> dict[str, str]:
@@ -184,19 +186,12 @@ def _similar(name: str, value: str, known: Iterable[str]) -> str:
     return "".join(get_close_matches(name, several_words, n=1, cutoff=_SIMILARITY))
 
 
-def _source(name: str, given: Iterable[Mapping[str, str]]) -> str:
+def _source(setting: str, given: Iterable[Mapping[str, str]]) -> str:
+    name = setting.upper()
     for title, source in zip(("environment", ".env"), given, strict=True):
         if name in source:
             return title
         path = source.get(f"{name}_FILE")
-        if path and name.lower() in SECRETS:
+        if path and setting in SECRETS:
             return f"file {path}"
     return "default"
-
-
-def _shown(value: Any) -> str:  # noqa: ANN401 - of any type a setting can have
-    if value is None or value == "":
-        return ""
-    if isinstance(value, SecretStr):
-        return "set"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

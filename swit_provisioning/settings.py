@@ -1,6 +1,7 @@
 """The settings: loaded, checked, and as the values that the program is built from."""
 
 import os
+from collections.abc import Callable
 from dataclasses import fields
 from ipaddress import ip_address
 from pathlib import Path
@@ -117,16 +118,21 @@ class Settings(
 
     def contradictions(self) -> list[str]:
         """Problems that only several variables together can have."""
+        checks: dict[str, Callable[[], object]] = {
+            "LDAP_SERVER_DOMAIN": lambda: self.ldap_server_domain and self._servers(),
+            "LDAP_SEARCH_BASE": lambda: self.ldap_search_base and dn_key(self.ldap_search_base),
+            "LDAP_USER_OUS": lambda: self._bases(self.ldap_user_ous),
+            "LDAP_GROUP_OUS": lambda: self._bases(self.ldap_group_ous),
+            "LDAP_USER_ATTRIBUTES, LDAP_GROUP_ATTRIBUTES": self.attribute_mapping,
+        }
+        if self.idp_file:
+            # Filters that only a server can apply cannot be used for a file.
+            checks["LDAP_USER_FILTER"] = lambda: _entry_filter(self.ldap_user_filter)
+            checks["LDAP_GROUP_FILTER"] = lambda: _entry_filter(self.ldap_group_filter)
         problems = []
-        for name, parse in (
-            ("LDAP_SERVER_DOMAIN", lambda: self.ldap_server_domain and self._servers()),
-            ("LDAP_SEARCH_BASE", lambda: self.ldap_search_base and dn_key(self.ldap_search_base)),
-            ("LDAP_USER_OUS", lambda: self._bases(self.ldap_user_ous)),
-            ("LDAP_GROUP_OUS", lambda: self._bases(self.ldap_group_ous)),
-            ("LDAP_USER_ATTRIBUTES, LDAP_GROUP_ATTRIBUTES", self.attribute_mapping),
-        ):
+        for name, check in checks.items():
             try:
-                parse()
+                check()
             except ValueError as error:
                 problems.append(f"{name}: {error}")
         if self.idp_file and self.idp_file.suffix.lower() not in {".json", ".ldif"}:
@@ -134,24 +140,9 @@ class Settings(
                 f"IDP_FILE: {self.idp_file} ends neither in .json nor in .ldif; name a file of one"
                 " of these kinds, for example export.ldif"
             )
-        if self.idp_file:
-            problems += self._file_problems()
-        return problems
-
-    def _file_problems(self) -> list[str]:
-        """Problems that keep `LDAP_*` settings from being applied to a file."""
-        problems = []
-        for name, text in (
-            ("LDAP_USER_FILTER", self.ldap_user_filter),
-            ("LDAP_GROUP_FILTER", self.ldap_group_filter),
-        ):
-            try:
-                EntryFilter(text or "(objectClass=*)")
-            except ValueError as error:
-                problems.append(f"{name}: {error}")
         ous = {"LDAP_USER_OUS": self.ldap_user_ous, "LDAP_GROUP_OUS": self.ldap_group_ous}
         given = [name for name, text in ous.items() if text.strip()]
-        if given and not self.ldap_search_base:
+        if self.idp_file and given and not self.ldap_search_base:
             problems.append(
                 f"{' and '.join(given)}: LDAP_SEARCH_BASE is not set, but OUs are looked for below"
                 " it, in a file too; for example LDAP_SEARCH_BASE=DC=example,DC=com"
@@ -195,7 +186,8 @@ class Settings(
 
     def require_encryption(self) -> None:
         """Raise `SettingsError` if a token or the client's secret would be sent unencrypted."""
-        if problems := self._unencrypted_tokens():
+        problems = self._unencrypted_tokens()
+        if problems:
             raise SettingsError(problems)
 
     def _unencrypted_tokens(self) -> list[str]:
@@ -360,8 +352,8 @@ class Settings(
             search_base=self.ldap_search_base,
             user_bases=self._bases(self.ldap_user_ous),
             group_bases=self._bases(self.ldap_group_ous),
-            user_filter=EntryFilter(self.ldap_user_filter) if self.ldap_user_filter else None,
-            group_filter=EntryFilter(self.ldap_group_filter) if self.ldap_group_filter else None,
+            user_filter=_entry_filter(self.ldap_user_filter),
+            group_filter=_entry_filter(self.ldap_group_filter),
             reference_attribute=self.ldap_reference_attribute,
         )
 
@@ -372,6 +364,10 @@ class Settings(
 
     def _bases(self, text: str) -> tuple[str, ...]:
         return parse_bases(text, self.ldap_search_base) if self.ldap_search_base else ()
+
+
+def _entry_filter(text: str | None) -> EntryFilter | None:
+    return EntryFilter(text) if text else None
 
 
 def _is_loopback(url: str) -> bool:
