@@ -27,7 +27,6 @@ from swit_provisioning.sources.base import (
 from swit_provisioning.sources.entries import Entry, EntryReader
 from swit_provisioning.sources.groups import GROUPS, members_named_by_people, read_group
 from swit_provisioning.sources.ldap.dn import DnScope
-from swit_provisioning.sources.ldap.dn_columns import casefolded
 from swit_provisioning.sources.memberships import Memberships, Rows, lists_members
 from swit_provisioning.sources.people import (
     PEOPLE,
@@ -422,9 +421,10 @@ def _ordered(rows: pa.Table, reader: EntryReader) -> Rows:
     if reader.ordered:
         return np.arange(len(rows))
     names = rows["names"].combine_chunks()
-    first = casefolded(pc.list_flatten(pc.list_slice(names, 0, 1)).cast(pa.large_string()))
+    first = pc.list_flatten(pc.list_slice(names, 0, 1)).to_pylist()
     some = pc.greater(pc.list_value_length(names), 0)
-    by_name = pc.replace_with_mask(pa.repeat(pa.scalar("", first.type), len(names)), some, first)
+    folded = pa.array([name.casefold() for name in first], _TEXT)
+    by_name = pc.replace_with_mask(pa.repeat(pa.scalar("", _TEXT), len(names)), some, folded)
     table = pa.table({"name": by_name, "key": rows["key"]})
     order = pc.sort_indices(table, sort_keys=[("name", "ascending"), ("key", "ascending")])
     return np.asarray(order, dtype=np.int64)

@@ -1,10 +1,10 @@
-"""Entries of a file: those in scope are read, the others are counted."""
+"""What all file sources share: reading text, and selecting the entries that are in scope."""
 
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -17,13 +17,10 @@ from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryIncompleteError,
+    utc_now,
 )
 from swit_provisioning.sources.config import FileScope
-from swit_provisioning.sources.entries import (
-    IDENTITY_ATTRIBUTES,
-    Entry,
-    EntryReader,
-)
+from swit_provisioning.sources.entries import IDENTITY_ATTRIBUTES, Entry, EntryReader
 from swit_provisioning.sources.filters import EntryFilter
 from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_below
 from swit_provisioning.sources.server_types import hold_references
@@ -31,27 +28,98 @@ from swit_provisioning.sources.server_types import hold_references
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class FileEntries:
-    """Takes the entries of one file: those in scope, and a count of the others."""
+class FileDirectory:
+    """Base of the file sources. A subclass has `read`."""
 
     def __init__(
-        self, path: Path, scope: FileScope, *, mapping: AttributeMapping, now: datetime
+        self,
+        path: Path,
+        mapping: AttributeMapping | None = None,
+        *,
+        scope: FileScope | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Start with none; `now` tells which accounts have expired."""
+        """Choose the file. Nothing is read yet.
+
+        Args:
+            path: the file, in UTF-8, or in UTF-16 with a byte order mark.
+            mapping: attributes to read; by default those of the reference program.
+            scope: entries to read; by default all.
+            clock: current time, which decides whether accounts have expired.
+
+        """
+        self._path = Path(path)
+        self._mapping = mapping or AttributeMapping()
+        self._scope = scope or FileScope()
+        self._clock = clock
+
+    @property
+    def description(self) -> str:
+        """Name of the file."""
+        return self._path.name
+
+    def _no_entries(self) -> "FileEntries":
+        return FileEntries(self._path, self._scope, self._mapping, self._clock())
+
+    def _text(self) -> str:
+        """Text of the file: UTF-8, or UTF-16 with a byte order mark (`ldifde -u` on Windows).
+
+        Raises:
+            DirectoryConfigError: the file does not exist, is not readable, or is not text.
+
+        """
+        path = self._path
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            message = f"{path} can't be read: {error.strerror}. IDP_FILE names the directory's file"
+            raise DirectoryConfigError(message) from error
+        try:
+            return raw.decode("utf-16" if raw.startswith(_UTF16) else "utf-8-sig")
+        except UnicodeDecodeError as error:
+            message = (
+                f"{path} is not UTF-8 text (byte {error.start + 1}). Save or export it as UTF-8"
+            )
+            raise DirectoryConfigError(message) from error
+
+
+@dataclass(kw_only=True)
+class _Selection:
+    """Selects people, or groups, by the settings `LDAP_USER_...` or `LDAP_GROUP_...`."""
+
+    prefix: str
+    bases: list[str]
+    """Search bases in normal form. Empty: every entry is in scope."""
+    rule: EntryFilter | None
+    taken: list[tuple[str, Entry]] = field(default_factory=list)
+    """Base and entry."""
+    missing: frozenset[str] = frozenset()
+    """Attributes in the filter that no entry has had so far."""
+
+
+class FileEntries:
+    """Collects the entries of one file that are in scope, and counts the others."""
+
+    def __init__(
+        self, path: Path, scope: FileScope, mapping: AttributeMapping, now: datetime
+    ) -> None:
+        """Start without entries. `now` decides which accounts have expired."""
         self._path = path
         self._scope = scope
-        self._people: list[tuple[str, Entry]] = []
-        self._groups: list[tuple[str, Entry]] = []
-        self._left_out: dict[str, Counter[str]] = {}
-        self._missing = {
-            setting: (rule, rule.attributes)
-            for setting, rule in (
-                ("LDAP_USER_FILTER", scope.user_filter),
-                ("LDAP_GROUP_FILTER", scope.group_filter),
+        self._search_base = dn_key(scope.search_base) if scope.search_base else None
+        self._selections = {
+            what: _Selection(
+                prefix=prefix,
+                bases=[dn_key(base) for base in bases],
+                rule=rule,
+                missing=rule.attributes if rule else frozenset(),
             )
-            if rule is not None
+            for what, prefix, bases, rule in (
+                ("users", "LDAP_USER", scope.user_bases, scope.user_filter),
+                ("groups", "LDAP_GROUP", scope.group_bases, scope.group_filter),
+            )
         }
-        """Each filter with its attributes that no entry has had so far."""
+        self._left_out: dict[str, Counter[str]] = {}
         self._read = 0
         self.reader = EntryReader(
             mapping=mapping,
@@ -61,159 +129,115 @@ class FileEntries:
         )
 
     def add(self, entry: Entry, *, person: bool = False, group: bool = False) -> None:
-        """Take an entry that is a person, a group or neither.
-
-        It is left out where the OUs or the filter of the settings leave it out.
-        """
-        scope = self._scope
+        """Add an entry that is a person, a group, both or neither, unless it is out of scope."""
         self._read += 1
-        for setting, (looking, missing) in self._missing.items():
-            if missing:
-                self._missing[setting] = looking, missing & looking.missing_in(entry)
+        for selection in self._selections.values():
+            if selection.rule and selection.missing:
+                selection.missing &= selection.rule.missing_in(entry)
         if person:
-            where, rule = (scope.user_bases, "LDAP_USER_OUS"), scope.user_filter
-            self._take(self._people, "users", entry, *where, rule, "LDAP_USER_FILTER")
+            self._select("users", entry)
         if group:
-            where, rule = (scope.group_bases, "LDAP_GROUP_OUS"), scope.group_filter
-            self._take(self._groups, "groups", entry, *where, rule, "LDAP_GROUP_FILTER")
+            self._select("groups", entry)
 
     def leave_out(self, what: str, why: str) -> None:
         """Count one entry that is not read."""
         self._left_out.setdefault(what, Counter())[why] += 1
 
-    def state(
+    def snapshot(
         self, kind: Literal["json", "ldif"], *, hint: str, warnings: Iterable[str] = ()
     ) -> DirectorySnapshot:
-        """The directory that these entries are.
+        """Assemble the snapshot from the entries.
 
         Args:
-            kind: of the file.
-            hint: what to look at if nobody was found.
-            warnings: remarks about the file.
+            kind: type of the file.
+            hint: what to check if no person was found.
+            warnings: warnings about the file.
 
         Raises:
-            DirectoryConfigError: entries without usable DNs, or no group has the key that teams
-                should carry.
-            DirectoryIncompleteError: there is no usable user, or the count beside the file says
-                another number of entries.
+            DirectoryConfigError: entries have no usable DN, or no group has the attribute that
+                teams should carry.
+            DirectoryIncompleteError: there is no usable person, or the number of entries differs
+                from the count beside the file.
 
         """
         self._compare_with_count()
-        scope, name = self._scope, self._path.name
-        bases = [dn_key(base) for base in (*scope.user_bases, *scope.group_bases)] or [name]
-        state = assemble(
-            _batches(self._people),
-            _batches(self._groups),
+        selections, name = self._selections.values(), self._path.name
+        blind = [
+            f"{one.prefix}_FILTER looks at {', '.join(sorted(one.missing))}, but no entry of {name}"
+            " has it. Export it too, or change the filter"
+            for one in selections
+            if one.missing
+        ]
+        bases = [base for one in selections for base in one.bases] or [name]
+        snapshot = assemble(
+            _batches(self._selections["users"].taken),
+            _batches(self._selections["groups"].taken),
             source=Source(
                 name=name,
                 kind=kind,
-                search_base=dn_key(scope.search_base) if scope.search_base else None,
+                search_base=self._search_base,
                 bases=tuple(dict.fromkeys(bases)),
                 hint=hint,
-                warnings=(*warnings, *self._blind_filters()),
+                warnings=(*warnings, *blind),
                 left_out=self._left_out,
             ),
             reader=self.reader,
         )
         return hold_references(
-            state,
-            scope.reference_attribute,
+            snapshot,
+            self._scope.reference_attribute,
             name,
             remedy="Export it with the other attributes (ldapsearch ... '*' '+')",
         )
 
-    def _take(
-        self,
-        taken: list[tuple[str, Entry]],
-        what: str,
-        entry: Entry,
-        bases: tuple[str, ...],
-        ous: str,
-        rule: EntryFilter | None,
-        setting: str,
-    ) -> None:
-        base = self._base(entry, bases)
+    def _select(self, what: str, entry: Entry) -> None:
+        selection, wanted = self._selections[what], self._scope.reference_attribute
+        base: str | None = self._path.name
+        if selection.bases:
+            try:
+                key = dn_key(entry.dn)
+            except InvalidDN:
+                key = selection.bases[0]  # refused later, together with all other invalid DNs
+            above = (one for one in selection.bases if key == one or is_below(key, one))
+            base = next(above, None)
         if base is None:
-            is_outside = bases == (self._scope.search_base,)
-            self.leave_out(what, f"outside {'LDAP_SEARCH_BASE' if is_outside else ous}")
-        elif rule is not None and not rule.matches(entry):
-            self.leave_out(what, f"not matching {setting}")
+            is_whole = selection.bases == [self._search_base]
+            scope = "LDAP_SEARCH_BASE" if is_whole else f"{selection.prefix}_OUS"
+            self.leave_out(what, f"outside {scope}")
+        elif selection.rule is not None and not selection.rule.matches(entry):
+            self.leave_out(what, f"not matching {selection.prefix}_FILTER")
         else:
-            taken.append((base, self._with_one_id(entry)))
-
-    def _base(self, entry: Entry, bases: tuple[str, ...]) -> str | None:
-        """The base that the entry is at or below; nothing if there is none."""
-        if not bases:
-            return self._path.name
-        try:
-            key = dn_key(entry.dn)
-        except InvalidDN:
-            return dn_key(bases[0])  # it will be refused with all others whose DN is none
-        keys = map(dn_key, bases)
-        return next((base for base in keys if key == base or is_below(key, base)), None)
-
-    def _with_one_id(self, entry: Entry) -> Entry:
-        """The entry without ids that could stand in for the one that teams should carry."""
-        wanted = self._scope.reference_attribute
-        if wanted == "distinguishedName":
-            return entry
-        others = {name.lower() for name in IDENTITY_ATTRIBUTES if name != wanted}
-        kept = {name: held for name, held in entry.attributes.items() if name not in others}
-        return replace(entry, attributes=kept)
-
-    def _blind_filters(self) -> Iterator[str]:
-        """A warning for each filter that looks at attributes which no entry has."""
-        for setting, (_, missing) in self._missing.items():
-            if missing:
-                yield (
-                    f"{setting} looks at {', '.join(sorted(missing))}, but no entry of"
-                    f" {self._path.name} has it; export it, too, or change the filter"
-                )
+            if wanted != "distinguishedName":
+                # No other id may be used instead of the one that teams should carry.
+                others = {name.lower() for name in IDENTITY_ATTRIBUTES if name != wanted}
+                remaining = {n: v for n, v in entry.attributes.items() if n not in others}
+                entry = replace(entry, attributes=remaining)
+            selection.taken.append((base, entry))
 
     def _compare_with_count(self) -> None:
-        beside = self._path.with_name(f"{self._path.name}.count")
+        count_file = self._path.with_name(f"{self._path.name}.count")
         try:
-            text = beside.read_text(encoding="utf-8-sig").strip()
+            text = count_file.read_text(encoding="utf-8-sig").strip()
         except FileNotFoundError:
             return
         except (OSError, UnicodeDecodeError) as error:
-            message = f"{beside} can't be read: {error}. It should hold the number of entries"
+            message = f"{count_file} can't be read: {error}. It should hold the number of entries"
             raise DirectoryConfigError(message) from error
         if not re.fullmatch(r"[0-9]{1,12}", text):
             message = (
-                f"{beside} should hold the number of entries in {self._path.name}, and nothing"
-                f" else; it holds {text[:40]!r}. Write the number, or remove the file"
+                f"{count_file} should hold the number of entries in {self._path.name}, and nothing"
+                f" else. It holds {text[:40]!r}. Write the number, or remove the file"
             )
             raise DirectoryConfigError(message)
         if int(text) != self._read:
             message = (
-                f"{self._path} has {self._read} entries, but {beside.name} says {int(text)}, so the"
-                " file is not the whole export. Export it again, with its count"
+                f"{self._path} has {self._read} entries, but {count_file.name} says {int(text)}, so"
+                " the file is not the whole export. Export it again, with its count"
             )
             raise DirectoryIncompleteError(message)
 
 
-def read_file(path: Path) -> str:
-    """Read a file as UTF-8, or as UTF-16 where its first bytes say so (`ldifde -u` on Windows).
-
-    Raises:
-        DirectoryConfigError: there is no such file, it may not be read, or it is no text.
-
-    """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        message = f"{path} can't be read: {error.strerror}; IDP_FILE names the directory's file"
-        raise DirectoryConfigError(message) from error
-    encoding = "utf-16" if raw.startswith(_UTF16) else "utf-8-sig"
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        message = f"{path} is not UTF-8 text (byte {error.start + 1}); save or export it as UTF-8"
-        raise DirectoryConfigError(message) from error
-
-
 def _batches(entries: Iterable[tuple[str, Entry]]) -> Iterator[Batch]:
-    """The entries in the file's order, those of one base that follow one another together."""
+    """Entries in the order of the file. Consecutive entries of one base are one batch."""
     for base, some in groupby(entries, key=itemgetter(0)):
         yield Batch(base=base, entries=[entry for _, entry in some])

@@ -1,69 +1,34 @@
 """A directory in a JSON file, in the shape of the reference program's test data.
 
 `{"users": [{"distinguishedName": ..., "mail": ..., ...}], "groups": [{..., "member": [...],
-"memberOf": [...]}]}`: attributes by name, each one value, a list of values, or `null`. Keys that
-nothing here asks for are ignored.
+"memberOf": [...]}]}`: attributes by name, each with one value, a list of values, or `null`. Other
+keys are ignored.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from swit_provisioning.planning.snapshots import DirectorySnapshot
-from swit_provisioning.sources.attributes import AttributeMapping
-from swit_provisioning.sources.base import (
-    DirectoryConfigError,
-    listed,
-    utc_now,
-)
-from swit_provisioning.sources.config import FileScope
-from swit_provisioning.sources.entries import (
-    Entry,
-)
-from swit_provisioning.sources.file_entries import FileEntries, read_file
+from swit_provisioning.sources.base import DirectoryConfigError, listed
+from swit_provisioning.sources.entries import Entry
+from swit_provisioning.sources.file_entries import FileDirectory
 
 _DN = "distinguishedname"
 _SHAPE = '{"users": [{"distinguishedName": "CN=Ada,DC=example,DC=com", ...}], "groups": []}'
 
 
-class JsonDirectory:
-    """Reads one JSON file; the order of its lists is the directory's order."""
-
-    def __init__(
-        self,
-        path: Path,
-        mapping: AttributeMapping | None = None,
-        *,
-        scope: FileScope | None = None,
-        clock: Callable[[], datetime] = utc_now,
-    ) -> None:
-        """Say which file; nothing is read yet.
-
-        Args:
-            path: the file, UTF-8 (or UTF-16 with its mark).
-            mapping: which attributes to take; the reference program's where nothing is said.
-            scope: which of its entries to take; all where nothing is said.
-            clock: tells which accounts have expired.
-
-        """
-        self._path = Path(path)
-        self._mapping = mapping or AttributeMapping()
-        self._scope = scope or FileScope()
-        self._clock = clock
-
-    @property
-    def description(self) -> str:
-        """The file's name."""
-        return self._path.name
+class JsonDirectory(FileDirectory):
+    """Reads one JSON file. The order of its lists is the order of the directory."""
 
     def read(self) -> DirectorySnapshot:
         """Read the file.
 
         Raises:
-            DirectoryConfigError: no such file, no JSON, or another shape; all bad entries at once.
-            DirectoryIncompleteError: it holds no user, or not as many entries as its count says.
+            DirectoryConfigError: the file does not exist, is not JSON or has another shape. The
+                message lists all bad entries.
+            DirectoryIncompleteError: there is no usable person, or the number of entries differs
+                from the count beside the file.
 
         """
         document = self._document()
@@ -73,21 +38,20 @@ class JsonDirectory:
         if problems:
             message = f"{self._path}: {listed(problems, most=10)}. Expected: {_SHAPE}"
             raise DirectoryConfigError(message)
-        entries = FileEntries(self._path, self._scope, mapping=self._mapping, now=self._clock())
+        entries = self._no_entries()
         for person in people:
             entries.add(person, person=True)
         for group in groups:
             entries.add(group, group=True)
-        return entries.state("json", hint=f"Look into `users` of {self._path}.")
+        return entries.snapshot("json", hint=f"Look into `users` of {self._path}.")
 
     def _document(self) -> Mapping[str, Any]:
-        text = read_file(self._path)
+        text = self._text()
         try:
             document = json.loads(text)
         except json.JSONDecodeError as error:
-            message = (
-                f"{self._path} is no JSON: {error.msg} in line {error.lineno}, column {error.colno}"
-            )
+            place = f"line {error.lineno}, column {error.colno}"
+            message = f"{self._path} is not JSON: {error.msg} in {place}"
             raise DirectoryConfigError(message) from error
         except (ValueError, RecursionError) as error:
             message = (
@@ -96,7 +60,7 @@ class JsonDirectory:
             )
             raise DirectoryConfigError(message) from error
         if not isinstance(document, dict):
-            message = f"{self._path} holds no JSON object. Expected: {_SHAPE}"
+            message = f"{self._path} is not a JSON object. Expected: {_SHAPE}"
             raise DirectoryConfigError(message)
         return document
 
@@ -104,15 +68,23 @@ class JsonDirectory:
 def _entries(document: Mapping[str, Any], part: str, problems: list[str]) -> Iterator[Entry]:
     rows = document.get(part)
     if not isinstance(rows, list):
-        found = "is missing" if part not in document else "is no list"
+        found = "is missing" if part not in document else "is not a list"
         problems.append(f"`{part}` {found} (write [] where there are none)")
         return
     for index, row in enumerate(rows):
         where = f"{part}[{index}]"
         if not isinstance(row, dict):
-            problems.append(f"{where} is no object")
+            problems.append(f"{where} is not an object")
             continue
-        attributes = _attributes(row, where, problems)
+        attributes: dict[str, tuple[str, ...]] = {}
+        for name, value in row.items():
+            values = [
+                one for one in (value if isinstance(value, list) else [value]) if one is not None
+            ]
+            if not all(isinstance(one, str | int | float) for one in values):
+                problems.append(f"{where}: `{name}` is neither text nor a list of texts")
+            elif value is not None:
+                attributes[name.lower()] = tuple(map(_text, values))
         dn = next(iter(attributes.get(_DN, ())), "")
         if not dn.strip():
             problems.append(f"{where} has no `distinguishedName`, which every entry needs")
@@ -120,23 +92,5 @@ def _entries(document: Mapping[str, Any], part: str, problems: list[str]) -> Ite
         yield Entry(dn=dn, attributes=attributes, where=where)
 
 
-def _attributes(
-    row: Mapping[str, Any], where: str, problems: list[str]
-) -> dict[str, tuple[str, ...]]:
-    attributes: dict[str, tuple[str, ...]] = {}
-    for name, value in row.items():
-        if value is None:
-            continue
-        values = value if isinstance(value, list) else [value]
-        texts = [_text(v) for v in values if v is not None]
-        usable = tuple(text for text in texts if text is not None)
-        if len(usable) < len(texts):
-            problems.append(f"{where}: `{name}` is neither text nor a list of texts")
-        attributes[name.lower()] = usable
-    return attributes
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    return str(value) if isinstance(value, str | int | float) else None
+def _text(value: str | float) -> str:
+    return str(value).upper() if isinstance(value, bool) else str(value)

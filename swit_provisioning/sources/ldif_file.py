@@ -1,94 +1,67 @@
-"""A directory in an LDIF file: an export of entries, which has to be whole."""
+"""A directory in an LDIF file: a complete export of entries."""
 
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
-from pathlib import Path
 from typing import NoReturn
 
 from ldif import LDIFParser
 
 from swit_provisioning.planning.snapshots import DirectorySnapshot
-from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryIncompleteError,
     listed,
-    utc_now,
 )
-from swit_provisioning.sources.config import FileScope
-from swit_provisioning.sources.entries import (
-    Entry,
-    Value,
-    as_text,
-)
-from swit_provisioning.sources.file_entries import FileEntries, read_file
+from swit_provisioning.sources.entries import Entry, Value, as_text
+from swit_provisioning.sources.file_entries import FileDirectory
 from swit_provisioning.sources.memberships import lists_members
-from swit_provisioning.sources.object_classes import is_person, kind_of
+from swit_provisioning.sources.server_types import is_person, kind_of
 
-# What `ldapsearch` without -LLL writes behind the entries of each page: no entry, but it tells
-# whether the server gave everything.
+# `ldapsearch` without -LLL writes this after the entries of each page. It is not an entry, but says
+# whether the result is complete.
 _SEARCH_RESULT = re.compile(
     r"^search: \d+\r?\nresult: (?P<code>\d+)(?P<text>[^\n]*)\n?(?:[^\r\n][^\n]*(?:\n|\Z))*",
     re.MULTILINE,
 )
 _LDAPSEARCH_BEGINS, _LDAPSEARCH_ENDS = "\n# LDAPv3", "\n# numResponses:"
 _NUMBER_OF_ENTRIES = re.compile(r"^# numEntries: (\d+)\r?$", re.MULTILINE)
-# Programs end each record with an empty line, the last one too.
+# Programs end each record with an empty line, including the last one.
 _CLOSED = re.compile(r"\n\r?\n(?:#[^\n]*\n)*\Z")
 _MANY_ALIKE = 20
 _MEMBERS_IN_RANGES = ("member", "uniquemember", "memberof")
 
 
-class LdifDirectory:
-    """Reads one LDIF file: people and groups by their object classes, in the file's order."""
-
-    def __init__(
-        self,
-        path: Path,
-        mapping: AttributeMapping | None = None,
-        *,
-        scope: FileScope | None = None,
-        clock: Callable[[], datetime] = utc_now,
-    ) -> None:
-        """Say which file; nothing is read yet.
-
-        Args:
-            path: the file, UTF-8 (or UTF-16 with its mark).
-            mapping: which attributes to take; the reference program's where nothing is said.
-            scope: which of its entries to take; all people and groups where nothing is said.
-            clock: tells which accounts have expired.
-
-        """
-        self._path = Path(path)
-        self._mapping = mapping or AttributeMapping()
-        self._scope = scope or FileScope()
-        self._clock = clock
-
-    @property
-    def description(self) -> str:
-        """The file's name."""
-        return self._path.name
+class LdifDirectory(FileDirectory):
+    """Reads one LDIF file: people and groups by their object classes, in the order of the file."""
 
     def read(self) -> DirectorySnapshot:
         """Read the file.
 
         Raises:
-            DirectoryConfigError: no such file, or no LDIF of entries; the message has the record.
-            DirectoryIncompleteError: it holds no user, or is only a part of an export.
+            DirectoryConfigError: the file does not exist, or is not LDIF of entries. The message
+                names the record.
+            DirectoryIncompleteError: there is no usable person, or the export is not complete.
 
         """
-        entries = FileEntries(self._path, self._scope, mapping=self._mapping, now=self._clock())
         text = self._text()
-        records = [*self._entries(text)]
+        self._refuse_failed_export(text)
+        records = [*self._records(text)]
         self._refuse_cut_short(text, records)
         if records and not any(entry.classes() for entry in records):
             message = f"{self._path}: no entry has `objectClass`. Export it with the others."
             raise DirectoryIncompleteError(message)
-        unknown = self._unknown_people(records)
+        # Classes that are not known, but whose entries have addresses.
+        unknown = {
+            entry.classes()
+            for entry in records
+            if kind_of(entry.classes()) == "unknown"
+            and entry.values(self._mapping.email)
+            and not lists_members(entry)
+        }
+        entries = self._no_entries()
         spelled: dict[str, str] = {}
         for entry in records:
             person, group = self._is_person(entry, unknown), self._is_group(entry)
@@ -96,12 +69,13 @@ class LdifDirectory:
             if not (person or group):
                 name = _classes_of(entry)
                 entries.leave_out("other entries", spelled.setdefault(name.lower(), name))
-                if self._is_unknown_group(entry):
+                is_unknown = kind_of(entry.classes()) == "unknown"
+                if is_unknown and self._scope.group_filter is None and lists_members(entry):
                     entries.reader.report(
                         "class not known",
                         entry,
                         "objectClass",
-                        f"The entry lists members, but {_classes_of(entry)} is no known class of"
+                        f"The entry lists members, but {name} is no known class of"
                         " groups, so it is left out. If it is a group, set LDAP_GROUP_FILTER.",
                     )
         counts = Counter(_classes_of(entry) for entry in records if entry.classes() in unknown)
@@ -111,24 +85,14 @@ class LdifDirectory:
             f" address ({self._mapping.email}), though the class is not known: {classes}. Set"
             " LDAP_USER_FILTER to choose the people yourself"
         )
-        return entries.state(
+        return entries.snapshot(
             "ldif",
             hint="People are known by their objectClass or their address: export both.",
             warnings=[warning] if counts and self._scope.user_filter is None else [],
         )
 
-    def _unknown_people(self, records: Iterable[Entry]) -> set[frozenset[str]]:
-        """Sets of classes that are not known, but whose entries have addresses."""
-        return {
-            classes
-            for entry in records
-            if kind_of(classes := entry.classes()) == "unknown"
-            and entry.values(self._mapping.email)
-            and not lists_members(entry)
-        }
-
     def _is_person(self, entry: Entry, unknown: AbstractSet[frozenset[str]]) -> bool:
-        """Whether it is a person, be it one that the filter leaves out."""
+        """True if the entry is a person, even if the filter leaves it out."""
         classes, rule = entry.classes(), self._scope.user_filter
         if kind_of(classes) == "person":
             return True
@@ -138,16 +102,11 @@ class LdifDirectory:
         return matches or classes in unknown
 
     def _is_group(self, entry: Entry) -> bool:
-        """Whether it is a group, be it one that the filter leaves out."""
+        """True if the entry is a group, even if the filter leaves it out."""
         rule = self._scope.group_filter
         return kind_of(entry.classes()) == "group" or (rule is not None and rule.matches(entry))
 
-    def _is_unknown_group(self, entry: Entry) -> bool:
-        """Whether it may be a group, but neither its class nor LDAP_GROUP_FILTER says so."""
-        is_unknown = kind_of(entry.classes()) == "unknown"
-        return is_unknown and self._scope.group_filter is None and lists_members(entry)
-
-    def _entries(self, text: str) -> Iterator[Entry]:
+    def _records(self, text: str) -> Iterator[Entry]:
         parser = LDIFParser(io.BytesIO(_SEARCH_RESULT.sub("", text).encode()))
         records = parser.parse()
         while True:
@@ -158,22 +117,19 @@ class LdifDirectory:
                 return
             except ValueError as error:
                 raise self._broken(number, str(error)) from error
-            if dn is not None:
-                yield self._entry(number, dn, attributes)
+            if dn is None:
+                continue
+            values: dict[str, tuple[Value, ...]] = {}
+            for name, given in attributes.items():
+                values[name.lower()] = (*values.get(name.lower(), ()), *given)
+            (change,) = values.get("changetype", ("add",))
+            if change != "add":
+                problem = f"it is a change ({change!s}), but an export of entries is needed"
+                raise self._broken(number, problem)
+            yield Entry(dn=dn, attributes=values, where=f"record {number}")
 
-    def _entry(self, number: int, dn: str, attributes: Mapping[str, list[Value]]) -> Entry:
-        values: dict[str, tuple[Value, ...]] = {}
-        for name, given in attributes.items():
-            values[name.lower()] = (*values.get(name.lower(), ()), *given)
-        (change,) = values.get("changetype", ("add",))
-        if change != "add":
-            problem = f"it is a change ({change!s}), but an export of entries is needed"
-            raise self._broken(number, problem)
-        return Entry(dn=dn, attributes=values, where=f"record {number}")
-
-    def _text(self) -> str:
-        """The file's text, if nothing in it says that it is only a part."""
-        text = read_file(self._path)
+    def _refuse_failed_export(self, text: str) -> None:
+        """Fail if the text itself says that the export is not complete."""
         for result in _SEARCH_RESULT.finditer(text):
             if result["code"] != "0":
                 message = (
@@ -190,7 +146,6 @@ class LdifDirectory:
         # `ldapsearch` begins each page with the one comment and ends the export with the other.
         if text.rfind(_LDAPSEARCH_BEGINS) > text.rfind(_LDAPSEARCH_ENDS):
             self._cut("the comment at the end of an ldapsearch export is missing. Export it again.")
-        return text
 
     def _refuse_cut_short(self, text: str, records: Sequence[Entry]) -> None:
         """Fail if entries or attributes are missing that the rest of the file leads to expect."""
@@ -201,11 +156,18 @@ class LdifDirectory:
                 " removed some, remove the comment `# numEntries` too. Otherwise export it again."
             )
         for entry in records:
-            self._refuse_partial_members(entry)
+            for name in entry.attributes:
+                kind, _, limits = name.partition(";range=")
+                if kind in _MEMBERS_IN_RANGES and limits and limits != "0-*":
+                    self._cut(  # Active Directory sent only some members to the exporting program
+                        f"{entry} has only a part of its members ({name}). Export it again with a"
+                        " program that reads all ranges."
+                    )
         if len(records) < 2 or _CLOSED.search(text):  # noqa: PLR2004 - the last one and others
             return
         *others, last = records
-        # Every entry has classes; of attributes that is known where many entries are alike.
+        # Every entry has classes. Other attributes are expected only if many similar entries have
+        # them.
         alike = [one for one in others if one.classes() == last.classes()]
         if not last.classes():
             expected = {"objectclass"} if all(one.classes() for one in others) else set()
@@ -220,18 +182,7 @@ class LdifDirectory:
                 " Otherwise export it again."
             )
 
-    def _refuse_partial_members(self, entry: Entry) -> None:
-        """Fail if Active Directory gave the exporting program only some members of a group."""
-        for name in entry.attributes:
-            kind, _, limits = name.partition(";range=")
-            if kind in _MEMBERS_IN_RANGES and limits and limits != "0-*":
-                self._cut(
-                    f"{entry} has only a part of its members ({name}). Export it again with a"
-                    " program that reads all ranges."
-                )
-
     def _cut(self, problem: str) -> NoReturn:
-        """Fail with what is missing, and what to do about it."""
         message = f"{self._path} is not a whole export: {problem}"
         raise DirectoryIncompleteError(message)
 
@@ -243,6 +194,6 @@ class LdifDirectory:
 
 
 def _classes_of(entry: Entry) -> str:
-    """The object classes of an entry as messages have them: `account+posixAccount`."""
+    """Object classes of an entry in messages: `account+posixAccount`."""
     classes = [as_text(value) for value in entry.values("objectClass")]
     return "+".join(name for name in classes if name.lower() != "top") or "without objectClass"

@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 
 from swit_provisioning.sources.entries import Entry, EntryReader, Value, clean_text
 from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_dn
-from swit_provisioning.sources.ldap.dn_columns import plain_dn_keys
-from swit_provisioning.sources.people import Logins
+from swit_provisioning.sources.people import Logins, plain_dn_keys
 
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
 Rows = npt.NDArray[np.int64]

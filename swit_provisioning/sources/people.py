@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.entries import Entry, EntryReader, directory_id, security_id
-from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_dn, own_values
-from swit_provisioning.sources.ldap.dn_columns import dn_keys
+from swit_provisioning.sources.ldap.dn import PLAIN_DN, InvalidDN, dn_key, is_dn, own_values
 from swit_provisioning.sources.server_types import OTHER_ADDRESSES, Kind
 
 _SMTP = "smtp:"
@@ -220,15 +219,22 @@ def with_names_from_dns(
     return rows.set_column(place, field, pa.array(names, field.type))
 
 
+def plain_dn_keys(names: pa.LargeStringArray) -> tuple[pa.LargeStringArray, pa.BooleanArray]:
+    """Each name in lower case, and whether that is its `dn_key`."""
+    is_plain = pc.match_substring_regex(names, f"^{PLAIN_DN}$")
+    return pc.utf8_lower(names), pc.fill_null(is_plain, False)  # noqa: FBT003 - a cell
+
+
 def named(entries: Sequence[Entry], problems: list[str]) -> Iterator[tuple[str, Entry]]:
     """Entries with their DNs in normal form. An invalid DN adds a sentence to `problems`."""
     try:
-        keys = dn_keys(pa.array([entry.dn for entry in entries], pa.large_string())).to_pylist()
+        names = pa.array([entry.dn for entry in entries], pa.large_string())
     except UnicodeEncodeError:  # one of them is not valid Unicode text
-        keys = [None] * len(entries)
-    for key, entry in zip(keys, entries, strict=True):
+        names = pa.nulls(len(entries), pa.large_string())
+    keys, are_plain = (column.to_pylist() for column in plain_dn_keys(names))
+    for key, is_plain, entry in zip(keys, are_plain, entries, strict=True):
         try:
-            yield key if key is not None else dn_key(entry.dn), entry
+            yield key if is_plain else dn_key(entry.dn), entry
         except InvalidDN as error:
             problems.append(f"{entry.where}: {error}" if entry.where else str(error))
 

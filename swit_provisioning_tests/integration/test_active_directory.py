@@ -20,8 +20,8 @@ from swit_provisioning.sources.base import (
     DirectoryUntrustedError,
 )
 from swit_provisioning.sources.config import LdapConfig
+from swit_provisioning.sources.ldap.connection import Connection
 from swit_provisioning.sources.ldap.dn import dn_key
-from swit_provisioning.sources.ldap.exchange import Connection
 from swit_provisioning.sources.ldap.search import Query, search
 from swit_provisioning.sources.ldap.session import logged_in
 from swit_provisioning.sources.ldap.source import LdapDirectory

@@ -1,14 +1,14 @@
-"""Names and texts by column: as one by one, only faster."""
+"""Normal forms of DNs, computed for whole columns."""
 
 from unittest import mock
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from swit_provisioning.sources.ldap.dn import SIMPLE_LETTERS, InvalidDN, dn_key
-from swit_provisioning.sources.ldap.dn_columns import casefolded, dn_keys, plain_dn_keys
+from swit_provisioning.sources.ldap.dn import SIMPLE_LETTERS, dn_key
+from swit_provisioning.sources.people import plain_dn_keys
 
 NAMES = st.one_of(
     st.sampled_from(["cn=Zoë,dc=x", "CN=ada,DC=X", "cn=ada, dc=x", r"cn=a\,b,dc=x", "cn=İ,dc=x"]),
@@ -17,17 +17,11 @@ NAMES = st.one_of(
 )
 
 
-def key(name: str) -> str | None:
-    """The key, or that the name is none."""
-    try:
-        return dn_key(name)
-    except InvalidDN:
-        return None
-
-
 @given(names=st.lists(NAMES))
-def test_keys_are_the_same_for_many_as_for_one(names: list[str]) -> None:
-    assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == [key(name) for name in names]
+def test_plain_names_have_the_same_key_in_a_column_as_alone(names: list[str]) -> None:
+    keys, are_plain = plain_dn_keys(pa.array(names, pa.large_string()))
+    for name, key, is_plain in zip(names, keys.to_pylist(), are_plain.to_pylist(), strict=True):
+        assert not is_plain or key == dn_key(name)
 
 
 def test_names_as_active_directory_writes_them_take_the_fast_path() -> None:
@@ -48,11 +42,6 @@ def test_the_letters_of_the_fast_path_need_nothing_but_lower_case() -> None:
     with mock.patch("swit_provisioning.sources.ldap.dn._FAST") as never:
         never.fullmatch.return_value = None
         assert [dn_key(name) for name in names] == fast
-    assert dn_keys(pa.array(names, pa.large_string())).to_pylist() == fast
-
-
-@given(texts=st.lists(st.text(st.characters(codec="utf-8"))))
-@example(texts=["ẞΣς", "Σ", "İ", "\u017f"])
-def test_case_folding_is_pythons(texts: list[str]) -> None:
-    folded = casefolded(pa.array(texts, pa.large_string())).to_pylist()
-    assert folded == [one.casefold() for one in texts]
+    keys, are_plain = plain_dn_keys(pa.array(names, pa.large_string()))
+    assert pc.all(are_plain).as_py()
+    assert keys.to_pylist() == fast

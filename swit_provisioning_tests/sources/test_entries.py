@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import listed
 from swit_provisioning.sources.entries import Entry, EntryReader, Findings, Value, directory_id
-from swit_provisioning.sources.object_classes import is_person
 from swit_provisioning.sources.people import is_enabled
+from swit_provisioning.sources.server_types import is_person
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from swit_provisioning.sources.attributes import (
 )
 from swit_provisioning.sources.config import LdapConfig, ServerAddress, parse_bases, parse_servers
 from swit_provisioning.sources.filters import parse_filter
-from swit_provisioning.sources.object_classes import GROUP_FILTER, USER_FILTER
+from swit_provisioning.sources.server_types import GROUP_FILTER, USER_FILTER
 
 BASE = "OU=HQ,DC=example,DC=com"
 

@@ -76,7 +76,7 @@ _DROPPED = dict.fromkeys(
 # The attribute names that have a longer spelling (`_SHORT_NAMES`) have six letters and more, so
 # those aren't in it.
 SIMPLE_LETTERS = "À-ÖØ-Þà-öø-ÿĀ-įĴ-ľŁ-ňŊ-žΑ-ΡΤ-Ωα-ρσ-ωЀ-ҁぁ-ゖァ-ヺ一-鿿가-힣"  # noqa: RUF001 - as meant
-"""Ranges of letters that nothing but case has to be taken from."""
+"""Ranges of letters for which lower case is all the preparation of RFC 4518."""
 _PLAIN_LETTER = rf"""(?:[!$-*\-./0-:?-\[\]-~{SIMPLE_LETTERS}]|\\[\\,+="<>;#])"""
 _PLAIN_VALUE = rf"{_PLAIN_LETTER}+(?: {_PLAIN_LETTER}+)*"
 _PLAIN_RDN = rf"[A-Za-z]{{1,5}}={_PLAIN_VALUE}"

@@ -15,14 +15,13 @@ from swit_provisioning.sources.base import (
     DirectoryUnavailableError,
 )
 from swit_provisioning.sources.entries import Entry, Value
-from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_dn
-from swit_provisioning.sources.ldap.exchange import (
+from swit_provisioning.sources.ldap.connection import (
     BadRequestError,
     Connection,
-    Exchange,
     LostConnectionError,
     encoded_filter,
 )
+from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_dn
 from swit_provisioning.sources.ldap.wire import (
     Answer,
     DisconnectedError,
@@ -240,7 +239,7 @@ def entries_at(
 
 class _Search:
     def __init__(self, connection: Connection, query: Query, doing: str) -> None:
-        self._exchange = Exchange(connection)
+        self._connection = connection
         self._limits = connection.limits
         self._query = query
         self._doing = doing
@@ -308,15 +307,15 @@ class _Search:
 
     def _ask(self, *requests: bytes, page: tuple[int, bytes] | None = None) -> None:
         try:
-            self._exchange.ask(*requests, page=page)
+            self._connection.ask(*requests, page=page)
         except LostConnectionError as error:
             raise self._lost(error) from error
 
     def _answer(self) -> Answer:
         try:
-            return self._exchange.receive()
+            return self._connection.answer()
         except (LostConnectionError, DisconnectedError, WireError) as error:
-            partial = self._exchange.awaited
+            partial = self._connection.awaited
             self._got += len(partial.entries) if partial else 0
             if isinstance(error, WireError):
                 self._fail(f"the answer is not LDAP ({error})")
@@ -387,7 +386,7 @@ class _Search:
             limits, more = self._next_range(dn, name, len(values))
 
     def _next_range(self, dn: str, name: str, begin: int) -> tuple[str, Sequence[Value]]:
-        if self._exchange.awaited is not None:
+        if self._connection.awaited is not None:
             self._ahead = self._answer()
         self._ask(self._request(dn, "(objectClass=*)", _BASE_OBJECT, (f"{name};range={begin}-*",)))
         answer = self._answer()

@@ -27,17 +27,18 @@ from swit_provisioning.sources.base import (
 from swit_provisioning.sources.config import LdapConfig, ServerAddress
 from swit_provisioning.sources.entries import EntryReader
 from swit_provisioning.sources.groups import group_attributes
+from swit_provisioning.sources.ldap.connection import Connection
 from swit_provisioning.sources.ldap.dn import dn_key
-from swit_provisioning.sources.ldap.exchange import Connection
 from swit_provisioning.sources.ldap.search import Query, entries_at, root_entry, search
 from swit_provisioning.sources.ldap.session import logged_in
-from swit_provisioning.sources.object_classes import is_person, other_kind
 from swit_provisioning.sources.people import people_attributes
 from swit_provisioning.sources.server_types import (
     KINDS,
     ROOT_ATTRIBUTES,
     Kind,
     hold_references,
+    is_person,
+    other_kind,
     recognised,
     with_reference,
 )
