@@ -1,7 +1,6 @@
 """Assemble the entries of a source into a snapshot of the directory."""
 
 import gc
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -99,6 +98,24 @@ class _Found:
         return found
 
 
+@contextmanager
+def _memory_for_many_objects() -> Iterator[None]:
+    """Look for cyclic garbage rarely, and let Arrow return memory to the system at once.
+
+    Entries are many objects without cycles: reading 100,000 people takes half the time. Arrow's
+    own allocator keeps what it freed: a group of 500,000 members takes a third more memory.
+    """
+    usual, pool = gc.get_threshold(), pa.default_memory_pool()
+    gc.set_threshold(_GARBAGE_THRESHOLD, *usual[1:])
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(pool)
+        gc.set_threshold(*usual)
+
+
+@_memory_for_many_objects()
 def assemble(
     people: Iterable[Batch],
     groups: Iterable[Batch],
@@ -127,34 +144,6 @@ def assemble(
         DirectoryUnavailableError: an entry was moved while it was read.
 
     """
-    with _memory_for_many_objects():
-        return _assembled(people, groups, source, reader, identify)
-
-
-@contextmanager
-def _memory_for_many_objects() -> Iterator[None]:
-    """Look for cyclic garbage rarely, and let Arrow return memory to the system at once.
-
-    Entries are many objects without cycles: reading 100,000 people takes half the time. Arrow's
-    own allocator keeps what it freed: a group of 500,000 members takes a third more memory.
-    """
-    usual, pool = gc.get_threshold(), pa.default_memory_pool()
-    gc.set_threshold(_GARBAGE_THRESHOLD, *usual[1:])
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(pool)
-        gc.set_threshold(*usual)
-
-
-def _assembled(
-    people: Iterable[Batch],
-    groups: Iterable[Batch],
-    source: Source,
-    reader: EntryReader,
-    identify: Callable[[Sequence[str]], Mapping[str, str]] | None,
-) -> DirectorySnapshot:
     problems: list[str] = []
     persons = _read_people(people, reader, problems)
     persons = persons.only(_distinct(persons, problems, source.name))
@@ -162,9 +151,20 @@ def _assembled(
     memberships = Memberships(Logins(own_people), reader)
     teams = _read_groups(groups, memberships, reader, problems)
     chosen_groups = _distinct(teams, problems, source.name, taken=persons)
-    _refuse_unnamed(problems, source.name)
+    if problems:  # whose user or team they are would be a guess
+        message = (
+            f"{source.name}: {len(problems)} entries can't be told apart or named, so nothing"
+            f" was read. Mend them in the directory, or leave them out with a filter:"
+            f" {listed(problems, most=10)}"
+        )
+        raise DirectoryConfigError(message)
     _refuse_nobody(own_people, source, reader)
-    _add_primary_groups(memberships, own_people, teams.table)
+    # Active Directory: people are in their primary groups, which do not list them.
+    primary = own_people["primary_group_sid"].combine_chunks().dictionary_decode()
+    has_people = pc.is_in(teams.table["sid"], value_set=primary.unique().drop_null())
+    for row in np.flatnonzero(has_people).tolist():
+        own_sid = pc.equal(primary, teams.table["sid"][row])
+        memberships.add_people(row, own_people.filter(own_sid))
     _add_members_named_by_people(memberships, persons, teams, reader)
     own_groups = _take(teams.table, chosen_groups)
     own_groups = _take(own_groups, _ordered(own_groups, reader))
@@ -179,7 +179,13 @@ def _assembled(
             f"no group lists a member (groups: {len(own_groups)}). If that is wrong, export member,"
             " uniqueMember and memberUid, or let LDAP_USER read them"
         )
-    usable_people = own_people["base"].filter(pa.array(usable(own_people)))
+    usable_people, usable_groups = (
+        {one["values"]: one["counts"] for one in bases.value_counts().to_pylist()}
+        for bases in (
+            own_people["base"].filter(pa.array(usable(own_people))),
+            own_groups["base"],
+        )
+    )
     users = _frame_columns(_take(own_people, _ordered(own_people, reader)), IDP_USERS.names)
     findings = (dict(zip(IDP_FINDINGS.names, row, strict=True)) for row in reader.findings)
     return DirectorySnapshot(
@@ -192,7 +198,12 @@ def _assembled(
             source=source.name,
             kind=source.kind,
             search_base=source.search_base,
-            bases=_base_counts(source.bases, usable_people, own_groups["base"]),
+            bases=tuple(
+                BaseCount(
+                    base=base, users=usable_people.get(base, 0), groups=usable_groups.get(base, 0)
+                )
+                for base in source.bases
+            ),
             attributes={
                 **reader.mapping.by_field(),
                 "other_email": OTHER_ADDRESSES,
@@ -233,14 +244,6 @@ def _read_groups(
     names = reader.mapping.group_name
     table = with_names_from_dns(rows.table(), names, reader, any_attribute=True)
     return _Found(table=table, entries=entries if reader.ordered else None)
-
-
-def _add_primary_groups(memberships: Memberships, people: pa.Table, groups: pa.Table) -> None:
-    """Add people to their primary groups (Active Directory), which do not list them."""
-    primary = people["primary_group_sid"].combine_chunks().dictionary_decode()
-    known = pc.is_in(groups["sid"], value_set=primary.unique().drop_null())
-    for row in np.flatnonzero(known).tolist():
-        memberships.add_people(row, people.filter(pc.equal(primary, groups["sid"][row])))
 
 
 def _add_members_named_by_people(
@@ -389,17 +392,6 @@ def _one_dn(one: str, other: str) -> str:
     return f"{one} and {other} have one and the same DN"
 
 
-def _refuse_unnamed(problems: list[str], source: str) -> None:
-    """Fail if entries cannot be told apart: whose user or team they are would be a guess."""
-    if problems:
-        message = (
-            f"{source}: {len(problems)} entries can't be told apart or named, so nothing"
-            f" was read. Mend them in the directory, or leave them out with a filter:"
-            f" {listed(problems, most=10)}"
-        )
-        raise DirectoryConfigError(message)
-
-
 def _refuse_nobody(people: pa.Table, source: Source, reader: EntryReader) -> None:
     """Fail if no person is usable: that is a failed read, not a company that everyone left."""
     if usable(people).any():
@@ -435,13 +427,3 @@ def _frame_columns(rows: pa.Table, names: Sequence[str]) -> pa.Table:
     rows = rows.append_column("position", pa.array(np.arange(len(rows)))).select(names)
     base = rows.schema.get_field_index("base")
     return rows.set_column(base, "base", rows["base"].cast(pa.large_string()))
-
-
-def _base_counts(
-    bases: Sequence[str], people: pa.ChunkedArray, groups: pa.ChunkedArray
-) -> tuple[BaseCount, ...]:
-    users, teams = (
-        Counter({one["values"]: one["counts"] for one in column.value_counts().to_pylist()})
-        for column in (people, groups)
-    )
-    return tuple(BaseCount(base=base, users=users[base], groups=teams[base]) for base in bases)

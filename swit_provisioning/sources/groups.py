@@ -53,6 +53,14 @@ def group_attributes(mapping: AttributeMapping, kind: Kind) -> list[str]:
 
 def read_group(entry: Entry, *, key: str, base: str, reader: EntryReader) -> Group:
     """Read one group, without its members."""
+    order = reader.first(entry, reader.mapping.order)
+    try:
+        number = float(order) if order else None
+    except ValueError:
+        number = math.nan
+    if number is not None and not math.isfinite(number):
+        reader.report_no_number(entry, reader.mapping.order or "", order or "")
+        number = None
     id_ = directory_id(entry, key)
     by_dn = reader.reference_attribute == "distinguishedName" or id_ == key
     return Group(
@@ -62,7 +70,7 @@ def read_group(entry: Entry, *, key: str, base: str, reader: EntryReader) -> Gro
         references=[entry.dn, id_] if by_dn else [id_, entry.dn],
         names=reader.first_of(entry, reader.mapping.group_name),
         aliases=rdn_values(entry.dn, "cn"),
-        order=_order(entry, reader),
+        order=number,
         parents=_parents(entry, reader),
         base=base,
         sid=security_id(entry) or None,
@@ -72,21 +80,6 @@ def read_group(entry: Entry, *, key: str, base: str, reader: EntryReader) -> Gro
 def _parents(entry: Entry, reader: EntryReader) -> list[str] | None:
     """DNs in `memberOf` in normal form, or `None` if the group has no such attribute."""
     return list(reader.dn_keys(entry, "memberOf")) if entry.has("memberOf") else None
-
-
-def _order(entry: Entry, reader: EntryReader) -> float | None:
-    name = reader.mapping.order
-    text = reader.first(entry, name)
-    if name is None or text is None:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if math.isfinite(number):
-        return number
-    reader.report_no_number(entry, name, text)
-    return None
 
 
 def members_named_by_people(

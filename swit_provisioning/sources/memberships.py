@@ -157,7 +157,9 @@ class Memberships:
         ordered = np.sort(numbers)
         if not (ordered[1:] == ordered[:-1]).any():
             return pairs
-        rank = np.arange(len(pairs)) if self._reader.ordered else _ranks(pairs["member_dn"])
+        rank = np.arange(len(pairs))
+        if not self._reader.ordered:
+            rank[np.asarray(pc.sort_indices(pairs["member_dn"]))] = np.arange(len(pairs))
         order = np.lexsort((rank, numbers))
         first = order[np.diff(numbers[order], prepend=-1) != 0]
         return pairs.take(pa.array(np.sort(first)))
@@ -211,9 +213,3 @@ class Memberships:
         except InvalidDN:
             self._reader.report_no_dn(group, name, text)
             return None, None
-
-
-def _ranks(texts: pa.ChunkedArray) -> Rows:
-    ranks = np.empty(len(texts), dtype=np.int64)
-    ranks[np.asarray(pc.sort_indices(texts), dtype=np.int64)] = np.arange(len(texts))
-    return ranks

@@ -80,6 +80,7 @@ def read_person(entry: Entry, *, key: str, base: str, reader: EntryReader) -> Pe
     """Read one person."""
     mapping = reader.mapping
     emails, other_emails = _addresses(entry, reader)
+    primary = reader.first(entry, mapping.primary_group)
     return Person(
         key,
         entry.dn,
@@ -89,7 +90,7 @@ def read_person(entry: Entry, *, key: str, base: str, reader: EntryReader) -> Pe
         reader.first_of(entry, mapping.name),
         reader.texts(entry, mapping.phone_number),
         reader.first(entry, mapping.language),
-        _primary_group(reader.first(entry, mapping.primary_group)),
+        dn_key(primary) if primary and is_dn(primary) else primary,
         is_enabled(entry, reader),
         base,
         reader.texts(entry, "uid"),
@@ -136,11 +137,6 @@ def _addresses(entry: Entry, reader: EntryReader) -> tuple[list[str], list[str]]
     own = own or [address for mark, address in exchange if mark.isupper()]
     known = {address.casefold() for address in own}
     return own, [address for _, address in exchange if address.casefold() not in known]
-
-
-def _primary_group(text: str | None) -> str | None:
-    """Key of the group if the text is a DN, else the name of a group."""
-    return dn_key(text) if text and is_dn(text) else text
 
 
 def _primary_group_sid(person: Entry, reader: EntryReader) -> str | None:

@@ -1,4 +1,4 @@
-"""One search, page by page: it ends without an error only if every entry and value has come."""
+"""Searches, page by page. One ends without an error only if its result is complete."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ NO_SUCH_OBJECT = 32
 INVALID_CREDENTIALS = 49
 
 _UNAVAILABLE = {51, 52}
-# Something that somebody has to set right; every other code is an incomplete read.
+# Problems of configuration. Every other code means an incomplete read.
 _CONFIG = {7, 8, 12, 13, 18, 32, 34, 48, 49, 50}
 
 _ENCRYPT = "The server wants an encrypted connection: LDAP_TLS=ldaps or starttls."
@@ -99,12 +99,12 @@ _AD_REFUSALS = {
 
 
 def failure(result: Result, *, doing: str, got: int | None = None) -> DirectoryError:
-    """Make the error for a result code other than 0.
+    """Error for a result code other than 0.
 
     Args:
-        result: what the server answered.
-        doing: server and what was asked of it, as the message begins.
-        got: how many entries had come by then; `None` where none could.
+        result: result of the server.
+        doing: server and operation, with which the message begins.
+        got: number of entries that had arrived; `None` for operations without entries.
 
     """
     code = result.code
@@ -119,71 +119,29 @@ def failure(result: Result, *, doing: str, got: int | None = None) -> DirectoryE
     reason = next((text for mark, text in _AD_REFUSALS.items() if mark in said.lower()), None)
     if code == INVALID_CREDENTIALS:
         parts.append(f": {reason or 'no such account, or the password is wrong'}")
-    return _kind(code)(f"{''.join(parts)}. {_ADVICE.get(code, _DEFAULT_ADVICE)}")
-
-
-def _kind(code: int) -> type[DirectoryError]:
+    message = f"{''.join(parts)}. {_ADVICE.get(code, _DEFAULT_ADVICE)}"
     if code in _UNAVAILABLE:
-        return DirectoryUnavailableError
-    return DirectoryConfigError if code in _CONFIG else DirectoryIncompleteError
+        return DirectoryUnavailableError(message)
+    return DirectoryConfigError(message) if code in _CONFIG else DirectoryIncompleteError(message)
 
 
-# Parts of every Active Directory that the root's search points to. No people and no groups are in
-# them; every other reference means that something is kept elsewhere, so the answer isn't whole.
+# Every Active Directory refers to these parts of itself, which hold no people and no groups. Any
+# other reference means that something is kept elsewhere, so the result is not complete.
 _WITHOUT_PEOPLE = ("cn=configuration,", "dc=domaindnszones,", "dc=forestdnszones,")
 
-
-def holds_no_people(url: str) -> bool:
-    """Whether a reference (`ldap://host/dn`) may be passed over."""
-    try:
-        key = dn_key(unquote(urlsplit(url).path.removeprefix("/")))
-    except (InvalidDN, ValueError):
-        return False
-    return key.startswith(_WITHOUT_PEOPLE)
-
-
-# A page may be empty, where nothing in it may be seen; so many say that something is wrong.
+# A page is empty if the account may see nothing in it. More than this means a defect.
 _MOST_EMPTY_PAGES = 10_000
-
-
-class LoopDetector:
-    """Detects a server that sends pages again, or empty pages without end.
-
-    Cookies alone do not show that: some servers send the same one with every page.
-    """
-
-    def __init__(self) -> None:
-        """Start a search."""
-        self._first_dns: set[str] = set()
-        self._empty: set[bytes] = set()
-
-    def is_endless(self, cookie: bytes) -> bool:
-        """True if this cookie came with an empty page before, or too many pages were empty."""
-        found = cookie in self._empty or len(self._empty) > _MOST_EMPTY_PAGES
-        self._empty.add(cookie)
-        return found
-
-    def is_repeated(self, entries: Sequence[Entry]) -> bool:
-        """True if an earlier page began with the same entry."""
-        if not entries:
-            return False
-        found = entries[0].dn in self._first_dns
-        self._first_dns.add(entries[0].dn)
-        return found
-
-
 _RANGE = re.compile(r"range=(\d+)-(\d+|\*)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """What to search for, below which entry."""
+    """Parameters of a search."""
 
     base: str
     filter: str
     attributes: tuple[str, ...]
-    """Asked for by name; whatever else a server sends is ignored. `member;range=0-999` asks for
-    all values too, the first thousand to begin with."""
+    """Requested attributes. `member;range=0-999` also requests all values, a thousand first."""
     page_size: int
 
 
@@ -208,10 +166,10 @@ def search(connection: Connection, query: Query, *, server: object) -> Iterator[
 def root_entry(
     connection: Connection, attributes: tuple[str, ...], *, server: object
 ) -> Entry | None:
-    """What the server says about itself; nothing where it doesn't show that to this account.
+    """Root entry of the server (rootDSE), or `None` if it is hidden from this account.
 
     Raises:
-        DirectoryError: the server failed, which is something else than that it may not be seen.
+        DirectoryError: the server failed.
 
     """
     query = Query(base="", filter="(objectClass=*)", attributes=attributes, page_size=1)
@@ -251,14 +209,16 @@ class _Search:
     def pages(self) -> Iterator[list[Entry]]:
         query = self._query
         request = self._request(query.base, query.filter, _SUBTREE, query.attributes)
-        loops = LoopDetector()
+        first_dns: set[str] = set()
+        empty_pages: set[bytes] = set()
         pages = 0
         self._ask(request, page=(query.page_size, b""))
         while True:
             answer = self._ahead or self._answer()
             self._ahead = None
             self._got += len(answer.entries)
-            cookie = self._checked(answer).cookie
+            self._check(answer)
+            cookie = answer.result.cookie
             if cookie is None:
                 self._fail("the server didn't say whether there are more pages")
             pages += 1
@@ -266,17 +226,23 @@ class _Search:
                 self._fail(
                     f"there are more than {self._limits.pages} pages; set LDAP_PAGE_SIZE higher"
                 )
-            if cookie and not answer.entries and loops.is_endless(cookie):
-                self._fail("the server sends empty pages without end")
+            if cookie and not answer.entries:
+                # Cookies alone do not show a loop: some servers send the same one with each page.
+                if cookie in empty_pages or len(empty_pages) > _MOST_EMPTY_PAGES:
+                    self._fail("the server sends empty pages without end")
+                empty_pages.add(cookie)
             if cookie:
                 # Requested before the entries are used: the server works in the meantime.
                 self._ask(request, page=(query.page_size, cookie))
-            if loops.is_repeated(answer.entries):
-                self._fail(
-                    f"the page that begins with {answer.entries[0].dn!r} came twice, so the server"
-                    " lost its place. If a load balancer is before it, name one server in"
-                    " LDAP_SERVER_DOMAIN"
-                )
+            if answer.entries:
+                first = answer.entries[0].dn
+                if first in first_dns:
+                    self._fail(
+                        f"the page that begins with {first!r} came twice, so the server lost its"
+                        " place. If a load balancer is before it, name one server in"
+                        " LDAP_SERVER_DOMAIN"
+                    )
+                first_dns.add(first)
             yield self._completed(answer)
             if not cookie:
                 return
@@ -293,7 +259,7 @@ class _Search:
         self._ask(self._request(query.base, "(objectClass=*)", _BASE_OBJECT, query.attributes))
         answer = self._answer()
         try:
-            self._checked(answer)
+            self._check(answer)
         except DirectoryConfigError:  # hidden from this account, or from everybody
             return None
         return next(iter(self._completed(answer)), None)
@@ -325,42 +291,41 @@ class _Search:
         message = f"{self._doing}: the connection was lost after {self._got} entries ({error})"
         return DirectoryUnavailableError(message)
 
-    def _checked(self, answer: Answer) -> Result:
-        """Make sure that the answer is one, and whole."""
-        result = answer.result
-        if result.code != SUCCESS:
-            raise failure(result, doing=self._doing, got=self._got)
+    def _check(self, answer: Answer) -> None:
+        """Fail unless the answer is successful and complete."""
+        if answer.result.code != SUCCESS:
+            raise failure(answer.result, doing=self._doing, got=self._got)
         for url in answer.references:
-            self._refuse_reference(url)
-        return result
-
-    def _refuse_reference(self, url: str) -> None:
-        if not holds_no_people(url):
-            self._fail(
-                f"a part of it is kept elsewhere ({url}). References aren't followed, because"
-                " that would send the password there: choose bases in LDAP_USER_OUS and"
-                " LDAP_GROUP_OUS that this server keeps whole"
-            )
+            try:
+                key = dn_key(unquote(urlsplit(url).path.removeprefix("/")))
+            except (InvalidDN, ValueError):
+                key = ""
+            if not key.startswith(_WITHOUT_PEOPLE):
+                self._fail(
+                    f"a part of it is kept elsewhere ({url}). References aren't followed, because"
+                    " that would send the password there: choose bases in LDAP_USER_OUS and"
+                    " LDAP_GROUP_OUS that this server keeps whole"
+                )
 
     def _completed(self, answer: Answer) -> list[Entry]:
         """Entries of an answer, with all values of attributes that were sent in ranges."""
         if not answer.names.has_options:
             return answer.entries
-        return [self._with_all_values(entry) for entry in answer.entries]
-
-    def _with_all_values(self, entry: Entry) -> Entry:
-        attributes: dict[str, Sequence[Value]] = {}
-        ranges: dict[str, tuple[str, Sequence[Value]]] = {}
-        for name, values in entry.attributes.items():
-            plain, limits = _without_range(name)
-            if limits:
-                ranges[plain] = limits, values
-            else:
-                attributes[plain] = values
-        # Beside `member;range=0-1499` Active Directory sends an empty `member`.
-        for name, (limits, first) in ranges.items():
-            attributes[name] = self._all_values(entry.dn, name, limits, first)
-        return Entry(dn=entry.dn, attributes=attributes)
+        found = []
+        for entry in answer.entries:
+            attributes: dict[str, Sequence[Value]] = {}
+            ranges: dict[str, tuple[str, Sequence[Value]]] = {}
+            for name, values in entry.attributes.items():
+                plain, limits = _without_range(name)
+                if limits:
+                    ranges[plain] = limits, values
+                else:
+                    attributes[plain] = values
+            # Beside `member;range=0-1499` Active Directory sends an empty `member`.
+            for name, (limits, first) in ranges.items():
+                attributes[name] = self._all_values(entry.dn, name, limits, first)
+            found.append(Entry(dn=entry.dn, attributes=attributes))
+        return found
 
     def _all_values(
         self, dn: str, name: str, limits: str, first: Sequence[Value]
@@ -372,7 +337,10 @@ class _Search:
         more = first
         ranges = 1
         while True:
-            low, high = self._bounds(dn, name, limits)
+            matched = _RANGE.fullmatch(limits)
+            if matched is None:
+                self._fail(f"{name};{limits} of {dn!r} is no range")
+            low, high = int(matched[1]), None if matched[2] == "*" else int(matched[2])
             values_end = low + len(more) - 1
             if low != len(values) or (high is not None and high != values_end) or not more:
                 problem = f"{name};{limits} of {dn!r} came with {len(more)} values"
@@ -390,7 +358,7 @@ class _Search:
             self._ahead = self._answer()
         self._ask(self._request(dn, "(objectClass=*)", _BASE_OBJECT, (f"{name};range={begin}-*",)))
         answer = self._answer()
-        self._checked(answer)
+        self._check(answer)
         sent = [
             (limits, values)
             for entry in answer.entries
@@ -402,19 +370,13 @@ class _Search:
             self._fail(f"{name} of {dn!r} stopped after {begin} values")
         return sent[0]
 
-    def _bounds(self, dn: str, name: str, text: str) -> tuple[int, int | None]:
-        matched = _RANGE.fullmatch(text)
-        if matched is None:
-            self._fail(f"{name};{text} of {dn!r} is no range")
-        return int(matched[1]), None if matched[2] == "*" else int(matched[2])
-
     def _fail(self, problem: str) -> NoReturn:
         message = f"{self._doing}: {problem} (after {self._got} entries). Nothing of it is used."
         raise DirectoryIncompleteError(message)
 
 
 def _without_range(name: str) -> tuple[str, str]:
-    """An attribute's name with its other options, and the limits of the part of it that came."""
+    """Split `member;x-y;range=0-1499` into the name with its other options, and the range."""
     kind, *options = name.split(";")
     limits = [option for option in options if option.startswith("range=")]
     plain = ";".join([kind, *(option for option in options if option not in limits)])
