@@ -4,13 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from swit_provisioning.operations.alarms import (
-    Watch,
-    check_last_success,
-    check_login,
-    check_missed_nights,
-    check_owner,
-)
+from swit_provisioning.operations.alarms import Alarms, Watch
 from swit_provisioning.operations.dagster_runs import mark_dead_runs_failed
 from swit_provisioning.operations.run_notifications import notify_of_ended_runs, settings_or_usable
 from swit_provisioning.operations.services import open_store
@@ -65,11 +59,9 @@ def alarms(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     settings = settings_or_usable()
     try:
         with open_store(settings) as store:
-            check_missed_nights(watch, store, settings, context.instance, now)
-            watch.look(now)
-            check_last_success(watch, store, settings, context.instance, now)
-            check_owner(watch, store, settings)
-            check_login(watch, store, settings, now)
+            Alarms(
+                watch=watch, store=store, settings=settings, dagster=context.instance, now=now
+            ).look()
     except StoreError as error:
         # Nothing was looked at: what was missed meanwhile is reported once that is possible.
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)

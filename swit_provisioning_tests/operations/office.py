@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import dagster as dg
 from pydantic import SecretStr
 
-from swit_provisioning.operations.alarms import Watch
+from swit_provisioning.operations.alarms import Alarms, Watch
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.store import Store
@@ -22,6 +23,12 @@ class Office:
     settings: Settings
     dagster: dg.DagsterInstance
     chat: Receiver
+
+    def alarms(self, watch: Watch, now: datetime) -> Alarms:
+        """The alarms at this time."""
+        return Alarms(
+            watch=watch, store=self.store, settings=self.settings, dagster=self.dagster, now=now
+        )
 
     def told(self, watch: Watch) -> list[str]:
         """What the chat gets now, without the words that all messages begin with."""

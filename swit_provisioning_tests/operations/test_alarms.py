@@ -6,15 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from swit_provisioning.operations.alarms import (
-    Watch,
-    check_last_success,
-    check_login,
-    check_missed_nights,
-    nights,
-)
+from swit_provisioning.operations.alarms import Watch
 from swit_provisioning.sandbox.server import SandboxServer
-from swit_provisioning.settings import ScheduleSettings
 from swit_provisioning.state.token_store import TokenRow
 from swit_provisioning_tests.operations.office import Office, office
 
@@ -67,18 +60,19 @@ def test_a_night_is_missed_if_the_daemon_was_off_when_it_was_due(
     nightly: Office, seen: str, now: str, missed: list[str]
 ) -> None:
     times = [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (seen, now)]
-    found = nights(nightly.settings, _watch(times[0]), times[1])
+    found = nightly.alarms(_watch(times[0]), times[1]).missed_nights()
     assert [f"{time:%d %H:%M}" for time in found] == missed
 
 
 def test_without_a_schedule_no_night_is_missed() -> None:
-    assert nights(ScheduleSettings.load(), _watch(NOW - timedelta(days=2)), NOW) == []
+    with office() as made:
+        assert made.alarms(_watch(NOW - timedelta(days=2)), NOW).missed_nights() == []
 
 
 def test_missed_nights_are_reported_once_when_the_daemon_is_back(nightly: Office) -> None:
     off = _watch(NOW - timedelta(days=2))
     for _ in range(2):
-        check_missed_nights(off, nightly.store, nightly.settings, nightly.dagster, NOW)
+        nightly.alarms(off, NOW).check_missed_nights()
         off.look(NOW)
     (text,) = nightly.told(off)
     assert text.startswith(
@@ -96,22 +90,22 @@ def test_a_night_on_which_the_schedule_did_run_is_not_missed(
         made.ran("sync", schedule_name="daily_sync")
         later = now + timedelta(minutes=30)
         watch = _watch(now - timedelta(hours=1))
-        check_missed_nights(watch, made.store, made.settings, made.dagster, later)
+        made.alarms(watch, later).check_missed_nights()
         assert made.told(watch) == []
 
 
 def test_a_paused_night_is_not_missed(nightly: Office) -> None:
     nightly.store.pauses.begin(actor="ann", reason="moving house", until=None)
     off = _watch(NOW - timedelta(days=2))
-    check_missed_nights(off, nightly.store, nightly.settings, nightly.dagster, NOW)
+    nightly.alarms(off, NOW).check_missed_nights()
     off.look(NOW)
-    check_last_success(off, nightly.store, nightly.settings, nightly.dagster, NOW)
+    nightly.alarms(off, NOW).check_last_success()
     assert nightly.told(off) == []
 
 
 def _silence(made: Office, now: datetime, watch: Watch) -> list[str]:
     for _ in range(2):
-        check_last_success(watch, made.store, made.settings, made.dagster, now)
+        made.alarms(watch, now).check_last_success()
     return made.told(watch)
 
 
@@ -194,7 +188,7 @@ def logged_in(monkeypatch: pytest.MonkeyPatch, server: SandboxServer) -> Iterato
 
 def _login(made: Office, now: datetime, watch: Watch | None = None) -> list[str]:
     watch = watch or _watch(now)
-    check_login(watch, made.store, made.settings, now)
+    made.alarms(watch, now).check_login()
     return made.told(watch)
 
 
@@ -242,24 +236,22 @@ def test_swit_is_asked_to_renew_once_an_hour_at_most(
     server.tokens.revoke_all()
     now = NOW + timedelta(days=4)
     watch = _watch(now)
-    check_login(watch, logged_in.store, logged_in.settings, now)
+    logged_in.alarms(watch, now).check_login()
     later = now + timedelta(minutes=59)
-    check_login(watch, logged_in.store, logged_in.settings, later)
+    logged_in.alarms(watch, later).check_login()
     assert len(server.log.of("oauth.token")) == 1
-    check_login(watch, logged_in.store, logged_in.settings, now + timedelta(minutes=60))
+    logged_in.alarms(watch, now + timedelta(minutes=60)).check_login()
     assert len(server.log.of("oauth.token")) == 2
 
 
 def test_an_unreachable_swit_is_reported_only_when_the_login_is_about_to_expire(
-    logged_in: Office, server: SandboxServer
+    logged_in: Office,
 ) -> None:
-    server.__exit__(None, None, None)
-    try:
-        assert _login(logged_in, NOW + timedelta(days=5)) == []
-        (text,) = _login(logged_in, NOW + timedelta(days=6, hours=6))
-        assert text.startswith("the login ends on 2026-03-17 07:00 UTC, and Swit can't be asked")
-    finally:
-        server.__enter__()
+    nowhere = logged_in.settings.model_copy(update={"swit_base_url": "http://127.0.0.1:1"})
+    offline = replace(logged_in, settings=nowhere)
+    assert _login(offline, NOW + timedelta(days=5)) == []
+    (text,) = _login(offline, NOW + timedelta(days=6, hours=6))
+    assert text.startswith("the login ends on 2026-03-17 07:00 UTC, and Swit can't be asked")
 
 
 def test_a_login_without_a_refresh_token_is_reported_three_days_before_it_expires(
