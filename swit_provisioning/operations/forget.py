@@ -13,7 +13,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
@@ -37,7 +36,7 @@ from swit_provisioning.planning.guards import GUARDS
 from swit_provisioning.planning.schemas import SCHEMAS
 from swit_provisioning.report.redaction import code_of
 from swit_provisioning.settings import Settings
-from swit_provisioning.state.personal_data import Names, Trace, texts
+from swit_provisioning.state.personal_data import Trace, texts
 from swit_provisioning.state.store import Store
 
 PREFIX: Final = "forgotten-"
@@ -167,27 +166,39 @@ class Forgetting:
             if under_way:
                 raise RunsUnderWayError(run.run_id for run in under_way)
             files = self._files.runs()
-            naming = {run_id for run_id, paths in files.items() if self._name(paths, pseudonym)}
-            events = _DagsterEvents(self._instance)
+            naming = {
+                run_id for run_id, paths in files.items() if self._files_name(paths, pseudonym)
+            }
             deleted = [
                 run.run_id
                 for run in runs.all()
-                if run.run_id in naming or events.name(run, pseudonym.names)
+                if run.run_id in naming or self._events_name(run, pseudonym)
             ]
             for run_id in deleted:
                 runs.delete(run_id)
-            wiped = events.wipe_assets_naming(pseudonym.names)
-            events.tidy(self._settings.home)
-            gone = [path for run_id in {*naming, *deleted} for path in files.get(run_id, ())]
-            frames = sum(len(list(_within(path, ".parquet"))) for path in gone)
-            pages = sum(len(list(_within(path, ".html"))) for path in gone)
-            self._files.delete_runs({*naming, *deleted})
+            # What Dagster keeps of an asset outlives its runs.
+            histories = [asset for asset in _CHECKS if self._asset_names(asset, pseudonym)]
+            self._instance.wipe_assets([dg.AssetKey(asset) for asset in histories])
+            self._tidy_files_of_dagster()
+            erased = {*naming, *deleted}
+            gone = [path for run_id in erased for path in files.get(run_id, ())]
+            frames, pages = (
+                sum(1 for path in gone for _ in _within(path, suffix))
+                for suffix in (".parquet", ".html")
+            )
+            self._files.delete_runs(erased)
             rows = self._store.erasure.erase(person.trace, pseudonym.names, pseudonym.replace)
         return Forgotten(
-            code=code, rows=rows, frames=frames, pages=pages, runs=len(deleted), histories=wiped
+            code=code,
+            rows=rows,
+            frames=frames,
+            pages=pages,
+            runs=len(deleted),
+            histories=tuple(histories),
         )
 
-    def _name(self, paths: Iterable[UPath], pseudonym: "Pseudonym") -> bool:
+    @staticmethod
+    def _files_name(paths: Iterable[UPath], pseudonym: "Pseudonym") -> bool:
         """Whether one of a run's frames or pages names the person."""
         pattern = search_pattern({*pseudonym.person.keys, *pseudonym.person.words})
         for path in paths:
@@ -195,14 +206,38 @@ class Forgetting:
                 if pseudonym.names(page.read_text(encoding="utf-8")):
                     return True
             for frame in _within(path, ".parquet"):
-                table = _read(frame)
-                rows = table.filter(_matches(table, pattern)).to_pylist()
-                facts = (table.schema.metadata or {}).values()
-                if any(pseudonym.names(_text(row)) for row in rows) or any(
-                    pseudonym.names(fact.decode(errors="replace")) for fact in facts
-                ):
+                rows, facts = _rows_matching(frame, pattern)
+                if any(pseudonym.names(text) for text in (*map(_text, rows), *facts)):
                     return True
         return False
+
+    def _events_name(self, run: dg.DagsterRun, pseudonym: "Pseudonym") -> bool:
+        """Whether the configuration, tags or events of a run name the person."""
+        if pseudonym.names(_text([run.run_config, dict(run.tags)])):
+            return True
+        events = self._instance.all_logs(run.run_id)
+        return any(pseudonym.names(_event_text(entry)) for entry in events)
+
+    def _asset_names(self, asset: str, pseudonym: "Pseudonym") -> bool:
+        """Whether the newest entry of an asset, or a result of its checks, names the person."""
+        key, storage = dg.AssetKey(asset), self._instance.event_log_storage
+        newest = self._instance.get_latest_materialization_event(key)
+        results = (
+            record.event
+            for check in _CHECKS[asset]
+            for record in storage.get_asset_check_execution_history(
+                dg.AssetCheckKey(key, check), limit=_MOST_CHECKS
+            )
+        )
+        return any(event and pseudonym.names(_event_text(event)) for event in (newest, *results))
+
+    def _tidy_files_of_dagster(self) -> None:
+        """Leave nothing of deleted rows in SQLite files; a server reuses their space in time."""
+        for folder in ("history", "storage", "schedules"):
+            for path in sorted((self._settings.home / folder).rglob("*.db")):
+                with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
+                    database.execute("VACUUM")
+                    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _traces(self, names: Iterable[str]) -> Iterator[Trace]:
         pattern = search_pattern(names)
@@ -214,13 +249,13 @@ class Forgetting:
 
     def _still_in(self, known: Trace) -> tuple[str, ...]:
         pattern = search_pattern(known.keys)
-        places = []
-        for asset, place in _READS.items():
-            frame = self._files.latest(asset)
-            people = _people(frame, pattern) if frame is not None else ()
-            if any(trace.compared_keys & known.compared_keys for trace in people):
-                places.append(place)
-        return tuple(places)
+        newest = {place: self._files.latest(asset) for asset, place in _READS.items()}
+        return tuple(
+            place
+            for place, frame in newest.items()
+            if frame is not None
+            and any(t.compared_keys & known.compared_keys for t in _people(frame, pattern))
+        )
 
 
 _READS: Final = {"idp_users": "the directory", "swit_users": "Swit"}
@@ -231,8 +266,8 @@ def _people(frame: UPath, pattern: re.Pattern[str]) -> Iterator[Trace]:
     """The people in the rows of a frame of `idp_users` or `swit_users` that match the pattern."""
     if frame.suffix != ".parquet":
         return
-    table = _read(frame)
-    for row in table.filter(_matches(table, pattern)).to_pylist():
+    rows, _ = _rows_matching(frame, pattern)
+    for row in rows:
         if "directory_id" in row:
             words = (*row["names"], *row["phone_numbers"], *(row.get("other_emails") or ()))
             keys = texts(*row["emails"], row["key"], row["dn"], row["directory_id"])
@@ -252,31 +287,35 @@ def _within(path: UPath, suffix: str) -> Iterator[UPath]:
         yield path
 
 
-def _read(path: UPath) -> pa.Table:
-    return pq.read_table(io.BytesIO(path.read_bytes()))
-
-
-def _matches(table: pa.Table, pattern: re.Pattern[str]) -> pa.Array:
-    """For each row whether one of its texts matches."""
-    found = pa.array([False] * table.num_rows, pa.bool_())
-    for field in table.schema:
-        column, kind = table.column(field.name).combine_chunks(), field.type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            hits = pc.match_substring_regex(column, pattern.pattern, ignore_case=True)
-            found = pc.or_(found, pc.fill_null(hits, fill_value=False))
-        elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            values = pc.list_flatten(column)
-            if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-                hits = pc.match_substring_regex(values, pattern.pattern, ignore_case=True)
-                hits = pc.fill_null(hits, fill_value=False)
-                rows = pc.filter(pc.list_parent_indices(column), hits)
-                numbers = pa.array(range(table.num_rows), rows.type)
-                found = pc.or_(found, pc.is_in(numbers, value_set=rows))
-    return found
+def _rows_matching(
+    frame: UPath, pattern: re.Pattern[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of a frame in which a text matches, also one in a list; the frame's metadata."""
+    table = pq.read_table(io.BytesIO(frame.read_bytes()))
+    matches = pa.array([False] * table.num_rows, pa.bool_())
+    for column in table.itercolumns():
+        values = column.combine_chunks()
+        is_list = pa.types.is_list(values.type) or pa.types.is_large_list(values.type)
+        words = pc.list_flatten(values) if is_list else values
+        if not (pa.types.is_string(words.type) or pa.types.is_large_string(words.type)):
+            continue
+        found = pc.match_substring_regex(words, pattern.pattern, ignore_case=True)
+        found = pc.fill_null(found, fill_value=False)
+        if is_list:
+            rows = pc.filter(pc.list_parent_indices(values), found)
+            found = pc.is_in(pa.array(range(table.num_rows), rows.type), value_set=rows)
+        matches = pc.or_(matches, found)
+    facts = (table.schema.metadata or {}).values()
+    return table.filter(matches).to_pylist(), [fact.decode(errors="replace") for fact in facts]
 
 
 def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _event_text(entry: dg.EventLogEntry) -> str:
+    """All texts of an event as one; JSON would write names otherwise."""
+    return _text(json.loads(dg.serialize_value(entry)))
 
 
 _MOST_CHECKS: Final = 100_000
@@ -287,54 +326,6 @@ _CHECKS: Final[dict[str, tuple[str, ...]]] = {
     "change_log": (FEW_REJECTED,),
 }
 """Our assets, and the checks of each."""
-
-
-class _DagsterEvents:
-    """The events of our runs and assets in Dagster's storage, which can only be deleted."""
-
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self._instance = instance
-
-    def name(self, run: dg.DagsterRun, names: Names) -> bool:
-        """Whether the configuration, tags or events of a run name the person."""
-        if names(_text([run.run_config, dict(run.tags)])):
-            return True
-        return any(names(_event_text(entry)) for entry in self._instance.all_logs(run.run_id))
-
-    def wipe_assets_naming(self, names: Names) -> tuple[str, ...]:
-        """Delete the history of assets whose newest entry, or a check, names the person.
-
-        These outlive their runs.
-        """
-        keys = [dg.AssetKey(asset) for asset in _CHECKS if self._keeps(dg.AssetKey(asset), names)]
-        self._instance.wipe_assets(keys)
-        return tuple(key.to_user_string() for key in keys)
-
-    def tidy(self, home: Path) -> None:
-        """Leave nothing of deleted rows in SQLite files; a server reuses their space in time."""
-        for folder in ("history", "storage", "schedules"):
-            for path in sorted((home / folder).rglob("*.db")):
-                with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
-                    database.execute("VACUUM")
-                    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _keeps(self, key: dg.AssetKey, names: Names) -> bool:
-        newest = self._instance.get_latest_materialization_event(key)
-        if newest is not None and names(_event_text(newest)):
-            return True
-        storage = self._instance.event_log_storage
-        for check in _CHECKS[key.to_user_string()]:
-            found = storage.get_asset_check_execution_history(
-                dg.AssetCheckKey(key, check), limit=_MOST_CHECKS
-            )
-            if any(record.event and names(_event_text(record.event)) for record in found):
-                return True
-        return False
-
-
-def _event_text(entry: dg.EventLogEntry) -> str:
-    """All texts of an event as one; JSON would write names otherwise."""
-    return _text(json.loads(dg.serialize_value(entry)))
 
 
 def code_for(person: Trace, secret: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Final
 from uuid import UUID
 
 import dagster as dg
@@ -14,10 +14,8 @@ from swit_provisioning.settings import Settings
 from swit_provisioning.state.expired_rows import OldRows
 from swit_provisioning.state.store import Store
 
-LATEST = "latest"
+_LATEST: Final = "latest"
 """The file beside an asset's frames that names the run which made the newest one."""
-
-
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -31,8 +29,10 @@ class FrameFiles:
     def runs(self) -> dict[str, list[UPath]]:
         """Run id -> its files and folders."""
         found: dict[str, list[UPath]] = {}
-        for path in self._of_runs():
-            found.setdefault(path.stem, []).append(path)
+        for folder in self._folders():
+            for path in [folder] if _is_run(folder.name) else folder.iterdir():
+                if _is_run(path.stem):
+                    found.setdefault(path.stem, []).append(path)
         return found
 
     def latest_runs(self) -> set[str]:
@@ -41,7 +41,7 @@ class FrameFiles:
 
     def latest(self, asset: str) -> UPath | None:
         """The newest frame of an asset, if there is one."""
-        pointer = self.base / asset / LATEST
+        pointer = self.base / asset / _LATEST
         if not pointer.exists():
             return None
         frame = self.base / asset / f"{pointer.read_text().strip()}.parquet"
@@ -81,16 +81,9 @@ class FrameFiles:
 
     def _pointers(self) -> Iterator[UPath]:
         for folder in self._folders():
-            pointer = folder / LATEST
+            pointer = folder / _LATEST
             if pointer.exists():
                 yield pointer
-
-    def _of_runs(self) -> Iterator[UPath]:
-        for folder in self._folders():
-            if _is_run(folder.name):
-                yield folder
-            else:
-                yield from (path for path in folder.iterdir() if _is_run(path.stem))
 
 
 def _is_run(name: str) -> bool:
@@ -101,29 +94,12 @@ def _is_run(name: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cutoffs:
-    """Whatever was made before these times is expired."""
-
-    plans: datetime
-    """Frames and runs, too."""
-    journal: datetime
-
-    @classmethod
-    def at(cls, now: datetime, settings: Settings) -> Self:
-        """The cutoffs of the settings; a plan that may be applied never expires."""
-        may_be_applied = timedelta(hours=settings.plan_max_age_hours)
-        plans = timedelta(days=settings.retention_days)
-        journal = timedelta(days=settings.retention_days_journal)
-        return cls(
-            plans=now - max(plans, may_be_applied), journal=now - max(journal, may_be_applied)
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
 class OldThings:
     """What is expired, or was deleted."""
 
-    before: Cutoffs
+    before: datetime
+    """Runs, frames and plans that were made before are expired."""
+    before_journal: datetime
     runs: tuple[str, ...]
     files: tuple[UPath, ...]
     """Frames, pages, and folders of runs."""
@@ -132,8 +108,8 @@ class OldThings:
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""
         return {
-            "before": self.before.plans.isoformat(),
-            "before_journal": self.before.journal.isoformat(),
+            "before": self.before.isoformat(),
+            "before_journal": self.before_journal.isoformat(),
             "runs": len(self.runs),
             "files": len(self.files),
             "plans": self.rows.plans,
@@ -143,9 +119,9 @@ class OldThings:
     def sentence(self) -> str:
         """The same for people."""
         return (
-            f"of before {self.before.plans:%Y-%m-%d}: {len(self.runs):,} runs with their events,"
+            f"of before {self.before:%Y-%m-%d}: {len(self.runs):,} runs with their events,"
             f" {len(self.files):,} frames and pages, {self.rows.plans:,} plans; of before"
-            f" {self.before.journal:%Y-%m-%d}: {self.rows.entries:,} journal entries"
+            f" {self.before_journal:%Y-%m-%d}: {self.rows.entries:,} journal entries"
         )
 
 
@@ -160,14 +136,29 @@ class Pruning:
         self._files = FrameFiles(UPath(settings.frames_path))
 
     def find(self, now: datetime | None = None) -> OldThings:
-        """Find expired data; delete nothing."""
-        before = Cutoffs.at(now or datetime.now(UTC), self._settings)
+        """Find expired data; delete nothing. A plan that may be applied never expires."""
+        may_be_applied = timedelta(hours=self._settings.plan_max_age_hours)
+        before, before_journal = (
+            (now or datetime.now(UTC)) - max(timedelta(days=days), may_be_applied)
+            for days in (self._settings.retention_days, self._settings.retention_days_journal)
+        )
         needed = self._files.latest_runs() | self._store.retention.runs_needed()
         kept = self._runs.with_roots(needed | self._runs.newest())
-        going = {run.run_id for run in self._runs.ended_before(before.plans, but_not=kept)}
-        files = list(self._old_files(going, kept, before.plans))
-        rows = self._store.retention.count_before(plans=before.plans, journal=before.journal)
-        return OldThings(before=before, runs=tuple(sorted(going)), files=tuple(files), rows=rows)
+        expired = {run.run_id for run in self._runs.ended_before(before, but_not=kept)}
+        files: list[UPath] = []
+        for run_id, paths in self._files.runs().items():
+            if run_id in expired:
+                files += paths
+            elif run_id not in kept and not self._runs.is_known(run_id):
+                # Old files of runs that Dagster no longer knows.
+                files += [path for path in paths if self._files.written_at(path) < before]
+        return OldThings(
+            before=before,
+            before_journal=before_journal,
+            runs=tuple(sorted(expired)),
+            files=tuple(files),
+            rows=self._store.retention.count_before(plans=before, journal=before_journal),
+        )
 
     def delete(self, old: OldThings) -> OldThings:
         """Delete what was found, and return it.
@@ -180,13 +171,5 @@ class Pruning:
             self._files.delete(path)
         for run_id in old.runs:
             self._runs.delete(run_id)
-        self._store.retention.delete_before(plans=old.before.plans, journal=old.before.journal)
+        self._store.retention.delete_before(plans=old.before, journal=old.before_journal)
         return old
-
-    def _old_files(self, going: set[str], kept: set[str], before: datetime) -> Iterator[UPath]:
-        """The files of deleted runs, and old files of runs that Dagster no longer knows."""
-        for run_id, paths in self._files.runs().items():
-            if run_id in going:
-                yield from paths
-            elif run_id not in kept and not self._runs.is_known(run_id):
-                yield from (path for path in paths if self._files.written_at(path) < before)
