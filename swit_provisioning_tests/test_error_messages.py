@@ -17,7 +17,7 @@ from swit_provisioning.cli.framework import (
     UnwritableFileError,
 )
 from swit_provisioning.report.explanations import IncompleteReadError
-from swit_provisioning.state.coordination import LeaseHeldError, LeaseLostError
+from swit_provisioning.state.coordination import LeaseHeldError, LeaseHolder, LeaseLostError
 from swit_provisioning.state.database import NewerSchemaError
 from swit_provisioning.state.identities import OtherOrganizationError
 from swit_provisioning.state.token_store import TokensUnreadableError
@@ -36,7 +36,7 @@ SAID = [
     TokensUnreadableError(key_given=True),
     TokensUnreadableError(key_given=False),
     OtherOrganizationError(bound_to="O1", found="O2"),
-    LeaseHeldError(holder="R1", actor="ann@pc", since=NOW, until=NOW),
+    LeaseHeldError(LeaseHolder(run_id="R1", actor="ann@pc", since=NOW, until=NOW)),
 ]
 _WAYS_OUT = re.compile(
     r"\b(?:swit-provisioning [a-z]+|Set|Use|Name|Give|Install|Wait|Look|Mend|Try|Run|Log in"

@@ -196,7 +196,7 @@ def mark_dead_runs_failed(instance: dg.DagsterInstance, store: Store, home: Path
     """Mark all dead runs as failed, found by unlocked files and by an expired lease; their ids."""
     holder = store.lease.holder()
     dead = [run_id for run_id in dead_runs(home) if holder is None or run_id != holder.run_id]
-    if holder is not None and holder.is_expired:
+    if holder is not None and store.lease.held() is None:
         # The lease is taken from it first: if the run is alive after all, it sends nothing more.
         with contextlib.suppress(LeaseHeldError):
             grant = store.lease.acquire("dead_runs", actor=current_actor(), ttl=_A_MOMENT)

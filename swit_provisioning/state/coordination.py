@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, Integer, String, Table, Text, insert,
 from sqlalchemy.exc import IntegrityError
 
 from swit_provisioning.planning.normalize import clock
-from swit_provisioning.state.database import METADATA, AnyRow, Database, StoreError, UtcDateTime
+from swit_provisioning.state.database import METADATA, AnyRow, Section, StoreError, UtcDateTime
 
 _LEASE: Final = Table(
     "lease",
@@ -30,20 +30,31 @@ _LOCKED: Final = select(_LEASE).where(_LEASE.c.name == _WRITER).with_for_update(
 _CHANGE: Final = update(_LEASE).where(_LEASE.c.name == _WRITER)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeaseHolder:
+    """The run that has the lease."""
+
+    run_id: str
+    actor: str
+    """User and host that started the run."""
+    since: datetime
+    until: datetime
+    """When the lease expires, unless it is renewed."""
+
+
 class LeaseHeldError(StoreError):
     """Another run is writing."""
 
-    def __init__(self, *, holder: str, actor: str, since: datetime, until: datetime) -> None:
+    def __init__(self, holder: LeaseHolder) -> None:
         """Name the run, who started it, since when it writes, and when its lease ends (UTC)."""
-        begun, ends = (f"{t.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for t in (since, until))
+        begun, ends = (
+            f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for time in (holder.since, holder.until)
+        )
         super().__init__(
-            f"Another run is writing: {holder}, started by {actor}, since {begun}. Wait"
-            f" until it is through; if it is dead, its lease ends by itself at {ends}."
+            f"Another run is writing: {holder.run_id}, started by {holder.actor}, since {begun}."
+            f" Wait until it is through; if it is dead, its lease ends by itself at {ends}."
         )
         self.holder = holder
-        self.actor = actor
-        self.since = since
-        self.until = until
 
 
 class LeaseLostError(StoreError):
@@ -70,46 +81,21 @@ class LeaseGrant:
     """The holder whose lease had expired, if there was one."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LeaseHolder:
-    """The run that has the lease."""
-
-    run_id: str
-    actor: str
-    """User and host that started the run."""
-    since: datetime
-    until: datetime
-    """When the lease expires, unless it is renewed."""
-    is_expired: bool = False
-    """Whether it has expired: the run is dead, or is about to find out that it may not write."""
-
-
-class Lease:
+class Lease(Section):
     """The one lease of this database."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def holder(self) -> LeaseHolder | None:
         """The last holder that has not released the lease; it may have expired."""
-        with self._database.read() as connection:
-            now = self._database.now(connection)
-            row = connection.execute(select(_LEASE)).one_or_none()
-        if row is None or row.holder is None:
-            return None
-        return LeaseHolder(
-            run_id=row.holder,
-            actor=row.who,
-            since=row.since,
-            until=row.until,
-            is_expired=row.until <= now,
-        )
+        row = self._database.first(select(_LEASE))
+        return None if row is None else _holder(row)
 
     def held(self) -> LeaseHolder | None:
         """The holder, unless the lease has expired."""
         holder = self.holder()
-        return None if holder is None or holder.is_expired else holder
+        if holder is None:
+            return None
+        with self._database.read() as connection:
+            return holder if holder.until > self._database.now(connection) else None
 
     def acquire(self, holder: str, *, actor: str, ttl: timedelta) -> LeaseGrant:
         """Take the lease for `ttl`; a holder may take its own again.
@@ -121,14 +107,15 @@ class Lease:
         with self._database.write() as connection:
             row = _locked_row(connection)
             now = self._database.now(connection)
-            other = row.holder if row.holder != holder else None
-            if other is not None and row.until > now:
-                raise LeaseHeldError(holder=other, actor=row.who, since=row.since, until=row.until)
+            other = _holder(row) if row.holder != holder else None
+            if other is not None and other.until > now:
+                raise LeaseHeldError(other)
             is_own = row.holder == holder
             token, since = (row.token, row.since) if is_own else (row.token + 1, now)
             values = {"holder": holder, "who": actor, "token": token, "since": since}
             connection.execute(_CHANGE.values(**values, until=now + ttl))
-        return LeaseGrant(holder=holder, token=token, ttl=ttl, taken_over_from=other)
+        before = other.run_id if other else None
+        return LeaseGrant(holder=holder, token=token, ttl=ttl, taken_over_from=before)
 
     def renew(self, grant: LeaseGrant) -> None:
         """Extend the lease to `ttl` from now on.
@@ -150,6 +137,12 @@ class Lease:
                     _LEASE.c.holder == grant.holder, _LEASE.c.token == grant.token
                 ).values(holder=None, who=None, since=None, until=None)
             )
+
+
+def _holder(row: AnyRow) -> LeaseHolder | None:
+    if row.holder is None:
+        return None
+    return LeaseHolder(run_id=row.holder, actor=row.who, since=row.since, until=row.until)
 
 
 def must_be_held(connection: Connection, grant: LeaseGrant, *, now: datetime) -> None:
@@ -216,12 +209,8 @@ class Pause:
         return f"paused {until}, by {self.actor} on {clock(self.at)}: {self.reason}"
 
 
-class Pauses:
+class Pauses(Section):
     """All pauses; at most one of them is active."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def begin(self, *, actor: str, reason: str, until: datetime | None) -> None:
         """Pause from now on; replaces an active pause."""

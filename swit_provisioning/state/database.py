@@ -214,6 +214,14 @@ class Database(ABC):
                 migrate(connection)
 
 
+class Section:
+    """A part of the state: the methods for a few tables that belong together."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the open database."""
+        self._database = database
+
+
 @contextlib.contextmanager
 def _clear_errors() -> Iterator[None]:
     """Turn an error of the database into one clear error, without statement and values."""

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_, select
 
 from swit_provisioning.state.coordination import PAUSES
-from swit_provisioning.state.database import Database
+from swit_provisioning.state.database import Section
 from swit_provisioning.state.journal import JOURNAL, SEEN, newest_kept
 from swit_provisioning.state.plan_approvals import (
     ACCEPTANCES,
@@ -34,12 +34,8 @@ class OldRows:
     """Of the journal."""
 
 
-class Retention:
+class Retention(Section):
     """Counts and deletes rows by their age."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def runs_needed(self) -> set[str]:
         """Runs that sent parts of the application that may be continued, or made its plan."""

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from swit_provisioning.planning.model import Exemption, Memory
-from swit_provisioning.state.database import METADATA, Database, StoreError, UtcDateTime
+from swit_provisioning.state.database import METADATA, Section, StoreError, UtcDateTime
 
 Match = tuple[Literal["user", "group"], str, str]
 """Kind, directory id, Swit id."""
@@ -56,12 +56,8 @@ class OtherOrganizationError(StoreError):
         )
 
 
-class Identities:
+class Identities(Section):
     """Matches: one directory id for one Swit id, and the other way round."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def memory(self) -> Memory:
         """All matches and exemptions."""
@@ -136,12 +132,8 @@ _READS: Final = Table(
 )
 
 
-class Reads:
+class Reads(Section):
     """The last accepted read of the directory."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def last_accepted(self) -> dict[str, dict[str, int]]:
         """Search base -> counts of usable `users` and `groups`; empty before the first read."""
@@ -170,12 +162,8 @@ _ORGANIZATION: Final = Table(
 )
 
 
-class BoundOrganization:
+class BoundOrganization(Section):
     """The organisation that the state belongs to."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def bound_to(self) -> str | None:
         """The id of the organisation, if the state has been used."""

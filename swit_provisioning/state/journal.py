@@ -34,7 +34,7 @@ from swit_provisioning.planning.convergence import part_keys
 from swit_provisioning.planning.guards import COUNTED
 from swit_provisioning.planning.model import Change, PlanHash, Repeat, StoredValue, shown_id
 from swit_provisioning.state.coordination import LeaseGrant, must_be_held
-from swit_provisioning.state.database import METADATA, AnyRow, Database, UtcDateTime, put
+from swit_provisioning.state.database import METADATA, AnyRow, Database, Section, UtcDateTime, put
 from swit_provisioning.state.plan_approvals import APPROVALS
 
 JOURNAL: Final = Table(
@@ -149,17 +149,13 @@ class JournalEntry:
         return shown_id(self.plan_hash)
 
 
-class Journal:
+class Journal(Section):
     """All entries, oldest first.
 
     A process may die at any time; its entries are kept. A power cut may lose the last entries. Then
     these changes are sent again, as after a lost answer: every call may be sent twice except
     creations, and Swit refuses a second creation because the address or the name is taken.
     """
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def intent(
         self, change: Change, application: Application, *, lease: LeaseGrant | None = None
@@ -314,12 +310,8 @@ def _entry(values: dict[str, Any]) -> JournalEntry:
     )
 
 
-class JournalMemory:
+class JournalMemory(Section):
     """Reads from the journal what the next plan needs."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def applied_since(self, entry_id: int) -> tuple[dict[str, datetime], int]:
         """Key of a part of a change -> when it was applied, and the id of the newest entry.
@@ -399,12 +391,8 @@ SEEN: Final = Table(
 )
 
 
-class Repeats:
+class Repeats(Section):
     """Changes that are planned again and again, remembered from plan to plan."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def known(self) -> dict[str, Repeat]:
         """Key of a part of a change -> how often it was applied and then reverted in Swit."""

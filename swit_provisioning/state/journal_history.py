@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from swit_provisioning.planning.actions import MEMBERSHIPS, STEPS, users_of
 from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, PlanHash, only_users
 from swit_provisioning.planning.normalize import address_key, name_key, reference_key
-from swit_provisioning.state.database import Database
+from swit_provisioning.state.database import Section
 from swit_provisioning.state.journal import JOURNAL, JournalEntry, entries_where
 from swit_provisioning.state.plan_approvals import APPROVALS, Approval, approval_of
 
@@ -168,12 +168,8 @@ class Effort:
     """From the first call to the last answer."""
 
 
-class History:
+class History(Section):
     """Reads the journal; an object is also found by its earlier names and ids."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def find(
         self, *, user: str | None = None, team: str | None = None, since: datetime | None = None

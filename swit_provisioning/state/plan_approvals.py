@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from swit_provisioning.planning.model import PlanHash, shown_id
 from swit_provisioning.planning.normalize import clock
-from swit_provisioning.state.database import METADATA, AnyRow, Database, UtcDateTime, put
+from swit_provisioning.state.database import METADATA, AnyRow, Section, UtcDateTime, put
 from swit_provisioning.state.stored_plans import newest_making
 
 APPROVALS: Final = Table(
@@ -49,12 +49,8 @@ class Approval:
     """Names of the guards that it lifts."""
 
 
-class Approvals:
+class Approvals(Section):
     """All approvals; spent ones stay on record and no longer count."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def add(self, plan_hash: PlanHash, *, actor: str, reason: str, guards: tuple[str, ...]) -> int:
         """Record that `actor` lets this plan past `guards`; the approval's id."""
@@ -139,12 +135,8 @@ class Acceptance:
         return shown_id(self.plan_hash)
 
 
-class Acceptances:
+class Acceptances(Section):
     """Every plan that the gate accepted."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def accept(
         self,
@@ -254,12 +246,8 @@ class Rejection:
         )
 
 
-class Rejections:
+class Rejections(Section):
     """All rejections; withdrawn ones stay on record and no longer count."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def add(self, plan_hash: PlanHash, *, actor: str, reason: str) -> None:
         """Record that `actor` rejects this plan."""
@@ -316,12 +304,8 @@ class Restoration:
         return f"The state came back from a backup ({self.reason}; {clock(self.noticed_at)})"
 
 
-class Restorations:
+class Restorations(Section):
     """All restorations; only the last one counts."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def begin(self, reason: str) -> None:
         """Record that the state came back: every approval is void from now on."""

@@ -1,9 +1,9 @@
 """The state database, opened: one group of methods for each noun."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 from swit_provisioning.planning.model import Memory
@@ -19,7 +19,7 @@ from swit_provisioning.state.stored_plans import Plans
 from swit_provisioning.state.token_store import Cipher, Tokens
 
 
-class Store:
+class Store(AbstractContextManager["Store"]):
     """Everything that is remembered from run to run. Safe for several threads."""
 
     def __init__(self, database: Database, cipher: Cipher) -> None:
@@ -91,15 +91,6 @@ class Store:
         """Close all connections."""
         self._database.close()
 
-    def __enter__(self) -> Self:
-        """Use it as a context: it is closed at its end."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close all connections."""
         self.close()

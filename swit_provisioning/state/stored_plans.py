@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from swit_provisioning.planning.model import Plan, PlanHash, shown_id
-from swit_provisioning.state.database import METADATA, Database, UtcDateTime, put
+from swit_provisioning.state.database import METADATA, Section, UtcDateTime, put
 
 # The hash of a plan covers the changes that are sent. Findings and counts for the guards may
 # differ under the same hash, so the content has a hash of its own.
@@ -96,12 +96,8 @@ class ListedPlan:
         return shown_id(self.plan_hash)
 
 
-class Plans:
+class Plans(Section):
     """All stored plans."""
-
-    def __init__(self, database: Database) -> None:
-        """Take the open database."""
-        self._database = database
 
     def save(
         self,

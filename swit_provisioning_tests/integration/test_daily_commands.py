@@ -103,6 +103,7 @@ def test_the_status_shows_runs_login_lease_and_next_run(
     assert (due.hour, due.minute) == (2, 30)
     assert timedelta() < due - datetime.now(UTC) <= timedelta(days=1)
     assert (status["lease"]["run_id"], status["lease"]["who"]) == ("another-run", "night@dc2")
+    assert set(status["lease"]) == {"run_id", "who", "since", "until"}
     assert status["token"]["account"] == "admin@sandbox.example"
     for words in ("night@dc2", "admin@sandbox.example", "02:30 UTC · sync", "failure"):
         assert words in said
