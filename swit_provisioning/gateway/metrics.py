@@ -6,7 +6,7 @@ must never decrease.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -193,54 +193,44 @@ class _StoredFacts(Collector):
 
     def collect(self) -> Iterator[Metric]:
         facts = self._facts
-        version = _gauge("info", "Version of the program; always 1.", "version")
-        version.add_metric([__version__], 1)
-        yield version
-        changes = _gauge("changes", "Attempts of changes in the journal.", "action", "outcome")
-        for (action, outcome), number in sorted(facts.changes.items(), key=str):
-            changes.add_metric([action, outcome or "unknown"], number)
-        yield changes
-        stops = _gauge("guard_stops", "Stored plans that a guard blocked.", "guard")
-        for guard, number in sorted(facts.stops.items()):
-            stops.add_metric([guard], number)
-        yield stops
-        yield from self._runs()
-        yield from self._times()
-        held = "Whether a run holds the lease."
-        yield _value("lease_held", held, 0 if facts.lease is None else 1)
-
-    def _runs(self) -> Iterator[Metric]:
-        took = _gauge("last_run_duration_seconds", "Duration of the newest run of the job.", "job")
-        well = _gauge("last_run_success", "Whether the newest run of the job succeeded.", "job")
-        for job, run in self._facts.last.items():
-            if run.status not in _RUNNING:
-                well.add_metric([job], run.status == "success")
-            if run.seconds is not None:
-                took.add_metric([job], run.seconds)
-        yield took
-        yield well
-
-    def _times(self) -> Iterator[Metric]:
-        facts = self._facts
-        at = _gauge("last_success_timestamp_seconds", "Time of the last success of the job.", "job")
-        since = _gauge("last_success_age_seconds", "Time since the last success of the job.", "job")
-        for job, run in facts.succeeded.items():
-            if run.ended_at is not None:
-                at.add_metric([job], run.ended_at.timestamp())
-                since.add_metric([job], (facts.at - run.ended_at).total_seconds())
-        yield at
-        yield since
+        yield _gauges("info", "Version of the program; always 1.", [((__version__,), 1)], "version")
+        changes = {
+            (action, outcome or "unknown"): number
+            for (action, outcome), number in sorted(facts.changes.items(), key=str)
+        }
+        what = "Attempts of changes in the journal."
+        yield _gauges("changes", what, changes.items(), "action", "outcome")
+        stops = {(guard,): number for guard, number in sorted(facts.stops.items())}
+        yield _gauges("guard_stops", "Stored plans that a guard blocked.", stops.items(), "guard")
+        took = {(job,): run.seconds for job, run in facts.last.items() if run.seconds is not None}
+        what = "Duration of the newest run of the job."
+        yield _gauges("last_run_duration_seconds", what, took.items(), "job")
+        ended = {job: run for job, run in facts.last.items() if run.status not in _RUNNING}
+        succeeded = {(job,): run.status == "success" for job, run in ended.items()}
+        what = "Whether the newest run of the job succeeded."
+        yield _gauges("last_run_success", what, succeeded.items(), "job")
+        times = {(job,): run.ended_at for job, run in facts.succeeded.items() if run.ended_at}
+        at = {job: time.timestamp() for job, time in times.items()}
+        what = "Time of the last success of the job."
+        yield _gauges("last_success_timestamp_seconds", what, at.items(), "job")
+        age = {job: (facts.at - time).total_seconds() for job, time in times.items()}
+        what = "Time since the last success of the job."
+        yield _gauges("last_success_age_seconds", what, age.items(), "job")
         for name, what, moment in (
             ("next_run_timestamp_seconds", "Start of the next scheduled run.", facts.next_run),
             ("token_expires_timestamp_seconds", "Expiry of the login.", facts.token_ends),
         ):
             if moment is not None:
-                yield _value(name, what, moment.timestamp())
+                yield _gauges(name, what, [((), moment.timestamp())])
+        held = 0 if facts.lease is None else 1
+        yield _gauges("lease_held", "Whether a run holds the lease.", [((), held)])
 
 
-def _gauge(name: str, what: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{_PREFIX}_{name}", what, labels=labels)
-
-
-def _value(name: str, what: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{_PREFIX}_{name}", what, value=value)
+def _gauges(
+    name: str, what: str, values: Iterable[tuple[Sequence[str], float]], *labels: str
+) -> GaugeMetricFamily:
+    """A metric with a value for each combination of values of its labels."""
+    family = GaugeMetricFamily(f"{_PREFIX}_{name}", what, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, value)
+    return family

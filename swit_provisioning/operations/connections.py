@@ -50,7 +50,13 @@ def swit_connection(settings: Settings, store: Store) -> Iterator[SwitClient]:
             with _client(settings, url, f"{url}/scim/v2", SandboxLogin(oauth)) as client:
                 yield client
         return
-    tokens = StoredTokens(oauth_client(settings), TokensInStore(store), _first_pair(settings))
+    access, refresh = settings.swit_access_token, settings.swit_refresh_token
+    first = TokenPair(
+        access_token=access.get_secret_value() if access else "",
+        refresh_token=refresh.get_secret_value() if refresh else None,
+    )
+    given = None if access is None and refresh is None else first
+    tokens = StoredTokens(oauth_client(settings), TokensInStore(store), given)
     with client_with(settings, tokens) as client:
         yield client
 
@@ -97,18 +103,6 @@ def _client(
     )
 
 
-def _first_pair(settings: Settings) -> TokenPair | None:
-    access, refresh = settings.swit_access_token, settings.swit_refresh_token
-    if access is None and refresh is None:
-        return None
-    return TokenPair(
-        access_token=access.get_secret_value() if access else "",
-        refresh_token=refresh.get_secret_value() if refresh else None,
-        expires_at=None,
-        scope=None,
-    )
-
-
 class TokensInStore:
     """The state database as the client's token store."""
 
@@ -140,21 +134,16 @@ class SandboxLogin:
 
     def access_token(self) -> str:
         """A token, after a login at the first call."""
-        if self._pair is None:
-            self._pair = self._login()
-        return self._pair.access_token
+        return self._pair.access_token if self._pair else self.refreshed("")
 
     def refreshed(self, refused: str) -> str:
         """Another token: the sandbox was started anew, or the token ran out."""
         del refused
-        self._pair = self._login()
-        return self._pair.access_token
-
-    def _login(self) -> TokenPair:
         url = self._oauth.authorize_url(state=secrets.token_urlsafe(8), scope=DEFAULT_SCOPE)
         answer = requests.get(url, allow_redirects=False, timeout=10)
         code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
-        return self._oauth.exchange(code)
+        self._pair = self._oauth.exchange(code)
+        return self._pair.access_token
 
 
 @contextmanager

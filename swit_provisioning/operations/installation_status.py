@@ -89,6 +89,7 @@ class Status:
 def status_of(settings: Settings, store: Store, instance: dg.DagsterInstance) -> Status:
     """Read it from the settings, the state database and Dagster's runs; Swit is not asked."""
     plans_count = settings.schedule_action == "plan"
+    pair, restored = store.tokens.load(), store.restorations.latest()
     plans = plan_judge(settings, store).states(limit=100)
     return Status(
         test_mode=settings.is_test_mode,
@@ -101,21 +102,12 @@ def status_of(settings: Settings, store: Store, instance: dg.DagsterInstance) ->
         next_action=settings.schedule_action,
         pause=store.pauses.now(),
         lease=store.lease.held(),
-        token=_token(store),
+        token=StoredLogin(
+            stored=pair is not None,
+            expires_at=pair.expires_at if pair else None,
+            renewable=pair is not None and pair.refresh_token is not None,
+        ),
         waiting=tuple(state for state in plans if state.name == "waiting for approval"),
         begun=tuple(state for state in plans if state.name == "begun"),
-        restored=_restored(store),
+        restored=restored if restored and restored.planned_by is None else None,
     )
-
-
-def _restored(store: Store) -> Restoration | None:
-    latest = store.restorations.latest()
-    return latest if latest is not None and latest.planned_by is None else None
-
-
-def _token(store: Store) -> StoredLogin:
-    pair = store.tokens.load()
-    if pair is None:
-        return StoredLogin(stored=False)
-    renewable = pair.refresh_token is not None
-    return StoredLogin(stored=True, expires_at=pair.expires_at, renewable=renewable)
