@@ -212,7 +212,7 @@ def _make_and_store_plan(
     if complete:
         store.identities.remember_exempt(plan.exempt)
     repeats = repeats_to_remember(plan, memory, complete=complete)
-    store.repeats.remember(repeats, seen=memory.seen)
+    store.journal_memory.remember(repeats, seen=memory.seen)
     return plan, results
 
 

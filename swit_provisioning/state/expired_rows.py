@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_
 
 from swit_provisioning.state.coordination import PAUSES
 from swit_provisioning.state.database import Section
-from swit_provisioning.state.journal import JOURNAL, SEEN, newest_kept
+from swit_provisioning.state.journal import JOURNAL, SEEN, kept_values
 from swit_provisioning.state.plan_approvals import (
     ACCEPTANCES,
     APPROVALS,
@@ -123,7 +123,7 @@ def _old_entries(connection: Connection, before: datetime) -> tuple[ColumnElemen
         JOURNAL.c.application_id != application_id,
     )
     kept = connection.execute(select(JOURNAL.c.id).where(is_old, JOURNAL.c.kept.is_not(None)))
-    outdated = set(kept.scalars()) - newest_kept(connection)
+    outdated = set(kept.scalars()) - {entry_id for entry_id, _ in kept_values(connection).values()}
     return and_(is_old, JOURNAL.c.kept.is_(None)), sorted(outdated)
 
 

@@ -187,32 +187,18 @@ class Journal(Section):
             values["at"] = self._database.now(connection)
             connection.execute(_NEW_ENTRY, values)
 
-    def latest(
-        self, application_id: str, *, plan_hash: PlanHash | None = None
-    ) -> dict[str, JournalEntry]:
-        """Change id -> its newest entry in this application (of this plan, if given)."""
-        newest = select(func.max(JOURNAL.c.id)).where(JOURNAL.c.application_id == application_id)
-        if plan_hash is not None:
-            newest = newest.where(JOURNAL.c.plan_hash == plan_hash)
-        ids = newest.group_by(JOURNAL.c.plan_hash, JOURNAL.c.change_id)
+    def latest(self, application_id: str, *, plan_hash: PlanHash) -> dict[str, JournalEntry]:
+        """Change id -> its newest entry in this application of this plan."""
+        newest = select(func.max(JOURNAL.c.id)).where(
+            JOURNAL.c.application_id == application_id, JOURNAL.c.plan_hash == plan_hash
+        )
+        ids = newest.group_by(JOURNAL.c.change_id)
         found = entries_where(self._database, JOURNAL.c.id.in_(ids))
         return {entry.change_id: entry for entry in found}
 
-    def rows(
-        self,
-        *,
-        application_id: str | None = None,
-        run_id: str | None = None,
-        since: datetime | None = None,
-    ) -> list[JournalEntry]:
-        """Entries, oldest first: of one application, of one run, since a time, or all."""
-        conditions = []
-        if application_id is not None:
-            conditions.append(JOURNAL.c.application_id == application_id)
-        if run_id is not None:
-            conditions.append(JOURNAL.c.run_id == run_id)
-        if since is not None:
-            conditions.append(JOURNAL.c.at >= since)
+    def rows(self, *, run_id: str | None = None) -> list[JournalEntry]:
+        """Entries, oldest first: of one run, or all."""
+        conditions = [] if run_id is None else [JOURNAL.c.run_id == run_id]
         return entries_where(self._database, *conditions)
 
     def last_call_ended(self, *, but_not: str) -> datetime | None:
@@ -310,18 +296,37 @@ def _entry(values: dict[str, Any]) -> JournalEntry:
     )
 
 
-class JournalMemory(Section):
-    """Reads from the journal what the next plan needs."""
+RETRIED_AFTER: Final = timedelta(days=30)
+"""After so long without an attempt, a change that does not stick is sent again."""
 
-    def applied_since(self, entry_id: int) -> tuple[dict[str, datetime], int]:
+_REPEATS: Final = Table(
+    "repeat",
+    METADATA,
+    Column("key", String(64), primary_key=True),
+    Column("times", Integer, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+)
+SEEN: Final = Table(
+    "journal_seen",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("entry_id", Integer, nullable=False),
+)
+
+
+class JournalMemory(Section):
+    """What the next plan needs of the journal, and changes that are planned again and again."""
+
+    def applied(self) -> tuple[dict[str, datetime], int]:
         """Key of a part of a change -> when it was applied, and the id of the newest entry.
 
-        Only entries after `entry_id` are read. Of a batch, only the users that Swit accepted count.
+        Only entries that the last plan has not read. Of a batch, only the users that Swit accepted
+        count.
         """
-        c = JOURNAL.c
+        c, seen = JOURNAL.c, self._seen()
         columns = (c.application_id, c.action, c.object_id, c.before, c.after, c.left_out, c.at)
         done = select(*columns, c.outcome).where(
-            c.id > entry_id, c.outcome.in_(("applied", "rejected"))
+            c.id > seen, c.outcome.in_(("applied", "rejected"))
         )
         with self._database.read() as connection:
             newest = connection.execute(select(func.max(c.id))).scalar() or 0
@@ -339,15 +344,31 @@ class JournalMemory(Section):
     def kept(self) -> dict[tuple[str, str], StoredValue]:
         """Swit id and field -> the value sent last and the different one that Swit stores."""
         with self._database.read() as connection:
-            return {place: kept for place, (_, kept) in _kept(connection).items()}
+            return {place: kept for place, (_, kept) in kept_values(connection).items()}
+
+    def repeats(self) -> dict[str, Repeat]:
+        """Key of a part of a change -> how often it was applied and then reverted in Swit."""
+        with self._database.read() as connection:
+            since = self._database.now(connection) - RETRIED_AFTER
+            rows = connection.execute(select(_REPEATS).where(_REPEATS.c.last_at >= since)).all()
+        return {row.key: Repeat(times=row.times, last_at=row.last_at) for row in rows}
+
+    def _seen(self) -> int:
+        """The newest journal entry that the last plan has read; 0 before the first plan."""
+        return self._database.scalar(select(SEEN.c.entry_id)) or 0
+
+    def remember(self, repeats: Mapping[str, Repeat], *, seen: int) -> None:
+        """Replace all repeats, and record that the journal was read up to `seen`."""
+        rows = [{"key": key, **vars(repeat)} for key, repeat in repeats.items()]
+        with self._database.write() as connection:
+            connection.execute(delete(_REPEATS))
+            if rows:
+                connection.execute(insert(_REPEATS), rows)
+            put(connection, SEEN, key={"id": 1}, values={"entry_id": seen})
 
 
-def newest_kept(connection: Connection) -> set[int]:
-    """Ids of the newest entries, for each object and field, with a value that Swit changed."""
-    return {entry_id for entry_id, _ in _kept(connection).values()}
-
-
-def _kept(connection: Connection) -> dict[tuple[str, str], tuple[int, StoredValue]]:
+def kept_values(connection: Connection) -> dict[tuple[str, str], tuple[int, StoredValue]]:
+    """Swit id and field -> the newest entry with a value that Swit stored differently, and both."""
     c = JOURNAL.c
     noted = select(c.id, c.object_id, c.made_id, c.after, c.kept).where(c.kept.is_not(None))
     found: dict[tuple[str, str], tuple[int, StoredValue]] = {}
@@ -371,45 +392,3 @@ def _keys(row: AnyRow, made: Mapping[tuple[str, str], str]) -> list[str]:
     before, after = json.loads(row.before), json.loads(row.after)
     parts = part_keys(action, row.object_id, before, after, real=real)
     return [key for part, key in parts.items() if part not in left_out]
-
-
-RETRIED_AFTER: Final = timedelta(days=30)
-"""After so long without an attempt, a change that does not stick is sent again."""
-
-_REPEATS: Final = Table(
-    "repeat",
-    METADATA,
-    Column("key", String(64), primary_key=True),
-    Column("times", Integer, nullable=False),
-    Column("last_at", UtcDateTime, nullable=False),
-)
-SEEN: Final = Table(
-    "journal_seen",
-    METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("entry_id", Integer, nullable=False),
-)
-
-
-class Repeats(Section):
-    """Changes that are planned again and again, remembered from plan to plan."""
-
-    def known(self) -> dict[str, Repeat]:
-        """Key of a part of a change -> how often it was applied and then reverted in Swit."""
-        with self._database.read() as connection:
-            since = self._database.now(connection) - RETRIED_AFTER
-            rows = connection.execute(select(_REPEATS).where(_REPEATS.c.last_at >= since)).all()
-        return {row.key: Repeat(times=row.times, last_at=row.last_at) for row in rows}
-
-    def seen(self) -> int:
-        """The newest journal entry that the last plan has read; 0 before the first plan."""
-        return self._database.scalar(select(SEEN.c.entry_id)) or 0
-
-    def remember(self, repeats: Mapping[str, Repeat], *, seen: int) -> None:
-        """Replace all repeats, and record that the journal was read up to `seen`."""
-        rows = [{"key": key, **vars(repeat)} for key, repeat in repeats.items()]
-        with self._database.write() as connection:
-            connection.execute(delete(_REPEATS))
-            if rows:
-                connection.execute(insert(_REPEATS), rows)
-            put(connection, SEEN, key={"id": 1}, values={"entry_id": seen})

@@ -11,7 +11,7 @@ from swit_provisioning.state.coordination import Lease, Pauses
 from swit_provisioning.state.database import Database, open_database, utc_now
 from swit_provisioning.state.expired_rows import Retention
 from swit_provisioning.state.identities import BoundOrganization, Identities, Reads
-from swit_provisioning.state.journal import Journal, JournalMemory, Repeats
+from swit_provisioning.state.journal import Journal, JournalMemory
 from swit_provisioning.state.journal_history import History
 from swit_provisioning.state.personal_data import Erasure
 from swit_provisioning.state.plan_approvals import Acceptances, Approvals, Rejections, Restorations
@@ -33,7 +33,6 @@ class Store(AbstractContextManager["Store"]):
         self.identities = Identities(database)
         self.reads = Reads(database)
         self.journal_memory = JournalMemory(database)
-        self.repeats = Repeats(database)
         self.journal = Journal(database)
         self.history = History(database)
         self.lease = Lease(database)
@@ -50,11 +49,11 @@ class Store(AbstractContextManager["Store"]):
 
     def memory(self) -> Memory:
         """Everything that the next plan needs to know of earlier plans."""
-        applied, seen = self.journal_memory.applied_since(self.repeats.seen())
+        applied, seen = self.journal_memory.applied()
         return replace(
             self.identities.memory(),
             stored_values=self.journal_memory.kept(),
-            repeats=self.repeats.known(),
+            repeats=self.journal_memory.repeats(),
             applied=applied,
             seen=seen,
         )

@@ -34,7 +34,7 @@ def test_only_what_was_applied_counts_and_only_since_the_last_plan(
     store: Store, clock: Clock
 ) -> None:
     done(store, update_user("U1", name="Ann"))
-    store.repeats.remember({}, seen=store.memory().seen)
+    store.journal_memory.remember({}, seen=store.memory().seen)
     done(store, update_user("U2", name="Bob", phone_number="1"))
     done(store, update_user("U3", name="Eve"), "rejected")
     done(store, update_user("U4", name="Joe"), "already so")
@@ -50,10 +50,10 @@ def test_what_a_plan_made_is_known_by_swits_ids_to_the_next(store: Store) -> Non
     """The next plan reads them from Swit; a creation itself is the same wish again."""
     done(store, create_user(ANN), made_id="U1")
     done(store, create_team("Sales", "ROOT"), made_id="T1")
-    store.repeats.remember({}, seen=store.memory().seen)
+    store.journal_memory.remember({}, seen=store.memory().seen)
     done(store, add_members(new_team("Sales"), new_user(ANN), "U2"))
     assert store.memory().applied.keys() == keys(add_members("T1", "U1", "U2"))
-    store.repeats.remember({}, seen=0)
+    store.journal_memory.remember({}, seen=0)
     assert keys(create_user(ANN)) < store.memory().applied.keys()
 
 
@@ -77,6 +77,6 @@ def test_the_value_that_swit_kept_last_is_known_by_object_and_field(store: Store
 def test_a_memory_holds_who_is_who_and_how_often_too(store: Store, clock: Clock) -> None:
     once = Repeat(times=1, last_at=clock.time)
     store.identities.remember([("user", "e1", "U1")])
-    store.repeats.remember({"a": once}, seen=0)
+    store.journal_memory.remember({"a": once}, seen=0)
     memory = store.memory()
     assert (memory.users, memory.repeats) == ({"e1": "U1"}, {"a": once})

@@ -64,17 +64,17 @@ def test_the_state_belongs_to_the_first_organisation(store: Store) -> None:
 def test_what_did_not_stick_is_known_until_the_next_plan_says_otherwise(
     store: Store, clock: Clock
 ) -> None:
-    assert (store.repeats.known(), store.repeats.seen()) == ({}, 0)
+    assert (store.journal_memory.repeats(), store.journal_memory._seen()) == ({}, 0)
     twice, once = (Repeat(times=times, last_at=clock.time) for times in (2, 1))
-    store.repeats.remember({"a": once, "b": once}, seen=7)
-    store.repeats.remember({"a": twice}, seen=9)
-    assert (store.repeats.known(), store.repeats.seen()) == ({"a": twice}, 9)
+    store.journal_memory.remember({"a": once, "b": once}, seen=7)
+    store.journal_memory.remember({"a": twice}, seen=9)
+    assert (store.journal_memory.repeats(), store.journal_memory._seen()) == ({"a": twice}, 9)
 
 
 def test_what_did_not_stick_is_forgotten_after_a_month(store: Store, clock: Clock) -> None:
     """Nothing is held back for ever: Swit or the other program may have changed."""
-    store.repeats.remember({"a": Repeat(times=2, last_at=clock.time)}, seen=1)
+    store.journal_memory.remember({"a": Repeat(times=2, last_at=clock.time)}, seen=1)
     clock.forward(days=30)
-    assert "a" in store.repeats.known()
+    assert "a" in store.journal_memory.repeats()
     clock.forward(seconds=1)
-    assert store.repeats.known() == {}
+    assert store.journal_memory.repeats() == {}
