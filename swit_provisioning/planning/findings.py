@@ -45,8 +45,8 @@ def organisation_findings(organization: OrganizationSnapshot) -> Iterator[Findin
             kind="account without an address",
             subject=f"{name} ({user_id})",
             side="swit",
-            message="The account has no address in Swit, so nobody can tell whose it is; it"
-            " is left alone. Give it one in Swit's console, or deactivate it there.",
+            message="The user has no address in Swit, so it is unknown whose it is; it is left"
+            " alone. Set an address in Swit's console, or deactivate the user there.",
         )
     members = organization.memberships["team_id"].value_counts()
     names = ("team_id", "name", "member_count")

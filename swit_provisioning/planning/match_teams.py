@@ -130,15 +130,15 @@ def match_teams(
         team_of |= adopted
         unmanaged -= set(adopted.values())
     group_of = {team: key for key, team in team_of.items()}
-    decisions = [Decision("group", group.key, "group excluded") for group in groups.excluded]
+    decisions = [Decision("group", group.key, Rule.GROUP_EXCLUDED) for group in groups.excluded]
     for key, team in team_of.items():
-        rule: Rule = "adopted" if key in adopted else "reference"
-        rule = "remembered" if remembered.get(key) == team else rule
+        rule = Rule.ADOPTED if key in adopted else Rule.REFERENCE
+        rule = Rule.REMEMBERED if remembered.get(key) == team else rule
         decisions.append(Decision("group", key, rule))
         if team in kept:
-            decisions.append(Decision("group", key, "team kept by name"))
-    decisions += (Decision("team", team, "Swit's own") for team in own)
-    decisions += (Decision("team", team, "team kept") for team in kept - group_of.keys())
+            decisions.append(Decision("group", key, Rule.TEAM_KEPT_BY_NAME))
+    decisions += (Decision("team", team, Rule.SWITS_OWN) for team in own)
+    decisions += (Decision("team", team, Rule.TEAM_KEPT) for team in kept - group_of.keys())
     return TeamMatches(
         teams=teams,
         root=root,

@@ -8,9 +8,9 @@ made here; `bad_users` finds what is wrong with people's records alone.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-from swit_provisioning.planning.decisions import Decision
+from swit_provisioning.planning.decisions import Decision, Rule
 from swit_provisioning.planning.model import ROLES, Finding, Memory, Policy
 from swit_provisioning.planning.normalize import (
     address_key,
@@ -23,14 +23,6 @@ from swit_provisioning.planning.normalize import (
 )
 from swit_provisioning.planning.snapshots import People, Person, User
 
-Ambiguity = Literal[
-    "excluded",
-    "address changed",
-    "two with one address",
-    "two accounts with one address",
-    "two accounts",
-    "no address",
-]
 _MASTER = 10
 _HAVE_RIGHTS = frozenset({"master", "admin", "unknown"})
 AUTHORISING: Final = "the account that authorised this program"
@@ -43,7 +35,7 @@ class Match(NamedTuple):
     address: str
     """The address that stands for the person, folded; empty where there is none."""
     user: User | None
-    ambiguity: Ambiguity | None
+    ambiguity: Rule | None
 
     @property
     def is_new(self) -> bool:
@@ -96,7 +88,7 @@ def match_users(
     claimed = _claimed(matches, users_at, remembered)
     never = _never_deactivated(users, authorised_user_id, policy)
     by_rule: dict[str, str] = {}
-    decisions = [Decision("person", key, "disabled") for key in sorted(people.disabled)]
+    decisions = [Decision("person", key, Rule.DISABLED) for key in sorted(people.disabled)]
     decisions += (
         Decision("person", match.person.key, match.ambiguity)
         for match in matches
@@ -115,25 +107,25 @@ def match_users(
         is_absent = user_id not in person_of
         if is_out(user.address):
             by_rule[user_id] = "USERS_TO_EXCLUDE"
-            decisions.append(Decision("user", user_id, "user excluded"))
+            decisions.append(Decision("user", user_id, Rule.USER_EXCLUDED))
         elif not user.address:
             by_rule[user_id] = "no address in Swit"
-            decisions.append(Decision("user", user_id, "no address in Swit"))
+            decisions.append(Decision("user", user_id, Rule.NO_ADDRESS_IN_SWIT))
         elif is_absent and why == AUTHORISING:
             by_rule[user_id] = why
-            decisions.append(Decision("user", user_id, "authorising account"))
+            decisions.append(Decision("user", user_id, Rule.AUTHORISING_ACCOUNT))
         elif is_absent and why:
             by_rule[user_id] = why
             values = {"role": role_name(user.role)}
-            decisions.append(Decision("user", user_id, "protected role", values))
+            decisions.append(Decision("user", user_id, Rule.PROTECTED_ROLE, values))
             if user.active and ROLES.get(user.role, "unknown") in _HAVE_RIGHTS:
                 findings.append(_admin_left(user))
-    decisions += (Decision("user", u, why) for u, why in claimed.items() if u not in by_rule)
+    decisions += (Decision("user", u, rule) for u, rule in claimed.items() if u not in by_rule)
     return UserMatches(
         matches=matches,
         users=users,
         person_of=person_of,
-        left_alone={**claimed, **by_rule},
+        left_alone={**{u: rule.phrase for u, rule in claimed.items()}, **by_rule},
         never_deactivated=never,
         findings=tuple(findings),
         decisions=tuple(decisions),
@@ -169,21 +161,21 @@ def _match(
     is_remembered: bool,
 ) -> Match:
     if not person.addresses:
-        return Match(person, "", None, "no address")
+        return Match(person, "", None, Rule.NO_ADDRESS)
     known = [address for address in person.all_addresses if address in users_at]
     address = known[0] if known else person.addresses[0]
     users = users_at[address] if known else []
-    ambiguity: Ambiguity | None = None
+    ambiguity: Rule | None = None
     if len(known) > 1:
-        ambiguity = "two accounts"
+        ambiguity = Rule.TWO_ACCOUNTS
     elif is_out(address):
-        ambiguity = "excluded"
+        ambiguity = Rule.EXCLUDED
     elif not shared.keys().isdisjoint(person.all_addresses):
-        ambiguity = "two with one address"
+        ambiguity = Rule.TWO_WITH_ONE_ADDRESS
     elif len(users) > 1:
-        ambiguity = "two accounts with one address"
+        ambiguity = Rule.TWO_ACCOUNTS_WITH_ONE_ADDRESS
     elif not users and is_remembered:
-        ambiguity = "address changed"
+        ambiguity = Rule.ADDRESS_CHANGED
     user = users[0] if users and ambiguity is None else None
     return Match(person, address, user, ambiguity)
 
@@ -204,10 +196,10 @@ def _claimed(
     matches: Iterable[Match],
     users_at: Mapping[str, list[User]],
     remembered: Mapping[str, User],
-) -> dict[str, Ambiguity]:
+) -> dict[str, Rule]:
     """User id -> the ambiguity of the person who claims the user by an address or as remembered."""
-    claimed: dict[str, Ambiguity] = {}
-    by_address: dict[str, Ambiguity] = {}
+    claimed: dict[str, Rule] = {}
+    by_address: dict[str, Rule] = {}
     for match in matches:
         if match.ambiguity is not None:
             person = match.person
@@ -241,11 +233,11 @@ def _never_deactivated(
 OWNER_LEFT: Final = "owner of the login left"
 """The kind of the finding that the authorising account's owner left: soon nothing works."""
 
-_MESSAGES: Final[Mapping[str, str]] = {
-    "two accounts": "The entry's addresses belong to two Swit accounts or more; all of them are"
-    " left alone. Take the addresses out that are not this person's.",
-    "two accounts with one address": "Two Swit accounts or more have this entry's address; all of"
-    " them are left alone. Leave the address to one account in Swit's console.",
+_MESSAGES: Final[Mapping[Rule, str]] = {
+    Rule.TWO_ACCOUNTS: "The person's addresses belong to two Swit users or more; all of them are"
+    " left alone. Remove the addresses that are not this person's.",
+    Rule.TWO_ACCOUNTS_WITH_ONE_ADDRESS: "Two Swit users or more have this person's address; all of"
+    " them are left alone. Leave the address to one user in Swit's console.",
 }
 
 
@@ -255,12 +247,12 @@ def _ambiguous(
     for person, address, _, ambiguity in matches:
         if ambiguity is not None and ambiguity in _MESSAGES:
             yield Finding(
-                kind=ambiguity,
+                kind=ambiguity.phrase,
                 subject=person.dn,
-                side="directory" if ambiguity == "two accounts" else "swit",
+                side="directory" if ambiguity is Rule.TWO_ACCOUNTS else "swit",
                 message=_MESSAGES[ambiguity],
             )
-        elif ambiguity == "address changed":
+        elif ambiguity is Rule.ADDRESS_CHANGED:
             other = person_of.get(remembered[person.key].user_id)
             yield _changed(person.dn, written_address(person.emails, address), other)
 
@@ -268,14 +260,14 @@ def _ambiguous(
 def _changed(dn: str, written: str, other: Person | None) -> Finding:
     if other is not None:
         message = (
-            f"This entry's account is claimed by {other.dn} too, which has its address now; the"
-            f" account is left alone. Give the account the address {written} in Swit's"
-            " console, and the other entry gets an account of its own."
+            f"This person's user is claimed by {other.dn} too, who has its address now; the user is"
+            f" left alone. Give the user the address {written} in Swit's console, and the other"
+            " person gets a user of their own."
         )
         return Finding(kind="account claimed by two", subject=dn, message=message, side="swit")
     message = (
-        f"The entry's address is {written} now; its account has another one and is left"
-        " alone. Change the address of the account in Swit's console: no API call does that."
+        f"The person's address is {written} now; the matched user has another one and is left"
+        " alone. Change the address of the user in Swit's console: no API call does that."
     )
     return Finding(kind="address changed", subject=dn, message=message, side="swit")
 
@@ -291,8 +283,8 @@ def _owner_left(user: User) -> Finding:
         kind=OWNER_LEFT,
         subject=user.email,
         side="swit",
-        message="This program works with the login of this account, whose owner has left the"
-        " directory; the account is left alone. Let another administrator log in"
+        message="This program works with the login of this user, who has left the"
+        " directory; the user is left alone. Let another administrator log in"
         " (swit-provisioning login), then deactivate it in Swit's console.",
     )
 
@@ -302,8 +294,8 @@ def _admin_left(user: User) -> Finding:
         kind="admin not in the directory",
         subject=user.email,
         side="swit",
-        message=f"The account is active ({role_name(user.role)}), but isn't in the directory; it is"
-        " protected. Take its rights away in Swit's console if the person has left.",
+        message=f"The user is active ({role_name(user.role)}), but not in the directory, and is"
+        " protected. Take the rights away in Swit's console if the person has left.",
     )
 
 
@@ -349,9 +341,7 @@ def _bad_addresses(person: Person, unread: AbstractSet[str]) -> Iterator[Finding
     written = sorted({text.strip() for text in person.emails} - {""})
     bad = [text for text in written if not usable_address(address_key(text))]
     left_alone = (
-        ""
-        if person.addresses
-        else " It has no other, so the account that it last had is left alone."
+        "" if person.addresses else " There is no other, so the last matched user is left alone."
     )
     for text in bad:
         yield Finding(
@@ -364,8 +354,8 @@ def _bad_addresses(person: Person, unread: AbstractSet[str]) -> Iterator[Finding
         yield Finding(
             kind="no address",
             subject=person.dn,
-            message="The entry has no e-mail address, so the account that it last had is left"
-            " alone. Give the entry an address, or disable it.",
+            message="The person has no e-mail address, so the last matched user is left alone. Give"
+            " the person an address, or disable the person.",
         )
 
 
@@ -383,7 +373,7 @@ def _two_with_one_address(
                 subject=person.dn,
                 attribute=attributes.get("email" if is_main else "other_email", ""),
                 message=f"The address {written} is also that of {also};"
-                " all of them, and the account, are left alone. Leave each address to one entry.",
+                " all of them, and the user, are left alone. Leave each address to one person.",
             )
 
 
@@ -393,8 +383,8 @@ def _bad_name(dn: str, names: list[str]) -> Iterator[Finding]:
         yield Finding(
             kind="no name",
             subject=dn,
-            message="The entry has no usable name; no account is made for it, and an account"
-            " that it has keeps its name. Give it a display name.",
+            message="The person has no usable name; no user is created, and an existing user keeps"
+            " its name. Set a display name.",
         )
     for name, would_be in zip(names, cleaned, strict=True):
         if clean := changed_name(name, would_be):

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import pandas as pd
 import pyarrow as pa
@@ -103,15 +103,12 @@ class FrameSchema:
         """A frame with all columns and no rows."""
         return self.frame([])
 
-    def frame(
-        self, rows: Iterable[Mapping[str, Any]], facts: Mapping[str, Any] | None = None
-    ) -> pd.DataFrame:
+    def frame(self, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         """Make a frame of rows; raises `FrameError` as `conform` does."""
         table = list(rows)
-        made = pd.DataFrame({name: [row.get(name) for row in table] for name in self.names})
-        if facts is not None:
-            made.attrs["facts"] = dict(facts)
-        return self.conform(made)
+        return self.conform(
+            pd.DataFrame({name: [row.get(name) for row in table] for name in self.names})
+        )
 
     def conform(self, frame: pd.DataFrame, *, distinct: bool = False) -> pd.DataFrame:
         """Return the frame with exactly these columns and types, a plain index, and its facts.
@@ -131,22 +128,27 @@ class FrameSchema:
             raise FrameError(message)
         out = frame[self.names].reset_index(drop=True)
         for column in self.columns:
-            out[column.name] = self._cast(out[column.name], column)
-        self._refuse_missing(out)
-        if not distinct:
-            self._refuse_doubles(out)
+            values = out[column.name]
+            absent = values.isna()
+            if not column.nullable and absent.any():
+                message = (
+                    f"frame {self.name}: {column.name} is missing in row {absent.idxmax()}"
+                    f" and {int(absent.sum()) - 1} others"
+                )
+                raise FrameError(message)
+            if values.dtype != _PANDAS[column.type]:
+                out[column.name] = self._cast(values, column)
+        doubled = None if distinct else out.duplicated(subset=list(self.key))
+        if doubled is not None and doubled.any():
+            row = out.loc[doubled, list(self.key)].iloc[0].to_dict()
+            message = f"frame {self.name}: two rows with the key {row}"
+            raise FrameError(message)
         out.attrs = dict(frame.attrs)
         return out
 
     def _cast(self, values: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
         """Values of the column's type: none is turned into another, but whole floats into ints."""
         wanted = _PANDAS[column.type]
-        if values.dtype == wanted:
-            return values
-        if column.type == "bool" and values.isna().any():
-            first = values.index[values.isna()][0]
-            message = f"frame {self.name}: {column.name} is missing in row {first}"
-            raise FrameError(message)
         try:
             cells = _cells(values, column.type)
         except _OF_ANOTHER_TYPE as error:
@@ -157,23 +159,6 @@ class FrameSchema:
             raise FrameError(message) from error
         made: pd.Series[Any] = cells.to_pandas(types_mapper={cells.type: wanted}.get)
         return made.astype(wanted).set_axis(values.index)
-
-    def _refuse_missing(self, frame: pd.DataFrame) -> None:
-        for column in self.columns:
-            absent = frame[column.name].isna()
-            if not column.nullable and absent.any():
-                message = (
-                    f"frame {self.name}: {column.name} is missing in row {absent.idxmax()}"
-                    f" and {int(absent.sum()) - 1} others"
-                )
-                raise FrameError(message)
-
-    def _refuse_doubles(self, frame: pd.DataFrame) -> None:
-        doubled = frame.duplicated(subset=list(self.key))
-        if doubled.any():
-            row = frame.loc[doubled, list(self.key)].iloc[0].to_dict()
-            message = f"frame {self.name}: two rows with the key {row}"
-            raise FrameError(message)
 
     def to_arrow(self, frame: pd.DataFrame) -> pa.Table:
         """As an Arrow table, its facts (`frame.attrs["facts"]`) kept in the table's metadata."""
@@ -222,248 +207,218 @@ def _first_other(values: "pd.Series[Any]", kind: ColumnType) -> int:
     return 0
 
 
-def _c(name: str, kind: ColumnType, description: str, *, nullable: bool = False) -> Column:
-    return Column(name=name, type=kind, description=description, nullable=nullable)
+_TYPES: Mapping[str, ColumnType] = {name: name for name in get_args(ColumnType)}
+
+
+def _columns(declared: Mapping[str, str]) -> tuple[Column, ...]:
+    """Columns of `name type` -> description; a `?` behind the type makes the column nullable."""
+    made = []
+    for declaration, description in declared.items():
+        name, kind = declaration.split()
+        made.append(
+            Column(
+                name=name,
+                type=_TYPES[kind.removesuffix("?")],
+                description=description,
+                nullable=kind.endswith("?"),
+            )
+        )
+    return tuple(made)
 
 
 IDP_USERS = FrameSchema(
     name="idp_users",
-    description="People in the directory, one row an entry, as read: nothing is judged here yet.",
+    description="People in the directory, one row each, as read: no rule is applied yet.",
     key=("key",),
     shown=("emails", "names", "phone_numbers", "language", "enabled", "dn"),
-    columns=(
-        _c("key", "string", "The entry's DN in normal form (RFC 4514); how rows are joined."),
-        _c("dn", "string", "The DN as the directory writes it."),
-        _c(
-            "directory_id",
-            "string",
-            "entryUUID or objectGUID as text, else the key; survives a rename.",
-        ),
-        _c("emails", "strings", "Every address value as written, trimmed; may be empty."),
-        _c(
-            "other_emails",
-            "strings",
-            "Other addresses of the person (Active Directory's `proxyAddresses`): they find the"
-            " account that Swit has, and no account is made with one.",
-            nullable=True,
-        ),
-        _c("names", "strings", "Every display name (else common name) value; may be empty."),
-        _c("phone_numbers", "strings", "Every phone number value; may be empty."),
-        _c(
-            "language", "string", "Preferred language, where the directory says one.", nullable=True
-        ),
-        _c(
-            "primary_group",
-            "string",
-            "Key or name of the group that is the primary team.",
-            nullable=True,
-        ),
-        _c("enabled", "bool", "False for a disabled or expired account: treated as not there."),
-        _c("base", "string", "The search base (or file) that gave the entry."),
-        _c("position", "int", "0, 1, 2...: the order in which the source lists entries."),
+    columns=_columns(
+        {
+            "key string": "The person's DN in normal form (RFC 4514); how rows are joined.",
+            "dn string": "The DN as the directory writes it.",
+            "directory_id string": "entryUUID or objectGUID, else the key; survives a rename.",
+            "emails strings": "Every address value as written, trimmed; may be empty.",
+            "other_emails strings?": "Other addresses of the person (Active Directory's"
+            " `proxyAddresses`): they match an existing user, and no user is created with one.",
+            "names strings": "Every display name (else common name) value; may be empty.",
+            "phone_numbers strings": "Every phone number value; may be empty.",
+            "language string?": "Preferred language, if the directory has one.",
+            "primary_group string?": "Key or name of the group that is the primary team.",
+            "enabled bool": "False for disabled and expired people, who count as absent.",
+            "base string": "The search base (or file) of the person.",
+            "position int": "0, 1, 2...: the order in which the source lists people.",
+        }
     ),
 )
 
 IDP_GROUPS = FrameSchema(
     name="idp_groups",
-    description="Groups in the directory, one row an entry, as read, excluded ones too.",
+    description="Groups in the directory, one row each, as read, with the excluded ones.",
     key=("key",),
     shown=("names", "order", "parents", "dn"),
-    columns=(
-        _c("key", "string", "The group's DN in normal form (RFC 4514)."),
-        _c("dn", "string", "The DN as the directory writes it."),
-        _c("directory_id", "string", "entryUUID or objectGUID as text, else the key."),
-        _c(
-            "references",
-            "strings",
-            "Every text that its team's reference may say; the first is what it should say.",
-            nullable=True,
-        ),
-        _c("names", "strings", "Every display name (else common name) value; may be empty."),
-        _c(
-            "aliases",
-            "strings",
-            "Other names by which `TEAMS_TO_EXCLUDE` knows it: the common names in its DN.",
-            nullable=True,
-        ),
-        _c(
-            "order",
-            "float",
-            "The order attribute, where one is set: smaller comes first.",
-            nullable=True,
-        ),
-        _c(
-            "parents",
-            "strings",
-            "Keys in `memberOf`; missing where the group has no memberOf at all.",
-            nullable=True,
-        ),
-        _c("base", "string", "The search base (or file) that gave the entry."),
-        _c(
-            "position",
-            "int",
-            "The place in the file; for a server by name, then key: it promises none.",
-        ),
+    columns=_columns(
+        {
+            "key string": "The group's DN in normal form (RFC 4514).",
+            "dn string": "The DN as the directory writes it.",
+            "directory_id string": "entryUUID or objectGUID as text, else the key.",
+            "references strings?": "Every reference by which a team is known as the group's;"
+            " the first is the wanted one.",
+            "names strings": "Every display name (else common name) value; may be empty.",
+            "aliases strings?": "Other names by which `TEAMS_TO_EXCLUDE` knows the group: the"
+            " common names in its DN.",
+            "order float?": "The order attribute, where one is set: smaller comes first.",
+            "parents strings?": "Keys in `memberOf`; missing if the group has no memberOf.",
+            "base string": "The search base (or file) of the group.",
+            "position int": "The place in the file; for a server by name, then key.",
+        }
     ),
 )
 
 IDP_MEMBERSHIPS = FrameSchema(
     name="idp_memberships",
-    description="Who a group lists as a direct member: users, groups, and entries nobody knows.",
+    description="The direct members of each group: people, groups, and unknown members.",
     key=("group", "member"),
-    columns=(
-        _c("group", "string", "Key of the group."),
-        _c("member", "string", "Key of the member: a user, a nested group, or neither."),
-        _c("member_dn", "string", "The member's DN as the group writes it."),
+    columns=_columns(
+        {
+            "group string": "Key of the group.",
+            "member string": "Key of the member: a person, a nested group, or neither.",
+            "member_dn string": "The member's DN as the group writes it.",
+        }
     ),
 )
 
 SWIT_USERS = FrameSchema(
     name="swit_users",
-    description="Accounts in the Swit organisation, active and inactive.",
+    description="Users of the Swit organisation, active and inactive.",
     key=("user_id",),
     shown=("email", "name", "phone_number", "role", "active"),
-    columns=(
-        _c("user_id", "string", "Swit's id."),
-        _c("email", "string", "Address as Swit writes it."),
-        _c("name", "string", "Name shown in Swit."),
-        _c("phone_number", "string", "As typed in Swit; compared by its digits.", nullable=True),
-        _c("role", "int", "10 master, 20 admin, 30 member, 40 guest; others are protected too."),
-        _c("active", "bool", "Whether the membership is active."),
-        _c("language", "string", "Any language Swit knows.", nullable=True),
-        _c("primary_team", "string", "Id of the user's primary team.", nullable=True),
+    columns=_columns(
+        {
+            "user_id string": "Swit's id.",
+            "email string": "Address as Swit writes it.",
+            "name string": "Name shown in Swit.",
+            "phone_number string?": "As typed in Swit; compared by its digits.",
+            "role int": "10 master, 20 admin, 30 member, 40 guest; others are protected too.",
+            "active bool": "Whether the user is active.",
+            "language string?": "Any language that Swit has.",
+            "primary_team string?": "Id of the user's primary team.",
+        }
     ),
 )
 
 SWIT_TEAMS = FrameSchema(
     name="swit_teams",
-    description="Teams in Swit, in the order shown, the root (the organisation itself) among them.",
+    description="Teams in Swit, in the order shown, with the root (the organisation itself).",
     key=("team_id",),
     shown=("name", "parent_id", "reference", "member_count"),
-    columns=(
-        _c("team_id", "string", "Swit's id."),
-        _c("name", "string", "Unique in the organisation, compared without case."),
-        _c("parent_id", "string", "Id of the parent team; missing for the root.", nullable=True),
-        _c(
-            "reference",
-            "string",
-            "Free text; we keep the directory group's key there.",
-            nullable=True,
-        ),
-        _c("position", "int", "0, 1, 2...: the order of the list, so also that among siblings."),
-        _c("member_count", "int", "What Swit says (`member_cnt`), for comparison.", nullable=True),
+    columns=_columns(
+        {
+            "team_id string": "Swit's id.",
+            "name string": "Unique in the organisation, compared without case.",
+            "parent_id string?": "Id of the parent team; missing for the root.",
+            "reference string?": "Free text that holds the directory key of the team's group.",
+            "position int": "0, 1, 2...: the order of the list, so also that among siblings.",
+            "member_count int?": "Swit's own count (`member_cnt`), for comparison.",
+        }
     ),
 )
 
 SWIT_MEMBERSHIPS = FrameSchema(
     name="swit_memberships",
-    description="Who is in which Swit team, directly.",
+    description="The direct members of each Swit team.",
     key=("team_id", "user_id"),
-    columns=(
-        _c("team_id", "string", "Swit's team id."),
-        _c("user_id", "string", "Swit's user id."),
-    ),
+    columns=_columns({"team_id string": "Swit's team id.", "user_id string": "Swit's user id."}),
 )
 
-_CHANGE_COLUMNS = (
-    _c("change_id", "string", "Names this change within its plan; the journal's key."),
-    _c("step", "string", "The op that sends it."),
-    _c("action", "string", "What is done: user.create, team.update, membership.add..."),
-    _c("target", "string", "The address or team name that a person knows."),
-    _c("before", "string", "What Swit has now (JSON object)."),
-    _c("after", "string", "What Swit will have (JSON object)."),
-    _c("reason", "string", "Why, in words."),
-    _c("object_id", "string", "Swit's id, or `new:...` for what this plan makes."),
-    _c("depends_on", "strings", "Changes without which this one is skipped."),
-)
+_CHANGE = {
+    "change_id string": "Id of the change within its plan; the journal's key.",
+    "step string": "The op that sends it.",
+    "action string": "What is done: user.create, team.update, membership.add...",
+    "target string": "The user's address or the team's name.",
+}
+_VALUES = {
+    "before string": "What Swit has before (JSON object).",
+    "after string": "What Swit has after (JSON object).",
+    "reason string": "Why, in words.",
+    "object_id string": "Swit's id, or `new:...` for an object that the plan creates.",
+}
+_ANSWER = {
+    "message string?": "Swit's answer, if the change was not simply applied.",
+    "http_status int?": "The status of the last answer.",
+    "calls int": "API calls that it took, with repetitions.",
+}
 
 
 def _changes(name: str, description: str) -> FrameSchema:
+    needs = {"depends_on strings": "Changes without which this one is skipped."}
     return FrameSchema(
         name=name,
         description=description,
         key=("change_id",),
-        columns=_CHANGE_COLUMNS,
+        columns=_columns(_CHANGE | _VALUES | needs),
         shown=("action", "target", "what", "reason"),
     )
 
 
 USER_DIFF = _changes("user_diff", "Users to create, update, deactivate or remove, and activate.")
-TEAM_DIFF = _changes("team_diff", "Teams to delete, create, rename, move and re-key, in order.")
-SORT_DIFF = _changes("sort_diff", "Parents whose child teams are out of order.")
-MEMBERSHIP_DIFF = _changes("membership_diff", "Members to add and remove, primary teams to set.")
 CHANGE_PLAN = _changes(
     "change_plan",
-    "The plan: all changes in the order in which they would be sent, with its id, its page and"
-    " what the guards say.",
+    "The plan: all changes in the order in which they are sent, with its id, its page and the"
+    " results of the guards.",
 )
 OUTCOMES = FrameSchema(
     name="outcomes",
-    description="What came of each change of one kind.",
+    description="The outcome of each change of one kind.",
     key=("change_id",),
     shown=("action", "target", "outcome", "message", "http_status"),
-    columns=(
-        _c("change_id", "string", "The change in the plan."),
-        _c("step", "string", "The op that sent it."),
-        _c("action", "string", "What was done."),
-        _c("target", "string", "The address or team name."),
-        _c("outcome", "string", "applied, already so, rejected, failed or skipped."),
-        _c("message", "string", "Swit's answer where it was not simply done.", nullable=True),
-        _c("http_status", "int", "The last answer's status.", nullable=True),
-        _c("calls", "int", "API calls it took, repetitions counted."),
+    columns=_columns(
+        _CHANGE | {"outcome string": "applied, already so, rejected, failed or skipped."} | _ANSWER
     ),
 )
 
 CHANGE_LOG = FrameSchema(
     name="change_log",
-    description="The journal of the plan that was sent: every try of every change, by every run"
-    " that had a hand in it, oldest first; there for a run that failed, too.",
+    description="The journal of the plan that was sent: every attempt at every change, by every"
+    " run that sent a part of it, oldest first. Failed runs have one, too.",
     key=("entry",),
     shown=("at", "action", "target", "what", "outcome", "message", "http_status"),
-    columns=(
-        _c("entry", "int", "Number of the entry in the journal."),
-        _c("at", "string", "When it was about to be sent (ISO 8601, UTC)."),
-        _c("run_id", "string", "The run that sent it."),
-        _c("plan_id", "string", "The plan that it is part of."),
-        _c("change_id", "string", "The change in the plan."),
-        _c("step", "string", "The op that sent it."),
-        _c("action", "string", "What was to be done."),
-        _c("target", "string", "The address or team name."),
-        _c("object_id", "string", "Swit's id; of what could not be made, the plan's."),
-        _c("before", "string", "Values before, as JSON."),
-        _c("after", "string", "Values after, as JSON."),
-        _c("reason", "string", "Why it was planned."),
-        _c("outcome", "string", "What came of it; none: no answer was noted.", nullable=True),
-        _c("message", "string", "Swit's answer where it was not simply done.", nullable=True),
-        _c("http_status", "int", "The status that decided it.", nullable=True),
-        _c("calls", "int", "API calls it took, repetitions counted."),
-        _c("seconds", "float", "How long that took.", nullable=True),
-        _c("objects", "int", "Users or teams meant: of a batch, its users."),
-        _c("refused", "int", "How many of those Swit refused."),
-        _c("approved_by", "string", "Who let the plan past a limit.", nullable=True),
-        _c("approved_because", "string", "And why.", nullable=True),
+    columns=_columns(
+        {
+            "entry int": "Number of the entry in the journal.",
+            "at string": "When the change was about to be sent (ISO 8601, UTC).",
+            "run_id string": "The run that sent it.",
+            "plan_id string": "The plan of the change.",
+            **_CHANGE,
+            **_VALUES,
+            "outcome string?": "The outcome; none: no answer was recorded.",
+            **_ANSWER,
+            "seconds float?": "How long the calls took.",
+            "objects int": "Number of users or teams; of a batch, its users.",
+            "refused int": "Number of those that Swit refused.",
+            "approved_by string?": "Who approved the plan, if it was over a limit.",
+            "approved_because string?": "The reason of the approval.",
+        }
     ),
 )
 
-_FINDING_COLUMNS = (
-    _c("kind", "string", "What is wrong, a short fixed phrase: `no address`, `ring`..."),
-    _c("dn", "string", "The entry to look at, its DN as the directory writes it."),
-    _c("attribute", "string", "The attribute to look at; empty where it is none."),
-    _c("reason", "string", "What is wrong, what comes of it, and how to mend it."),
-)
+_FINDING = {
+    "kind string": "What is wrong, a short fixed phrase: `no address`, `ring`...",
+    "dn string": "The DN of the record to mend, as the directory writes it.",
+    "attribute string": "The attribute to mend; empty if it is none.",
+    "reason string": "What is wrong, what follows from it, and how to mend it.",
+}
 IDP_FINDINGS: Final = FrameSchema(
     name="idp_findings",
-    description="Values in the directory that could not be read and are left out, each named.",
+    description="Values in the directory that could not be read and are left out.",
     key=("kind", "dn", "attribute", "reason"),
-    columns=_FINDING_COLUMNS,
+    columns=_columns(_FINDING),
 )
 DIRECTORY_FINDINGS = FrameSchema(
     name="directory_findings",
-    description="Every bad record of the directory, for the people who run it: what each stands"
-    " for in Swit is left alone. What is to be mended in Swit or in the settings (an admin who"
-    " left, an account whose address changed) stands on `change_plan`, with these.",
+    description="Every bad record of the directory, for its administrators: the users and teams"
+    " of these records are left alone. `change_plan` has these findings, and those to mend in Swit"
+    " or in the settings (an admin who left, a user whose address changed).",
     key=("kind", "dn", "attribute", "reason"),
-    columns=_FINDING_COLUMNS,
+    columns=_columns(_FINDING),
 )
 
 SCHEMAS: Mapping[str, FrameSchema] = {
@@ -478,9 +433,9 @@ SCHEMAS: Mapping[str, FrameSchema] = {
         SWIT_TEAMS,
         SWIT_MEMBERSHIPS,
         USER_DIFF,
-        TEAM_DIFF,
-        SORT_DIFF,
-        MEMBERSHIP_DIFF,
+        _changes("team_diff", "Teams to delete, create, rename, move and re-key, in order."),
+        _changes("sort_diff", "Parents whose child teams are out of order."),
+        _changes("membership_diff", "Members to add and remove, primary teams to set."),
         CHANGE_PLAN,
         CHANGE_LOG,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from swit_provisioning.planning.decisions import Decision
+from swit_provisioning.planning.decisions import Decision, Rule
 from swit_provisioning.planning.groups import Group
 from swit_provisioning.planning.match_teams import UNASSIGNED, TeamMatches
 from swit_provisioning.planning.model import Finding, Policy
@@ -325,23 +325,21 @@ def _decisions_of_groups(
     for key, group in groups.items():
         team = teams.team_of.get(key)
         if team is None and key in fates.unnamed:
-            has_name = bool(group.names)
-            yield Decision(
-                "group", key, "no team: no free name" if has_name else "no team: no name"
-            )
+            rule = Rule.NO_TEAM_NO_FREE_NAME if group.names else Rule.NO_TEAM_NO_NAME
+            yield Decision("group", key, rule)
         elif team is None and "team.create" in policy.disabled_actions:
-            yield Decision("group", key, "no team: disabled")
+            yield Decision("group", key, Rule.NO_TEAM_DISABLED)
         elif team is None:
             values = {"name": names[group.new_team], "parent": shown[parents[key]]}
-            yield Decision("group", key, "team created", values)
+            yield Decision("group", key, Rule.TEAM_CREATED, values)
         elif team not in teams.kept:
             name = names.get(team)
             if key in fates.unnamed:
-                yield Decision("group", key, "no free name")
+                yield Decision("group", key, Rule.NO_FREE_NAME)
             elif name not in {None, teams.teams[team].name, *group.names}:
-                yield Decision("group", key, "numbered", {"name": str(name)})
+                yield Decision("group", key, Rule.NUMBERED, {"name": str(name)})
             if team in fates.in_place:
-                yield Decision("group", key, "stays in place")
+                yield Decision("group", key, Rule.STAYS_IN_PLACE)
 
 
 def _decisions_of_teams(teams: TeamMatches, fates: Fates, policy: Policy) -> Iterator[Decision]:
@@ -353,12 +351,12 @@ def _decisions_of_teams(teams: TeamMatches, fates: Fates, policy: Policy) -> Ite
             "setting": f"{'TEAM_REMOVAL' if is_left else 'UNMANAGED_TEAMS'}={removal}",
         }
         if team in fates.deleted:
-            yield Decision("team", team, "team deleted", values)
+            yield Decision("team", team, Rule.TEAM_DELETED, values)
         elif team in fates.marked:
-            yield Decision("team", team, "team marked", values)
+            yield Decision("team", team, Rule.TEAM_MARKED, values)
         elif removal != "delete":
-            yield Decision("team", team, "team left as it is", values)
+            yield Decision("team", team, Rule.TEAM_LEFT_AS_IT_IS, values)
         elif "team.delete" in policy.disabled_actions:
-            yield Decision("team", team, "team deletion disabled", values)
+            yield Decision("team", team, Rule.TEAM_DELETION_DISABLED, values)
         else:
-            yield Decision("team", team, "team below stays", values)
+            yield Decision("team", team, Rule.TEAM_BELOW_STAYS, values)

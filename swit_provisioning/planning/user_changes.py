@@ -113,7 +113,7 @@ class _Comparison:
         person = match.person
         name = choose_name(person.names, None)
         if name is None:
-            yield Decision("person", person.key, "no name")
+            yield Decision("person", person.key, Rule.NO_NAME)
             return
         written = written_address(person.emails, match.address)
         wanted = written_language(person.language)
@@ -123,10 +123,10 @@ class _Comparison:
                 kind="language",
                 subject=person.dn,
                 side="swit",
-                message=f"Swit makes accounts in en and ko only, not in {person.language}; the new"
-                f" account gets {language}. The person can change it in Swit.",
+                message=f"Swit creates users in en and ko only, not in {person.language}; the new"
+                f" user gets {language}. The person can change it in Swit.",
             )
-        yield self._decision("person", person.key, "created", "user.create")
+        yield self._decision("person", person.key, Rule.CREATED, "user.create")
         yield single_change(
             action="user.create",
             object_id=NEW_USER + match.address,
@@ -138,7 +138,7 @@ class _Comparison:
                 "language": language,
                 "timezone": self._policy.default_user_timezone,
             },
-            reason="in the directory, without an account",
+            reason="in the directory, without a user",
         )
 
     def matched(self, match: Match, user: User) -> Iterator[_Result]:
@@ -157,8 +157,8 @@ class _Comparison:
             before["phone_number"], after["phone_number"] = user.phone_number, phone or ""
         why = ""
         if user.user_id in self._handed_on:
-            why = "; the account follows its address, which was another entry's before"
-        yield Decision("person", person.key, "follows")
+            why = "; the user follows its address, which was another person's before"
+        yield Decision("person", person.key, Rule.FOLLOWS)
         if after:
             yield single_change(
                 action="user.update",
@@ -169,7 +169,7 @@ class _Comparison:
                 reason=another(after) + why,
             )
         if not user.active:
-            yield self._decision("person", person.key, "activated", "user.activate")
+            yield self._decision("person", person.key, Rule.ACTIVATED, "user.activate")
             yield single_change(
                 action="user.activate",
                 object_id=user.user_id,
@@ -180,7 +180,7 @@ class _Comparison:
             )
         if user.role in self._protected:
             role = {"role": role_name(user.role)}
-            yield Decision("person", person.key, "role is protected", role)
+            yield Decision("person", person.key, Rule.ROLE_IS_PROTECTED, role)
 
     def without_person(self, user: User) -> Iterator[_Result]:
         """The deactivation or removal of a user, unless a setting keeps the user."""
@@ -188,11 +188,11 @@ class _Comparison:
         where = "The person has left the directory" if was_there else "Not in the directory"
         values = {"where": where}
         if not user.active:
-            yield Decision("user", user.user_id, "inactive", values)
+            yield Decision("user", user.user_id, Rule.INACTIVE, values)
         elif self._policy.unmanaged_users == "keep" and not was_there:
-            yield Decision("user", user.user_id, "never seen")
+            yield Decision("user", user.user_id, Rule.NEVER_SEEN)
         elif removal == "keep":
-            yield Decision("user", user.user_id, "kept", values)
+            yield Decision("user", user.user_id, Rule.KEPT, values)
         else:
             is_removed = removal == "remove"
             action: Action = "user.remove" if is_removed else "user.deactivate"
@@ -200,7 +200,7 @@ class _Comparison:
                 "done": "removed for good" if is_removed else "deactivated",
                 "removal": removal,
             }
-            yield self._decision("user", user.user_id, "departs", action, values)
+            yield self._decision("user", user.user_id, Rule.DEPARTS, action, values)
             yield single_change(
                 action=action,
                 object_id=user.user_id,

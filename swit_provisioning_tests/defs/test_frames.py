@@ -34,9 +34,9 @@ from swit_provisioning_tests.report.hostile import NAMES
 
 
 def memberships(*rows: tuple[str, str]) -> pd.DataFrame:
-    return SWIT_MEMBERSHIPS.frame(
-        [{"team_id": team, "user_id": user} for team, user in rows], facts={"total": len(rows)}
-    )
+    frame = SWIT_MEMBERSHIPS.frame({"team_id": team, "user_id": user} for team, user in rows)
+    frame.attrs["facts"] = {"total": len(rows)}
+    return frame
 
 
 def run_of(tmp_path: Path, rows: list[tuple[str, str]], instance: dg.DagsterInstance) -> str:

@@ -102,7 +102,8 @@ def test_a_frame_written_to_parquet_and_read_again_is_the_same(
     schema: FrameSchema, rows: str
 ) -> None:
     facts = {"source": "file", "bases": [{"base": "ou=é", "users": 2}]}
-    frame = schema.frame(rows_of(schema) if rows == "some" else [], facts)
+    frame = schema.frame(rows_of(schema) if rows == "some" else [])
+    frame.attrs["facts"] = facts
     stored = BytesIO()
     pq.write_table(schema.to_arrow(frame), stored)
     table = pq.read_table(stored)
@@ -236,7 +237,8 @@ def test_of_a_key_of_two_columns_one_may_be_the_same() -> None:
 
 
 def test_a_frame_is_made_plain_and_the_one_that_was_given_stays_as_it_is() -> None:
-    frame = SWIT_USERS.frame(rows_of(SWIT_USERS)[:2], {"total_rows": 2})
+    frame = SWIT_USERS.frame(rows_of(SWIT_USERS)[:2])
+    frame.attrs["facts"] = {"total_rows": 2}
     mixed = frame.iloc[::-1].assign(more=1)
     kept = mixed.copy()
     made = SWIT_USERS.conform(mixed)

@@ -68,7 +68,7 @@ def test_no_address_leaves_the_account_it_last_had_with_teams_and_all() -> None:
 def test_an_unusable_address_leaves_the_account_it_last_had_with_teams_and_all() -> None:
     trial = attempt(listing(bob("bob at x")), with_bob(), memory=BOB_WAS_HERE)
     assert [(f.kind, f.subject) for f in trial.plan.findings] == [("unusable address", BOB_DN)]
-    assert "the account that it last had is left alone" in trial.plan.findings[0].message
+    assert "the last matched user is left alone" in trial.plan.findings[0].message
     assert trial.after.calls == ONLY_ANN_JOINS
 
 
@@ -340,7 +340,7 @@ def test_a_language_that_swit_does_not_write_makes_an_account_in_the_default_one
     plan = make_plan(state, swit_state(Organisation()), Policy(), Memory())
     (told,) = the(plan, "language")
     assert (told.subject, told.side) == (ANN.dn, "swit")
-    assert "not in fr; the new account gets en" in told.message
+    assert "not in fr; the new user gets en" in told.message
     assert [change.after["language"] for change in plan.changes] == ["en"]
 
 
