@@ -6,7 +6,8 @@ documentation derive from it. `apply/senders.py` binds a sender to each action.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, get_args
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from swit_provisioning.planning.normalize import REMOVED
 
@@ -76,14 +77,13 @@ MOST_NAMED: Final = 5
 """People or teams named in one cell."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Phrase:
+class Phrase(NamedTuple):
     """One thing that the changes of an action do, as the summary of a plan counts it."""
 
     one: str
     many: str
     """With `{}` for the number."""
-    count: Callable[[Values, Values], int] = lambda _before, _after: 1
+    number: Callable[[Values, Values], int] = lambda _before, _after: 1
     """How often a change with these `before` and `after` does it."""
 
 
@@ -148,202 +148,175 @@ def _teams(after: Values) -> Sequence[str]:
     return teams
 
 
-def _is_marking(after: Values) -> bool:
+def is_marking(after: Values) -> bool:
+    """Whether a `team.update` renames the team as removed."""
     return str(after.get("name", "")).startswith(REMOVED)
 
 
-_USER: Final[Mapping[str, Redaction]] = {
-    "target": "code",
-    "email": "code",
-    "name": "hide",
-    "phone_number": "hide",
-}
-_MEMBERS: Final[Mapping[str, Redaction]] = {"emails": "code", "user_ids": "mask"}
+_about_user = partial(
+    ActionSpec,
+    object="user",
+    diff="user_diff",
+    personal={"target": "code", "email": "code", "name": "hide", "phone_number": "hide"},
+)
+_about_team = partial(ActionSpec, object="team", diff="team_diff")
+_about_members = partial(
+    ActionSpec,
+    object="team",
+    diff="membership_diff",
+    personal={"emails": "code", "user_ids": "mask"},
+)
 
 SPECS: Final[Mapping[Action, ActionSpec]] = {
     spec.name: spec
     for spec in (
-        ActionSpec(
+        _about_user(
             name="user.create",
-            object="user",
             effect="adds",
             steps=("create_users",),
-            diff="user_diff",
             limit="creations_within_limit",
             danger=9,
-            heading="Accounts created",
-            phrases=(Phrase(one="1 joins", many="{} join"),),
+            heading="Users created",
+            phrases=(Phrase("1 joins", "{} join"),),
             describe=lambda _, after: _listed(after),
-            personal=_USER,
             creates=True,
         ),
-        ActionSpec(
+        _about_user(
             name="user.update",
-            object="user",
             effect="changes",
             steps=("update_users",),
-            diff="user_diff",
             limit="updates_within_limit",
             danger=6,
-            heading="Accounts updated",
-            phrases=(Phrase(one="1 person's data change", many="{} people's data change"),),
+            heading="Users updated",
+            phrases=(Phrase("1 person's data change", "{} people's data change"),),
             describe=_differences,
-            personal=_USER,
             by_field=True,
         ),
-        ActionSpec(
+        _about_user(
             name="user.deactivate",
-            object="user",
             effect="takes away",
             steps=("deactivate_users",),
-            diff="user_diff",
             limit="deactivations_within_limit",
             danger=2,
-            heading="Accounts deactivated",
-            phrases=(Phrase(one="1 leaves", many="{} leave"),),
-            describe=lambda _before, _after: "the account stays, inactive",
-            personal=_USER,
+            heading="Users deactivated",
+            phrases=(Phrase("1 leaves", "{} leave"),),
+            describe=lambda _before, _after: "the user stays, inactive",
         ),
-        ActionSpec(
+        _about_user(
             name="user.remove",
-            object="user",
             effect="takes away",
             steps=("deactivate_users",),
-            diff="user_diff",
             limit="deactivations_within_limit",
             danger=1,
-            heading="Accounts removed for good",
-            phrases=(Phrase(one="1 is removed for good", many="{} are removed for good"),),
-            describe=lambda _before, _after: "the account is gone for good",
-            personal=_USER,
+            heading="Users removed for good",
+            phrases=(Phrase("1 is removed for good", "{} are removed for good"),),
+            describe=lambda _before, _after: "the user is gone for good",
         ),
-        ActionSpec(
+        _about_user(
             name="user.activate",
-            object="user",
             effect="adds",
             steps=("activate_users",),
-            diff="user_diff",
             limit="updates_within_limit",
             danger=7,
-            heading="Accounts activated again",
-            phrases=(Phrase(one="1 is back", many="{} are back"),),
+            heading="Users activated again",
+            phrases=(Phrase("1 is back", "{} are back"),),
             describe=lambda _before, _after: "active again",
-            personal=_USER,
         ),
-        ActionSpec(
+        _about_team(
             name="team.delete",
-            object="team",
             effect="takes away",
             steps=("delete_teams", "delete_emptied_teams"),
-            diff="team_diff",
             limit="team_deletions_within_limit",
             danger=3,
             heading="Teams deleted",
-            phrases=(Phrase(one="1 team deleted", many="{} teams deleted"),),
+            phrases=(Phrase("1 team deleted", "{} teams deleted"),),
             describe=lambda before, _: _members(before),
             personal={"members": "mask"},
         ),
-        ActionSpec(
+        _about_team(
             name="team.create",
-            object="team",
             effect="adds",
             steps=("create_teams",),
-            diff="team_diff",
             limit="creations_within_limit",
             danger=8,
             heading="Teams created",
-            phrases=(Phrase(one="1 team created", many="{} teams created"),),
+            phrases=(Phrase("1 team created", "{} teams created"),),
             describe=lambda _, after: f"under {after.get('parent', after['parent_id'])}",
             creates=True,
         ),
-        ActionSpec(
+        _about_team(
             name="team.update",
-            object="team",
             effect="changes",
             steps=("free_team_names", "update_teams"),
-            diff="team_diff",
             limit="updates_within_limit",
             danger=5,
             heading="Teams renamed, moved or re-keyed",
             phrases=(
                 Phrase(
-                    one="1 team marked as removed",
-                    many="{} teams marked as removed",
-                    count=lambda _, after: _is_marking(after),
+                    "1 team marked as removed",
+                    "{} teams marked as removed",
+                    lambda _, after: is_marking(after),
                 ),
                 Phrase(
-                    one="1 team renamed",
-                    many="{} teams renamed",
-                    count=lambda _, after: "name" in after and not _is_marking(after),
+                    "1 team renamed",
+                    "{} teams renamed",
+                    lambda _, after: "name" in after and not is_marking(after),
                 ),
-                Phrase(
-                    one="1 team moved",
-                    many="{} teams moved",
-                    count=lambda _, after: "parent_id" in after,
-                ),
+                Phrase("1 team moved", "{} teams moved", lambda _, after: "parent_id" in after),
                 # Next to a new name or place, the reference is not worth counting.
                 Phrase(
-                    one="1 team re-keyed",
-                    many="{} teams re-keyed",
-                    count=lambda _, after: "reference" in after and {*after} == {"reference"},
+                    "1 team re-keyed",
+                    "{} teams re-keyed",
+                    lambda _, after: {*after} == {"reference"},
                 ),
             ),
             describe=_differences,
             by_field=True,
         ),
-        ActionSpec(
+        _about_team(
             name="team.sort",
-            object="team",
             effect="changes",
             steps=("sort_teams",),
             diff="sort_diff",
             limit="updates_within_limit",
             danger=12,
             heading="Teams whose child teams are sorted",
-            phrases=(
-                Phrase(one="the teams below 1 team sorted", many="the teams below {} teams sorted"),
-            ),
+            phrases=(Phrase("the teams below 1 team sorted", "the teams below {} teams sorted"),),
             describe=lambda _, after: _first_of(_teams(after)),
             value="team_ids",
         ),
-        ActionSpec(
+        _about_members(
             name="membership.add",
-            object="team",
             effect="adds",
             steps=("add_members",),
-            diff="membership_diff",
             limit=None,
             danger=10,
             heading="Teams that gain members",
             phrases=(
                 Phrase(
-                    one="1 membership begins",
-                    many="{} memberships begin",
-                    count=lambda _, after: len(after["user_ids"]),
+                    "1 membership begins",
+                    "{} memberships begin",
+                    lambda _, after: len(after["user_ids"]),
                 ),
             ),
             describe=lambda _, after: _first_of(after.get("emails", ())),
-            personal=_MEMBERS,
             members="after",
         ),
-        ActionSpec(
+        _about_members(
             name="membership.remove",
-            object="team",
             effect="takes away",
             steps=("remove_members",),
-            diff="membership_diff",
             limit="membership_removals_within_limit",
             danger=4,
             heading="Teams that lose members",
             phrases=(
                 Phrase(
-                    one="1 membership ends",
-                    many="{} memberships end",
-                    count=lambda before, _: len(before["user_ids"]),
+                    "1 membership ends",
+                    "{} memberships end",
+                    lambda before, _: len(before["user_ids"]),
                 ),
             ),
             describe=lambda before, _: _first_of(before.get("emails", ())),
-            personal=_MEMBERS,
             members="before",
         ),
         ActionSpec(
@@ -355,7 +328,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit="updates_within_limit",
             danger=11,
             heading="Primary teams set",
-            phrases=(Phrase(one="1 primary team set", many="{} primary teams set"),),
+            phrases=(Phrase("1 primary team set", "{} primary teams set"),),
             describe=lambda _, after: f"primary team: {after.get('team', after['team_id'])}",
             personal={"target": "code"},
             value="team_id",
@@ -398,11 +371,6 @@ def actions_of(diff: Diff) -> tuple[Action, ...]:
 def steps_of(diff: Diff) -> tuple[Step, ...]:
     """The steps that send the changes of one diff, in the order in which they run."""
     return tuple(s for s in STEPS if any(s in SPECS[a].steps for a in actions_of(diff)))
-
-
-def actions_counted_by(guard: str) -> frozenset[Action]:
-    """The actions whose changes a guard counts."""
-    return frozenset(name for name, spec in SPECS.items() if spec.limit == guard)
 
 
 def describe(action: Action, before: Values, after: Values) -> str:

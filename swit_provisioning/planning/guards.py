@@ -8,9 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Literal, Self, get_args
 
-from swit_provisioning.planning.actions import DEPARTURES, LimitGuard, actions_counted_by
+from swit_provisioning.planning.actions import DEPARTURES, SPECS, LimitGuard, is_marking
 from swit_provisioning.planning.model import Change, Plan, is_first_primary_team, removals_by_team
-from swit_provisioning.planning.normalize import REMOVED
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -105,7 +104,8 @@ NEVER_LIFTED: frozenset[GuardName] = frozenset(
 MARKINGS = "team.mark"
 """In `recent`: teams renamed to `(removed) ...`, which count as deletions."""
 COUNTED: Final[Mapping[GuardName, frozenset[str]]] = {
-    guard: actions_counted_by(guard) for guard in get_args(LimitGuard)
+    guard: frozenset(action for action, spec in SPECS.items() if spec.limit == guard)
+    for guard in get_args(LimitGuard)
 } | {"team_deletions_within_limit": frozenset({"team.delete", MARKINGS})}
 """Guard -> the actions in `recent` that it counts. Guards that compare two reads count none."""
 _HARD_DELETE = "USER_REMOVAL=remove"
@@ -415,8 +415,7 @@ def _markings(plan: Plan) -> int:
         {
             change.object_id
             for change in plan.changes
-            if change.action == "team.update"
-            and str(change.after.get("name", "")).startswith(REMOVED)
+            if change.action == "team.update" and is_marking(change.after)
         }
     )
 

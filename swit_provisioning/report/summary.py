@@ -15,7 +15,7 @@ def summary(changes: Iterable[Change]) -> str:
     counted: Counter[Phrase] = Counter()
     for change in changes:
         for phrase in SPECS[change.action].phrases:
-            counted[phrase] += phrase.count(change.before, change.after)
+            counted[phrase] += phrase.number(change.before, change.after)
     said = (
         phrase.one if counted[phrase] == 1 else phrase.many.format(f"{counted[phrase]:,}")
         for action in DANGEROUS_FIRST
