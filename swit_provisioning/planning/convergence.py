@@ -188,40 +188,46 @@ class _Filter:
         """Pass the change, a part of it, or hold it."""
         root = self._waits_for(change)
         if root is not None:
-            self._hold(change, root)
             self.waiting[root] += 1
+            self._hold(change, root, is_whole=True)
             return
         if change.action == "team.sort":
-            change = _without_teams(change, self._unmade.keys() | self._unmoved)
-            before, after = (
-                [team for team in side["team_ids"] if team in self._of_groups]
-                for side in (change.before, change.after)
-            )
-            if before == after:
+            left_out = self._unmade.keys() | self._unmoved
+            before, after = (_without(side, left_out) for side in (change.before, change.after))
+            ours = [[t for t in s["team_ids"] if t in self._of_groups] for s in (before, after)]
+            if ours[0] == ours[1]:
                 return
-        absent = [part for part in _parts(change) if part in self._unmade]
-        stuck = [part for part, key in _parts(change).items() if self._is_stuck(key)]
-        equal = [part for part in _parts(change) if self._is_equal(change, part)]
-        held = _narrowed(change, keep=stuck) if stuck else None
-        if held is not None:
-            self.stuck.append(held)
-            self.held.append(held)
-            if "parent_id" in held.after:
-                self._unmoved.add(held.object_id)
-        rest = _narrowed(change, drop={*absent, *stuck, *equal})
+            change = replace(change, before=before, after=after)
+        parts = _parts(change)
+        stuck = [part for part, key in parts.items() if self._is_stuck(key)]
+        rest = _narrowed(
+            change,
+            [
+                part
+                for part in parts
+                if part not in stuck
+                and part not in self._unmade
+                and not is_equivalent(
+                    self._memory.stored_values.get((change.object_id, part)),
+                    part,
+                    wanted=change.after.get(part),
+                    present=change.before.get(part),
+                )
+            ],
+        )
         if rest is not None:
             self.passed.append(rest)
-        elif stuck:
-            self._root[change.change_id] = change.change_id
-            if change.action in CREATIONS:
-                self._unmade[change.object_id] = change.change_id
-        if change.action == "membership.add":
-            self._not_joined |= {(change.object_id, user): change.change_id for user in stuck}
+        held = _narrowed(change, stuck)
+        if held is not None:
+            self.stuck.append(held)
+            self._hold(held, change.change_id, is_whole=rest is None)
 
-    def _hold(self, change: Change, root: str) -> None:
+    def _hold(self, change: Change, root: str, *, is_whole: bool) -> None:
+        """Hold a change, or a part of it, because of the change `root`."""
         self.held.append(change)
-        self._root[change.change_id] = root
-        if change.action in CREATIONS:
+        if is_whole:
+            self._root[change.change_id] = root
+        if is_whole and change.action in CREATIONS:
             self._unmade[change.object_id] = root
         if "parent_id" in change.after:
             self._unmoved.add(change.object_id)
@@ -243,49 +249,32 @@ class _Filter:
         times = repeat.times if repeat else 0
         return times + (key in self._memory.applied) >= MOST_SENT
 
-    def _is_equal(self, change: Change, field: str) -> bool:
-        known = self._memory.stored_values.get((change.object_id, field))
-        wanted, present = change.after.get(field), change.before.get(field)
-        return is_equivalent(known, field, wanted=wanted, present=present)
-
 
 def _parts(change: Change) -> dict[str, str]:
     return part_keys(change.action, change.object_id, change.before, change.after)
 
 
-def _narrowed(
-    change: Change, *, keep: Collection[str] | None = None, drop: Collection[str] = ()
-) -> Change | None:
-    """The change with only some of its parts; `None` if no part remains."""
-    parts = _parts(change)
-    left = [part for part in parts if part not in drop and (keep is None or part in keep)]
-    if len(left) == len(parts):
-        return change
-    if not left:
-        return None
-    kept = set(left)
+def _narrowed(change: Change, parts: Collection[str]) -> Change | None:
+    """The change with only these of its parts; `None` if there are none."""
+    everything = _parts(change)
+    if not parts or len(parts) == len(everything):
+        return change if parts else None
     if change.action in MEMBERSHIPS:
-        before, after = (only_users(side, kept) for side in (change.before, change.after))
+        before, after = (only_users(side, set(parts)) for side in (change.before, change.after))
         return replace(change, before=before, after=after)
-    if "parent_id" in kept:
-        kept.add("parent")
+    shown = {*parts, *(_FOR_PEOPLE if "parent_id" in parts else ())}
     before, after = (
-        {field: value for field, value in side.items() if field in kept}
+        {field: value for field, value in side.items() if field in shown}
         for side in (change.before, change.after)
     )
-    reason = change.reason.replace(another(parts), another(left))
+    reason = change.reason.replace(another(everything), another(parts))
     return replace(change, before=before, after=after, reason=reason)
 
 
-def _without_teams(sort: Change, teams: Collection[str]) -> Change:
-    """The same sort without some teams."""
-    sides: list[Mapping[str, Any]] = []
-    for side in (sort.before, sort.after):
-        pairs = zip(side["team_ids"], side.get("teams", side["team_ids"]), strict=True)
-        kept = [(team, name) for team, name in pairs if team not in teams]
-        only = {"team_ids": [team for team, _ in kept], "teams": [name for _, name in kept]}
-        sides.append(only if "teams" in side else side)
-    return replace(sort, before=sides[0], after=sides[1])
+def _without(side: Mapping[str, Any], teams: Collection[str]) -> Mapping[str, Any]:
+    """One side of a sort without some teams."""
+    kept = [place for place, team in enumerate(side["team_ids"]) if team not in teams]
+    return {name: [values[place] for place in kept] for name, values in side.items()}
 
 
 def _finding(change: Change, waiting: int) -> Finding:

@@ -8,9 +8,10 @@ from swit_provisioning.planning.actions import (
     CREATIONS,
     DEPARTURES,
     MEMBERSHIPS,
+    SPECS,
     describe,
 )
-from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Change, Plan, only_users
+from swit_provisioning.planning.model import Change, Plan, is_new, only_users
 
 if TYPE_CHECKING:  # `show` looks a stored plan up without pandas
     from swit_provisioning.planning.snapshots import OrganizationSnapshot
@@ -28,8 +29,10 @@ def returning_users(stored: Plan, fresh: Plan, done: frozenset[str]) -> frozense
     `done` has the ids of the changes with a final outcome. A change that failed, or whose answer is
     unknown, would be sent again.
     """
-    leaving = {c.object_id for c in stored.changes if _lets_go(c) and c.change_id not in done}
-    still = {change.object_id for change in fresh.changes if _lets_go(change)}
+    leaving = {
+        c.object_id for c in stored.changes if c.action in DEPARTURES and c.change_id not in done
+    }
+    still = {change.object_id for change in fresh.changes if change.action in DEPARTURES}
     present = {b.object_id for b in fresh.bindings if b.kind == "user"}
     return frozenset((leaving - still) & present)
 
@@ -100,35 +103,34 @@ def in_effect(
 def _is_in_effect(
     change: Change, comparison: "_Comparison", organization: "OrganizationSnapshot"
 ) -> bool:
-    object_id = comparison.now(change.object_id)
-    users = organization.users[organization.users["user_id"] == object_id].to_dict("records")
-    teams = organization.teams[organization.teams["team_id"] == object_id].to_dict("records")
-    is_shown = False
-    match change.action:
-        case "user.activate":
-            is_shown = any(user["active"] for user in users)
-        case "user.deactivate":
-            is_shown = not any(user["active"] for user in users)
-        case "user.remove":
-            is_shown = not users
-        case "user.update" | "team.update":
-            is_shown = any(_has_values(row, change.after, comparison) for row in users + teams)
-        case "primary.update":
-            is_shown = any(
-                _has_values(u, {"primary_team": change.after["team_id"]}, comparison) for u in users
-            )
-        case "team.sort":
-            children = organization.teams[organization.teams["parent_id"] == object_id].sort_values(
-                "position"
-            )
-            is_shown = [*children["team_id"]] == [
-                comparison.now(team) for team in change.after["team_ids"]
-            ]
-        case "membership.add" | "membership.remove":
-            is_shown = comparison.users_now(change) <= _changed_members(
-                change, comparison, organization
-            )
-    return is_shown
+    spec, object_id = SPECS[change.action], comparison.now(change.object_id)
+    if spec.creates:
+        return False
+    if spec.members:
+        changed = _changed_members(change, comparison, organization)
+        return comparison.users_now(change) <= changed
+    if spec.value == "team_ids":
+        teams = organization.teams
+        children = teams[teams["parent_id"] == object_id].sort_values("position")
+        return [*children["team_id"]] == [*map(comparison.now, change.after["team_ids"])]
+    of_users = spec.object == "user"
+    frame = organization.users if of_users else organization.teams
+    rows = frame[frame["user_id" if of_users else "team_id"] == object_id].to_dict("records")
+    if not rows:
+        return change.action in DEPARTURES
+    wanted = {key: value for key, value in change.after.items() if key not in _FOR_PEOPLE}
+    if spec.value == "team_id":
+        wanted = {"primary_team": wanted["team_id"]}
+    return bool(wanted) and all(
+        _is_equal(rows[0][key], value, comparison) for key, value in wanted.items()
+    )
+
+
+def _is_equal(present: object, wanted: object, comparison: "_Comparison") -> bool:
+    """Whether Swit has a wanted value; an empty value counts as absent."""
+    if isinstance(wanted, bool):
+        return present == wanted
+    return (present if isinstance(present, str) else "") == comparison.now(str(wanted or ""))
 
 
 def _changed_members(
@@ -140,17 +142,6 @@ def _changed_members(
     members = set(memberships.loc[of_team, "user_id"])
     users = comparison.users_now(change)
     return users & members if change.action == "membership.add" else users - members
-
-
-def _has_values(
-    row: Mapping[Any, Any], after: Mapping[str, Any], comparison: "_Comparison"
-) -> bool:
-    """Whether a row of Swit has all values that a change sets; an empty value counts as absent."""
-    wanted = {key: value for key, value in after.items() if key not in _FOR_PEOPLE}
-    return all(
-        (row[key] if isinstance(row[key], str) else "") == comparison.now(value or "")
-        for key, value in wanted.items()
-    )
 
 
 def not_repeatable(
@@ -206,7 +197,7 @@ def _by_object(plan: Plan) -> dict[_Key, list[Change]]:
 
 def concerns_only(change: Change, returning: frozenset[str]) -> bool:
     """Whether a change concerns only returning users."""
-    if _lets_go(change):
+    if change.action in DEPARTURES:
         return change.object_id in returning
     users = change.before.get("user_ids", ())
     return bool(users) and returning.issuperset(users)
@@ -224,10 +215,6 @@ def without_users(change: Change, returning: frozenset[str]) -> Change:
 def _users(change: Change) -> frozenset[str]:
     """The users of a membership change."""
     return frozenset({*change.before.get("user_ids", ()), *change.after.get("user_ids", ())})
-
-
-def _lets_go(change: Change) -> bool:
-    return change.action in DEPARTURES
 
 
 def _described(change: Change) -> str:
@@ -254,7 +241,7 @@ class _Comparison:
         made = {
             b.object_id: known.get((b.kind, b.directory_id), b.object_id)
             for b in stored.bindings
-            if b.object_id.startswith((NEW_USER, NEW_TEAM))
+            if is_new(b.object_id)
         }
         sent = [change for change in stored.changes if change.change_id in done]
         joined: set[str] = set()
@@ -277,10 +264,9 @@ class _Comparison:
 
     def calls_for(self, change: Change, found: list[Change]) -> bool:
         """Whether a change that was sent before should be sent again."""
-        is_new = self.now(change.object_id).startswith((NEW_USER, NEW_TEAM))
-        if change.action in CREATIONS and not is_new:
+        if change.action in CREATIONS and not is_new(self.now(change.object_id)):
             return True
-        if _lets_go(change):
+        if change.action in DEPARTURES:
             return bool(found)
         return not any(self.problem(change, found))
 

@@ -520,10 +520,20 @@ def test_a_removal_is_repeated_without_the_members_who_are_back() -> None:
 @pytest.mark.parametrize(
     ("sent", "is_so"),
     [
-        pytest.param(change("user.activate", "ann"), True, id="she is active"),
-        pytest.param(change("user.activate", "bob"), False, id="he is not active"),
-        pytest.param(change("user.deactivate", "bob"), True, id="he is inactive"),
-        pytest.param(change("user.deactivate", "ann"), False, id="she is not inactive"),
+        pytest.param(
+            change("user.activate", "ann", after={"active": True}), True, id="she is active"
+        ),
+        pytest.param(
+            change("user.activate", "bob", after={"active": True}), False, id="he is not active"
+        ),
+        pytest.param(
+            change("user.deactivate", "bob", after={"active": False}), True, id="he is inactive"
+        ),
+        pytest.param(
+            change("user.deactivate", "ann", after={"active": False}),
+            False,
+            id="she is not inactive",
+        ),
         pytest.param(change("user.remove", "cyd"), True, id="there is no such account"),
         pytest.param(change("user.remove", "bob"), False, id="there is the account"),
         pytest.param(
