@@ -108,7 +108,7 @@ def obtain_tokens(context: Context) -> Reply:
 
 @_call("GET", "user.info", _READ, bot=False)
 def authorised_user(context: Context) -> Reply:
-    """The account that the token belongs to."""
+    """The user that the token belongs to."""
     organisation = context.organisation
     user = organisation.user(organisation.authorised_user_id)
     return data(context.shapes.authorised_user(user))

@@ -63,7 +63,7 @@ class Shapes:
         return {"user": [shape] if self.edition == "production" else shape}
 
     def authorised_user(self, user: UserRecord) -> Json:
-        """The `data` of the authorising account: other field names, and no role."""
+        """The `data` of the authorised user: other field names, and no role."""
         shape = {
             "id": user.id,
             "name": user.name,

@@ -56,7 +56,7 @@ _FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 @dataclass(kw_only=True)
 class UserRecord:
-    """One account; `teams` in the order joined, `primary` is one of them or `None`."""
+    """One user; `teams` in the order joined, `primary` is one of them or `None`."""
 
     id: str
     email: str

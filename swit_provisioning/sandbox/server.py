@@ -272,7 +272,7 @@ class SandboxServer:
             raise too_many
         grant = self.tokens.grant_of(authorization)
         if self.organisation.authorised_user_id not in self.organisation.records.users:
-            raise RefusedError(401, "The account behind the access token is gone.")
+            raise RefusedError(401, "The user of the access token does not exist any more.")
         call.check(grant)
 
     async def _hang_up(self, reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -85,7 +85,17 @@ def error_words(body: object, text: str, secrets: Iterable[str] = ()) -> str:
         text = text.replace(secret, "***")
     words = _MARKUP.sub(" ", text)
     if isinstance(body, Mapping):
-        found = (value.strip() for value in _messages(body) if isinstance(value, str))
+        error = body.get("error")
+        inner = error.get("message") if isinstance(error, Mapping) else None
+        # `detail` is SCIM's (RFC 7644).
+        values = (
+            body.get("message"),
+            inner,
+            body.get("error_description"),
+            error,
+            body.get("detail"),
+        )
+        found = (value.strip() for value in values if isinstance(value, str))
         words = next(filter(None, found), words)
     for secret in secrets:
         words = words.replace(secret, "***")
@@ -94,15 +104,6 @@ def error_words(body: object, text: str, secrets: Iterable[str] = ()) -> str:
     if len(words) > _MAX_MESSAGE_LENGTH:
         return f"{words[:_MAX_MESSAGE_LENGTH]}..."
     return words or "no reason given"
-
-
-def _messages(body: Mapping[str, Any]) -> Iterator[object]:
-    error = body.get("error")
-    yield body.get("message")
-    yield error.get("message") if isinstance(error, Mapping) else None
-    yield body.get("error_description")
-    yield error
-    yield body.get("detail")  # SCIM (RFC 7644)
 
 
 def _error(

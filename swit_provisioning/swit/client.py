@@ -58,7 +58,7 @@ class SwitClient(Transport):
     """
 
     def user_info(self) -> AuthorisedUser:
-        """The account that the token belongs to."""
+        """The user that the token belongs to."""
         return self._ask(USER_INFO, AuthorisedUser)
 
     def organization_info(self) -> Organization:
@@ -66,7 +66,7 @@ class SwitClient(Transport):
         return self._ask(ORGANIZATION_INFO, Organization)
 
     def organization_user_info(self, user_id: str) -> User:
-        """One account."""
+        """One user."""
         return self._ask(ORGANIZATION_USER_INFO, User, query={"user_id": user_id})
 
     def list_users(
@@ -78,7 +78,7 @@ class SwitClient(Transport):
         team_id: str | None = None,
         active: bool | None = None,
     ) -> UserPage:
-        """One page of `count` (1 to 1000) accounts; without `active`, active and inactive ones.
+        """One page of `count` (1 to 1000) users; without `active`, active and inactive ones.
 
         `keyword` is a part of a name or an address.
 
@@ -129,7 +129,7 @@ class SwitClient(Transport):
         language: str | None = None,
         timezone: str | None = None,
     ) -> User:
-        """Create an account. `language` is `en` or `ko`, `timezone` an IANA name."""
+        """Create a user. `language` is `en` or `ko`, `timezone` an IANA name."""
         body = {
             "user_name": name,
             "user_email": email,
@@ -155,15 +155,15 @@ class SwitClient(Transport):
         return _parsed(UPDATE_USER, ScimUser, answer) if answer else None
 
     def deactivate_user(self, user_id: str) -> None:
-        """Deactivate an account; `activate_user` reverses it."""
+        """Deactivate a user; `activate_user` reverses it."""
         self.send(DEACTIVATE_USER, body={"user_id": user_id})
 
     def activate_user(self, user_id: str) -> None:
-        """Activate a deactivated account."""
+        """Activate a deactivated user."""
         self.send(ACTIVATE_USER, body={"user_id": user_id})
 
     def remove_user(self, user_id: str) -> None:
-        """Delete an account. This cannot be undone."""
+        """Delete a user. This cannot be undone."""
         self.send(REMOVE_USER, body={"user_id": user_id})
 
     def create_team(self, *, name: str, parent_id: str, reference: str | None = None) -> Team:
@@ -201,15 +201,15 @@ class SwitClient(Transport):
         self.send(SORT_TEAMS, body=body)
 
     def add_team_users(self, team_id: str, user_ids: Sequence[str]) -> None:
-        """Add accounts to a team. Swit reports success if it added any of them: read to be sure."""
+        """Add users to a team. Swit reports success if it added any of them: read to be sure."""
         self._change_members(ADD_TEAM_USERS, team_id, user_ids)
 
     def remove_team_users(self, team_id: str, user_ids: Sequence[str]) -> None:
-        """Remove accounts from a team. A partial success looks like a success: read to be sure."""
+        """Remove users from a team. A partial success looks like a success: read to be sure."""
         self._change_members(REMOVE_TEAM_USERS, team_id, user_ids)
 
     def update_primary_team(self, user_id: str, *, team_id: str) -> None:
-        """Make a team the primary one of an account that is in it."""
+        """Make a team the primary one of a user who is in it."""
         body = {"id": team_id, "user_id": user_id}
         self.send(UPDATE_PRIMARY_TEAM, body=body)
 

@@ -1,8 +1,8 @@
 """One HTTP exchange: a `requests` session, a deadline, and an answer of limited size.
 
 The timeout limits each silence, the deadline the whole exchange, and an answer is read up to a
-maximum size. So neither a server that sends a byte now and then nor a small packed answer that
-unpacks to gigabytes can block a run.
+maximum size. So neither a server that sends a byte now and then nor a small compressed answer
+that expands to gigabytes can block a run.
 
 Proxies and certificates come from the environment (`HTTPS_PROXY`, `NO_PROXY`,
 `REQUESTS_CA_BUNDLE`). Redirects are not followed, cookies not stored, `.netrc` not read.
@@ -65,7 +65,7 @@ class BearerAuth(NoAuth):
 
 @dataclass(frozen=True, kw_only=True)
 class HttpAnswer:
-    """A complete answer, unpacked."""
+    """A complete answer, decompressed."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -121,33 +121,35 @@ def exchange(
 
 
 def _read(response: requests.Response, *, call: str, most_bytes: int) -> bytes:
-    """The body, unpacked in small pieces: requests would unpack a whole piece at once."""
+    """The body, decompressed in small chunks: requests would expand a whole chunk at once."""
     status = response.status_code
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
-        message = f"the answer is packed as {encoding[:40]!r}, which was not asked for"
+        message = f"the answer is compressed as {encoding[:40]!r}, which was not asked for"
         raise SwitUnavailableError(call=call, message=message, status=status)
-    unpacker = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
-    packed, content = 0, bytearray()
+    decompressor = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
+    received, content = 0, bytearray()
     while chunk := response.raw.read(_CHUNK_BYTES, decode_content=False):
-        packed += len(chunk)
+        received += len(chunk)
         while chunk:
-            if unpacker is None:
+            if decompressor is None:
                 content += chunk
                 chunk = b""
             else:
-                content += unpacker.decompress(chunk, _CHUNK_BYTES)
-                chunk = unpacker.unconsumed_tail
-            is_bomb = unpacker and len(content) > max(_UNLIMITED_RATIO_BYTES, _MAX_RATIO * packed)
-            if max(len(content), packed) > most_bytes or is_bomb:
+                content += decompressor.decompress(chunk, _CHUNK_BYTES)
+                chunk = decompressor.unconsumed_tail
+            limit = most_bytes
+            if decompressor is not None:
+                limit = min(limit, max(_UNLIMITED_RATIO_BYTES, _MAX_RATIO * received))
+            if max(len(content), received) > limit:
                 message = (
-                    f"the answer is too large: more than {len(content):,} bytes, unpacked from"
-                    f" {packed:,}; the maximum is {most_bytes:,}"
+                    f"the answer is too large: more than {len(content):,} bytes, decompressed from"
+                    f" {received:,}; the maximum is {limit:,}"
                 )
                 raise SwitEndlessAnswerError(call=call, message=message, status=status)
-    if unpacker is not None and packed:
-        content += unpacker.flush()
-        if not unpacker.eof:
+    if decompressor is not None and received:
+        content += decompressor.flush()
+        if not decompressor.eof:
             raise urllib3.exceptions.ProtocolError
     return bytes(content)
 

@@ -70,7 +70,7 @@ class UserTeam(_Answer):
 
 
 class User(_Answer):
-    """An account of the organisation, active or not.
+    """A user of the organisation, active or not.
 
     `role`: 10 master, 20 admin, 30 member, 40 guest; 0 if Swit does not say. Unknown roles are
     protected. `teams` is `None` if the answer does not contain the field.
@@ -127,7 +127,7 @@ class TeamList(_Answer):
 
 
 class AuthorisedUser(_Answer):
-    """The account that the token belongs to. Only the user list contains its role."""
+    """The user that the token belongs to. Only the user list contains its role."""
 
     wrapper = "user"
 

@@ -93,7 +93,7 @@ def read_organization(
 
 
 def read_users(client: SwitClient, *, page_size: int = _PAGE_SIZE) -> tuple[User, ...]:
-    """All accounts, page by page; from the first page again if the list changed meanwhile.
+    """All users, page by page; from the first page again if the list changed meanwhile.
 
     Raises as `read_organization`.
     """
@@ -107,7 +107,7 @@ def read_users(client: SwitClient, *, page_size: int = _PAGE_SIZE) -> tuple[User
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The account that a token acts for."""
+    """The user that a token belongs to, and the organisation."""
 
     email: str
     name: str
@@ -120,7 +120,7 @@ class Account:
 
 
 def authorised_account(client: SwitClient, *, expected: str | None = None) -> Account:
-    """The account that the token belongs to (3 or 4 calls); `expected` is its organisation.
+    """The user that the token belongs to (3 or 4 calls); `expected` is its organisation.
 
     Raises:
         SwitOtherOrganizationError: it belongs to another organisation.
@@ -172,7 +172,7 @@ def _organization_of(
 
 
 def _read_pages(client: SwitClient, page_size: int) -> tuple[User, ...]:
-    """All accounts, if the pages fit together: same total, nobody twice, no page too short."""
+    """All users, if the pages fit together: same total, nobody twice, no page too short."""
     users: dict[str, User] = {}
     total: int | None = None
     page = 0
@@ -198,7 +198,7 @@ def _read_pages(client: SwitClient, page_size: int) -> tuple[User, ...]:
 
 
 def _prove_authorised(me: AuthorisedUser, users: Sequence[User]) -> None:
-    """Prove that the authorising account is in the list, active, and an administrator."""
+    """Prove that the authorised user is in the list, active, and an administrator."""
     mine = next((user for user in users if user.user_id == me.user_id), None)
     if mine is None:
         problem = f"is not among the {len(users)} users"
@@ -208,7 +208,7 @@ def _prove_authorised(me: AuthorisedUser, users: Sequence[User]) -> None:
         problem = f"is no master or admin (its role is {mine.role}), so it may not see everybody"
     else:
         return
-    message = f"the account that the token belongs to (id {me.user_id}) {problem}"
+    message = f"the user that the token belongs to (id {me.user_id}) {problem}"
     raise SwitIncompleteReadError(call=LIST_USERS.name, message=message)
 
 

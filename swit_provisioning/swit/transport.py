@@ -46,7 +46,7 @@ class Call:
     repeatable: bool = True
     """Whether it may be sent again if its answer was lost."""
     most_bytes: int = 32 * MIB
-    """Maximum size of the unpacked answer. A thousand users in many teams are about 16 MiB."""
+    """Maximum size of the decompressed answer. A thousand users in many teams are about 16 MiB."""
 
     def may_repeat(self, error: SwitUnavailableError, attempt: int) -> bool:
         """True if the call may be sent again after `attempt` attempts and this error."""
@@ -70,11 +70,6 @@ class Call:
             message = f"the id {object_id!r} cannot be part of an address; nothing was sent"
             raise SwitRejectedError(call=self.name, message=message)
         return f"/Users/{quote(object_id, safe='')}"
-
-
-def _backoff_seconds(attempt: int) -> float:
-    jitter = random.random()  # noqa: S311 - no secret
-    return min(2.0 ** (attempt - 1) + jitter, _MAX_BACKOFF_SECONDS)
 
 
 class _Counts:
@@ -182,7 +177,9 @@ class Transport:
                     token = self._tokens.refreshed(token)
                 return request(token)
             except SwitUnavailableError as error:
-                wait = error.retry_after or _backoff_seconds(attempt)
+                jitter = random.random()  # noqa: S311 - no secret
+                backoff = min(2.0 ** (attempt - 1) + jitter, _MAX_BACKOFF_SECONDS)
+                wait = error.retry_after or backoff
                 waited += wait
                 if not call.may_repeat(error, attempt) or waited > PATIENCE_SECONDS:
                     raise

@@ -176,9 +176,9 @@ def test_a_compressed_answer_is_read(rig: Rig) -> None:
     [
         (gzip.compress(ME)[:-12], "gzip", "broke off"),
         (ME, "gzip", "broke off"),
-        (zlib.compress(ME), "deflate", "packed as 'deflate', which was not asked for"),
+        (zlib.compress(ME), "deflate", "compressed as 'deflate', which was not asked for"),
     ],
-    ids=["cut off", "not packed", "another packing"],
+    ids=["incomplete", "not compressed", "another encoding"],
 )
 def test_an_answer_that_cannot_be_decompressed_is_an_error(
     rig: Rig, body: bytes, encoding: str, says: str

@@ -160,7 +160,7 @@ def test_numbers_and_strings_are_converted() -> None:
 
 
 @pytest.mark.parametrize("user", [{"id": "u1", "cmp_id": "o1"}, {"user_id": "u1", "cmp_id": "o1"}])
-def test_the_authorised_account_has_other_field_names(
+def test_the_authorised_user_has_other_field_names(
     user: dict[str, Any], client: SwitClient, web: responses.RequestsMock
 ) -> None:
     user = user | {"name": "Ann", "user_email": "ann@x.example", "status": 1}

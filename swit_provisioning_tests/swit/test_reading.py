@@ -257,11 +257,11 @@ def test_a_user_who_moves_to_the_next_page_restarts_the_read(
         (user(9, role=10), "is not among the 5 users"),
     ],
 )
-def test_the_authorised_account_must_be_a_listed_active_administrator(
+def test_the_authorised_user_must_be_a_listed_active_administrator(
     mine: Row, problem: str, swit: Swit, client: SwitClient
 ) -> None:
     swit.users[0] = mine
-    assert f"the account that the token belongs to (id u1) {problem}" in incomplete(client)
+    assert f"the user that the token belongs to (id u1) {problem}" in incomplete(client)
 
 
 @pytest.mark.parametrize("role", [10, 20, "20"])
