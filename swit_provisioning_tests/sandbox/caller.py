@@ -1,6 +1,5 @@
 """Calls the sandbox over plain HTTP, without the client."""
 
-from types import TracebackType
 from typing import Self
 
 import requests
@@ -25,12 +24,7 @@ class Caller:
         """Keep the connection during the block."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the connection."""
         self.session.close()
 

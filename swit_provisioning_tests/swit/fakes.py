@@ -1,7 +1,7 @@
 """Fakes for tokens, pace, token store and sleep, and a client that uses them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,23 +60,18 @@ class FakeStore:
 
     pair: TokenPair | None = None
     saved: list[TokenPair] = field(default_factory=list)
-    inside: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load(self) -> TokenPair | None:
         return self.pair
 
     def save(self, pair: TokenPair) -> None:
-        assert self.inside == 1
+        assert self.lock.locked()
         self.pair = pair
         self.saved.append(pair)
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        self.inside += 1
-        try:
-            yield
-        finally:
-            self.inside -= 1
+    def exclusive(self) -> AbstractContextManager[bool]:
+        return self.lock
 
 
 @dataclass

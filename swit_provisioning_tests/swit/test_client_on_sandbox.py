@@ -1,9 +1,7 @@
 """Every call of the client against the sandbox, over HTTP, in each edition."""
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -44,29 +42,16 @@ def sandbox(running: SandboxServer, request: pytest.FixtureRequest) -> Iterator[
     running.reset()
 
 
-class LockedStore(FakeStore):
-    """Locks, as the real store does."""
-
-    def __init__(self, pair: TokenPair) -> None:
-        super().__init__(pair)
-        self.lock = threading.Lock()
-
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        with self.lock, super().exclusive():
-            yield
-
-
 @pytest.fixture
 def oauth(sandbox: SandboxServer) -> OAuthClient:
     return OAuthClient(sandbox.url, sandbox.client_id, sandbox.client_secret, sandbox.redirect_url)
 
 
 @pytest.fixture
-def store(sandbox: SandboxServer) -> LockedStore:
+def store(sandbox: SandboxServer) -> FakeStore:
     issued = sandbox.issue_tokens()
     pair = TokenPair(access_token=issued["access_token"], refresh_token=issued["refresh_token"])
-    return LockedStore(pair)
+    return FakeStore(pair)
 
 
 @pytest.fixture
@@ -76,7 +61,7 @@ def naps() -> list[float]:
 
 @pytest.fixture
 def client(
-    sandbox: SandboxServer, oauth: OAuthClient, store: LockedStore, naps: list[float]
+    sandbox: SandboxServer, oauth: OAuthClient, store: FakeStore, naps: list[float]
 ) -> Iterator[SwitClient]:
     with SwitClient(
         base_url=sandbox.url,
@@ -238,7 +223,7 @@ def test_a_login_returns_a_pair(sandbox: SandboxServer, oauth: OAuthClient) -> N
 
 
 def test_an_expired_token_is_refreshed_once_for_all_threads(
-    sandbox: SandboxServer, client: SwitClient, store: LockedStore
+    sandbox: SandboxServer, client: SwitClient, store: FakeStore
 ) -> None:
     """A second refresh would send a refresh token that is no longer valid."""
     client.user_info()

@@ -1,8 +1,6 @@
 """Stored tokens: one refresh for all threads and processes."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -87,15 +85,7 @@ def test_parallel_threads_refresh_once(web: responses.RequestsMock) -> None:
     """A second refresh would send a refresh token that is no longer valid."""
     web.post(TOKEN_URL, json=NEW)
 
-    class LockedStore(FakeStore):
-        lock = threading.Lock()
-
-        @contextmanager
-        def exclusive(self) -> Iterator[None]:
-            with self.lock, super().exclusive():
-                yield
-
-    source = tokens(LockedStore(OLD))
+    source = tokens(FakeStore(OLD))
     got: list[str] = []
     barrier = threading.Barrier(8)
 
