@@ -70,15 +70,9 @@ class SwitClient(Transport):
         return self._ask(ORGANIZATION_USER_INFO, User, query={"user_id": user_id})
 
     def list_users(
-        self,
-        *,
-        page: int = 1,
-        count: int = 1000,
-        keyword: str | None = None,
-        team_id: str | None = None,
-        active: bool | None = None,
+        self, *, page: int = 1, count: int = 1000, keyword: str | None = None
     ) -> UserPage:
-        """One page of `count` (1 to 1000) users; without `active`, active and inactive ones.
+        """One page of `count` (1 to 1000) users, active and inactive ones.
 
         `keyword` is a part of a name or an address.
 
@@ -87,38 +81,16 @@ class SwitClient(Transport):
                 page after page would not end.
 
         """
-        status = {True: "active", False: "inactive", None: None}[active]
-        query = {
-            "cnt": str(count),
-            "page": str(page),
-            "keyword": keyword,
-            "team_id": team_id,
-            "filters.membership_status": status,
-        }
+        query = {"cnt": str(count), "page": str(page), "keyword": keyword}
         answer = self._ask(LIST_USERS, UserPage, query=query)
         if answer.total_rows > MAX_USERS:
             words = f"Swit counts {answer.total_rows:,} users; the maximum is {MAX_USERS:,}"
             raise SwitIncompleteReadError(call=LIST_USERS.name, message=words)
         return answer
 
-    def list_teams(
-        self,
-        *,
-        parent_id: str | None = None,
-        direct_children_only: bool = False,
-        reference: str | None = None,
-    ) -> tuple[Team, ...]:
-        """Every team, or those below `parent_id`, in the order shown."""
-        query = {
-            "parent_id": parent_id,
-            "direct_children_only": "true" if direct_children_only else None,
-            "reference": reference,
-        }
-        teams = self._ask(LIST_TEAMS, TeamList, query=query).teams
-        if reference is None:
-            return teams
-        # Newer editions have no such filter and answer with every team.
-        return tuple(team for team in teams if team.reference == reference)
+    def list_teams(self) -> tuple[Team, ...]:
+        """All teams in the order shown."""
+        return self._ask(LIST_TEAMS, TeamList).teams
 
     def create_user(
         self,

@@ -22,6 +22,7 @@ from swit_provisioning.swit.errors import (
     SwitUnauthorizedError,
     SwitUnavailableError,
 )
+from swit_provisioning.swit.models import Team, User
 from swit_provisioning.swit.reader import read_organization
 from swit_provisioning_tests.swit.fakes import FakePace, FakeStore
 
@@ -79,6 +80,14 @@ def design(client: SwitClient) -> str:
     return client.create_team(name="Design", parent_id=root.team_id).team_id
 
 
+def inactive_users(client: SwitClient) -> list[User]:
+    return [user for user in client.list_users().users if not user.active]
+
+
+def teams_with_reference(client: SwitClient, reference: str) -> list[Team]:
+    return [team for team in client.list_teams() if team.reference == reference]
+
+
 def members(state: OrganizationSnapshot) -> set[tuple[str, str]]:
     rows = state.memberships.to_dict("records")
     return {(row["team_id"], row["user_id"]) for row in rows}
@@ -117,9 +126,9 @@ def test_all_user_calls(sandbox: SandboxServer, client: SwitClient) -> None:
     assert (kept.name, kept.phone_number) == ("Jane Lee", "+82-10-9")
 
     client.deactivate_user(made.user_id)
-    assert [user.user_id for user in client.list_users(active=False).users] == [made.user_id]
+    assert [user.user_id for user in inactive_users(client)] == [made.user_id]
     client.activate_user(made.user_id)
-    assert client.list_users(active=False).users == ()
+    assert inactive_users(client) == []
     found = client.organization_user_info(made.user_id)
     assert (found.name, found.phone_number, found.active) == ("Jane Lee", "+82-10-9", True)
 
@@ -142,12 +151,12 @@ def test_all_team_calls(sandbox: SandboxServer, client: SwitClient) -> None:
     assert moved.reference == "cn=sales"
     client.update_team(sales.team_id, name="Sales 2", parent_id=root)
 
-    (found,) = client.list_teams(reference="cn=sales")
+    (found,) = teams_with_reference(client, "cn=sales")
     assert (found.team_id, found.name, found.parent_id) == (sales.team_id, "Sales 2", root)
     unassigned = sandbox.organisation.records.unassigned_id
     client.sort_teams(root, [sales.team_id, made.team_id, unassigned])
-    children = client.list_teams(parent_id=root, direct_children_only=True)
-    assert [team.team_id for team in children][:2] == [sales.team_id, made.team_id]
+    children = [team.team_id for team in client.list_teams() if team.parent_id == root]
+    assert children[:2] == [sales.team_id, made.team_id]
 
     client.delete_team(sales.team_id)
     with pytest.raises(SwitNotFoundError):
@@ -172,7 +181,6 @@ def test_all_membership_calls(sandbox: SandboxServer, client: SwitClient) -> Non
     (user,) = client.list_users(keyword="u1@").users
     assert user.teams is not None
     assert [team.team_id for team in user.teams] == [first]
-    assert {u.user_id for u in client.list_users(team_id=first).users} == set(people[:2])
 
 
 def test_many_users_are_read_in_pages(sandbox: SandboxServer, client: SwitClient) -> None:
@@ -280,7 +288,7 @@ def test_a_creation_whose_answer_is_lost_is_carried_out_once(
     with pytest.raises(SwitUnavailableError):
         client.create_user(email="jane@x.example", name="Jane")
     assert naps == []
-    assert len(client.list_teams(reference="cn=design")) == 1
+    assert len(teams_with_reference(client, "cn=design")) == 1
     assert len(client.list_users(keyword="jane@x.example").users) == 1
 
 

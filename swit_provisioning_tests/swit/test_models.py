@@ -177,19 +177,6 @@ def test_an_organisation_is_read(client: SwitClient, web: responses.RequestsMock
     assert (found.id, found.name, found.subdomain) == ("o1", "Acme", "acme")
 
 
-def test_teams_are_filtered_by_reference_if_swit_does_not(
-    client: SwitClient, web: responses.RequestsMock
-) -> None:
-    """The new edition ignores `reference` and returns every team."""
-    teams = [
-        {"team_id": "t0", "team_name": "Acme"},
-        {"team_id": "t1", "team_name": "Design", "reference": "cn=design"},
-        {"team_id": "t2", "team_name": "Sales", "reference": "cn=sales"},
-    ]
-    web.get(f"{API}/user.team.list", json={"data": {"team": teams}})
-    assert [team.team_id for team in client.list_teams(reference="cn=sales")] == ["t2"]
-
-
 @pytest.mark.parametrize(
     ("data", "field"),
     [
