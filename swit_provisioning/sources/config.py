@@ -1,26 +1,21 @@
-"""Configuration of a directory server or file, and how the settings are parsed."""
+"""Configuration of a directory server or a file, and parsers for its settings."""
 
 import ipaddress
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Literal, get_args
-from urllib.parse import SplitResult, urlsplit
+from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
 
 from swit_provisioning.planning.model import ReferenceAttribute
 from swit_provisioning.sources.filters import EntryFilter
-from swit_provisioning.sources.ldap.dn import (
-    InvalidDN,
-    dn_key,
-    is_below,
-    parse_dn,
-)
+from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_below, parse_dn
 
 Tls = Literal["ldaps", "starttls", "none"]
 
 LDAP_PORT = 389
 LDAPS_PORT = 636
-# 3269: the global catalog of Active Directory; 1636 and 10636: where others put it without root.
+# 3269: global catalog of Active Directory. 1636 and 10636: common ports of servers without root.
 _LDAPS_PORTS = {LDAPS_PORT, 3269, 1636, 10636}
 _LAST_PORT = 65535
 _EXAMPLE = "LDAP_SERVER_DOMAIN=dc1.example.com,dc2.example.com or ldaps://dc1.example.com:636"
@@ -28,7 +23,7 @@ _EXAMPLE = "LDAP_SERVER_DOMAIN=dc1.example.com,dc2.example.com or ldaps://dc1.ex
 
 @dataclass(frozen=True, kw_only=True)
 class ServerAddress:
-    """One server; `str()` of it is for people: `ldaps://dc1.example.com`."""
+    """One server. `str()` returns its name in messages: `ldaps://dc1.example.com`."""
 
     host: str
     """A name, an IPv4 address, or an IPv6 address without brackets."""
@@ -36,7 +31,7 @@ class ServerAddress:
     tls: Tls
 
     def __str__(self) -> str:
-        """As an address, with the port where it isn't the usual one."""
+        """Address, with the port unless it is the usual one."""
         scheme, usual = ("ldaps", LDAPS_PORT) if self.tls == "ldaps" else ("ldap", LDAP_PORT)
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == usual else f":{self.port}"
@@ -45,18 +40,18 @@ class ServerAddress:
 
 
 def parse_servers(text: str, port: int, tls: str | None) -> tuple[ServerAddress, ...]:
-    """Read `LDAP_SERVER_DOMAIN`: host names or addresses, in the order in which they are tried.
+    """Parse `LDAP_SERVER_DOMAIN`: servers in the order in which they are tried.
 
     Args:
-        text: names separated by commas or spaces, each may be `ldap://...` or `ldaps://...`
-            and may carry its own `:port`.
-        port: `LDAP_SERVER_PORT`, for those that carry none. One that says `ldap://` uses 389
-            where this is 636, one that says `ldaps://` 636 where this is 389.
-        tls: `LDAP_TLS`, or `None`: `ldaps` for `ldaps://` and on the ports 636, 3269, 1636
-            and 10636, else `starttls`.
+        text: host names or addresses, separated by commas or spaces. Each may begin with `ldap://`
+            or `ldaps://`, and may end with its own `:port`.
+        port: `LDAP_SERVER_PORT`, for servers without their own. `ldap://` uses 389 if this is 636,
+            `ldaps://` uses 636 if this is 389.
+        tls: `LDAP_TLS`. `None` means `ldaps` for `ldaps://` and on the ports 636, 3269, 1636 and
+            10636, otherwise `starttls`.
 
     Raises:
-        ValueError: with the problem and an example.
+        ValueError: the message contains the problem and an example.
 
     """
     if tls is not None and tls not in get_args(Tls):
@@ -66,119 +61,87 @@ def parse_servers(text: str, port: int, tls: str | None) -> tuple[ServerAddress,
     if not pieces:
         message = f"no server is named; for example {_EXAMPLE}"
         raise ValueError(message)
-    return tuple(dict.fromkeys(_server(piece, port, tls) for piece in pieces))
+    try:
+        return tuple(dict.fromkeys(_server(piece, port, tls) for piece in pieces))
+    except _WrongServer as error:
+        # The text before an `@` can be a password.
+        before, at, host = error.piece.rpartition("@")
+        shown = f"...@{host}" if at and before else error.piece
+        message = f"server {shown!r}: {error}; for example {_EXAMPLE}"
+        raise ValueError(message) from error
+
+
+class _WrongServer(Exception):  # noqa: N818 - never leaves this module
+    def __init__(self, piece: str, problem: str) -> None:
+        super().__init__(problem)
+        self.piece = piece
 
 
 def _server(piece: str, port: int, tls: str | None) -> ServerAddress:
-    parts = _split(piece)
-    scheme = parts.scheme
-    own_port = _port(piece, parts)
-    chosen = own_port or _usual(scheme, port)
-    if not 0 < chosen <= _LAST_PORT:
-        raise _wrong(piece, f"port {chosen} is not between 1 and {_LAST_PORT}")
-    mode = _mode(scheme, tls, chosen)
-    if mode is None:
-        raise _wrong(piece, f"{scheme}:// and LDAP_TLS={tls} contradict each other; leave one out")
-    return ServerAddress(host=parts.hostname or "", port=chosen, tls=mode)
-
-
-def _split(piece: str) -> SplitResult:
-    """Take one address apart; a bare IPv6 address gets its brackets."""
-    text = piece if "://" in piece else f"//{_bracketed(piece)}"
     try:
-        parts = urlsplit(text)
-    except ValueError as error:
-        raise _wrong(piece, str(error)) from error
-    if parts.scheme not in {"", "ldap", "ldaps"}:
-        raise _wrong(piece, f"{parts.scheme}:// is not ldap:// or ldaps://")
-    if not parts.hostname or not re.fullmatch(r"[\w.:%-]+", parts.hostname):
-        raise _wrong(piece, "it holds no host name")
-    if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
-        raise _wrong(piece, "only a host and a port can stand here (the base is LDAP_SEARCH_BASE)")
-    return parts
-
-
-def _bracketed(piece: str) -> str:
-    try:
-        return f"[{piece}]" if ipaddress.ip_address(piece).version == 6 else piece  # noqa: PLR2004 - IPv6
+        is_ipv6 = isinstance(ipaddress.ip_address(piece), ipaddress.IPv6Address)
     except ValueError:
-        return piece
-
-
-def _port(piece: str, parts: SplitResult) -> int | None:
+        is_ipv6 = False
+    text = f"[{piece}]" if is_ipv6 else piece
     try:
-        return parts.port
+        parts = urlsplit(text if "://" in text else f"//{text}")
     except ValueError as error:
-        raise _wrong(piece, "its port is not a number") from error
-
-
-def _usual(scheme: str, port: int) -> int:
-    """The port of an address that names none: the setting's, unless it is the other scheme's."""
-    if scheme == "ldap" and port == LDAPS_PORT:
-        return LDAP_PORT
-    if scheme == "ldaps" and port == LDAP_PORT:
-        return LDAPS_PORT
-    return port
-
-
-def _mode(scheme: str, tls: str | None, port: int) -> Tls | None:
-    """The protection that address and setting agree on; nothing where they contradict."""
-    if tls is None:
-        return "ldaps" if scheme == "ldaps" or (not scheme and port in _LDAPS_PORTS) else "starttls"
-    if tls == "ldaps":
-        return None if scheme == "ldap" else "ldaps"
-    if scheme == "ldaps":
-        return None
-    return "starttls" if tls == "starttls" else "none"
-
-
-def _wrong(piece: str, problem: str) -> ValueError:
-    """Name the address, but not what stands before an `@`: that can be a password."""
-    before, at, host = piece.rpartition("@")
-    shown = f"...@{host}" if at and before else piece
-    return ValueError(f"server {shown!r}: {problem}; for example {_EXAMPLE}")
+        raise _WrongServer(piece, str(error)) from error
+    scheme = parts.scheme
+    if scheme not in {"", "ldap", "ldaps"}:
+        raise _WrongServer(piece, f"{scheme}:// is not ldap:// or ldaps://")
+    if not parts.hostname or not re.fullmatch(r"[\w.:%-]+", parts.hostname):
+        raise _WrongServer(piece, "it holds no host name")
+    if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+        problem = "only a host and a port can stand here (the base is LDAP_SEARCH_BASE)"
+        raise _WrongServer(piece, problem)
+    # The port of the settings, unless it is the usual one of the other scheme.
+    usual = {("ldap", LDAPS_PORT): LDAP_PORT, ("ldaps", LDAP_PORT): LDAPS_PORT}
+    try:
+        chosen = parts.port or usual.get((scheme, port), port)
+    except ValueError as error:
+        raise _WrongServer(piece, "its port is not a number") from error
+    if not 0 < chosen <= _LAST_PORT:
+        raise _WrongServer(piece, f"port {chosen} is not between 1 and {_LAST_PORT}")
+    is_ldaps = scheme == "ldaps" or (not scheme and chosen in _LDAPS_PORTS)
+    mode: Tls = "ldaps" if is_ldaps else "starttls"
+    if tls is not None:
+        mode = cast("Tls", tls)
+        if scheme and (scheme == "ldaps") != (tls == "ldaps"):
+            problem = f"{scheme}:// and LDAP_TLS={tls} contradict each other; leave one out"
+            raise _WrongServer(piece, problem)
+    return ServerAddress(host=parts.hostname, port=chosen, tls=mode)
 
 
 _BASES_EXAMPLE = r"Employees,Partners or OU=Employees,OU=HQ,DC=example,DC=com;Sales\, EMEA"
 
 
 def parse_bases(text: str, search_base: str) -> tuple[str, ...]:
-    r"""Read names of OUs, relative DNs or full DNs, as full DNs below the search base.
+    r"""Parse names of OUs, relative DNs or full DNs. Returns full DNs below the search base.
 
-    They are separated by commas, or by `;` where one of them holds a comma. A single full DN at
-    or below the search base needs no `;`. Names are escaped; nothing given is the base itself.
+    They are separated by commas, or by `;` if one of them contains a comma. A single full DN at or
+    below the search base needs no `;`. Names are escaped. An empty text means the search base.
 
     `parse_bases("Employees, Partners", "DC=x")` is `("OU=Employees,DC=x", "OU=Partners,DC=x")`.
 
     Raises:
-        ValueError: with the problem and an example.
+        ValueError: the message contains the problem and an example.
 
     """
-    base_key = _base_key(search_base)
-    bases = [_full(piece, search_base, base_key) for piece in _pieces(text, base_key)]
-    return tuple({dn_key(base): base for base in bases or [search_base]}.values())
-
-
-def _base_key(search_base: str) -> str:
     try:
-        key = dn_key(search_base)
+        base_key = dn_key(search_base)
     except InvalidDN as error:
         message = f"LDAP_SEARCH_BASE: {error}; for example DC=example,DC=com"
         raise ValueError(message) from error
-    if not key:
+    if not base_key:
         message = "LDAP_SEARCH_BASE is needed, for example DC=example,DC=com"
         raise ValueError(message)
-    return key
-
-
-def _pieces(text: str, base_key: str) -> list[str]:
     if ";" in text:
         pieces = re.split(r"(?<!\\);", text)
-    elif _at_or_below(text, base_key):
-        pieces = [text]
     else:
-        pieces = re.split(r"(?<!\\),", text)
-    return [piece.strip() for piece in pieces if piece.strip()]
+        pieces = [text] if _at_or_below(text, base_key) else re.split(r"(?<!\\),", text)
+    bases = [_full_dn(piece.strip(), search_base, base_key) for piece in pieces if piece.strip()]
+    return tuple({dn_key(base): base for base in bases or [search_base]}.values())
 
 
 def _at_or_below(text: str, base_key: str) -> bool:
@@ -189,7 +152,7 @@ def _at_or_below(text: str, base_key: str) -> bool:
     return key == base_key or is_below(key, base_key)
 
 
-def _full(piece: str, search_base: str, base_key: str) -> str:
+def _full_dn(piece: str, search_base: str, base_key: str) -> str:
     if "=" not in piece:
         return f"OU={_escaped_name(piece)},{search_base}"
     try:
@@ -211,22 +174,18 @@ def _full(piece: str, search_base: str, base_key: str) -> str:
 
 
 def _escaped_name(name: str) -> str:
-    r"""Escape a bare name (RFC 4514); one that was typed with its escapes is taken as meant."""
+    r"""Escape a name (RFC 4514). Escapes that it already contains are kept."""
     if "\\" in name:
         try:
             ((_, value),) = parse_dn(f"OU={name}")[0]
         except InvalidDN as error:
             message = rf"{name!r}: a backslash is written `\\`; example: {_BASES_EXAMPLE}"
             raise ValueError(message) from error
-        return _escaped_name_of(str(value))
-    return _escaped_name_of(name)
-
-
-def _escaped_name_of(value: str) -> str:
-    escaped = re.sub(r'([\\,+"<>;=])', r"\\\1", value)
+        name = str(value)
+    escaped = re.sub(r'([\\,+"<>;=])', r"\\\1", name)
     if escaped.startswith(("#", " ")):
         escaped = "\\" + escaped
-    return f"{escaped[:-1]}\\ " if value.endswith(" ") and len(value) > 1 else escaped
+    return f"{escaped[:-1]}\\ " if name.endswith(" ") and len(name) > 1 else escaped
 
 
 KindName = Literal["active_directory", "openldap", "389ds", "other"]
@@ -235,84 +194,76 @@ KindSetting = Literal["auto", "active_directory", "openldap", "389ds", "other"]
 
 @dataclass(frozen=True, kw_only=True)
 class LdapLimits:
-    """What one read may take. More is an error, and nothing of the read is used."""
+    """Limits of one read. If one is exceeded, the read fails."""
 
     read_until: float = math.inf
-    """When the whole read has to be over, as `time.monotonic` counts."""
+    """End of the whole read, in seconds of `time.monotonic`."""
     answer_seconds: float = 600
-    """How long one request and its whole answer may take."""
+    """Time for one request and its whole answer."""
     answer_bytes: int = 1 << 30
-    """Of one answer to a search. A group of a million members takes a tenth of it."""
+    """Size of one answer to a search. A group of a million members takes a tenth of it."""
     login_bytes: int = 1 << 16
-    """Of the answer to a login or to StartTLS."""
+    """Size of the answer to a login or to StartTLS."""
     read_bytes: int = 8 << 30
-    """Of all answers that one server gives in one read."""
+    """Size of all answers of one server in one read."""
     pages: int = 100_000
-    """Of one search."""
+    """Pages of one search."""
     ranges: int = 10_000
-    """Parts in which the values of one attribute of one entry come."""
+    """Parts in which the values of one attribute of one entry arrive."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LdapConfig:
-    """Servers, account, and where people and groups are.
+    """Servers, account, and search bases.
 
     Raises:
-        ValueError: no server, no user or no password (the bind would be anonymous), or a number
-            below 1; the message names the setting.
+        ValueError: the user or the password is empty, so the bind would be anonymous.
 
     """
 
     servers: tuple[ServerAddress, ...]
-    """Tried in order; one read stays on one of them."""
+    """Tried in order. One read uses one of them."""
     user: str
     """A DN, `reader@example.com` or `EXAMPLE\\reader`."""
     password: str = field(repr=False)
     search_base: str
     user_bases: tuple[str, ...]
-    """Full DNs at or below the search base, as `parse_bases` makes them."""
+    """As `parse_bases` returns them."""
     group_bases: tuple[str, ...]
     ca_file: str | None = None
-    """PEM file of the authority that signed the servers' certificates; else the system's."""
+    """PEM file of the certificate authority. `None`: the authorities of the system."""
     kind: KindSetting = "auto"
     user_filter: str | None = None
     group_filter: str | None = None
-    """Where nothing is said, the kind of server decides."""
+    """`None`: the filter of the kind of server."""
     reference_attribute: ReferenceAttribute = "distinguishedName"
-    """What teams will carry as their key: refused where the server has no such attribute."""
+    """Attribute that teams carry as their reference. Refused if the server does not have it."""
     page_size: int = 1000
     timeout_seconds: int = 60
-    """How long a server may be silent. A connection has to be there after 10 seconds at most."""
+    """Longest silence of a server. Connecting may take 10 seconds at most."""
     read_minutes: float = 60
-    """How long the whole read may take, attempts at all servers included."""
+    """Time for the whole read, including attempts on all servers."""
     limits: LdapLimits = field(default_factory=LdapLimits)
 
     def __post_init__(self) -> None:
-        """Refuse what would end in an anonymous bind, or never end."""
-        problems = [
-            (not self.servers, "no server is named; set LDAP_SERVER_DOMAIN=dc1.example.com"),
-            (not self.user.strip(), "LDAP_USER is empty: the account that reads is needed"),
-            (not self.password, "LDAP_PASSWORD is empty: directories take that for a visitor"),
-            (not self.user_bases, "no base for users; leave LDAP_USER_OUS empty for the whole"),
-            (not self.group_bases, "no base for groups; leave LDAP_GROUP_OUS empty for the whole"),
-            (self.page_size < 1, "LDAP_PAGE_SIZE must be 1 or more, such as 1000"),
-            (self.read_minutes <= 0, "DIRECTORY_TIMEOUT_MINUTES must be above 0, such as 60"),
-            (self.timeout_seconds < 1, "LDAP_TIMEOUT_SECONDS must be 1 or more, such as 60"),
-        ]
-        message = "; ".join(text for wrong, text in problems if wrong)
-        if message:
+        """Refuse an anonymous bind. The settings have checked everything else."""
+        if not self.user.strip():
+            message = "LDAP_USER is empty: the account that reads is needed"
+            raise ValueError(message)
+        if not self.password:
+            message = "LDAP_PASSWORD is empty: the server would treat the login as anonymous"
             raise ValueError(message)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileScope:
-    """Which entries of a file are read: what the `LDAP_*` settings say for a server."""
+    """Entries of a file that are read: the equivalent of the `LDAP_*` settings for a server."""
 
     search_base: str | None = None
     user_bases: tuple[str, ...] = ()
     group_bases: tuple[str, ...] = ()
-    """Full DNs at or below the search base, as `parse_bases` makes them; none without one."""
+    """As `parse_bases` returns them. Empty without a search base."""
     user_filter: EntryFilter | None = None
     group_filter: EntryFilter | None = None
     reference_attribute: ReferenceAttribute = "distinguishedName"
-    """What teams will carry as their key: refused where no group has it."""
+    """Attribute that teams carry as their reference. Refused if no group has it."""

@@ -229,17 +229,9 @@ def config(**changes: object) -> LdapConfig:
     [
         ({"user": " "}, "LDAP_USER"),
         ({"password": ""}, "LDAP_PASSWORD"),
-        ({"servers": ()}, "LDAP_SERVER_DOMAIN"),
-        ({"user_bases": ()}, "LDAP_USER_OUS"),
-        ({"group_bases": ()}, "LDAP_GROUP_OUS"),
-        ({"page_size": 0}, "LDAP_PAGE_SIZE"),
-        ({"timeout_seconds": 0}, "LDAP_TIMEOUT_SECONDS"),
-        ({"read_minutes": 0}, "DIRECTORY_TIMEOUT_MINUTES"),
     ],
 )
-def test_what_would_bind_anonymously_or_never_end_is_refused(
-    changes: dict[str, object], setting: str
-) -> None:
+def test_an_anonymous_bind_is_refused(changes: dict[str, object], setting: str) -> None:
     with pytest.raises(ValueError, match=setting):
         config(**changes)
 
