@@ -1,7 +1,7 @@
-r"""Distinguished names: taken apart (RFC 4514), and brought into one form that can be compared.
+r"""Distinguished names (RFC 4514): parse them, and normalise them for comparison.
 
-Servers differ in how they spell one name: case, spaces, escapes (`\,` or `\2C`), the order in
-`cn=a+uid=b`. Two spellings of one name have the same `dn_key`, so everything is joined by it.
+Servers spell one name in different ways: case, spaces, escapes (`\,` or `\2C`), the order in
+`cn=a+uid=b`. All spellings of one name have the same `dn_key`, by which entries are joined.
 """
 
 import re
@@ -12,19 +12,19 @@ from functools import lru_cache
 from swit_provisioning.planning.normalize import reference_key
 
 Rdn = tuple[tuple[str, str | bytes], ...]
-"""One step of a name: pairs of attribute type, as written, and value; bytes where it was `#hex`."""
+"""One part of a DN: pairs of attribute type, as written, and value. `#hex` values are bytes."""
 
 
-class InvalidDN(ValueError):  # noqa: N818 - said as it is read: "is an invalid DN"
-    """The text is no distinguished name; the message says where it stops being one."""
+class InvalidDN(ValueError):  # noqa: N818 - reads like the standard's result code `invalidDNSyntax`
+    """The text is not a distinguished name. The message contains the position of the error."""
 
 
 # A short name or a numeric identifier (RFC 4512); Active Directory may answer `OID.2.5.4.3`.
 _TYPE = re.compile(r"\s*((?:OID\.)?(?:[A-Z][A-Z0-9-]*|\d+(?:\.\d+)+))\s*= *", re.IGNORECASE)
 _HEX = re.compile(r"#((?:[0-9A-Fa-f]{2})+)(?=[ ,+;]|$)")
-# The quoted form of RFC 2253 section 4, which readers still have to accept.
+# The quoted form of RFC 2253 section 4, which readers must still accept.
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-# Unescaped spaces belong to the value only where something other than a space follows.
+# Unescaped spaces belong to the value only if something other than a space follows.
 _PLAIN = re.compile(r'(?: *(?:[^ \\,+;"<>\0]|\\(?:[0-9A-Fa-f]{2}|[ "#+,;<=>\\])))*', re.DOTALL)
 _SEPARATOR = re.compile(r" *([,;+]|$)")
 _ESCAPE = re.compile(rb"\\([0-9A-Fa-f]{2}|.)", re.DOTALL)
@@ -53,7 +53,7 @@ _SHORT_NAMES = {
     "userid": "uid",
 }
 
-# What RFC 4518 section 2.2 maps to nothing: soft hyphens, joiners, controls, variation selectors.
+# RFC 4518 section 2.2 maps these to nothing: soft hyphens, joiners, controls, variation selectors.
 _DROPPED = dict.fromkeys(
     (
         *range(0x09),
@@ -71,38 +71,50 @@ _DROPPED = dict.fromkeys(
     )
 )
 
-# The fast path: nothing quoted or doubled, nothing escaped but as the normal form does it (Active
-# Directory's `CN=Doe\, Ann`), and no letter with which more is to be done than to make it small.
-# The attribute names that have a longer spelling (`_SHORT_NAMES`) have six letters and more, so
-# those aren't in it.
+# The fast path: DNs whose normal form is the DN in lower case. They contain no quotes or double
+# spaces, only escapes of the normal form (Active Directory's `CN=Doe\, Ann`), only letters that
+# need nothing but lower case, and no attribute names that have a short form (`_SHORT_NAMES`; those
+# have six letters and more).
 SIMPLE_LETTERS = "À-ÖØ-Þà-öø-ÿĀ-įĴ-ľŁ-ňŊ-žΑ-ΡΤ-Ωα-ρσ-ωЀ-ҁぁ-ゖァ-ヺ一-鿿가-힣"  # noqa: RUF001 - as meant
 """Ranges of letters for which lower case is all the preparation of RFC 4518."""
 _PLAIN_LETTER = rf"""(?:[!$-*\-./0-:?-\[\]-~{SIMPLE_LETTERS}]|\\[\\,+="<>;#])"""
 _PLAIN_VALUE = rf"{_PLAIN_LETTER}+(?: {_PLAIN_LETTER}+)*"
 _PLAIN_RDN = rf"[A-Za-z]{{1,5}}={_PLAIN_VALUE}"
 PLAIN_DN = rf"{_PLAIN_RDN}(?:,{_PLAIN_RDN})*"
-"""What a DN has to be for its normal form to be itself in lower case (also for RE2)."""
+"""Matches DNs whose normal form is the DN in lower case. Python and RE2 read it alike."""
 
 _FAST = re.compile(PLAIN_DN)
 
 
 def dn_key(dn: str) -> str:
-    """Bring a DN into normal form: equal for every spelling of one name, and a DN itself.
+    """Normal form of a DN. It is a DN too, and equal for all spellings of one name.
 
-    Attribute names are short and lower case, values prepared for comparison without case (RFC
-    4518), `+` parts sorted, escapes those of one fixed set.
+    Attribute names are short and in lower case, values are prepared for comparison without case
+    (RFC 4518), `+` parts are sorted, and one fixed set of characters is escaped.
 
     Raises:
-        InvalidDN: `dn` is no distinguished name.
+        InvalidDN: `dn` is not a distinguished name.
 
     """
     if _FAST.fullmatch(dn):
         return dn.casefold()
-    return _key(parse_dn(dn))
+    parts = []
+    for rdn in parse_dn(dn):
+        pairs = []
+        for kind, value in rdn:
+            if isinstance(value, bytes):
+                written = "#" + value.hex()
+            else:
+                mapped = unicodedata.normalize("NFKC", value.translate(_DROPPED)).casefold()
+                prepared = " ".join(unicodedata.normalize("NFKC", mapped).split())
+                written = _MUST_ESCAPE.sub(r"\\\1", prepared)
+            pairs.append(f"{_short(kind)}={written}")
+        parts.append("+".join(sorted(pairs)))
+    return ",".join(parts)
 
 
 def is_dn(text: str) -> bool:
-    """Whether the text is a distinguished name of one step at least."""
+    """True if the text is a distinguished name that is not empty."""
     try:
         return bool(dn_key(text))
     except InvalidDN:
@@ -110,12 +122,12 @@ def is_dn(text: str) -> bool:
 
 
 def parse_dn(dn: str) -> tuple[Rdn, ...]:
-    """Take a DN apart, the entry's own part first; the empty DN has no parts.
+    """Parse a DN. The first part is that of the entry itself. An empty DN has no parts.
 
-    Values are unescaped; one written as `#hex` comes as the bytes.
+    Values are unescaped. `#hex` values are bytes.
 
     Raises:
-        InvalidDN: `dn` is no distinguished name.
+        InvalidDN: `dn` is not a distinguished name.
 
     """
     rdns: list[Rdn] = []
@@ -141,13 +153,13 @@ def parse_dn(dn: str) -> tuple[Rdn, ...]:
 
 
 def rdn_values(dn: str, attribute: str) -> list[str]:
-    r"""All values of one attribute in a DN, unescaped, from the entry up to the top.
+    r"""Values of one attribute in a DN, unescaped, from the entry up to the top.
 
-    `rdn_values(r"CN=Sales\, EMEA,OU=Groups,DC=x", "cn")` is `["Sales, EMEA"]`. Values that the
-    DN gives as `#hex` are left out.
+    `rdn_values(r"CN=Sales\, EMEA,OU=Groups,DC=x", "cn")` is `["Sales, EMEA"]`. `#hex` values are
+    left out.
 
     Raises:
-        InvalidDN: `dn` is no distinguished name.
+        InvalidDN: `dn` is not a distinguished name.
 
     """
     wanted = _short(attribute)
@@ -163,13 +175,13 @@ def rdn_values(dn: str, attribute: str) -> list[str]:
 
 
 def own_values(dn: str) -> dict[str, str]:
-    r"""The attributes of an entry that its DN begins with, in short lower-case form.
+    r"""Attributes in the first part of a DN, by short name in lower case.
 
-    `own_values(r"CN=Sales\, EMEA,OU=Groups,DC=x")` is `{"cn": "Sales, EMEA"}`. Values that the
-    DN gives as `#hex` are left out.
+    `own_values(r"CN=Sales\, EMEA,OU=Groups,DC=x")` is `{"cn": "Sales, EMEA"}`. `#hex` values are
+    left out.
 
     Raises:
-        InvalidDN: `dn` is no distinguished name.
+        InvalidDN: `dn` is not a distinguished name.
 
     """
     return {
@@ -181,55 +193,37 @@ def own_values(dn: str) -> dict[str, str]:
 
 
 def is_below(key: str, base_key: str) -> bool:
-    """Whether one entry is somewhere under another one (not that one itself), both as `dn_key`.
+    """True if one entry is below another one, and not that one itself. Both are `dn_key`.
 
-    In normal form a comma in a value is escaped and so is `=`: comparing the ends is enough.
+    In normal form commas and `=` in values are escaped, so it is enough to compare the ends.
     """
     return key.endswith("," + base_key) if base_key else bool(key)
 
 
 def _value(dn: str, position: int) -> tuple[str | bytes, int]:
-    """Read one value; return it with the position behind it."""
+    """Parse one value. Returns it with the position after it."""
     mark = dn[position : position + 1]
     if mark == "#":
         matched = _HEX.match(dn, position)
         if matched is None:
             raise _invalid(dn, position, "`#` must be followed by pairs of hexadecimal digits")
         return bytes.fromhex(matched[1]), matched.end()
-    pattern = _QUOTED if mark == '"' else _PLAIN
-    matched = pattern.match(dn, position)
+    matched = (_QUOTED if mark == '"' else _PLAIN).match(dn, position)
     if matched is None:
         raise _invalid(dn, position, 'the closing `"` is missing')
     text = matched[1] if mark == '"' else matched[0]
-    return _unescaped(dn, position, text), matched.end()
-
-
-def _unescaped(dn: str, position: int, text: str) -> str:
     try:
-        if "\\" not in text:
-            text.encode()
-            return text
-        return _ESCAPE.sub(_octet, text.encode()).decode()
+        unescaped = _ESCAPE.sub(
+            lambda escape: bytes.fromhex(escape[1].decode()) if len(escape[1]) > 1 else escape[1],
+            text.encode(),
+        )
+        return unescaped.decode(), matched.end()
     except UnicodeError:
         raise _invalid(dn, position, "the value is not UTF-8") from None
 
 
-def _octet(escape: re.Match[bytes]) -> bytes:
-    body = escape[1]
-    return bytes.fromhex(body.decode()) if len(body) == len("2C") else body
-
-
 def _invalid(dn: str, position: int, problem: str) -> InvalidDN:
     return InvalidDN(f"{dn!r} is not a distinguished name: at character {position + 1} {problem}")
-
-
-def _key(rdns: tuple[Rdn, ...]) -> str:
-    return ",".join("+".join(sorted(_pair(kind, value) for kind, value in rdn)) for rdn in rdns)
-
-
-def _pair(kind: str, value: str | bytes) -> str:
-    written = "#" + value.hex() if isinstance(value, bytes) else _escaped(_prepared(value))
-    return f"{_short(kind)}={written}"
 
 
 def _short(kind: str) -> str:
@@ -237,20 +231,11 @@ def _short(kind: str) -> str:
     return _SHORT_NAMES.get(name, name)
 
 
-def _escaped(value: str) -> str:
-    return _MUST_ESCAPE.sub(r"\\\1", value)
-
-
-def _prepared(value: str) -> str:
-    """Prepare for comparison without case: RFC 4518 for caseIgnoreMatch."""
-    mapped = unicodedata.normalize("NFKC", value.translate(_DROPPED)).casefold()
-    return " ".join(unicodedata.normalize("NFKC", mapped).split())
-
-
 @lru_cache(maxsize=400_000)
 def _key_or_none(text: str) -> str | None:
+    """`dn_key` of a reference, or `None` if it is not a DN."""
     try:
-        return dn_key(text)
+        return dn_key(text.strip()) if "=" in text else None
     except InvalidDN:
         return None
 
@@ -260,17 +245,13 @@ class DnScope:
     """Scope of a directory whose teams carry DNs or ids (`planning.snapshots.DirectoryScope`)."""
 
     search_base: str | None
-    """In normal form. `None`: every DN belongs to the directory, as in a file without one."""
+    """In normal form. `None`: every DN belongs to the directory."""
 
     def key(self, reference: str | None) -> str:
         """Normal form of a DN; any other reference without case and the braces of a GUID."""
-        return (reference and _dn(reference)) or reference_key(reference)
+        return _key_or_none(reference or "") or reference_key(reference)
 
     def owns(self, reference: str | None) -> bool:
         """True if the reference is a DN below the search base."""
-        key = _dn(reference) if reference else None
-        return bool(key) and (self.search_base is None or is_below(key or "", self.search_base))
-
-
-def _dn(text: str) -> str | None:
-    return _key_or_none(text.strip()) if "=" in text else None
+        key = _key_or_none(reference or "") or ""
+        return bool(key) and (self.search_base is None or is_below(key, self.search_base))
