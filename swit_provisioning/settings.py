@@ -37,6 +37,7 @@ from swit_provisioning.sources.attributes import (
     parse_user_attributes,
 )
 from swit_provisioning.sources.config import (
+    FILE_SUFFIXES,
     FileScope,
     LdapConfig,
     ServerAddress,
@@ -135,10 +136,10 @@ class Settings(
                 check()
             except ValueError as error:
                 problems.append(f"{name}: {error}")
-        if self.idp_file and self.idp_file.suffix.lower() not in {".json", ".ldif"}:
+        if self.idp_file and self.idp_file.suffix.lower() not in FILE_SUFFIXES:
             problems.append(
-                f"IDP_FILE: {self.idp_file} ends neither in .json nor in .ldif; name a file of one"
-                " of these kinds, for example export.ldif"
+                f"IDP_FILE: {self.idp_file} does not end in {' or '.join(FILE_SUFFIXES)}. Name a"
+                " file of one of these types, for example export.ldif"
             )
         ous = {"LDAP_USER_OUS": self.ldap_user_ous, "LDAP_GROUP_OUS": self.ldap_group_ous}
         given = [name for name, text in ous.items() if text.strip()]

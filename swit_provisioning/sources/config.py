@@ -4,7 +4,7 @@ import ipaddress
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Literal, cast, get_args
+from typing import Final, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from swit_provisioning.planning.model import ReferenceAttribute
@@ -13,6 +13,8 @@ from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_below, parse
 
 Tls = Literal["ldaps", "starttls", "none"]
 
+FILE_SUFFIXES: Final = (".json", ".ldif")
+"""File types of `IDP_FILE`, each with a source in `registry.SOURCES`."""
 LDAP_PORT = 389
 LDAPS_PORT = 636
 # 3269: global catalog of Active Directory. 1636 and 10636: common ports of servers without root.

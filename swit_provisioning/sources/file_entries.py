@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,6 @@ from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Literal
 
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.assembly import Batch, Source, assemble
@@ -28,8 +28,8 @@ from swit_provisioning.sources.server_types import hold_references
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class FileDirectory:
-    """Base of the file sources. A subclass has `read`."""
+class FileDirectory(ABC):
+    """Base of the file sources."""
 
     def __init__(
         self,
@@ -57,6 +57,10 @@ class FileDirectory:
     def description(self) -> str:
         """Name of the file."""
         return self._path.name
+
+    @abstractmethod
+    def read(self) -> DirectorySnapshot:
+        """Read the file. Raises `DirectoryError` unless it is complete."""
 
     def _no_entries(self) -> "FileEntries":
         return FileEntries(self._path, self._scope, self._mapping, self._clock())
@@ -143,13 +147,11 @@ class FileEntries:
         """Count one entry that is not read."""
         self._left_out.setdefault(what, Counter())[why] += 1
 
-    def snapshot(
-        self, kind: Literal["json", "ldif"], *, hint: str, warnings: Iterable[str] = ()
-    ) -> DirectorySnapshot:
+    def snapshot(self, kind: str, *, hint: str, warnings: Iterable[str] = ()) -> DirectorySnapshot:
         """Assemble the snapshot from the entries.
 
         Args:
-            kind: type of the file.
+            kind: type of the source in `registry.SOURCES`.
             hint: what to check if no person was found.
             warnings: warnings about the file.
 

@@ -9,6 +9,7 @@ from swit_provisioning.planning.snapshots import DirectoryFacts, DirectoryScope
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import Directory
 from swit_provisioning.sources.config import FileScope, LdapConfig
+from swit_provisioning.sources.file_entries import FileDirectory
 from swit_provisioning.sources.json_file import JsonDirectory
 from swit_provisioning.sources.ldap.dn import DnScope
 from swit_provisioning.sources.ldap.source import LdapDirectory
@@ -43,38 +44,31 @@ class SourceType:
     is_chosen: Callable[[SourceSettings], bool]
     """True if the settings choose this type."""
     open: Callable[[SourceSettings], Directory]
-    """The source, of which nothing is read yet."""
+    """Returns the source. Nothing is read yet."""
     scope: Callable[[DirectoryFacts], DirectoryScope]
-    """The scope of a directory that was read before."""
+    """Returns the scope of a directory that was read before."""
 
 
 def _dn_scope(facts: DirectoryFacts) -> DirectoryScope:
     return DnScope(facts.search_base)
 
 
-def _is_ldif(settings: SourceSettings) -> bool:
-    return settings.idp_file is not None and settings.idp_file.suffix.lower() == ".ldif"
+def _file_type(suffix: str, source: type[FileDirectory]) -> SourceType:
+    def is_chosen(settings: SourceSettings) -> bool:
+        return settings.idp_file is not None and settings.idp_file.suffix.lower() == suffix
 
-
-def _open_file(
-    source: type[JsonDirectory | LdifDirectory],
-) -> Callable[[SourceSettings], Directory]:
-    def opened(settings: SourceSettings) -> Directory:
+    def open_(settings: SourceSettings) -> Directory:
         path = settings.idp_file or Path()
         return source(path, settings.attribute_mapping(), scope=settings.file_scope())
 
-    return opened
+    return SourceType(is_chosen=is_chosen, open=open_, scope=_dn_scope)
 
 
 SOURCES: Final[Mapping[str, SourceType]] = {
-    "ldif": SourceType(is_chosen=_is_ldif, open=_open_file(LdifDirectory), scope=_dn_scope),
-    "json": SourceType(
-        is_chosen=lambda settings: settings.idp_file is not None,
-        open=_open_file(JsonDirectory),
-        scope=_dn_scope,
-    ),
+    "ldif": _file_type(".ldif", LdifDirectory),
+    "json": _file_type(".json", JsonDirectory),
     "ldap": SourceType(
-        is_chosen=lambda _: True,
+        is_chosen=lambda settings: settings.idp_file is None,
         open=lambda settings: LdapDirectory(settings.ldap(), settings.attribute_mapping()),
         scope=_dn_scope,
     ),
@@ -83,10 +77,10 @@ SOURCES: Final[Mapping[str, SourceType]] = {
 
 
 def open_source(settings: SourceSettings) -> Directory:
-    """The source that the settings choose."""
+    """Source that the settings choose."""
     return next(source for source in SOURCES.values() if source.is_chosen(settings)).open(settings)
 
 
 def scope_of(facts: DirectoryFacts) -> DirectoryScope:
-    """The scope of a directory that was read before."""
+    """Scope of a directory that was read before."""
     return SOURCES[facts.kind].scope(facts)
