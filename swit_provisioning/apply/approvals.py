@@ -5,10 +5,10 @@ one answer. An approval is for one plan and for the limits that it breaks when i
 rejection is for one plan, too: for exactly these changes, also when a later read plans them again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.apply.run_model import RefusedError, RunState
@@ -164,7 +164,7 @@ class PlanJudge:
         whole plan; `selection` has the options of `apply` that choose it, for the messages.
         """
         approval = self.approval_of(plan)
-        verdicts = judge(
+        results = judge(
             part or plan,
             self.limits,
             last_read=self.store.reads.last_accepted(),
@@ -174,7 +174,17 @@ class PlanJudge:
             approval=frozenset(approval.guards) if approval else None,
             apply_command=f"swit-provisioning apply {plan.plan_id}{selection}",
         )
-        return _with_void(verdicts, self.store.restorations.void_approval(plan.plan_hash))
+        void = self.store.restorations.void_approval(plan.plan_hash)
+        if void is None:
+            return results
+        note = (
+            f"The approval by {void.actor} of {clock(void.at)} ({void.reason}) is void:"
+            " the state came back from a backup since. If it still holds, approve this anew."
+        )
+        noted = next((v for v in results if v.stops and v.name in void.guards), None)
+        return tuple(
+            replace(v, message=f"{v.message} {note}") if v is noted else v for v in results
+        )
 
     def approval_of(self, plan: Plan) -> Approval | None:
         """The approval of this plan that is in force: neither spent nor expired."""
@@ -190,8 +200,8 @@ class PlanJudge:
         part: Plan | None = None,
     ) -> tuple[GuardName, ...]:
         """Approve the limits that the plan breaks now, if it breaks any; their names."""
-        verdicts = self.judge(plan, application_id=application_id, part=part)
-        broken = tuple(v.name for v in verdicts if not v.passed and v.name not in NEVER_LIFTED)
+        results = self.judge(plan, application_id=application_id, part=part)
+        broken = tuple(v.name for v in results if not v.passed and v.name not in NEVER_LIFTED)
         if broken:
             self.store.approvals.add(plan.plan_hash, actor=actor, reason=reason, guards=broken)
         return broken
@@ -212,7 +222,7 @@ class PlanJudge:
         self.refuse_expired(stored)
         never = [v for v in self.judge(stored.plan) if v.stops and v.name in NEVER_LIFTED]
         if never:
-            reasons = " ".join(f"{verdict.name}: {verdict.message}" for verdict in never)
+            reasons = " ".join(f"{result.name}: {result.message}" for result in never)
             message = f"Plan {stored.plan_id} can't be approved, no approval lifts this. {reasons}"
             raise RefusedError(message, RunState.BLOCKED)
         self.store.rejections.lift(stored.plan_hash, actor=actor)
@@ -284,17 +294,17 @@ class PlanJudge:
             lifted = state.approval.guards if state.approval else ()
             past = tuple(
                 {
-                    **verdict,
-                    "message": without_advice(verdict["message"]),
-                    "blocking": verdict["blocking"] and verdict["name"] not in lifted,
+                    **result,
+                    "message": without_advice(result["message"]),
+                    "blocking": result["blocking"] and result["name"] not in lifted,
                 }
-                for verdict in stored.guard_results
+                for result in stored.guard_results
             )
             return replace(stored, guard_results=past), state
         begun = state.application.application_id if state.application else None
-        verdicts = tuple(v.document() for v in self.judge(stored.plan, application_id=begun))
-        listed = replace(self._listed(stored.plan_hash), guard_results=verdicts)
-        return replace(stored, guard_results=verdicts), self._state(listed)
+        results = tuple(v.document() for v in self.judge(stored.plan, application_id=begun))
+        listed = replace(self._listed(stored.plan_hash), guard_results=results)
+        return replace(stored, guard_results=results), self._state(listed)
 
     def _listed(self, plan_hash: PlanHash) -> ListedPlan:
         found = self.store.plans.listed(limit=1, plan_hash=plan_hash)
@@ -332,7 +342,8 @@ class PlanJudge:
         approval: Approval | None,
         application: Acceptance | None,
     ) -> StateName:
-        state: StateName | None = None
+        broken = {result["name"] for result in plan.guard_results if not result["passed"]}
+        state: StateName = "waiting for approval"
         if not plan.counts:
             state = "nothing to do"
         elif application is not None and application.finished_at is not None:
@@ -345,7 +356,13 @@ class PlanJudge:
             state = "stale"
         elif application is not None:
             state = "begun"
-        return state or _state_by_guards(plan.guard_results, approval)
+        elif broken & NEVER_LIFTED:
+            state = "blocked"
+        elif not broken:
+            state = "ready"
+        elif approval and broken <= set(approval.guards):
+            state = "approved"
+        return state
 
     def _stale_because(self, plan: ListedPlan) -> str:
         """Why the plan is stale, as a clause; empty if it is not."""
@@ -380,26 +397,3 @@ class PlanJudge:
 def hours(time: timedelta) -> str:
     """`72`, `0.5`, or `1,234.5`."""
     return f"{round(time.total_seconds() / 3600, 1):,g}"
-
-
-def _with_void(verdicts: tuple[GuardResult, ...], void: Approval | None) -> tuple[GuardResult, ...]:
-    """Add to the first limit that stops the plan that its approval is void since a restore."""
-    for place, verdict in enumerate(verdicts):
-        if void is not None and verdict.stops and verdict.name in void.guards:
-            note = (
-                f"The approval by {void.actor} of {clock(void.at)} ({void.reason}) is void:"
-                " the state came back from a backup since. If it still holds, approve this anew."
-            )
-            noted = replace(verdict, message=f"{verdict.message} {note}")
-            return (*verdicts[:place], noted, *verdicts[place + 1 :])
-    return verdicts
-
-
-def _state_by_guards(verdicts: Sequence[Mapping[str, Any]], approval: Approval | None) -> StateName:
-    """The state of a plan that nobody has applied or rejected."""
-    broken = {verdict["name"] for verdict in verdicts if not verdict["passed"]}
-    if broken & NEVER_LIFTED:
-        return "blocked"
-    if not broken:
-        return "ready"
-    return "approved" if approval and broken <= set(approval.guards) else "waiting for approval"

@@ -13,6 +13,7 @@ from swit_provisioning.planning.actions import SPECS
 from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
 from swit_provisioning.state.journal import JournalEntry
 from swit_provisioning.state.journal_history import HistoryEntry
+from swit_provisioning.state.plan_approvals import Approval
 
 
 def outcomes_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
@@ -36,25 +37,18 @@ UNKNOWN: Final = "unknown"
 """In counts: the outcome was never recorded."""
 
 
-def change_log_frame(deeds: Iterable[HistoryEntry]) -> pd.DataFrame:
+def change_log_frame(entries: Iterable[HistoryEntry]) -> pd.DataFrame:
     """One row for each entry (schema `CHANGE_LOG`)."""
-    return CHANGE_LOG.frame(_row(deed) for deed in deeds)
+    return CHANGE_LOG.frame(_row(entry.entry, entry.approval) for entry in entries)
 
 
-def outcome_counts(log: pd.DataFrame) -> dict[str, int]:
-    """Outcome -> number of changes; the last attempt of each counts."""
-    last = last_tries(log)["outcome"].fillna(UNKNOWN)
-    return {str(outcome): int(n) for outcome, n in Counter(last).items()}
-
-
-def last_tries(log: pd.DataFrame) -> pd.DataFrame:
-    """The rows with the final outcome of each change."""
-    return log.drop_duplicates("change_id", keep="last")
-
-
-def _row(deed: HistoryEntry) -> dict[str, Any]:
-    entry, approval = deed.entry, deed.approval
-    objects = _objects(entry)
+def _row(entry: JournalEntry, approval: Approval | None) -> dict[str, Any]:
+    side = SPECS[entry.action].members
+    objects = 1
+    if side is not None:
+        objects = len({"before": entry.before, "after": entry.after}[side]["user_ids"])
+    # Of a batch, the users who were left out; all of them if Swit refused the team itself.
+    refused = (len(entry.left_out) or objects) if entry.outcome == "rejected" else 0
     return {
         "entry": entry.entry_id,
         "at": entry.at.isoformat(),
@@ -74,36 +68,31 @@ def _row(deed: HistoryEntry) -> dict[str, Any]:
         "calls": entry.calls,
         "seconds": entry.seconds,
         "objects": objects,
-        "refused": _refused(entry, objects),
+        "refused": refused,
         "approved_by": approval.actor if approval else None,
         "approved_because": approval.reason if approval else None,
     }
-
-
-def _objects(entry: JournalEntry) -> int:
-    side = SPECS[entry.action].members
-    if side is None:
-        return 1
-    return len((entry.after if side == "after" else entry.before)["user_ids"])
-
-
-def _refused(entry: JournalEntry, objects: int) -> int:
-    """Of a batch those who were left out; all where Swit refused the team itself."""
-    if entry.outcome != "rejected":
-        return 0
-    return len(entry.left_out) or objects
 
 
 def _text(values: Mapping[str, Any]) -> str:
     return json.dumps(dict(values), ensure_ascii=False)
 
 
+def outcome_counts(log: pd.DataFrame) -> dict[str, int]:
+    """Outcome -> number of changes; the last attempt of each counts."""
+    last = last_tries(log)["outcome"].fillna(UNKNOWN)
+    return {str(outcome): int(n) for outcome, n in Counter(last).items()}
+
+
+def last_tries(log: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the final outcome of each change."""
+    return log.drop_duplicates("change_id", keep="last")
+
+
 MOST_REFUSED: Final = 10
-"""So many of one action may always be refused."""
-
-
+"""This many changes of one action may always be refused."""
 LARGEST_SHARE: Final = 5
-"""And one in so many."""
+"""And one in this many."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,11 @@ def add_members(attempt: Attempt) -> Answer:
         names = named_list("have no account", emails.values())
         return Answer(outcome="skipped", message=names, left_out=tuple(without))
     plan_id = {swit_id: user for user, swit_id in known.items() if swit_id is not None}
-    batch = _Batch(attempt, attempt.client.add_team_users, is_so=_is_in)
+    batch = _Batch(
+        attempt,
+        attempt.client.add_team_users,
+        is_so=lambda team, user: user in (team.user_ids or ()),
+    )
     refused = {plan_id[user]: error for user, error in batch.send(list(plan_id)).items()}
     words = (
         named_list("have no account", [emails[user] for user in without]),
@@ -165,10 +169,6 @@ class _Batch:
         if self._is_unsure:
             self._attempt.changed_members += done
         return [user for user in users if user not in done]
-
-
-def _is_in(team: Team, user: str) -> bool:
-    return user in (team.user_ids or ())
 
 
 def _is_out(team: Team, user: str) -> bool:

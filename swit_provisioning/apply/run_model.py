@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:  # every command reads exit codes here, and most need no database
     from swit_provisioning.state.journal import JournalEntry
@@ -54,31 +54,37 @@ class PlanRequest:
 
 
 class RunState(StrEnum):
-    """The state of a run that has ended."""
+    """The state of a run that has ended, and the exit code of its command.
 
-    APPLIED = "applied"
-    NOTHING_TO_DO = "nothing to do"
-    PARTLY_APPLIED = "partly applied"
+    The codes: 0 done, 1 failed, 2 wrong use, 3 blocked, 4 partly applied, 5 stale, 6 busy.
+    """
+
+    exit_code: int
+
+    def __new__(cls, word: str, exit_code: int = 1) -> Self:
+        """Take the word as the value, so that `RunState("applied")` finds its member."""
+        state = str.__new__(cls, word)
+        state._value_, state.exit_code = word, exit_code
+        return state
+
+    APPLIED = "applied", 0
+    NOTHING_TO_DO = "nothing to do", 0
+    PARTLY_APPLIED = "partly applied", 4
     """Applied, but Swit rejected some changes, or they were skipped."""
-    PLANNED = "planned"
+    PLANNED = "planned", 0
     """A run of the job `plan`: it writes nothing."""
-    BLOCKED = "blocked"
+    BLOCKED = "blocked", 3
     """A guard, a rejection or a pause stopped it before it wrote anything."""
-    STALE = "stale"
+    STALE = "stale", 5
     """The plan is out of date."""
-    BUSY = "busy"
+    BUSY = "busy", 6
     """Another run is writing."""
-    CANCELED = "canceled"
-    FAILED = "failed"
-    UNKNOWN_PLAN = "unknown plan"
+    CANCELED = "canceled", 1
+    FAILED = "failed", 1
+    UNKNOWN_PLAN = "unknown plan", 2
     """There is no such plan."""
-    WRONG_USE = "wrong use"
+    WRONG_USE = "wrong use", 2
     """The command or the run's configuration can't be carried out as it is."""
-
-    @property
-    def exit_code(self) -> int:
-        """0 done · 1 failed · 2 wrong use · 3 blocked · 4 partly applied · 5 stale · 6 busy."""
-        return _EXIT_CODES[self]
 
     @property
     def is_success(self) -> bool:
@@ -100,21 +106,6 @@ class RunState(StrEnum):
     def json_state(self) -> "RunState":
         """The state in the JSON documents of `apply` and `sync`, which know seven words."""
         return RunState.FAILED if self is RunState.CANCELED else self.message_state
-
-
-_EXIT_CODES = {
-    RunState.APPLIED: 0,
-    RunState.NOTHING_TO_DO: 0,
-    RunState.PARTLY_APPLIED: 4,
-    RunState.PLANNED: 0,
-    RunState.BLOCKED: 3,
-    RunState.STALE: 5,
-    RunState.BUSY: 6,
-    RunState.CANCELED: 1,
-    RunState.FAILED: 1,
-    RunState.UNKNOWN_PLAN: 2,
-    RunState.WRONG_USE: 2,
-}
 
 
 class RefusedError(Exception):

@@ -5,7 +5,7 @@ that are still pending and fails if any remain, so that a re-execution from fail
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Final, get_args
@@ -42,6 +42,7 @@ from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
 from swit_provisioning.report.redaction import frame_without_people
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.database import StoreError
+from swit_provisioning.state.journal_history import Effort
 from swit_provisioning.state.store import Store
 
 WRITERS_POOL: Final = "swit_writers"
@@ -138,10 +139,8 @@ def _settling_op(asset: str, steps: tuple[Step, ...]) -> dg.OpDefinition:
         with _sending(context, settings, session, io_manager):
             outcomes = session.settle(steps, accepted_plan, log=context.log)
             frame = outcomes_frame(outcomes)
-            metadata = {
-                **_metadata(outcomes, frame, settings),
-                **_effort(session.store, context.run, steps),
-            }
+            effort = session.store.history.effort(context.run.run_id, steps)
+            metadata = _settled_metadata(outcomes, frame, settings, effort)
             failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
             if failed:
                 # A step that fails leaves no frame and no preview, so all of it is shown here.
@@ -164,26 +163,24 @@ def _settling_op(asset: str, steps: tuple[Step, ...]) -> dg.OpDefinition:
     return settle
 
 
-def _effort(store: Store, run: dg.DagsterRun, steps: Sequence[Step]) -> Numbers:
-    """Calls, seconds and calls a second that this run spent on these steps."""
-    effort = store.history.effort(run.run_id, steps)
+def _settled_metadata(
+    outcomes: list[Outcome],
+    frame: pd.DataFrame,
+    settings: Settings,
+    effort: Effort,
+) -> "dict[str, dg.RawMetadataValue]":
+    """The outcomes as a sentence and as numbers, the effort, and the changes not applied."""
     pace = effort.calls / effort.seconds if effort.seconds else 0.0
+    not_done = frame[~frame["outcome"].isin(DONE)]
+    preview_of = {} if not_done.empty else {"not done": outcomes_preview(not_done, settings)}
     return {
+        "summary": _counted(outcomes),
+        **_numbers(outcomes),
+        **preview_of,
         "calls": effort.calls,
         "seconds": round(effort.seconds, 1),
         "calls per second": round(pace, 1),
     }
-
-
-def _metadata(
-    outcomes: list[Outcome], frame: pd.DataFrame, settings: Settings
-) -> "dict[str, dg.RawMetadataValue]":
-    """The outcomes as a sentence and as numbers, and the changes that were not applied."""
-    left = frame[~frame["outcome"].isin(DONE)]
-    metadata: dict[str, dg.RawMetadataValue] = {"summary": _counted(outcomes), **_numbers(outcomes)}
-    if not left.empty:
-        metadata["not done"] = outcomes_preview(left, settings)
-    return metadata
 
 
 def outcomes_preview(outcomes: pd.DataFrame, settings: Settings) -> dg.TableMetadataValue:

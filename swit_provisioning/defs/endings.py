@@ -83,7 +83,11 @@ class _Interruptible(dg.Executor):
         limit = _RunTime(Settings.what_can_be_used().max_run_hours)
         try:
             with limit:
-                _clear_result(instance, run_id)
+                # The UI copies the tags of a run to its re-execution, which is judged anew.
+                run = instance.get_run_by_id(run_id)
+                old = [tag for tag in (BLOCKED_TAG, RESULT_TAG) if run and run.tags.get(tag)]
+                if old:
+                    instance.add_run_tags(run_id, dict.fromkeys(old, ""))
                 yield from self._inner.execute(plan_context, execution_plan)
             run = instance.get_run_by_id(run_id)
             if run is not None and run.tags.get(BLOCKED_TAG):
@@ -96,14 +100,6 @@ class _Interruptible(dg.Executor):
                 why = limit.sentence if limit.is_over else INTERRUPTED
                 instance.report_run_canceling(run, why)
             raise
-
-
-def _clear_result(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Judge a re-execution of a blocked or refused run anew: the UI copies the tags of that run."""
-    run = instance.get_run_by_id(run_id)
-    tags = [tag for tag in (BLOCKED_TAG, RESULT_TAG) if run is not None and run.tags.get(tag)]
-    if tags:
-        instance.add_run_tags(run_id, dict.fromkeys(tags, ""))
 
 
 class _RunTime:

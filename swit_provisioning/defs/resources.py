@@ -109,14 +109,10 @@ QUIET: Final[ContextVar[bool]] = ContextVar("quiet", default=False)
 """Set by the command line around the run that it executes in its own process."""
 
 
-def _silent(context: dg.InitLoggerContext) -> logging.Logger:
-    del context
-    made = logging.Logger("swit_provisioning.silent", logging.CRITICAL)  # noqa: LOG001 - of one run
-    made.addHandler(logging.NullHandler())
-    return made
-
-
-SILENT: Final = dg.LoggerDefinition(_silent, description="Prints nothing.")
+SILENT: Final = dg.LoggerDefinition(
+    lambda _context: logging.Logger("swit_provisioning.silent", logging.CRITICAL + 1),  # noqa: LOG001 - of one run
+    description="Prints nothing.",
+)
 """In place of Dagster's own logger, which prints every event."""
 
 
