@@ -24,7 +24,7 @@ def test_every_setting_is_shown_once() -> None:
     assert names == [name.upper() for name in sorted(Settings.model_fields)]
 
 
-def test_each_source_is_named_and_the_environment_goes_before_dotenv(
+def test_each_source_is_named_and_the_environment_takes_precedence_over_dotenv(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("MAX_UPDATES=5\nswit_max_concurrency=3\n", encoding="utf-8")

@@ -40,7 +40,7 @@ def problems(*sides: str) -> list[str]:
     return caught.value.problems
 
 
-def test_nothing_set_is_readable_and_names_every_missing_variable_at_once() -> None:
+def test_all_missing_variables_are_named_at_once() -> None:
     named = " ".join(problems("directory", "swit"))
     for name in LIVE:
         assert name in named
@@ -94,7 +94,7 @@ def test_test_mode_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TEAM_REMOVAL", "drop", "delete"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named_with_its_problem_and_a_way_out(
+def test_an_unusable_value_is_reported_with_its_problem_and_an_example(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -159,7 +159,7 @@ def test_no_secret_is_in_a_repr_or_in_an_error(monkeypatch: pytest.MonkeyPatch) 
         assert value not in str(caught.value)
 
 
-def test_dotenv_is_read_with_the_reference_programs_quotes(tmp_path: Path) -> None:
+def test_quotes_in_dotenv_are_read_as_the_reference_program_does(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "TEAMS_TO_EXCLUDE=\"Admin Division\"\nSCHEDULE_TIME='00:00'\n"
         "OPERATION_AUTH_KEY=1234\nLDAP_USER_OUS=Employees,Partners\n",
@@ -170,14 +170,14 @@ def test_dotenv_is_read_with_the_reference_programs_quotes(tmp_path: Path) -> No
     assert settings.schedule_time == "00:00"
 
 
-def test_names_that_hold_a_comma_are_separated_by_semicolons(
+def test_names_that_contain_a_comma_are_separated_by_semicolons(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TEAMS_TO_EXCLUDE", "Sales, EMEA; Board")
     assert Settings.load().teams_to_exclude == ("Sales, EMEA", "Board")
 
 
-def test_disabled_actions_stand_for_all_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disabled_actions_accept_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISABLED_ACTIONS", "user.*,team.delete")
     disabled = Settings.load().policy().disabled_actions
     assert disabled == {
@@ -205,14 +205,16 @@ def test_test_mode_takes_nothing_away_at_an_address_that_is_not_on_this_machine(
     assert disabled == (taking if harmless else set())
 
 
-def test_the_sandbox_has_a_state_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sandbox_has_its_own_state_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trying it out must not bind the state to the sandbox's organisation."""
     live = Settings.load().database_url
     monkeypatch.setenv("IS_RUNNING_LOCALLY", "True")
     assert Settings.load().database_url != live
 
 
-def test_a_file_may_be_named_in_dotenv_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_file_can_be_named_in_dotenv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "password").write_text("from the file\n", encoding="utf-8")
     (tmp_path / ".env").write_text(f"LDAP_PASSWORD_FILE={tmp_path / 'password'}\n", "utf-8")
     password = Settings.load().ldap_password
@@ -224,7 +226,7 @@ def test_a_file_may_be_named_in_dotenv_too(tmp_path: Path, monkeypatch: pytest.M
     assert password.get_secret_value() == "from the environment"
 
 
-def test_a_file_that_the_environment_names_goes_before_a_line_of_dotenv(
+def test_a_secret_file_of_the_environment_takes_precedence_over_dotenv(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "password").write_text("from the file", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A sandbox over real HTTP, the real client, a state of its own, and a lease that is held."""
+"""A sandbox over HTTP, the real client, a new state database, and a held lease."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ from swit_provisioning.swit.rate_limit import FixedPace
 
 
 class OneToken:
-    """A token that nobody can refresh."""
+    """A token that cannot be refreshed."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -33,17 +33,17 @@ class OneToken:
 
 
 class Steps:
-    """Remembers how far each step was said to have come."""
+    """Records the progress of each step."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Step, int, int]] = []
+        self.reported: list[tuple[Step, int, int]] = []
 
     def advance(self, step: Step, done: int, planned: int) -> None:
-        self.told.append((step, done, planned))
+        self.reported.append((step, done, planned))
 
 
 class Stage:
-    """Everything that an applier needs, and what the sandbox looks like after it."""
+    """Everything that an applier needs, and queries about the sandbox."""
 
     def __init__(
         self, server: SandboxServer, client: SwitClient, store: Store, lease: HeldLease
@@ -85,18 +85,18 @@ class Stage:
         )
 
     def apply(self, plan: Plan, *, run_id: str = "R1") -> list[Outcome]:
-        """Carry out the whole plan, step by step; the outcome of every change."""
+        """Apply the whole plan, step by step; the outcome of every change."""
         applier = self.applier(plan, run_id=run_id)
         for step in STEPS:
             applier.send(step)
         return applier.outcomes(STEPS)
 
     def kinds(self, plan: Plan) -> list[str]:
-        """Carry out the whole plan; what came of each change, in the plan's order."""
+        """Apply the whole plan; the kind of each outcome, in the order of the plan."""
         return [outcome.outcome for outcome in self.apply(plan)]
 
     def asked(self, pattern: str = "*") -> list[str]:
-        """The calls that came in, by name."""
+        """Names of the calls received."""
         return [entry.call for entry in self.server.log.of(pattern)]
 
     def team(self, name: str) -> TeamRecord:
@@ -105,7 +105,7 @@ class Stage:
         return found
 
     def children(self, parent_id: str) -> list[str]:
-        """Names of the child teams, in the order shown, Swit's own left out."""
+        """Names of the child teams in order, without Swit's own team."""
         teams = self.organisation.list_teams(parent_id=parent_id, direct_children_only=True)
         return [team.name for team in teams if team.name != "Unassigned"]
 

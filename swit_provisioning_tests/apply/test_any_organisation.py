@@ -1,4 +1,4 @@
-"""The whole way, on the sandbox: any organisation is read, planned, changed, read and planned."""
+"""Random organisations on the sandbox: read, planned, applied, read again, planned again."""
 
 from collections import Counter
 from contextlib import suppress
@@ -45,7 +45,7 @@ BEHAVIOURS = st.builds(
 
 
 def furnish(stage: Stage, wanted: Organisation) -> None:
-    """Put the made-up organisation into the sandbox, but for what the sandbox can't have."""
+    """Load the made-up organisation into the sandbox, as far as the sandbox allows it."""
     stage.server.reset()
     there = stage.organisation
     users, teams = {}, {ROOT: stage.root_id}
@@ -83,7 +83,7 @@ def plan_now(stage: Stage, directory: Directory, policy: Policy) -> Plan:
 
 
 def carry_out(stage: Stage, plan: Plan) -> None:
-    """Send the plan, all of which must go well."""
+    """Send the plan; every change must succeed."""
     run = f"R{next(RUNS)}"
     applier = stage.applier(plan, run_id=run, application_id=run)
     for step in STEPS:
@@ -94,7 +94,7 @@ def carry_out(stage: Stage, plan: Plan) -> None:
 
 
 def no_call_is_made_that_need_not_be(stage: Stage, plan: Plan, outcomes: list[Outcome]) -> None:
-    """One for each change, and the reads that are allowed: the whole organisation but once."""
+    """One call for each change, and the allowed reads."""
     sent = Counter(stage.asked())
     reads = {call: sent.pop(call, 0) for call in READS}
     looks = sum(bool(plan.of_step(step)) for step in STEPS_THAT_LOOK)
@@ -108,10 +108,10 @@ def no_call_is_made_that_need_not_be(stage: Stage, plan: Plan, outcomes: list[Ou
 
 
 @pytest.mark.parametrize("lost_primary", ["next", "none"])
-def test_who_loses_the_primary_team_with_a_deleted_one_gets_the_groups(
+def test_a_user_whose_primary_team_is_deleted_gets_the_group_of_the_directory(
     stage: Stage, lost_primary: Literal["next", "none"]
 ) -> None:
-    """Nobody outside Swit knows whether a team made by hand becomes the primary one meanwhile."""
+    """Swit may make a team that was created by hand the primary one meanwhile."""
     gone, hand = team("T1", "Gone", of=1, users=["ann"]), team("T2", "Hand", users=["ann"])
     there = organisation(gone, hand)
     there.users["ann"].teams["T1"] = True
@@ -125,7 +125,7 @@ def test_who_loses_the_primary_team_with_a_deleted_one_gets_the_groups(
     assert ann.primary == stage.team("Sales").id
 
 
-def test_parallel_additions_give_everybody_the_first_of_their_groups_as_primary_team(
+def test_parallel_additions_set_the_first_group_as_primary_team(
     stage: Stage,
 ) -> None:
     """400 people in 3 of 12 teams each. The additions to the first teams arrive last.
@@ -162,7 +162,7 @@ def test_parallel_additions_give_everybody_the_first_of_their_groups_as_primary_
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(directories(), organisations(), policies(), BEHAVIOURS)
-def test_after_the_plan_there_is_nothing_left_to_do(
+def test_the_next_plan_is_empty_after_a_plan_was_applied(
     stage: Stage,
     read: Directory,
     there: Organisation,

@@ -1,4 +1,4 @@
-"""Approvals and rejections: one plan, the limits it breaks, and nothing else."""
+"""Approvals and rejections: for one plan and the limits that it breaks."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +20,7 @@ UPDATES = "updates_within_limit"
 
 
 class Clock:
-    """Stands still until it is moved."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
@@ -47,7 +47,7 @@ def judge(store: Store, clock: Clock) -> PlanJudge:
 
 
 def leavers(*numbers: int) -> Plan:
-    """A plan that lets so many of 20 active users go, both sides read whole."""
+    """A plan that deactivates these of 20 active users; both sides were read completely."""
     return Plan(
         changes=tuple(
             Change(
@@ -91,7 +91,7 @@ def stopped_by(judge: PlanJudge, plan: Plan) -> list[str]:
 
 
 def sent(store: Store, plan: Plan, *, application: str = "A", approval: int | None = None) -> None:
-    """Note that all of a plan was applied."""
+    """Record that a whole plan was applied."""
     by = Application(
         application_id=application, plan_hash=PlanHash("P"), run_id="R", approval_id=approval
     )
@@ -135,10 +135,10 @@ def test_an_approval_expires_with_the_age_of_a_plan(judge: PlanJudge, clock: Clo
     assert stopped_by(judge, plan) == [DEACTIVATIONS]
 
 
-def test_what_ran_in_the_last_24_hours_counts_against_the_limits_too(
+def test_changes_of_the_last_24_hours_count_against_the_limits(
     judge: PlanJudge, clock: Clock
 ) -> None:
-    """Of 20, 2 may go a day, in however many runs; those of an approved plan do not count."""
+    """2 of 20 users may be deactivated a day, in any number of runs; approved ones do not count."""
     approved = judge.store.approvals.add(
         PlanHash("P"), actor="ann", reason="sold", guards=(DEACTIVATIONS,)
     )
@@ -151,7 +151,7 @@ def test_what_ran_in_the_last_24_hours_counts_against_the_limits_too(
     assert stopped_by(judge, leavers(5)) == []
 
 
-def test_an_approval_leaves_only_what_its_limits_count_out_of_the_24_hours(
+def test_an_approval_excludes_only_changes_that_its_limits_count_from_the_24_hours(
     judge: PlanJudge,
 ) -> None:
     """Of 100, 19 were deactivated in a day: 9 in a plan approved for the teams that it deleted."""
@@ -172,7 +172,7 @@ def test_an_approval_leaves_only_what_its_limits_count_out_of_the_24_hours(
     assert journal.unapproved_since(day) == {"user.deactivate": 2}
 
 
-def test_what_a_run_did_of_a_plan_before_it_broke_off_is_not_counted_twice(
+def test_changes_sent_before_an_interruption_are_not_counted_twice(
     judge: PlanJudge,
 ) -> None:
     plan = leavers(1, 2)
@@ -212,7 +212,7 @@ def test_the_departure_of_a_protected_user_is_never_approved(judge: PlanJudge) -
     assert judge.store.approvals.of(plan_hash) is None
 
 
-def test_a_part_is_judged_by_what_is_in_it_and_by_the_approval_of_the_whole(
+def test_a_selection_is_judged_by_its_changes_and_the_approval_of_the_whole_plan(
     judge: PlanJudge,
 ) -> None:
     plan = leavers(1, 2, 3, 4)
@@ -227,21 +227,21 @@ def test_a_part_is_judged_by_what_is_in_it_and_by_the_approval_of_the_whole(
 
 
 @pytest.mark.parametrize("decide", ["approve", "reject"])
-def test_a_plan_that_nobody_knows_is_named(judge: PlanJudge, decide: str) -> None:
+def test_an_unknown_plan_is_named_in_the_error(judge: PlanJudge, decide: str) -> None:
     with pytest.raises(RefusedError, match="no plan 0123") as caught:
         getattr(judge, decide)("0123", actor="ann", reason="x")
     assert caught.value.state is RunState.UNKNOWN_PLAN
 
 
-def test_the_plan_that_changes_nothing_is_not_rejected(judge: PlanJudge) -> None:
-    """Its id is that of every quiet night: a rejection would stop them all."""
+def test_a_plan_without_changes_cannot_be_rejected(judge: PlanJudge) -> None:
+    """All plans without changes have one id: a rejection would stop every night without changes."""
     plan_hash = made(judge, leavers())
     with pytest.raises(RefusedError, match="nothing to reject"):
         judge.reject(plan_hash, actor="ann", reason="x")
     assert judge.store.rejections.of(plan_hash) is None
 
 
-def test_a_rejection_takes_an_approval_back_and_an_approval_lifts_a_rejection(
+def test_a_rejection_voids_an_approval_and_an_approval_lifts_a_rejection(
     judge: PlanJudge,
 ) -> None:
     plan = leavers(1, 2, 3)
@@ -266,7 +266,7 @@ def accepted(store: Store, plan_hash: PlanHash, application: str) -> None:
     )
 
 
-def test_the_state_of_a_plan_follows_what_becomes_of_it(judge: PlanJudge, clock: Clock) -> None:
+def test_the_state_of_a_plan_follows_decisions_and_runs(judge: PlanJudge, clock: Clock) -> None:
     store = judge.store
     plan_hash = made(judge, leavers(1, 2, 3))
     assert states(judge) == ["waiting for approval"]
@@ -292,7 +292,7 @@ def told(judge: PlanJudge, plan_hash: PlanHash) -> str:
     return " ".join([*state.sentences, state.advice])
 
 
-def test_a_plan_says_its_state_who_decided_when_and_what_to_do_next(
+def test_a_plan_shows_its_state_who_decided_when_and_what_to_do_next(
     judge: PlanJudge, clock: Clock
 ) -> None:
     store = judge.store
@@ -343,7 +343,7 @@ def test_a_plan_says_its_state_who_decided_when_and_what_to_do_next(
     assert f"swit-provisioning apply {shown_id(newest)}" not in told(judge, newest)
 
 
-def test_a_plan_is_stale_once_the_newest_one_does_not_do_all_it_does(judge: PlanJudge) -> None:
+def test_a_plan_is_stale_when_the_newest_plan_lacks_one_of_its_changes(judge: PlanJudge) -> None:
     made(judge, leavers(1, 2, 3))
     made(judge, leavers(1, 2, 3, 4))
     assert states(judge) == ["waiting for approval", "waiting for approval"]
@@ -353,10 +353,10 @@ def test_a_plan_is_stale_once_the_newest_one_does_not_do_all_it_does(judge: Plan
     assert states(judge) == ["nothing to do", "stale", "stale", "stale"]
 
 
-def test_a_half_applied_plan_is_stale_once_a_newer_one_was_accepted(
+def test_a_partly_applied_plan_is_stale_after_a_newer_one_was_accepted(
     judge: PlanJudge, clock: Clock
 ) -> None:
-    """The gate refuses the rest of it, so nobody is told to apply it."""
+    """The gate refuses the rest of it, so the advice must not be to apply it."""
     half, newer = leavers(1), leavers(2)
     accepted(judge.store, made(judge, half), "A1")
     assert "To send the rest" in told(judge, half.plan_hash)
@@ -371,7 +371,7 @@ def test_a_half_applied_plan_is_stale_once_a_newer_one_was_accepted(
     assert "To apply it" in told(judge, half.plan_hash)
 
 
-def test_nobody_is_told_to_approve_the_rest_that_no_approval_lifts(judge: PlanJudge) -> None:
+def test_the_advice_suggests_no_approval_that_could_not_lift_the_guard(judge: PlanJudge) -> None:
     plan = leavers(1, 2)
     protected = replace(plan.baselines, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
     plan_hash = made(judge, replace(plan, baselines=protected))
@@ -381,7 +381,7 @@ def test_nobody_is_told_to_approve_the_rest_that_no_approval_lifts(judge: PlanJu
     assert ("approve" in words, "swit-provisioning plan" in words) == (False, True)
 
 
-def test_only_what_an_approval_can_lift_waits_for_one(judge: PlanJudge) -> None:
+def test_only_plans_that_can_be_approved_wait_for_an_approval(judge: PlanJudge) -> None:
     plan = leavers(1, 2, 3)
     bad = replace(
         plan, baselines=replace(plan.baselines, directory={"OU=A": {"users": 0, "groups": 0}})

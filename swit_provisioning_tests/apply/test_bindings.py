@@ -11,7 +11,7 @@ from swit_provisioning_tests.apply.changes import (
 from swit_provisioning_tests.apply.conftest import Stage
 
 
-def test_what_was_made_is_remembered_by_swits_id_and_what_was_not_is_left_out(
+def test_created_objects_are_remembered_by_swit_id_and_others_are_left_out(
     stage: Stage,
 ) -> None:
     plan = plan_of(
@@ -35,7 +35,7 @@ def test_what_was_made_is_remembered_by_swits_id_and_what_was_not_is_left_out(
     ]
 
 
-def test_outcomes_are_a_frame_with_a_row_for_each_change(stage: Stage) -> None:
+def test_the_outcomes_frame_has_one_row_for_each_change(stage: Stage) -> None:
     plan = plan_of(create_user("ann@example.com"), create_user("eve@example.com", "<Eve>"))
     frame = outcomes_frame(stage.apply(plan))
     assert frame["outcome"].tolist() == ["applied", "rejected"]

@@ -1,4 +1,4 @@
-"""When Swit itself is down a step stops; what was not sent waits."""
+"""A step stops when Swit is down; changes that were not sent stay pending."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def everybody(stage: Stage) -> Plan:
 DOWN = Fault(kind="status", status=503, times=None)
 
 
-def test_a_step_stops_when_swit_is_down_and_goes_on_when_it_is_back(stage: Stage) -> None:
+def test_a_step_stops_while_swit_is_down_and_continues_later(stage: Stage) -> None:
     plan = everybody(stage)
     stage.server.faults.add(DOWN)
     with pytest.raises(
@@ -44,7 +44,7 @@ def test_a_step_stops_when_swit_is_down_and_goes_on_when_it_is_back(stage: Stage
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
-def test_no_valid_token_and_no_end_of_429_stop_it_too(stage: Stage, status: int) -> None:
+def test_an_invalid_token_and_endless_429_stop_the_step(stage: Stage, status: int) -> None:
     plan = everybody(stage)
     stage.server.faults.add(Fault(kind="status", status=status, times=None))
     with pytest.raises(SwitDownError, match=f"HTTP {status}"):
@@ -53,7 +53,7 @@ def test_no_valid_token_and_no_end_of_429_stop_it_too(stage: Stage, status: int)
 
 
 @pytest.mark.parametrize("call", ["*", "organization.user.create"])
-def test_creations_stop_as_well_though_looking_them_up_may_work(stage: Stage, call: str) -> None:
+def test_failed_creations_stop_the_step_even_if_lookups_succeed(stage: Stage, call: str) -> None:
     stage.server.faults.add(replace(DOWN, call=call))
     plan = plan_of(*(create_user(f"u{number}@example.com") for number in range(MANY)))
     with pytest.raises(SwitDownError):
@@ -61,15 +61,15 @@ def test_creations_stop_as_well_though_looking_them_up_may_work(stage: Stage, ca
     assert len(stage.store.journal.rows()) < MANY
 
 
-def test_one_object_that_always_fails_stops_nobody(stage: Stage) -> None:
+def test_one_object_that_always_fails_does_not_stop_the_step(stage: Stage) -> None:
     plan = everybody(stage)
     bad = plan.changes[0].object_id
     stage.server.faults.add(replace(DOWN, where=lambda given: given["user_id"] == bad))
     assert stage.kinds(plan) == ["failed"] + ["applied"] * (MANY - 1)
 
 
-def test_a_refusal_is_an_answer(stage: Stage) -> None:
-    """Half of the calls fail, between refusals: Swit is there."""
+def test_rejections_do_not_count_as_failures(stage: Stage) -> None:
+    """Half of the calls fail, between rejections: Swit answers."""
     stage.concurrency = 1
     people = [stage.organisation.add_user(f"u{number}@example.com") for number in range(MANY)]
     stage.server.faults.add(replace(DOWN, call="organization.user.deactivate"))
@@ -78,7 +78,7 @@ def test_a_refusal_is_an_answer(stage: Stage) -> None:
     assert stage.kinds(plan_of(*changes)) == ["rejected", "failed"] * 10
 
 
-def test_a_few_that_fail_are_failures_of_their_own(stage: Stage) -> None:
+def test_a_few_failures_do_not_stop_the_step(stage: Stage) -> None:
     stage.server.faults.add(DOWN)
     plan = plan_of(*everybody(stage).changes[: CHANGES_IN_A_ROW - 1])
     assert stage.kinds(plan) == ["failed"] * (CHANGES_IN_A_ROW - 1)

@@ -1,4 +1,4 @@
-"""Nothing is made twice: a creation whose answer is lost is looked up before it is sent again."""
+"""Nothing is created twice: after a lost answer the object is looked up first."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def _plan(stage: Stage, call: str) -> Plan:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("kind", ["drop", "cut", "status", "html", "truncated", "garbage"])
-def test_an_answer_lost_after_the_work_makes_nothing_twice(
+def test_a_creation_whose_answer_is_lost_is_not_repeated(
     stage: Stage, call: str, kind: FaultKind
 ) -> None:
     stage.server.faults.add(Fault(kind=kind, call=call, after_work=True, status=502))
@@ -41,7 +41,7 @@ def test_an_answer_lost_after_the_work_makes_nothing_twice(
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_call_lost_before_the_work_is_sent_again(stage: Stage, call: str) -> None:
+def test_a_creation_that_swit_did_not_execute_is_sent_again(stage: Stage, call: str) -> None:
     stage.server.faults.add(Fault(kind="drop", call=call, times=2))
     [outcome] = stage.apply(_plan(stage, call))
     assert outcome.outcome == "applied"
@@ -52,7 +52,7 @@ def test_a_call_lost_before_the_work_is_sent_again(stage: Stage, call: str) -> N
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_after_three_lost_calls_it_has_failed_and_is_tried_in_the_next_go(
+def test_a_creation_fails_after_three_lost_calls_and_is_retried_later(
     stage: Stage, call: str
 ) -> None:
     stage.server.faults.add(Fault(kind="status", status=503, call=call, times=3))
@@ -64,7 +64,7 @@ def test_after_three_lost_calls_it_has_failed_and_is_tried_in_the_next_go(
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_the_last_of_three_answers_may_be_the_lost_one(stage: Stage, call: str) -> None:
+def test_the_object_is_looked_up_after_the_third_lost_answer(stage: Stage, call: str) -> None:
     stage.server.faults.add(
         Fault(kind="drop", call=call, times=2), Fault(kind="drop", call=call, after_work=True)
     )
@@ -72,15 +72,15 @@ def test_the_last_of_three_answers_may_be_the_lost_one(stage: Stage, call: str) 
     assert stage.asked(call) == [call] * 3
 
 
-def test_too_many_requests_lose_no_answer(stage: Stage) -> None:
+def test_a_429_does_not_count_as_a_lost_answer(stage: Stage) -> None:
     stage.server.faults.add(Fault(kind="status", status=429, call="team.create", times=2))
     [outcome] = stage.apply(_plan(stage, "team.create"))
     assert outcome.outcome == "applied"
     assert stage.asked() == ["team.create"] * 3
 
 
-def test_an_account_is_found_among_many_and_without_case(stage: Stage) -> None:
-    """Swit may not know the keyword, and answer with everybody."""
+def test_an_account_is_found_on_any_page_without_regard_to_case(stage: Stage) -> None:
+    """Swit may ignore the keyword and answer with all users."""
     stage.server.faults.add(
         Fault(kind="drop", call="organization.user.create", after_work=True),
     )
@@ -90,7 +90,7 @@ def test_an_account_is_found_among_many_and_without_case(stage: Stage) -> None:
     assert [entry.arguments["keyword"] for entry in looked] == ["Ann@Example.com"]
 
 
-def test_an_account_that_came_since_the_plan_is_the_one_meant(stage: Stage) -> None:
+def test_an_account_created_since_the_plan_is_used(stage: Stage) -> None:
     ann = stage.organisation.add_user("ANN@example.com")
     sales = stage.organisation.add_team("Sales")
     plan = plan_of(create_user("ann@example.com"), add_members(sales, new_user("ann@example.com")))
@@ -100,25 +100,27 @@ def test_an_account_that_came_since_the_plan_is_the_one_meant(stage: Stage) -> N
     assert list(stage.team("Sales").users) == [ann]
 
 
-def test_a_team_with_our_reference_that_came_since_is_the_one_meant(stage: Stage) -> None:
+def test_a_team_with_the_same_reference_created_since_the_plan_is_used(stage: Stage) -> None:
     stage.organisation.add_team("Sales", reference=reference("Sales").lower())
     plan = plan_of(create_team("Sales", stage.root_id), create_team("EMEA", new_team("Sales")))
     assert stage.kinds(plan) == ["already so", "applied"]
 
 
-def test_a_team_of_that_name_that_is_not_ours_is_not_taken_for_it(stage: Stage) -> None:
+def test_an_unmanaged_team_with_the_same_name_is_not_used(stage: Stage) -> None:
     stage.organisation.add_team("Sales", reference="another program's")
     [outcome] = stage.apply(plan_of(create_team("Sales", stage.root_id)))
     assert (outcome.outcome, outcome.http_status) == ("rejected", 409)
     assert outcome.message == "There is already a team called Sales."
 
 
-def test_a_refused_creation_is_not_looked_up_unless_it_is_taken(stage: Stage) -> None:
+def test_a_rejected_creation_is_looked_up_only_if_the_name_or_address_is_taken(
+    stage: Stage,
+) -> None:
     assert stage.kinds(plan_of(create_user("ann@example.com", "<Ann>"))) == ["rejected"]
     assert stage.asked() == ["organization.user.create"]
 
 
-def test_a_team_whose_reference_swit_cut_is_found_by_name_and_parent(stage: Stage) -> None:
+def test_a_team_with_a_shortened_reference_is_found_by_name_and_parent(stage: Stage) -> None:
     def cut() -> None:
         stage.organisation.add_team("Sales", reference="CN=Sal")
 

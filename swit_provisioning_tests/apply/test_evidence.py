@@ -1,4 +1,4 @@
-"""What is known of both sides when a plan is sent, and read again."""
+"""The evidence of a plan when both sides are read again."""
 
 from datetime import UTC, datetime
 
@@ -8,8 +8,8 @@ AT_THE_GATE = datetime(2026, 3, 1, 2, tzinfo=UTC)
 LATER = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
-def test_what_the_gate_left_out_stays_left_out_when_both_sides_are_read_again() -> None:
-    """No guard has judged it, so no later step may send it."""
+def test_changes_left_out_by_the_gate_stay_left_out_after_a_second_read() -> None:
+    """No guard has judged these changes, so no later step may send them."""
     gate = Evidence(read_at=AT_THE_GATE, back=frozenset({"U1"}), moved=frozenset({"C1"}))
     again = Evidence(read_at=LATER, back=frozenset({"U2"}), moved=frozenset({"C2"}))
     assert again.with_earlier(gate) == Evidence(

@@ -1,4 +1,4 @@
-"""Who has lost the lease sends nothing more, however far it is."""
+"""A run that has lost the lease sends nothing more."""
 
 import threading
 from collections.abc import Callable
@@ -18,20 +18,20 @@ from swit_provisioning_tests.apply.conftest import Stage
 LONG = timedelta(hours=1)
 
 
-def test_another_run_is_told_who_writes(store: Store, lease: HeldLease) -> None:
+def test_a_second_run_learns_which_run_holds_the_lease(store: Store, lease: HeldLease) -> None:
     del lease
     with pytest.raises(LeaseHeldError, match="R1, started by ann@pc"):
         HeldLease.acquire(store, holder="R2", actor="bob@pc")
 
 
-def test_a_lease_given_back_is_free_at_once(store: Store) -> None:
+def test_a_released_lease_is_free_at_once(store: Store) -> None:
     with HeldLease.acquire(store, holder="R1", actor="ann") as held:
         held.check()
     with HeldLease.acquire(store, holder="R2", actor="bob") as held:
         assert held.grant.taken_over_from is None
 
 
-def test_it_is_renewed_while_the_run_is_alive(
+def test_the_lease_is_renewed_while_the_run_is_alive(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed = threading.Event()
@@ -47,7 +47,7 @@ def test_it_is_renewed_while_the_run_is_alive(
         assert renewed.wait(timeout=10)
 
 
-def test_what_was_not_renewed_in_time_is_lost(
+def test_a_lease_that_was_not_renewed_in_time_is_lost(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
@@ -68,7 +68,7 @@ def test_what_was_not_renewed_in_time_is_lost(
             held.check()
 
 
-def test_what_another_run_has_taken_is_lost_for_good(tmp_path: Path) -> None:
+def test_a_lease_taken_by_another_run_is_lost_for_good(tmp_path: Path) -> None:
     time = datetime(2026, 3, 1, tzinfo=UTC)
     with (
         Store.open(f"sqlite:///{tmp_path / 's.sqlite'}", clock=lambda: time) as store,
@@ -82,8 +82,8 @@ def test_what_another_run_has_taken_is_lost_for_good(tmp_path: Path) -> None:
             dead.check()
 
 
-def test_a_process_that_stood_still_has_lost_it_though_nobody_has_taken_it(store: Store) -> None:
-    """A sleeping machine, SIGSTOP: what it has read may be of hours ago."""
+def test_a_suspended_process_has_lost_the_lease_even_if_it_is_free(store: Store) -> None:
+    """After sleep or SIGSTOP, its reads may be hours old."""
     now = 0.0
     with HeldLease.acquire(store, holder="R1", actor="ann", ttl=LONG, clock=lambda: now) as held:
         now = 3000
@@ -95,8 +95,8 @@ def test_a_process_that_stood_still_has_lost_it_though_nobody_has_taken_it(store
             held.check()
 
 
-def test_while_a_call_is_in_flight_the_lease_is_not_given_back(store: Store) -> None:
-    """Swit may still carry it out; the lease then ends by itself."""
+def test_the_lease_is_not_released_while_a_call_is_in_flight(store: Store) -> None:
+    """Swit may still execute the call; the lease then expires by itself."""
     held = HeldLease.acquire(store, holder="R1", actor="ann", ttl=LONG)
     with held.call_in_flight():
         held.stop()
@@ -122,7 +122,7 @@ def _lost_after(stage: Stage, calls: int) -> Callable[[], None]:
     return check
 
 
-def test_once_it_is_lost_nothing_more_is_sent(
+def test_nothing_is_sent_after_the_lease_is_lost(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     people = [stage.organisation.add_user(f"u{number}@example.com") for number in range(20)]
@@ -135,10 +135,10 @@ def test_once_it_is_lost_nothing_more_is_sent(
     assert stage.kinds(plan) == ["applied"] * 20
 
 
-def test_it_is_looked_at_between_the_calls_of_one_change(
+def test_the_lease_is_checked_between_the_calls_of_one_change(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call may hang for minutes; what follows it must not be sent then."""
+    """A call may hang for minutes; the next one must not be sent then."""
     ann = stage.organisation.add_user("ann@example.com")
     monkeypatch.setattr(stage.lease, "check", _lost_after(stage, 1))
     with pytest.raises(LeaseLostError):
@@ -146,7 +146,7 @@ def test_it_is_looked_at_between_the_calls_of_one_change(
     assert stage.asked() == []
 
 
-def test_it_is_looked_at_before_each_repetition_by_the_client(
+def test_the_lease_is_checked_before_each_retry_of_the_client(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first answer may have taken minutes, and so may the wait after it."""
@@ -158,8 +158,8 @@ def test_it_is_looked_at_before_each_repetition_by_the_client(
     assert len(stage.asked()) == 2
 
 
-def test_the_database_refuses_the_intent_of_a_run_that_lost_it(stage: Stage) -> None:
-    """Whatever the clock of this process says: another run has it."""
+def test_the_journal_refuses_the_intent_of_a_run_that_lost_the_lease(stage: Stage) -> None:
+    """Whatever the clock of this process says: another run holds the lease."""
     stage.store.lease.release(stage.lease.grant)
     stage.store.lease.acquire("R2", actor="bob@pc", ttl=LONG)
     ann = stage.organisation.add_user("ann@example.com")

@@ -1,4 +1,4 @@
-"""Membership calls whose answer is lost or too slow: the team is read back before more is sent."""
+"""Membership calls with a lost or slow answer: the team is read back before the next call."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -51,9 +51,7 @@ def sizes(stage: Stage, call: str = ADD) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", ["drop", "cut", "garbage"])
-def test_a_lost_answer_to_a_change_that_was_made_costs_one_read(
-    stage: Stage, kind: FaultKind
-) -> None:
+def test_a_lost_answer_to_an_executed_change_costs_one_read(stage: Stage, kind: FaultKind) -> None:
     users = people(stage, 9)
     joined, left = stage.organisation.add_team("In"), stage.organisation.add_team("Out")
     stage.organisation.add_members(left, users)
@@ -69,7 +67,7 @@ def test_a_lost_answer_to_a_change_that_was_made_costs_one_read(
     assert stage.store.journal.unapproved_since(start) == counted
 
 
-def test_a_batch_that_swit_is_too_slow_for_is_halved_until_it_is_quick_enough(
+def test_a_batch_that_times_out_is_halved_until_swit_answers_in_time(
     hasty: Stage,
 ) -> None:
     """Swit takes longer than the timeout for more than 50 users, and does nothing of it."""
@@ -91,10 +89,10 @@ def test_a_batch_that_swit_is_too_slow_for_is_halved_until_it_is_quick_enough(
 
 
 @pytest.mark.parametrize("repeated", ["accepted", "refused"])
-def test_users_whom_swit_has_managed_are_not_sent_again(
+def test_users_that_swit_has_changed_are_not_sent_again(
     hasty: Stage, repeated: Literal["accepted", "refused"]
 ) -> None:
-    """Swit works on after the client has hung up: 30 of 40 are done when the team is read."""
+    """Swit continues after the client has disconnected: 30 of 40 are done at the read back."""
     org = hasty.organisation
     org.behaviour = Behaviour(repeated_membership=repeated)
     users, team = people(hasty, 40), org.add_team("Big")
@@ -126,7 +124,7 @@ def test_answers_that_are_always_lost_fail_the_change_after_a_few_calls(
 @pytest.mark.parametrize(
     ("asked", "outcome", "waits"), [("7", "applied", [7.0]), ("400", "failed", [])]
 )
-def test_swit_is_given_the_time_that_it_asks_for_but_not_for_ever(
+def test_retry_after_is_respected_up_to_a_maximum(
     stage: Stage, asked: str, outcome: str, waits: list[float]
 ) -> None:
     users, team = people(stage, 2), stage.organisation.add_team("Big")
@@ -184,7 +182,7 @@ def test_a_late_apply_sends_the_remaining_part_of_a_batch(stage: Stage, call: st
     assert [entry.arguments["user_ids"] for entry in stage.server.log.of(call)] == [pending]
 
 
-def test_a_team_that_is_gone_when_it_is_read_back_fails_the_change(stage: Stage) -> None:
+def test_a_team_deleted_before_the_read_back_fails_the_change(stage: Stage) -> None:
     users, team = people(stage, 4), stage.organisation.add_team("Big")
 
     def delete() -> None:
@@ -236,7 +234,7 @@ def test_memberships_of_leavers_in_a_batch_that_fails_do_not_count_against_the_l
 
 
 def test_one_user_whose_answers_are_always_lost_is_tried_four_times_alone(stage: Stage) -> None:
-    """Every other user is added: each half that Swit accepts shows that Swit works."""
+    """Every other user is added: each accepted half shows that Swit works."""
     users, team = people(stage, 200), stage.organisation.add_team("Big")
     bad = users[-1]
     stage.server.faults.add(
@@ -274,7 +272,7 @@ def test_a_batch_sent_again_that_is_forbidden_is_not_halved(stage: Stage, done: 
     assert stage.asked() == [TEAMS, ADD]
 
 
-def test_a_batch_sent_again_to_a_team_that_is_gone_is_not_halved(stage: Stage) -> None:
+def test_a_batch_sent_again_to_a_deleted_team_is_not_halved(stage: Stage) -> None:
     users, team = people(stage, 40), stage.organisation.add_team("Big")
     plan = plan_of(add_members(team, *users))
     stage.server.faults.add(Fault(kind="status", status=502, call=ADD, times=None))

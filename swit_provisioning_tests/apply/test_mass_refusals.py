@@ -1,4 +1,4 @@
-"""A few refusals are a warning; more than a fifth of one action, and more than ten, a failure."""
+"""A few rejections are a warning; more than ten and more than a fifth of an action fail the run."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def found(store: Store) -> list[MassRefusal]:
     ("rejected", "applied", "too_many"),
     [(10, 0, False), (11, 0, True), (11, 43, True), (11, 44, False), (20, 80, False)],
 )
-def test_on_both_sides_of_the_limit(
+def test_more_than_ten_and_more_than_a_fifth_are_a_mass_refusal(
     store: Store,
     rejected: int,
     applied: int,
@@ -47,7 +47,7 @@ def test_on_both_sides_of_the_limit(
     )
 
 
-def test_it_says_how_many_of_how_many_swits_words_and_what_to_do(store: Store) -> None:
+def test_the_message_has_the_counts_the_message_of_swit_and_what_to_do(store: Store) -> None:
     for number in range(12):
         note(store, create_user(f"u{number}@example.com"), "rejected")
     [refusal] = found(store)
@@ -57,8 +57,8 @@ def test_it_says_how_many_of_how_many_swits_words_and_what_to_do(store: Store) -
     )
 
 
-def test_members_count_by_head_and_a_refused_team_with_all_of_them(store: Store) -> None:
-    """Twelve teams with one guest each are no failure; one team of twelve that is refused is."""
+def test_each_member_counts_and_all_of_them_for_a_refused_team(store: Store) -> None:
+    """One rejected guest in each of twelve teams passes; a rejected team of thirty fails."""
     for number in range(12):
         team = add_members(f"T{number}", *(f"U{n}" for n in range(10)))
         note(store, team, "rejected", left_out=("U3",))
@@ -67,7 +67,7 @@ def test_members_count_by_head_and_a_refused_team_with_all_of_them(store: Store)
     assert [(m.refused, m.objects) for m in found(store)] == [(42, 150)]
 
 
-def test_the_last_try_of_each_change_counts(store: Store) -> None:
+def test_the_last_attempt_of_each_change_counts(store: Store) -> None:
     changes = [create_user(f"u{number}@example.com") for number in range(12)]
     for change in changes:
         note(store, change, "rejected")
@@ -79,7 +79,7 @@ def test_the_last_try_of_each_change_counts(store: Store) -> None:
     assert mass_refusals(log) == []
 
 
-def test_what_failed_or_was_skipped_was_not_rejected(store: Store) -> None:
+def test_failed_and_skipped_changes_do_not_count_as_rejected(store: Store) -> None:
     for number in range(12):
         note(store, create_user(f"u{number}@example.com"), "failed" if number % 2 else "skipped")
     store.journal.intent(create_user("ann@example.com"), BY_R1)

@@ -1,4 +1,4 @@
-"""What goes side by side within a step, and what waits."""
+"""Which changes of a step are sent in parallel, and which wait."""
 
 import signal
 import threading
@@ -22,17 +22,17 @@ PATIENCE = 60
 
 
 def never() -> None:
-    """Nothing interrupts this work."""
+    """Do nothing: no interrupt is expected."""
     message = "it was stopped"
     raise AssertionError(message)
 
 
-def test_what_has_nothing_to_do_with_one_another_waits_for_nobody() -> None:
+def test_independent_changes_wait_for_no_other() -> None:
     changes = [create_user("ann@x"), create_user("bob@x"), sort_teams("P"), sort_teams("Q")]
     assert set(map(frozenset, predecessors(changes).values())) == {frozenset()}
 
 
-def test_who_arrives_under_one_parent_waits_for_the_one_before() -> None:
+def test_teams_under_one_parent_arrive_one_after_the_other() -> None:
     changes = [create_team(name, parent) for name, parent in ("aR", "bQ", "cR", "dR", "eQ")]
     assert list(predecessors(changes).values()) == [
         set(),
@@ -49,12 +49,12 @@ def test_a_change_waits_for_an_earlier_one_of_the_same_team() -> None:
     assert predecessors(changes)["team.update:T1"] == {first.change_id}
 
 
-def test_what_it_needs_of_another_step_is_no_business_of_this_one() -> None:
+def test_dependencies_on_other_steps_are_ignored_within_a_step() -> None:
     change = update_team("T1", name="A", needs=["team.create:new:team:x"])
     assert predecessors([change]) == {"team.update:T1": set()}
 
 
-def test_the_first_goes_first_and_everything_goes_once() -> None:
+def test_items_start_in_order_and_each_runs_once() -> None:
     begun: list[str] = []
     before = {"c": set[str](), "a": set[str](), "d": {"c"}, "b": {"a", "d"}}
     assert (
@@ -64,7 +64,7 @@ def test_the_first_goes_first_and_everything_goes_once() -> None:
     )
 
 
-def test_no_more_than_may_go_at_once_and_as_many_as_may() -> None:
+def test_the_number_of_parallel_items_reaches_its_maximum_and_not_more() -> None:
     together = threading.Barrier(4)
     before = {str(number): set[str]() for number in range(8)}
 
@@ -74,7 +74,7 @@ def test_no_more_than_may_go_at_once_and_as_many_as_may() -> None:
     assert set(run_in_parallel(before, work, at_once=4, stop=never)) == set(before)
 
 
-def test_one_that_waits_holds_up_nobody_else() -> None:
+def test_a_waiting_item_does_not_delay_others() -> None:
     others = threading.Event()
 
     def work(item: str) -> None:
@@ -88,7 +88,7 @@ def test_one_that_waits_holds_up_nobody_else() -> None:
     assert through == ["1", "2", "slow", "after slow"]
 
 
-def test_after_an_error_nothing_is_begun_and_what_has_begun_is_let_through() -> None:
+def test_after_an_error_running_items_finish_and_no_other_starts() -> None:
     begun, through, failed = [], [], threading.Event()
 
     def work(item: str) -> None:
@@ -108,7 +108,7 @@ def test_after_an_error_nothing_is_begun_and_what_has_begun_is_let_through() -> 
     assert sorted(through) == sorted(set(begun) - {"bad"})
 
 
-def test_an_interrupt_stops_the_work_and_waits_only_a_moment_for_what_is_in_flight() -> None:
+def test_an_interrupt_stops_the_work_and_waits_briefly_for_calls_in_flight() -> None:
     interrupted, answered = threading.Event(), threading.Event()
 
     def work(item: str) -> None:

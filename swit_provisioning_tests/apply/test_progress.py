@@ -1,4 +1,4 @@
-"""Calls sent of calls planned, calls a second, time left: from the first writer to the last."""
+"""Progress of a run: calls sent and planned, calls a second, time left."""
 
 import pytest
 
@@ -55,8 +55,8 @@ def run() -> Run:
     return Run()
 
 
-def test_what_is_planned_is_what_was_sent_and_one_call_for_all_that_is_undone(run: Run) -> None:
-    """The teams are read once before a deletion, so that is one call more."""
+def test_planned_calls_are_the_calls_sent_and_one_for_each_pending_change(run: Run) -> None:
+    """One more call: the teams are read before a deletion."""
     progress = run.progress()
     run.send(5, seconds=2.0)
     half = run.headway(progress, "create_users", 5, 10)
@@ -67,7 +67,7 @@ def test_what_is_planned_is_what_was_sent_and_one_call_for_all_that_is_undone(ru
     assert (whole.sent, whole.planned) == (13, 13 + 4)
 
 
-def test_at_the_end_nothing_is_left(run: Run) -> None:
+def test_no_call_is_pending_after_the_last_step(run: Run) -> None:
     progress = run.progress()
     for step, planned in (("create_users", 10), ("update_users", 1), ("delete_teams", 1)):
         run.send(planned, seconds=1.0)
@@ -80,19 +80,19 @@ def test_at_the_end_nothing_is_left(run: Run) -> None:
     assert again.planned == again.sent
 
 
-def test_a_run_that_goes_on_does_not_plan_what_an_earlier_one_has_done(run: Run) -> None:
+def test_a_run_that_continues_another_does_not_count_finished_steps(run: Run) -> None:
     progress = run.progress()
     run.send(1, seconds=1.0)
     assert run.headway(progress, "update_users", 1, 1).planned == 1 + 3
 
 
-def test_before_the_first_call_nobody_can_say_how_long_it_takes(run: Run) -> None:
+def test_the_time_left_is_unknown_before_the_first_call(run: Run) -> None:
     first = run.headway(run.progress(), "create_users", 0, 10)
     assert (first.per_second, first.seconds_left) == (0.0, None)
     assert first.sentence == "create users: 0 of 14 calls, 0.0 a second"
 
 
-def test_the_log_gets_a_line_now_and_then_and_the_display_all(run: Run) -> None:
+def test_the_display_gets_every_update_and_the_log_one_every_15_seconds(run: Run) -> None:
     progress = run.progress()
     for done in range(1, 10):
         run.send(1, seconds=LINE_EVERY_SECONDS / 4)
@@ -104,7 +104,7 @@ def test_the_log_gets_a_line_now_and_then_and_the_display_all(run: Run) -> None:
     ]
 
 
-def test_the_next_op_goes_on_counting_in_its_own_log(run: Run) -> None:
+def test_the_next_op_continues_the_count_in_its_own_log(run: Run) -> None:
     progress = run.progress()
     run.send(10, seconds=1.0)
     progress.advance("create_users", 10, 10)
@@ -116,6 +116,6 @@ def test_the_next_op_goes_on_counting_in_its_own_log(run: Run) -> None:
     assert run.shown[-1].sent == 11
 
 
-def test_nothing_is_shown_before_a_writer_begins(run: Run) -> None:
+def test_nothing_is_shown_before_the_first_step_begins(run: Run) -> None:
     RunProgress(run.shown.append, clock=run.clock).advance("create_users", 1, 10)
     assert run.shown == []

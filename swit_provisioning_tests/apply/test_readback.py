@@ -1,4 +1,4 @@
-"""A partial success looks like a success, so memberships are read back before they are used."""
+"""Memberships are read back before they are used: Swit reports a partial success as a success."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def _inactive_members_are_left_out(stage: Stage) -> Iterator[None]:
     stage.organisation.behaviour = Behaviour()
 
 
-def test_who_was_not_added_is_named_and_gets_no_primary_team(stage: Stage) -> None:
+def test_a_user_who_was_not_added_is_named_and_gets_no_primary_team(stage: Stage) -> None:
     org = stage.organisation
     ann = org.add_user("ann@example.com")
     eve = org.add_user("eve@example.com", active=False)
@@ -50,7 +50,7 @@ def test_who_was_not_added_is_named_and_gets_no_primary_team(stage: Stage) -> No
     assert stage.asked(PRIMARY) == [PRIMARY]
 
 
-def test_who_was_not_removed_is_named(stage: Stage) -> None:
+def test_a_user_who_was_not_removed_is_named(stage: Stage) -> None:
     org = stage.organisation
     ann, bob = org.add_user("ann@example.com"), org.add_user("bob@example.com")
     sales, it = org.add_team("Sales", user_ids=[ann, bob]), org.add_team("IT", user_ids=[ann])
@@ -64,7 +64,7 @@ def test_who_was_not_removed_is_named(stage: Stage) -> None:
     assert primary.outcome == "applied"
 
 
-def test_a_team_that_became_the_primary_one_by_itself_costs_no_call(stage: Stage) -> None:
+def test_a_team_that_swit_made_primary_costs_no_call(stage: Stage) -> None:
     plan = plan_of(
         create_user("ann@example.com"),
         create_team("Sales", stage.root_id),
@@ -75,8 +75,8 @@ def test_a_team_that_became_the_primary_one_by_itself_costs_no_call(stage: Stage
     assert stage.asked(PRIMARY) == []
 
 
-def test_who_is_not_in_the_team_gets_no_call_either(stage: Stage) -> None:
-    """Somebody else took them out since the plan was made."""
+def test_a_user_outside_the_team_costs_no_call(stage: Stage) -> None:
+    """Another program removed them since the plan was made."""
     org = stage.organisation
     ann, bob = org.add_user("ann@example.com"), org.add_user("bob@example.com")
     sales, it = org.add_team("Sales"), org.add_team("IT")
@@ -86,7 +86,7 @@ def test_who_is_not_in_the_team_gets_no_call_either(stage: Stage) -> None:
     assert stage.asked(PRIMARY) == []
 
 
-def test_nothing_is_read_where_no_membership_was_changed(stage: Stage) -> None:
+def test_users_are_not_read_back_without_changed_memberships(stage: Stage) -> None:
     ann = stage.organisation.add_user("ann@example.com")
     sales = stage.organisation.add_team("Sales", user_ids=[ann])
     plan = plan_of(update_user(ann, name="Ann"), update_primary(ann, sales))
@@ -94,7 +94,7 @@ def test_nothing_is_read_where_no_membership_was_changed(stage: Stage) -> None:
     assert stage.asked(USERS) == []
 
 
-def test_nothing_is_read_where_no_primary_team_waits(stage: Stage) -> None:
+def test_users_are_not_read_back_without_pending_primary_teams(stage: Stage) -> None:
     ann = stage.organisation.add_user("ann@example.com")
     sales = stage.organisation.add_team("Sales")
     plan = plan_of(add_members(sales, ann))
@@ -105,7 +105,7 @@ def test_nothing_is_read_where_no_primary_team_waits(stage: Stage) -> None:
     assert stage.asked(USERS) == []
 
 
-def test_users_are_read_once_however_often_the_step_is_settled(stage: Stage) -> None:
+def test_users_are_read_back_once_for_repeated_settling(stage: Stage) -> None:
     ann, bob = (stage.organisation.add_user(f"{name}@example.com") for name in ("ann", "bob"))
     sales, it = (stage.organisation.add_team(name, user_ids=[ann]) for name in ("Sales", "IT"))
     plan = plan_of(add_members(sales, bob), update_primary(ann, it))
@@ -114,7 +114,7 @@ def test_users_are_read_once_however_often_the_step_is_settled(stage: Stage) -> 
     assert stage.asked(USERS) == [USERS]
 
 
-def test_an_edition_that_does_not_tell_teams_of_users_rejects_nobody(stage: Stage) -> None:
+def test_an_edition_without_teams_of_users_rejects_no_membership(stage: Stage) -> None:
     def without_teams(body: dict[str, dict[str, list[dict[str, object]]]]) -> object:
         for user in body["data"]["users"]:
             user.pop("team", None)
@@ -127,7 +127,7 @@ def test_an_edition_that_does_not_tell_teams_of_users_rejects_nobody(stage: Stag
     assert stage.kinds(plan) == ["applied", "applied"]
 
 
-def test_users_that_can_not_be_read_stop_the_step_before_it_begins(stage: Stage) -> None:
+def test_a_failed_read_of_users_stops_the_step_before_it_begins(stage: Stage) -> None:
     stage.server.faults.add(Fault(kind="status", status=503, call=USERS, times=4))
     ann = stage.organisation.add_user("ann@example.com")
     stage.organisation.add_team("Home", user_ids=[ann])

@@ -1,4 +1,4 @@
-"""What Swit refuses stops nobody else, and what needs it is skipped."""
+"""A rejected change stops no other; changes that depend on it are skipped."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def _people(stage: Stage, count: int) -> list[str]:
     return [stage.organisation.add_user(f"u{number}@example.com") for number in range(count)]
 
 
-def test_one_refusal_stops_nobody_else_and_keeps_swits_words(stage: Stage) -> None:
+def test_one_rejection_stops_no_other_change_and_keeps_the_message_of_swit(stage: Stage) -> None:
     ann = stage.organisation.add_user("ann@example.com")
     outcomes = stage.apply(plan_of(update_user(ann, name="<Ann>"), create_user("new@example.com")))
     assert [outcome.outcome for outcome in outcomes] == ["applied", "rejected"]
@@ -36,7 +36,7 @@ def test_one_refusal_stops_nobody_else_and_keeps_swits_words(stage: Stage) -> No
     assert refused.change.target == ann
 
 
-def test_what_needs_a_refused_team_is_skipped_and_says_so(stage: Stage) -> None:
+def test_changes_that_need_a_rejected_team_are_skipped_with_the_reason(stage: Stage) -> None:
     stage.organisation.add_team("Sales")
     ann = stage.organisation.add_user("ann@example.com")
     plan = plan_of(
@@ -62,7 +62,7 @@ def test_what_needs_a_refused_team_is_skipped_and_says_so(stage: Stage) -> None:
     assert stage.asked("team.create") == ["team.create"] * 2
 
 
-def test_a_change_whose_need_was_taken_out_of_the_plan_is_skipped(stage: Stage) -> None:
+def test_a_change_whose_dependency_is_not_in_the_plan_is_skipped(stage: Stage) -> None:
     sales = stage.organisation.add_team("Sales")
     plan = plan_of(update_team(sales, name="Old Sales", needs=["team.update:T9"]))
     [outcome] = stage.apply(plan)
@@ -70,7 +70,7 @@ def test_a_change_whose_need_was_taken_out_of_the_plan_is_skipped(stage: Stage) 
     assert outcome.message == "it needs team.update:T9, which is not part of this plan"
 
 
-def test_who_has_no_account_is_left_out_and_the_others_join(stage: Stage) -> None:
+def test_users_without_an_account_are_left_out_and_the_others_are_added(stage: Stage) -> None:
     stage.server.faults.add(
         Fault(
             kind="status",
@@ -102,7 +102,7 @@ def test_who_has_no_account_is_left_out_and_the_others_join(stage: Stage) -> Non
     assert stage.asked("team.user.add") == ["team.user.add"]
 
 
-def test_a_refused_batch_is_halved_down_to_who_is_refused(stage: Stage) -> None:
+def test_a_rejected_batch_is_halved_until_the_rejected_users_are_known(stage: Stage) -> None:
     people = _people(stage, 8)
     bad = people[5]
     stage.server.faults.add(
@@ -127,7 +127,7 @@ def test_a_refused_batch_is_halved_down_to_who_is_refused(stage: Stage) -> None:
     assert primary.outcome == "skipped"
 
 
-def test_a_size_limit_that_nobody_published_refuses_nobody(stage: Stage) -> None:
+def test_an_unknown_size_limit_rejects_no_user(stage: Stage) -> None:
     stage.organisation.behaviour = Behaviour(most_user_ids=3)
     try:
         sales = stage.organisation.add_team("Sales")
@@ -137,21 +137,21 @@ def test_a_size_limit_that_nobody_published_refuses_nobody(stage: Stage) -> None
         stage.organisation.behaviour = Behaviour()
 
 
-def test_a_batch_for_a_team_that_is_gone_is_refused_in_one_call(stage: Stage) -> None:
-    """Halving it would ask about each of a thousand people."""
+def test_a_batch_for_a_deleted_team_is_rejected_after_one_call(stage: Stage) -> None:
+    """Halving the batch would take a call for each of a thousand people."""
     [outcome] = stage.apply(plan_of(add_members("T-GONE", *_people(stage, 8))))
     assert (outcome.outcome, outcome.http_status) == ("rejected", 404)
     assert stage.asked() == ["team.user.add", "user.team.list"]
 
 
-def test_a_batch_that_may_not_be_sent_at_all_is_not_halved(stage: Stage) -> None:
+def test_a_forbidden_batch_is_not_halved(stage: Stage) -> None:
     stage.server.faults.add(Fault(kind="status", status=403, call="team.user.add", times=None))
     sales = stage.organisation.add_team("Sales")
     assert stage.kinds(plan_of(add_members(sales, *_people(stage, 8)))) == ["rejected"]
     assert stage.asked("team.user.add") == ["team.user.add"]
 
 
-def test_members_who_are_in_or_out_already_are_no_refusal(stage: Stage) -> None:
+def test_members_who_are_in_the_wanted_state_are_not_rejected(stage: Stage) -> None:
     stage.organisation.behaviour = Behaviour(repeated_membership="refused")
     try:
         inside, outside = _people(stage, 2)
@@ -163,16 +163,16 @@ def test_members_who_are_in_or_out_already_are_no_refusal(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("change", [deactivate_user, remove_user, delete_team])
-def test_what_is_gone_need_not_be_taken_away(stage: Stage, change: object) -> None:
+def test_removing_a_missing_object_is_already_so(stage: Stage, change: object) -> None:
     assert callable(change)
     [outcome] = stage.apply(plan_of(change("GONE")))
     assert outcome.outcome == "already so"
 
 
-def test_members_need_not_be_removed_from_a_team_that_is_gone(stage: Stage) -> None:
+def test_removing_members_of_a_deleted_team_is_already_so(stage: Stage) -> None:
     assert stage.kinds(plan_of(remove_members("T-GONE", *_people(stage, 3)))) == ["already so"]
 
 
-def test_an_update_of_what_is_gone_is_refused(stage: Stage) -> None:
+def test_updating_a_missing_object_is_rejected(stage: Stage) -> None:
     [outcome] = stage.apply(plan_of(update_user("GONE", name="Ann")))
     assert (outcome.outcome, outcome.http_status) == ("rejected", 404)

@@ -1,4 +1,4 @@
-"""The states in which a run ends: scripts rely on their words and exit codes."""
+"""Run states: scripts rely on their words and exit codes."""
 
 from swit_provisioning.apply.run_model import PlanRequest, RunState
 
@@ -19,13 +19,13 @@ def test_every_state_has_its_exit_code() -> None:
     }
 
 
-def test_scripts_know_seven_words_and_messages_two_more() -> None:
+def test_json_has_seven_states_and_messages_have_two_more() -> None:
     written = {"applied", "nothing to do", "partly applied", "blocked", "stale", "busy", "failed"}
     assert {state.json_state for state in RunState} - {RunState.PLANNED} == written
     assert {state.message_state for state in RunState} == written | {"planned", "canceled"}
 
 
-def test_a_request_says_which_options_choose_the_same_part() -> None:
+def test_a_request_returns_the_options_that_select_the_same_changes() -> None:
     request = PlanRequest(plan_id="P1", approve="sold", only="user.*", exclude="a b", limit=3)
     assert request.options == " --only 'user.*' --except 'a b' --limit 3"
     assert PlanRequest().options == ""

@@ -1,4 +1,4 @@
-"""What is sent, in which order, and what is noted of it."""
+"""The calls of a plan: what is sent, in which order, and what is recorded."""
 
 from swit_provisioning.planning.actions import ACTIONS
 from swit_provisioning_tests.apply.changes import (
@@ -22,7 +22,7 @@ from swit_provisioning_tests.apply.changes import (
 from swit_provisioning_tests.apply.conftest import Stage
 
 
-def test_every_action_does_what_it_says(stage: Stage) -> None:
+def test_each_action_has_its_effect_in_swit(stage: Stage) -> None:
     stage.concurrency = 1  # so that it is known which team becomes the primary one by itself
     org = stage.organisation
     ann, bob, eve, joe = (org.add_user(f"{n}@example.com") for n in ("ann", "bob", "eve", "joe"))
@@ -62,7 +62,7 @@ def test_every_action_does_what_it_says(stage: Stage) -> None:
     assert made.primary == sales
 
 
-def test_an_ordinary_plan_costs_a_call_for_each_change_and_a_look_before_sorting(
+def test_a_plan_costs_one_call_for_each_change_and_one_read_before_sorting(
     stage: Stage,
 ) -> None:
     plan = plan_of(
@@ -83,14 +83,14 @@ def test_an_ordinary_plan_costs_a_call_for_each_change_and_a_look_before_sorting
     ]
 
 
-def test_users_go_side_by_side(stage: Stage) -> None:
+def test_changes_of_users_are_sent_in_parallel(stage: Stage) -> None:
     stage.server.latency_seconds = 0.05
     stage.apply(plan_of(*(create_user(f"u{number}@example.com") for number in range(8))))
     assert 2 <= stage.server.log.most_in_flight <= stage.concurrency
 
 
-def test_teams_go_one_after_the_other_in_the_plans_order(stage: Stage) -> None:
-    """Swit appends in the order of arrival: side by side the next plan would have to sort."""
+def test_changes_of_teams_are_sent_one_by_one_in_the_order_of_the_plan(stage: Stage) -> None:
+    """Swit appends teams in the order of arrival: sent in parallel, they would need sorting."""
     stage.server.latency_seconds = 0.01
     names = [f"T{number}" for number in range(8)]
     stage.apply(plan_of(*(create_team(name, stage.root_id) for name in names)))
@@ -98,7 +98,7 @@ def test_teams_go_one_after_the_other_in_the_plans_order(stage: Stage) -> None:
     assert stage.children(stage.root_id) == names
 
 
-def test_the_journal_says_who_did_what_for_which_plan(stage: Stage) -> None:
+def test_the_journal_records_run_plan_and_change(stage: Stage) -> None:
     plan = plan_of(create_team("IT", stage.root_id))
     approval = stage.store.approvals.add(
         plan.plan_hash, actor="ann", reason="new office", guards=()
@@ -113,7 +113,7 @@ def test_the_journal_says_who_did_what_for_which_plan(stage: Stage) -> None:
     assert entry.seconds is not None
 
 
-def test_what_counts_against_the_limits_is_noted_by_objects(stage: Stage) -> None:
+def test_changed_objects_that_count_against_the_limits_are_recorded(stage: Stage) -> None:
     org = stage.organisation
     ann, bob, eve = (org.add_user(f"{name}@example.com") for name in ("ann", "bob", "eve"))
     big = org.add_team("Big", user_ids=[ann, bob, eve])
@@ -135,12 +135,12 @@ def test_what_counts_against_the_limits_is_noted_by_objects(stage: Stage) -> Non
     }
 
 
-def test_progress_is_told_change_by_change(stage: Stage) -> None:
+def test_progress_is_reported_after_each_change(stage: Stage) -> None:
     plan = plan_of(create_team("A", stage.root_id), create_team("B", stage.root_id))
     stage.apply(plan)
-    assert stage.progress.told == [("create_teams", 1, 2), ("create_teams", 2, 2)]
+    assert stage.progress.reported == [("create_teams", 1, 2), ("create_teams", 2, 2)]
 
 
-def test_a_step_without_work_asks_nothing(stage: Stage) -> None:
+def test_a_step_without_changes_makes_no_call(stage: Stage) -> None:
     assert stage.applier(plan_of()).settle(("delete_teams", "sort_teams")) == []
     assert stage.asked() == []

@@ -1,4 +1,4 @@
-"""Deleting and sorting: looked at just before, so that nobody's team goes along."""
+"""Deleting and sorting teams: they are read just before, so that no other team is lost."""
 
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning_tests.apply.changes import (
@@ -12,7 +12,7 @@ from swit_provisioning_tests.apply.changes import (
 from swit_provisioning_tests.apply.conftest import Stage
 
 
-def test_new_teams_go_side_by_side_across_parents_and_one_after_the_other_under_one(
+def test_new_teams_are_created_in_parallel_only_under_different_parents(
     stage: Stage,
 ) -> None:
     """Swit appends in the order of arrival."""
@@ -42,8 +42,8 @@ def test_moves_arrive_in_the_order_of_the_plan(stage: Stage) -> None:
     assert stage.children(new) == ["T5", "T4", "T3", "T2", "T1", "T0"]
 
 
-def test_a_name_is_given_away_once_it_is_free(stage: Stage) -> None:
-    """Whichever call is the slow one: never two teams of one name."""
+def test_a_team_gets_a_name_after_it_is_free(stage: Stage) -> None:
+    """Whichever call is slow: there are never two teams with one name."""
     org = stage.organisation
     a, b, c = (org.add_team(name) for name in "ABC")
     stage.server.faults.add(
@@ -58,7 +58,7 @@ def test_a_name_is_given_away_once_it_is_free(stage: Stage) -> None:
     assert stage.children(stage.root_id) == ["B", "C", "D"]
 
 
-def test_teams_are_deleted_bottom_up_after_one_look(stage: Stage) -> None:
+def test_teams_are_deleted_bottom_up_after_one_read(stage: Stage) -> None:
     org = stage.organisation
     top = org.add_team("Top")
     below = org.add_team("Below", parent_id=top)
@@ -67,7 +67,7 @@ def test_teams_are_deleted_bottom_up_after_one_look(stage: Stage) -> None:
     assert stage.asked() == ["user.team.list", "team.delete", "team.delete"]
 
 
-def test_a_team_with_a_child_that_came_since_the_plan_is_left(stage: Stage) -> None:
+def test_a_team_with_a_child_added_since_the_plan_is_not_deleted(stage: Stage) -> None:
     """Swit would delete the child with it, and nothing restores it."""
     org = stage.organisation
     top, other = org.add_team("Top"), org.add_team("Other")
@@ -78,7 +78,7 @@ def test_a_team_with_a_child_that_came_since_the_plan_is_left(stage: Stage) -> N
     assert stage.children(stage.root_id) == ["Top"]
 
 
-def test_a_team_whose_childs_deletion_was_refused_is_left(stage: Stage) -> None:
+def test_a_team_whose_child_could_not_be_deleted_is_not_deleted(stage: Stage) -> None:
     org = stage.organisation
     top = org.add_team("Top")
     below = org.add_team("Below", parent_id=top)
@@ -87,7 +87,7 @@ def test_a_team_whose_childs_deletion_was_refused_is_left(stage: Stage) -> None:
     assert stage.kinds(plan) == ["rejected", "skipped"]
 
 
-def test_a_team_that_is_gone_already_costs_no_call(stage: Stage) -> None:
+def test_a_deleted_team_costs_no_call(stage: Stage) -> None:
     assert stage.kinds(plan_of(delete_team("GONE"))) == ["already so"]
     assert stage.asked() == ["user.team.list"]
 
@@ -99,7 +99,7 @@ def test_a_deletion_whose_answer_is_lost_is_sent_twice_and_done_once(stage: Stag
     assert stage.children(stage.root_id) == []
 
 
-def test_children_that_came_since_follow_the_planned_ones(stage: Stage) -> None:
+def test_children_added_since_the_plan_follow_the_planned_ones(stage: Stage) -> None:
     org = stage.organisation
     b, a = org.add_team("B"), org.add_team("A")
     plan = plan_of(sort_teams(stage.root_id, a, b, "GONE"))
@@ -108,7 +108,7 @@ def test_children_that_came_since_follow_the_planned_ones(stage: Stage) -> None:
     assert stage.children(stage.root_id) == ["A", "B", "By hand"]
 
 
-def test_children_whose_making_was_refused_are_left_out(stage: Stage) -> None:
+def test_children_that_were_not_created_are_left_out_of_the_order(stage: Stage) -> None:
     org = stage.organisation
     b, a = org.add_team("B"), org.add_team("A")
     plan = plan_of(
@@ -118,7 +118,7 @@ def test_children_whose_making_was_refused_are_left_out(stage: Stage) -> None:
     assert stage.children(stage.root_id) == ["A", "B"]
 
 
-def test_what_is_in_order_by_now_is_not_sorted_again(stage: Stage) -> None:
+def test_children_in_the_planned_order_are_not_sorted_again(stage: Stage) -> None:
     org = stage.organisation
     a, b = org.add_team("A"), org.add_team("B")
     unassigned = org.records.unassigned_id
@@ -126,7 +126,7 @@ def test_what_is_in_order_by_now_is_not_sorted_again(stage: Stage) -> None:
     assert stage.asked() == ["user.team.list"]
 
 
-def test_several_parents_are_sorted_after_one_look(stage: Stage) -> None:
+def test_several_parents_are_sorted_after_one_read(stage: Stage) -> None:
     org = stage.organisation
     parents = [org.add_team(name) for name in ("P", "Q")]
     changes = []
@@ -137,6 +137,6 @@ def test_several_parents_are_sorted_after_one_look(stage: Stage) -> None:
     assert stage.asked() == ["user.team.list", "team.sort", "team.sort"]
 
 
-def test_sorting_below_a_team_that_is_gone_is_skipped(stage: Stage) -> None:
+def test_sorting_below_a_deleted_team_is_skipped(stage: Stage) -> None:
     [outcome] = stage.apply(plan_of(sort_teams("GONE", "A", "B")))
     assert outcome.outcome == "skipped"

@@ -56,11 +56,11 @@ def ops_of(job: dg.JobDefinition) -> Iterator[dg.OpDefinition]:
             yield node
 
 
-def test_it_loads_without_a_single_setting(location: dg.Definitions) -> None:
+def test_the_code_location_loads_without_settings(location: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(location)
 
 
-def test_the_graph_is_the_one_that_was_promised(location: dg.Definitions) -> None:
+def test_assets_and_groups_keep_their_promised_names(location: dg.Definitions) -> None:
     """A rename loses a run's history, so it has to show up in a review."""
     found: dict[str, set[str]] = {}
     for key, spec in specs(location).items():
@@ -69,7 +69,7 @@ def test_the_graph_is_the_one_that_was_promised(location: dg.Definitions) -> Non
 
 
 @pytest.mark.parametrize("key", sorted(set().union(*GROUPS.values())))
-def test_every_asset_says_what_it_is_and_whose_it_is(location: dg.Definitions, key: str) -> None:
+def test_every_asset_has_a_description_and_an_owner(location: dg.Definitions, key: str) -> None:
     spec = specs(location)[key]
     assert spec.description
     assert spec.owners == ["team:it-operations"]
@@ -92,7 +92,7 @@ def test_jobs_are_selections_of_one_graph(location: dg.Definitions) -> None:
     assert not set(STEPS) & steps["plan"]
 
 
-def test_every_op_that_sends_is_in_the_pool_and_nothing_else(location: dg.Definitions) -> None:
+def test_exactly_the_ops_that_send_are_in_the_pool(location: dg.Definitions) -> None:
     """The gate is not: a second run must be told at once who writes, and not wait for its end."""
     pooled = {op.name for op in ops_of(location.resolve_job_def("sync")) if op.pool}
     settling = {f"settle_{name}" for name in ("users", "teams", "sort", "memberships")}
@@ -111,11 +111,11 @@ def test_the_guards_are_checks_on_the_plan_and_on_the_gate(location: dg.Definiti
         assert all("the gate accepts no plan" in str(guard.description) for guard in guards)
 
 
-def test_nothing_is_synced_by_itself_without_a_time(location: dg.Definitions) -> None:
+def test_there_is_no_daily_run_without_a_schedule_time(location: dg.Definitions) -> None:
     assert {schedule.name for schedule in location.schedules or []} == {"daily_prune"}
 
 
-def test_what_is_old_is_deleted_every_day_after_the_daily_run_where_there_is_one(
+def test_expired_data_is_deleted_every_day_after_the_daily_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     alone = defs().resolve_schedule_def("daily_prune")
@@ -128,7 +128,7 @@ def test_what_is_old_is_deleted_every_day_after_the_daily_run_where_there_is_one
     assert (after.cron_schedule, after.execution_timezone) == ("5 0 * * *", "Asia/Seoul")
 
 
-def test_the_schedule_runs_as_soon_as_its_time_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_schedule_is_on_as_soon_as_its_time_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCHEDULE_TIME", "02:30")
     monkeypatch.setenv("SCHEDULE_TIMEZONE", "Asia/Seoul")
     schedule = defs().resolve_schedule_def("daily_sync")
@@ -139,7 +139,7 @@ def test_the_schedule_runs_as_soon_as_its_time_is_set(monkeypatch: pytest.Monkey
     assert len(schedule.evaluate_tick(tick).run_requests or []) == 1
 
 
-def test_a_shadow_schedule_only_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_schedule_can_only_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCHEDULE_TIME", "02:30")
     monkeypatch.setenv("SCHEDULE_ACTION", "plan")
     assert defs().resolve_schedule_def("daily_sync").job_name == "plan"
@@ -148,7 +148,7 @@ def test_a_shadow_schedule_only_plans(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("SCHEDULE_TIME", "2.30"), ("SCHEDULE_TIMEZONE", "Nowhere")]
 )
-def test_a_schedule_that_cannot_be_used_keeps_the_location_from_loading(
+def test_an_invalid_schedule_keeps_the_location_from_loading(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv("SCHEDULE_TIME", "02:30")
@@ -157,13 +157,15 @@ def test_a_schedule_that_cannot_be_used_keeps_the_location_from_loading(
         defs()
 
 
-def test_another_bad_setting_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_invalid_setting_does_not_keep_the_location_from_loading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A run then says so; the UI must stay usable to read it."""
     monkeypatch.setenv("LDAP_TLS", "ssl")
     dg.Definitions.validate_loadable(defs())
 
 
-def test_a_plan_is_overdue_in_the_ui_once_nothing_has_succeeded_for_too_long(
+def test_the_plan_has_a_freshness_policy_only_with_a_daily_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Only where one is due every night."""

@@ -20,7 +20,7 @@ def write(path: UPath, text: str = "x") -> None:
     path.write_text(text)
 
 
-def test_every_file_is_a_runs_and_nothing_else_is_touched(base: UPath) -> None:
+def test_only_files_of_runs_are_found_and_deleted(base: UPath) -> None:
     first, second = str(uuid4()), str(uuid4())
     for run in (first, second):
         write(base / "swit_users" / f"{run}.parquet")

@@ -50,7 +50,7 @@ def run_of(tmp_path: Path, rows: list[tuple[str, str]], instance: dg.DagsterInst
     return result.run_id
 
 
-def test_a_frame_comes_back_as_it_was_with_its_facts(tmp_path: Path) -> None:
+def test_a_stored_frame_is_read_back_unchanged(tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         run_id = run_of(tmp_path, [("t", "a"), ("t", "b")], instance)
     path = tmp_path / "swit_memberships" / f"{run_id}.parquet"
@@ -58,7 +58,7 @@ def test_a_frame_comes_back_as_it_was_with_its_facts(tmp_path: Path) -> None:
     assert back["user_id"].to_list() == ["a", "b"]
 
 
-def test_each_run_keeps_its_own_and_another_run_finds_the_latest(tmp_path: Path) -> None:
+def test_each_run_keeps_its_frames_and_another_run_reads_the_latest(tmp_path: Path) -> None:
     seen: list[pd.DataFrame] = []
 
     @dg.asset(ins={"swit_memberships": dg.AssetIn()})
@@ -79,7 +79,7 @@ def test_each_run_keeps_its_own_and_another_run_finds_the_latest(tmp_path: Path)
     assert seen[0].attrs["facts"] == {"total": 1}
 
 
-def test_a_frame_that_breaks_its_promise_is_not_written(tmp_path: Path) -> None:
+def test_a_frame_that_does_not_fit_its_schema_is_not_written(tmp_path: Path) -> None:
     with (
         dg.DagsterInstance.ephemeral() as instance,
         pytest.raises(FrameError, match="swit_memberships: two rows with the key"),
@@ -105,7 +105,7 @@ def test_the_preview_shows_at_most_50_rows_and_lists_as_text() -> None:
     assert table.records[0].data["language"] is None
 
 
-def test_the_preview_of_a_diff_says_in_words_what_would_change(tmp_path: Path) -> None:
+def test_the_preview_of_a_diff_describes_each_change(tmp_path: Path) -> None:
     change = single_change(
         action="user.update",
         object_id="u1",
@@ -153,7 +153,7 @@ def shown_of(
     return [dict(record.data) for record in table.records], dict(event.metadata)
 
 
-def test_the_preview_begins_with_who_would_leave_even_behind_hundreds_who_join(
+def test_the_preview_begins_with_departures_even_after_hundreds_of_creations(
     tmp_path: Path,
 ) -> None:
     joining = [made_change("user.create", f"new:user:{n}@x") for n in range(300)]
@@ -163,14 +163,14 @@ def test_the_preview_begins_with_who_would_leave_even_behind_hundreds_who_join(
     assert [row["target"] for row in rows[:3]] == ["u0", "u1", "u2"]
 
 
-def test_outcomes_begin_with_what_was_not_done() -> None:
+def test_outcomes_begin_with_changes_that_were_not_applied() -> None:
     kinds = ["applied", "skipped", "already so", "failed", "rejected"]
     frame = pd.DataFrame({"action": "user.create", "outcome": kinds})
     order = ["failed", "rejected", "skipped", "applied", "already so"]
     assert dangerous_rows_first(frame)["outcome"].to_list() == order
 
 
-def test_the_preview_names_nobody_where_that_is_asked_for_but_the_frame_does(
+def test_the_preview_can_hide_names_that_the_frame_keeps(
     tmp_path: Path,
 ) -> None:
     join = made_change("user.create", "ann@x", after={"email": "ann@x", "name": "Ann"})
@@ -181,7 +181,7 @@ def test_the_preview_names_nobody_where_that_is_asked_for_but_the_frame_does(
     assert pd.read_parquet(path)["target"].to_list() == ["ann@x"]
 
 
-def test_no_name_steers_what_shows_the_preview(tmp_path: Path) -> None:
+def test_control_characters_in_names_are_escaped_in_the_preview(tmp_path: Path) -> None:
     changes = [made_change("user.create", name, after={"name": name}) for name in NAMES]
     rows, _ = shown_of(tmp_path, changes)
     text = "".join(str(cell) for row in rows for cell in row.values())
@@ -196,7 +196,7 @@ def lineage_in(metadata: Mapping[str, dg.MetadataValue]) -> dg.TableColumnLineag
     return value.lineage
 
 
-def test_columns_say_which_columns_they_come_from(tmp_path: Path) -> None:
+def test_the_lineage_of_a_column_names_its_sources(tmp_path: Path) -> None:
     _, metadata = shown_of(tmp_path, [])
     sources = lineage_in(metadata).deps_by_column["target"]
     assert {(s.asset_key.to_user_string(), s.column_name) for s in sources} == {
@@ -206,7 +206,7 @@ def test_columns_say_which_columns_they_come_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("asset", sorted(_FROM))
-def test_lineage_names_only_columns_that_are_there(asset: str) -> None:
+def test_lineage_names_only_existing_columns(asset: str) -> None:
     columns = {name: set(schema_of(name).names) for name in (*SCHEMAS, "accepted_plan")}
     lineage = lineage_in(column_lineage(asset))
     assert set(lineage.deps_by_column) <= set(schema_of(asset).names)
@@ -215,5 +215,5 @@ def test_lineage_names_only_columns_that_are_there(asset: str) -> None:
             assert source.column_name in columns[source.asset_key.to_user_string()]
 
 
-def test_what_is_read_comes_from_no_column_of_ours() -> None:
+def test_assets_that_are_read_have_no_lineage() -> None:
     assert column_lineage("idp_users") == {}

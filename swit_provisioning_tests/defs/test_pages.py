@@ -12,7 +12,7 @@ from swit_provisioning.settings import Settings
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
-def test_in_a_folder_it_is_for_this_account_alone(
+def test_a_page_in_a_folder_is_readable_by_this_account_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setenv("FRAMES_BASE_PATH", f"{scheme}{tmp_path}")
@@ -23,14 +23,14 @@ def test_in_a_folder_it_is_for_this_account_alone(
     assert str(kept.value).endswith(str(file))
 
 
-def test_in_an_object_store_it_is_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_in_an_object_store_is_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRAMES_BASE_PATH", "memory://frames")
     kept = keep_page(Settings.load(), "run-1", "<p>héllo")
     assert str(kept.value) == "memory://frames/change_plan/run-1.html"
     assert UPath(str(kept.value)).read_text(encoding="utf-8") == "<p>héllo"
 
 
-def test_what_was_there_stays_where_the_new_file_cannot_be_written_whole(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "plan.html"
     file.write_text("before", encoding="utf-8")
     with pytest.raises(UnicodeEncodeError):
@@ -39,7 +39,7 @@ def test_what_was_there_stays_where_the_new_file_cannot_be_written_whole(tmp_pat
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_link_stays_a_link_and_what_it_names_is_replaced(tmp_path: Path) -> None:
+def test_writing_through_a_link_replaces_its_target(tmp_path: Path) -> None:
     file, link = tmp_path / "plan.html", tmp_path / "link.html"
     file.write_text("before", encoding="utf-8")
     link.symlink_to(file)

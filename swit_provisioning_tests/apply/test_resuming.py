@@ -1,4 +1,4 @@
-"""Going on where it stopped: only what is undone is sent, whatever stopped it."""
+"""A run that continues another sends only the pending changes."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from swit_provisioning_tests.apply.changes import (
 from swit_provisioning_tests.apply.conftest import Stage
 
 
-def test_a_plan_carried_out_twice_is_sent_once(stage: Stage) -> None:
+def test_a_plan_applied_twice_is_sent_once(stage: Stage) -> None:
     plan = plan_of(
         create_user("ann@example.com"),
         create_team("Sales", stage.root_id),
@@ -32,7 +32,7 @@ def test_a_plan_carried_out_twice_is_sent_once(stage: Stage) -> None:
     assert stage.asked() == sent
 
 
-def test_what_swit_failed_is_sent_again_and_the_rest_is_not(stage: Stage) -> None:
+def test_failed_changes_are_sent_again_and_finished_ones_are_not(stage: Stage) -> None:
     ann, bob = (stage.organisation.add_user(f"{name}@example.com") for name in ("ann", "bob"))
     stage.server.faults.add(
         Fault(
@@ -56,14 +56,14 @@ def test_what_swit_failed_is_sent_again_and_the_rest_is_not(stage: Stage) -> Non
     assert [outcome.outcome for outcome in again.outcomes(STEPS)] == ["applied", "applied"]
 
 
-def test_what_was_refused_is_not_sent_again_in_the_same_application(stage: Stage) -> None:
+def test_rejected_changes_are_not_sent_again_in_the_same_application(stage: Stage) -> None:
     ann = stage.organisation.add_user("ann@example.com")
     plan = plan_of(update_user(ann, name="<Ann>"))
     assert stage.kinds(plan) == stage.kinds(plan) == ["rejected"]
     assert len(stage.asked()) == 1
 
 
-def test_what_was_skipped_is_sent_once_what_it_needs_is_done(stage: Stage) -> None:
+def test_a_skipped_change_is_sent_after_the_change_that_it_depends_on(stage: Stage) -> None:
     stage.server.faults.add(Fault(kind="status", status=503, call="team.create", times=3))
     plan = plan_of(create_team("Sales", stage.root_id), create_team("EMEA", new_team("Sales")))
     assert stage.kinds(plan) == ["failed", "skipped"]
@@ -71,7 +71,7 @@ def test_what_was_skipped_is_sent_once_what_it_needs_is_done(stage: Stage) -> No
     assert [outcome.outcome for outcome in outcomes] == ["applied", "applied"]
 
 
-def test_a_skip_that_stays_is_noted_once(stage: Stage) -> None:
+def test_an_unchanged_skip_is_recorded_once(stage: Stage) -> None:
     stage.organisation.add_team("Sales")
     plan = plan_of(create_team("Sales", stage.root_id), create_team("EMEA", new_team("Sales")))
     applier = stage.applier(plan)
@@ -80,7 +80,7 @@ def test_a_skip_that_stays_is_noted_once(stage: Stage) -> None:
     assert len(stage.store.journal.rows()) == 2
 
 
-def test_who_was_left_out_joins_once_there_is_an_account(stage: Stage) -> None:
+def test_a_user_left_out_of_an_addition_is_added_after_the_account_exists(stage: Stage) -> None:
     stage.server.faults.add(Fault(kind="status", status=503, call="*.user.create", times=3))
     sales = stage.organisation.add_team("Sales")
     bob = stage.organisation.add_user("bob@example.com")
@@ -97,9 +97,7 @@ def test_who_was_left_out_joins_once_there_is_an_account(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("done", [True, False])
-def test_a_creation_that_a_killed_run_had_begun_is_looked_up_first(
-    stage: Stage, *, done: bool
-) -> None:
+def test_a_creation_begun_by_a_killed_run_is_looked_up_first(stage: Stage, *, done: bool) -> None:
     plan = plan_of(create_user("ann@example.com"), create_team("Sales", stage.root_id))
     killed = Application(application_id="R1", plan_hash=plan.plan_hash, run_id="R1")
     for change in plan.changes:
@@ -114,15 +112,15 @@ def test_a_creation_that_a_killed_run_had_begun_is_looked_up_first(
     assert sorted(stage.asked()) == sorted(looks + writes)
 
 
-def test_another_plan_of_the_same_run_begins_anew(stage: Stage) -> None:
-    """Executed again from its start, a run makes a new plan; its changes may be called the same."""
+def test_another_plan_of_the_same_run_starts_without_outcomes(stage: Stage) -> None:
+    """A run re-executed from its start makes a new plan, whose changes may have the same ids."""
     ann = stage.organisation.add_user("ann@example.com")
     assert stage.kinds(plan_of(update_user(ann, name="Ann"))) == ["applied"]
     assert stage.kinds(plan_of(update_user(ann, name="Anna"))) == ["applied"]
     assert stage.organisation.user(ann).name == "Anna"
 
 
-def test_a_fault_of_ours_is_that_changes_failure_and_tells_no_secret(
+def test_an_internal_error_fails_one_change_and_shows_no_secret(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ann, bob = (stage.organisation.add_user(f"{name}@example.com") for name in ("ann", "bob"))
@@ -140,7 +138,7 @@ def test_a_fault_of_ours_is_that_changes_failure_and_tells_no_secret(
     assert "in broken" in caplog.text
 
 
-def test_a_token_that_nobody_can_refresh_is_a_failure_to_mend(stage: Stage) -> None:
+def test_an_expired_token_that_cannot_be_refreshed_fails_the_change(stage: Stage) -> None:
     ann = stage.organisation.add_user("ann@example.com")
     stage.server.faults.add(Fault(kind="status", status=401, times=None))
     [outcome] = stage.apply(plan_of(deactivate_user(ann)))
@@ -148,7 +146,7 @@ def test_a_token_that_nobody_can_refresh_is_a_failure_to_mend(stage: Stage) -> N
     assert str(outcome.message).startswith("organization.user.deactivate: HTTP 401")
 
 
-def test_nothing_is_sent_that_cannot_be_noted(
+def test_no_change_is_sent_when_the_journal_cannot_be_written(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob = (stage.organisation.add_user(f"{name}@example.com") for name in ("ann", "bob"))

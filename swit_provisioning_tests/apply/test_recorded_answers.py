@@ -1,4 +1,4 @@
-"""The journal's numbers: requests sent, their answers, and values that Swit keeps otherwise."""
+"""The journal: requests, their answers, and values that Swit stores differently."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def entries(stage: Stage) -> list[JournalEntry]:
     return stage.store.journal.rows()
 
 
-def test_a_call_that_the_client_repeats_is_counted_each_time(stage: Stage) -> None:
+def test_each_retry_of_the_client_is_counted(stage: Stage) -> None:
     ann, bob = (stage.organisation.add_user(f"{name}@example.com") for name in ("ann", "bob"))
     stage.server.faults.add(
         Fault(
@@ -38,14 +38,14 @@ def test_a_call_that_the_client_repeats_is_counted_each_time(stage: Stage) -> No
     assert sum(entry.calls for entry in entries(stage)) == len(stage.asked())
 
 
-def test_a_call_after_a_refreshed_token_is_a_second_one(stage: Stage) -> None:
+def test_a_call_after_a_token_refresh_is_counted_again(stage: Stage) -> None:
     stage.server.faults.add(Fault(kind="status", status=401, call="team.create"))
     stage.apply(plan_of(create_team("IT", stage.root_id)))
     [entry] = entries(stage)
     assert (entry.outcome, entry.calls, entry.http_status) == ("applied", 2, 200)
 
 
-def test_looking_up_a_creation_whose_answer_was_lost_is_counted(stage: Stage) -> None:
+def test_the_lookup_after_a_lost_answer_is_counted(stage: Stage) -> None:
     stage.server.faults.add(Fault(kind="drop", call="team.create", after_work=True))
     stage.apply(plan_of(create_team("IT", stage.root_id)))
     [entry] = entries(stage)
@@ -53,7 +53,7 @@ def test_looking_up_a_creation_whose_answer_was_lost_is_counted(stage: Stage) ->
     assert stage.asked() == ["team.create", "user.team.list"]
 
 
-def test_a_change_that_got_no_answer_at_all_has_no_status(stage: Stage) -> None:
+def test_a_change_without_any_answer_has_no_http_status(stage: Stage) -> None:
     stage.server.faults.add(Fault(kind="drop", call="team.update", times=None))
     team = stage.organisation.add_team("Sales")
     stage.apply(plan_of(update_team(team, name="Sold")))
@@ -68,7 +68,7 @@ def short_names(stage: Stage) -> Iterator[Stage]:
     stage.organisation.behaviour = Behaviour()
 
 
-def test_values_that_swit_shortens_are_noted_and_told(short_names: Stage) -> None:
+def test_values_that_swit_shortens_are_recorded_and_reported(short_names: Stage) -> None:
     ann = short_names.organisation.add_user("ann@example.com")
     sales = short_names.organisation.add_team("Sales")
     plan = plan_of(
@@ -87,8 +87,8 @@ def test_values_that_swit_shortens_are_noted_and_told(short_names: Stage) -> Non
     assert outcomes[0].message == 'Swit keeps name "Bob Barr"'
 
 
-def test_a_value_that_only_looks_otherwise_is_not_noted(stage: Stage) -> None:
-    """White space is made one, a number's blanks are nobody's concern."""
+def test_a_value_that_differs_only_in_spelling_is_not_recorded(stage: Stage) -> None:
+    """White space in names and blanks in numbers make no difference."""
     stage.apply(plan_of(create_user("ann@example.com", "Ann  Arborist ")))
     [entry] = entries(stage)
     assert entry.kept == {}
