@@ -1,4 +1,4 @@
-"""Names of the attributes that hold addresses, names and so on, and how settings choose them."""
+"""Names of the attributes that are read, and parsers for the settings that choose them."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*(?:;[A-Za-z0-9-]+)*")
-# A `;` also begins an option of an attribute (`displayName;lang-ja`): it separates only where
+# A `;` also begins an option of an attribute (`displayName;lang-ja`). It is a separator only if
 # another pair, another separator or nothing follows.
 _SEPARATOR = re.compile(r",|;(?=\s*(?:\w+\s*=|[,;]|\Z))")
 _USER_FIELDS = {
@@ -17,15 +17,15 @@ _USER_FIELDS = {
     "primary_group": "primary_group",
 }
 _GROUP_FIELDS = {"name": "group_name", "order": "order"}
-# Nobody can be matched or shown without these; the others can be switched off (`language=`).
+# People cannot be matched or shown without these. The others can be switched off (`language=`).
 _NEEDED = {"email", "name", "group_name"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttributeMapping:
-    """Attribute names; as the reference program's where nothing else is said.
+    """Attribute names. The defaults are those of the reference program.
 
-    Of `name` and `group_name` the first attribute that holds a value counts.
+    Of `name` and `group_name`, the first attribute that has a value is used.
     """
 
     email: str = "mail"
@@ -33,38 +33,39 @@ class AttributeMapping:
     phone_number: str | None = "mobile"
     language: str | None = "preferredLanguage"
     primary_group: str | None = None
-    """Holds the DN or the name of the group that is the user's primary team."""
+    """Contains the DN or the name of the group whose team is the user's primary team."""
     group_name: tuple[str, ...] = ("displayName", "cn")
     order: str | None = None
-    """Holds a number: groups with a smaller one come first among their siblings."""
+    """Contains a number. Groups with smaller numbers come first among their siblings."""
 
     def of_users(self) -> tuple[str, ...]:
-        """The attributes to ask of people."""
-        return _asked(self.email, *self.name, self.phone_number, self.language, self.primary_group)
+        """Attributes to request for people."""
+        return _distinct(
+            self.email, *self.name, self.phone_number, self.language, self.primary_group
+        )
 
     def of_groups(self) -> tuple[str, ...]:
-        """The attributes to ask of groups."""
-        return _asked(*self.group_name, self.order)
+        """Attributes to request for groups."""
+        return _distinct(*self.group_name, self.order)
 
     def by_field(self) -> dict[str, str]:
-        """Attributes of each field, as findings name them."""
-        values = {
-            **vars(self),
-            "name": ", ".join(self.name),
-            "group_name": ", ".join(self.group_name),
+        """Attributes of each field, as text."""
+        return {
+            field: ", ".join(names) if isinstance(names, tuple) else names
+            for field, names in vars(self).items()
+            if names
         }
-        return {field: name for field, name in values.items() if name}
 
 
 def parse_user_attributes(text: str, onto: AttributeMapping | None = None) -> AttributeMapping:
-    """Read `LDAP_USER_ATTRIBUTES`, such as `name=displayName,email=mail`.
+    """Parse `LDAP_USER_ATTRIBUTES`, such as `name=displayName,email=mail`.
 
-    What it doesn't name stays as it is in `onto` (the defaults). An empty `phone_number=`,
-    `language=` or `primary_group=` switches that one off. An attribute may carry options
-    (`name=displayName;lang-ja`). `cn` stays the name of last resort.
+    Fields that the text does not contain are taken from `onto`, by default the usual mapping. An
+    empty `phone_number=`, `language=` or `primary_group=` switches that field off. An attribute may
+    have options (`name=displayName;lang-ja`). `cn` remains the last choice for the name.
 
     Raises:
-        ValueError: with the problem and an example.
+        ValueError: the message contains the problem and an example.
 
     """
     example = "LDAP_USER_ATTRIBUTES=name=displayName,email=mail,phone_number=mobile"
@@ -72,19 +73,19 @@ def parse_user_attributes(text: str, onto: AttributeMapping | None = None) -> At
 
 
 def parse_group_attributes(text: str, onto: AttributeMapping | None = None) -> AttributeMapping:
-    """Read `LDAP_GROUP_ATTRIBUTES`, such as `name=displayName,order=employeeNumber`.
+    """Parse `LDAP_GROUP_ATTRIBUTES`, such as `name=displayName,order=employeeNumber`.
 
-    What it doesn't name stays as it is in `onto` (the defaults).
+    Fields that the text does not contain are taken from `onto`, by default the usual mapping.
 
     Raises:
-        ValueError: with the problem and an example.
+        ValueError: the message contains the problem and an example.
 
     """
     example = "LDAP_GROUP_ATTRIBUTES=name=displayName,order=sortOrder"
     return _replaced(onto or AttributeMapping(), _pairs(text, _GROUP_FIELDS, example))
 
 
-def _asked(*names: str | None) -> tuple[str, ...]:
+def _distinct(*names: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
@@ -102,17 +103,13 @@ def _pairs(text: str, fields: Mapping[str, str], example: str) -> dict[str, str 
         if field in found:
             message = f"{given} is given twice; once is meant, as in {example}"
             raise ValueError(message)
-        found[field] = _attribute(given, field, attribute, example)
+        if not _NAME.fullmatch(attribute) and (attribute or field in _NEEDED):
+            message = (
+                f"{given}={attribute}: {attribute!r} is not the name of an attribute; {example}"
+            )
+            raise ValueError(message)
+        found[field] = attribute or None
     return found
-
-
-def _attribute(given: str, field: str, attribute: str, example: str) -> str | None:
-    if not attribute and field not in _NEEDED:
-        return None
-    if not _NAME.fullmatch(attribute):
-        message = f"{given}={attribute}: {attribute!r} is no attribute's name; {example}"
-        raise ValueError(message)
-    return attribute
 
 
 def _replaced(onto: AttributeMapping, pairs: Mapping[str, str | None]) -> AttributeMapping:

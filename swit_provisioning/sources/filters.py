@@ -1,4 +1,4 @@
-"""LDAP filters (RFC 4515): checked for servers, and applied to the entries of files."""
+"""LDAP filters (RFC 4515): validate them for servers, and apply them to entries of files."""
 
 import re
 import unicodedata
@@ -24,10 +24,10 @@ _FILTERS_EXAMPLE = "(&(objectClass=user)(mail=*)(!(objectClass=computer)))"
 
 
 def parse_filter(text: str) -> str:
-    r"""Check an LDAP filter (RFC 4515); outer brackets are added where they are left out.
+    r"""Validate an LDAP filter (RFC 4515). Adds outer brackets if they are missing.
 
     Raises:
-        ValueError: with the problem and an example.
+        ValueError: the message contains the problem and an example.
 
     """
     return _parsed(text)[0]
@@ -39,7 +39,7 @@ def _parsed(text: str) -> tuple[str, FilterNode]:
         written = f"({written})"
     if _BAD_ESCAPE.search(written):
         problem = r"after a backslash two hexadecimal digits must follow (`\5c` is a backslash)"
-        raise _filters_wrong(text, problem)
+        raise _invalid(text, problem)
     try:
         root = ldap3_search.parse_filter(  # type: ignore[no-untyped-call] # the stubs leave it open
             written,
@@ -50,31 +50,24 @@ def _parsed(text: str) -> tuple[str, FilterNode]:
             check_names=False,
         )
     except LDAPExceptionError as error:
-        raise _filters_wrong(text, f"{error}; are all brackets there, and in pairs?") from error
-    _check_attributes(text, root)
+        raise _invalid(text, f"{error}; are all brackets there, and in pairs?") from error
+    for condition in _conditions(root):
+        attribute = condition["attr"]
+        # An extensible match may name a rule instead of an attribute.
+        if attribute and not _ATTRIBUTE.fullmatch(attribute):
+            raise _invalid(text, f"{attribute!r} is not the name of an attribute")
+        if not attribute and "matchingRule" not in condition:
+            raise _invalid(text, "a condition names no attribute")
     return written, root
 
 
-def _check_attributes(text: str, node: FilterNode) -> None:
-    for element in node.elements:
-        _check_attributes(text, element)
-    if node.assertion is None:
-        return
-    attribute = node.assertion["attr"]
-    # An extensible match may name a rule and no attribute.
-    if attribute and not _ATTRIBUTE.fullmatch(attribute):
-        raise _filters_wrong(text, f"{attribute!r} is no attribute's name")
-    if not attribute and "matchingRule" not in node.assertion:
-        raise _filters_wrong(text, "a condition names no attribute")
-
-
-def _filters_wrong(text: str, problem: str) -> ValueError:
+def _invalid(text: str, problem: str) -> ValueError:
     return ValueError(
         f"the filter {text!r} can't be used: {problem}; for example {_FILTERS_EXAMPLE}"
     )
 
 
-# Active Directory's: all of these bits, any of these bits.
+# Rules of Active Directory: all of these bits, any of these bits.
 _ALL_BITS, _ANY_BIT = "1.2.840.113556.1.4.803", "1.2.840.113556.1.4.804"
 _PLAIN_RULES = frozenset(
     {
@@ -83,7 +76,7 @@ _PLAIN_RULES = frozenset(
     }
 )
 _SUPPORTED = f"&, |, !, =, ~=, >=, <=, `*` and the bit rules {_ALL_BITS} and {_ANY_BIT}"
-# Servers know that such an entry is of these classes too, even if it does not list them.
+# Superclasses, which servers know even if an entry does not list them.
 _IMPLIED_CLASSES: Mapping[str, tuple[str, ...]] = {
     "inetorgperson": ("organizationalPerson", "person", "top"),
     "organizationalperson": ("person", "top"),
@@ -95,44 +88,56 @@ _NUMBER = re.compile(r"-?\d{1,20}")
 
 
 class EntryFilter:
-    """An LDAP filter applied to entries of a file, as a server would apply it.
+    """Applies an LDAP filter to entries of a file, as a server would.
 
     There is no schema: text is compared without case, DNs in normal form, digits as numbers. The
-    attributes in an entry's own DN count as attributes of the entry.
+    attributes in the DN of an entry count as attributes of the entry.
     """
 
     def __init__(self, text: str) -> None:
         """Parse the filter.
 
         Raises:
-            ValueError: it is no filter, or a part of it is not supported here.
+            ValueError: the filter is not valid, or a part of it is not supported for files.
 
         """
         self._text, self._root = _parsed(text)
         self._conditions = [*_conditions(self._root)]
-        for part in filter(None, map(_unsupported, self._conditions)):
+        for condition in self._conditions:
+            rule = condition.get("matchingRule") or ""
+            if rule and rule.lower() not in {*_PLAIN_RULES, _ALL_BITS, _ANY_BIT}:
+                part = f"the matching rule {rule}"
+            elif not condition["attr"]:
+                part = "a condition without an attribute"
+            elif rule in {_ALL_BITS, _ANY_BIT} and not _number(_unescaped(condition["value"])):
+                part = f"the rule {rule} with a value that is not a number"
+            else:
+                continue
             message = (
                 f"the filter {self._text!r} can't be applied to a file: {part} is not supported."
                 f" Supported are {_SUPPORTED}. Remove that part, or filter when you export the file"
             )
             raise ValueError(message)
         self.attributes = frozenset(condition["attr"].lower() for condition in self._conditions)
-        """The attributes that it looks at, in lower case."""
+        """Attributes in its conditions, in lower case."""
 
     def __str__(self) -> str:
-        """The filter as it was written."""
+        """Text of the filter."""
         return self._text
 
     def matches(self, entry: Entry) -> bool:
-        """Whether the entry matches."""
+        """True if the entry matches."""
         return _matches(self._root, entry)
 
     def missing_in(self, entry: Entry) -> frozenset[str]:
-        """The attributes that it looks at and that the entry lacks; an empty one is there."""
+        """Attributes in its conditions that the entry does not have, even without values."""
         return frozenset(
-            condition["attr"].lower()
+            name
             for condition in self._conditions
-            if not _has_attribute(entry, condition)
+            for name in [condition["attr"].lower()]
+            if not any(_keys(entry, name))
+            and name not in _own(entry.dn)
+            and not (condition.get("dnAttributes") and _in_dn(entry, name))
         )
 
 
@@ -141,24 +146,6 @@ def _conditions(node: FilterNode) -> Iterator[Mapping[str, Any]]:
         yield from _conditions(element)
     if node.assertion is not None:
         yield node.assertion
-
-
-def _unsupported(condition: Mapping[str, Any]) -> str | None:
-    rule = condition.get("matchingRule") or ""
-    if rule and rule.lower() not in {*_PLAIN_RULES, _ALL_BITS, _ANY_BIT}:
-        return f"the matching rule {rule}"
-    if not condition["attr"]:
-        return "a condition without an attribute"
-    if rule in {_ALL_BITS, _ANY_BIT} and not _number(_unescaped(condition["value"])):
-        return f"the rule {rule} with a value that is not a number"
-    return None
-
-
-def _has_attribute(entry: Entry, condition: Mapping[str, Any]) -> bool:
-    name = condition["attr"].lower()
-    if any(_keys(entry, name)) or name in _own(entry.dn):
-        return True
-    return bool(condition.get("dnAttributes") and _in_dn(entry, name))
 
 
 def _matches(node: FilterNode, entry: Entry) -> bool:
@@ -174,11 +161,20 @@ def _matches(node: FilterNode, entry: Entry) -> bool:
 
 def _holds(tag: int, assertion: Mapping[str, Any], entry: Entry) -> bool:
     name = assertion["attr"].lower()
-    held = [*_values(entry, name)]
+    held = [value for key in _keys(entry, name) for value in entry.attributes[key]]
+    if name == "objectclass":
+        held += [one for known in entry.classes() for one in _IMPLIED_CLASSES.get(known, ())]
+    held += [value for kind, value in _own(entry.dn).items() if kind == name]
     if tag == ldap3_search.MATCH_PRESENT:
         return bool(held)
     if tag == ldap3_search.MATCH_SUBSTRING:
-        pattern = _pattern(assertion)
+        parts = (
+            assertion.get("initial", b""),
+            *assertion.get("any", ()),
+            assertion.get("final", b""),
+        )
+        texts = [re.escape(_folded(_unescaped(part), strip=False)) for part in parts]
+        pattern = re.compile(".*".join(texts), re.DOTALL)
         return any(pattern.fullmatch(_folded(value)) for value in held)
     wanted = _unescaped(assertion["value"])
     if tag in {ldap3_search.MATCH_GREATER_OR_EQUAL, ldap3_search.MATCH_LESS_OR_EQUAL}:
@@ -192,25 +188,14 @@ def _holds(tag: int, assertion: Mapping[str, Any], entry: Entry) -> bool:
     if assertion.get("dnAttributes"):
         held += _in_dn(entry, name)
     if name == "objectcategory" and not is_dn(as_text(wanted)):
-        # Its values are DNs of the schema, and it is asked for by the first part of one.
+        # Its values are DNs of the schema. Filters contain the first part of such a DN.
         held += [value for v in held for value in _own(as_text(v)).values()]
     return any(_equal(value, wanted) for value in held)
 
 
 def _keys(entry: Entry, name: str) -> Iterator[str]:
-    """The attribute as the entry has it: alone, with more options, or both."""
+    """Names under which the entry has the attribute: without options, with options, or both."""
     return (key for key in entry.attributes if key == name or key.startswith(f"{name};"))
-
-
-def _values(entry: Entry, name: str) -> Iterator[Value]:
-    for key in _keys(entry, name):
-        yield from entry.attributes[key]
-    if name == "objectclass":
-        for known in entry.classes():
-            yield from _IMPLIED_CLASSES.get(known, ())
-    own = _own(entry.dn).get(name)
-    if own is not None:
-        yield own
 
 
 def _own(dn: str) -> Mapping[str, str]:
@@ -225,12 +210,6 @@ def _in_dn(entry: Entry, name: str) -> list[str]:
         return rdn_values(entry.dn, name)
     except InvalidDN:
         return []
-
-
-def _pattern(assertion: Mapping[str, Any]) -> re.Pattern[str]:
-    parts = [assertion.get("initial", b""), *assertion.get("any", ()), assertion.get("final", b"")]
-    texts = [re.escape(_folded(_unescaped(part), strip=False)) for part in parts]
-    return re.compile(".*".join(texts), re.DOTALL)
 
 
 def _equal(value: Value, wanted: bytes) -> bool:
