@@ -153,8 +153,8 @@ def assemble(
     chosen_groups = _distinct(teams, problems, source.name, taken=persons)
     if problems:  # whose user or team they are would be a guess
         message = (
-            f"{source.name}: {len(problems)} entries can't be told apart or named, so nothing"
-            f" was read. Mend them in the directory, or leave them out with a filter:"
+            f"{source.name}: {len(problems)} entries have no valid DN, or have the same one, so"
+            " nothing was read. Correct them in the directory, or exclude them with a filter:"
             f" {listed(problems, most=10)}"
         )
         raise DirectoryConfigError(message)
@@ -389,7 +389,7 @@ def _refuse_moved(one: dict[str, str], two: dict[str, str], source: str) -> NoRe
 
 
 def _one_dn(one: str, other: str) -> str:
-    return f"{one} and {other} have one and the same DN"
+    return f"{one} and {other} have the same DN"
 
 
 def _refuse_nobody(people: pa.Table, source: Source, reader: EntryReader) -> None:
@@ -397,14 +397,14 @@ def _refuse_nobody(people: pa.Table, source: Source, reader: EntryReader) -> Non
     if usable(people).any():
         return
     if not len(people):
-        what = "there is not one user"
+        what = "there is no person"
     elif not pc.any(people["enabled"]).as_py():
-        what = f"all {len(people)} users are disabled or expired"
+        what = f"all {len(people)} people are disabled or expired"
     else:
-        what = f"none of {len(people)} users has a value of {reader.mapping.email!r}, the address"
+        what = f"none of {len(people)} people has an address ({reader.mapping.email})"
     if left_out := source.left_out.get("users"):
         what += f" ({', '.join(f'{count} {why}' for why, count in left_out.items())})"
-    message = f"{source.name}: {what}; that is taken for a failed read. {source.hint}"
+    message = f"{source.name}: {what}. This is treated as a failed read. {source.hint}"
     raise DirectoryIncompleteError(message)
 
 

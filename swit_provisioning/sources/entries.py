@@ -207,21 +207,21 @@ class EntryReader:
     def report_unreadable(self, entry: Entry, name: str) -> None:
         """Add a finding about a value that is not UTF-8."""
         reason = (
-            "A value can't be read as text (UTF-8), so it is not used, and what it stands"
-            " for in Swit stays as it is. Write it again as UTF-8."
+            "A value can't be read as text (UTF-8), so it is ignored. The value in Swit does not"
+            " change. Write it again as UTF-8."
         )
         self.report("not text", entry, name, reason)
 
     def report_no_number(self, entry: Entry, name: str, text: str) -> None:
         """Add a finding about a value that should be a number."""
-        reason = f"The value {text!r} is no number and is left out. Correct it."
+        reason = f"The value {text!r} is not a number, so it is ignored. Correct it."
         self.report("not a number", entry, name, reason)
 
     def report_no_dn(self, entry: Entry, name: str, text: str) -> None:
         """Add a finding about a value that should be a DN."""
         reason = (
-            f"The value {text!r} is no distinguished name, so it stands for nobody. Write the"
-            " DN of a user or group, or take it out."
+            f"The value {text!r} is not a distinguished name, so it is ignored. Write the DN of a"
+            " person or group, or remove the value."
         )
         self.report("not a DN", entry, name, reason)
 

@@ -23,7 +23,7 @@ from swit_provisioning.sources.config import FileScope
 from swit_provisioning.sources.entries import IDENTITY_ATTRIBUTES, Entry, EntryReader
 from swit_provisioning.sources.filters import EntryFilter
 from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_below
-from swit_provisioning.sources.server_types import hold_references
+from swit_provisioning.sources.server_types import with_reference_warning
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -185,7 +185,7 @@ class FileEntries:
             ),
             reader=self.reader,
         )
-        return hold_references(
+        return with_reference_warning(
             snapshot,
             self._scope.reference_attribute,
             name,

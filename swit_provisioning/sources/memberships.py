@@ -98,8 +98,8 @@ class Memberships:
                     "unknown login",
                     group,
                     "memberUid",
-                    f"The login {uid!r} is not that of exactly one user, so nothing comes of it."
-                    " Give one user this `uid`, or take it out of the group.",
+                    f"Not exactly one person has the login {uid!r}, so it is ignored. Give one"
+                    " person this `uid`, or remove it from the group.",
                 )
 
     def add(self, row: int, key: str, dn: str) -> None:

@@ -15,7 +15,7 @@ GROUP_CLASSES = frozenset({"groupofnames", "groupofuniquenames", "posixgroup", "
 PERSON_CLASSES = frozenset(
     {"person", "organizationalperson", "inetorgperson", "user", "nsperson", "nsorgperson"}
 )
-# A computer of Active Directory is a user as well, and a contact is a person with no account.
+# A computer of Active Directory is also a user, and a contact is a person without an account.
 _NO_ACCOUNTS = frozenset({"computer", "contact"})
 _OTHER_KINDS = {
     "msds-groupmanagedserviceaccount": "a service account",
@@ -27,7 +27,7 @@ _OTHER_KINDS = {
 _CONTAINERS = frozenset(
     {"organizationalunit", "container", "organization", "domain", "dcobject", "builtindomain"}
 )
-# Entries of these classes may have an address, and still nobody logs in with one.
+# Entries of these classes may have an address, but are not people.
 _NO_PEOPLE = frozenset(
     {
         "applicationprocess",
@@ -47,8 +47,8 @@ _NO_PEOPLE = frozenset(
     }
 )
 
-# One filter for every kind of server. It holds no NOT: where a server doesn't know the class
-# (`computer` on OpenLDAP), a NOT is undefined and would hide everybody. An OR of classes is safe.
+# One filter for every kind of server, without NOT: if a server does not know the class (`computer`
+# on OpenLDAP), a NOT is undefined and matches no entry. An OR of classes is safe.
 USER_FILTER = (
     "(|(objectClass=person)(objectClass=inetOrgPerson)(objectClass=user)(objectClass=nsPerson))"
 )
@@ -65,45 +65,45 @@ ROOT_ATTRIBUTES: Final = (
     "vendorName",
     "vendorVersion",
 )
-"""What a server's root entry tells its kind by; OpenLDAP sends them only if asked by name."""
+"""Attributes of the root entry that identify the kind. OpenLDAP sends them only on request."""
 
 OTHER_ADDRESSES: Final = "proxyAddresses"
-"""Exchange's: the main address behind `SMTP:`, the others behind `smtp:`."""
+"""Attribute of Exchange: the main address begins with `SMTP:`, the others with `smtp:`."""
 _ACTIVE_DIRECTORY_CAPABILITY = "1.2.840.113556.1.4.800"
 _389DS_VENDORS = {"389 project", "fedora project", "fedora", "red hat", "red hat, inc."}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What one kind of server is asked for."""
+    """One kind of server: filters and attributes of its searches."""
 
     name: KindName
     title: str
-    """For people: `Active Directory`."""
+    """Name in messages: `Active Directory`."""
     user_filter: str
     group_filter: str
-    """What finds people and groups where the settings say nothing else."""
+    """Default filters for people and groups."""
     identity_attributes: tuple[str, ...]
-    """What stays the same when an entry is renamed or moved; the first that is there counts."""
+    """Attributes that survive a rename or a move. The first one that is present is the id."""
     account_attributes: tuple[str, ...]
-    """What says that an account is disabled or expired."""
+    """Attributes of disabled or expired accounts."""
     state_attribute: str | None = None
-    """The one of these that every account has: where it is missing, it may not be read."""
+    """The one of these that every account has. If it is missing, it is not readable."""
     address_attribute: str | None = None
-    """Holds more addresses of a person, as `smtp:ann@example.com`."""
+    """Attribute with more addresses of a person, such as `smtp:ann@example.com`."""
     has_primary_groups: bool
-    """Whether a user's primary group is an attribute of the user, and not listed by the group."""
+    """True if the primary group is an attribute of the person, whom the group does not list."""
 
     @property
     def user_attributes(self) -> tuple[str, ...]:
-        """What to ask of people, beside what the settings name."""
+        """Attributes of people, besides those in the settings."""
         primary = ("objectSid", "primaryGroupID") if self.has_primary_groups else ()
         more = (*primary, self.address_attribute) if self.address_attribute else primary
         return ("objectClass", *self.identity_attributes, *self.account_attributes, *more)
 
     @property
     def group_attributes(self) -> tuple[str, ...]:
-        """What to ask of groups, beside their members and what the settings name."""
+        """Attributes of groups, besides their members and those in the settings."""
         primary = ("objectSid",) if self.has_primary_groups else ()
         return ("objectClass", *self.identity_attributes, *primary)
 
@@ -112,8 +112,8 @@ _KINDS = (
     Kind(
         name="active_directory",
         title="Active Directory",
-        # Only users that people log in with: computers, service accounts that the domain manages
-        # and trusts have other account types, contacts have none.
+        # Only accounts of people. Computers, managed service accounts and trusts have other account
+        # types, contacts have none.
         user_filter="(&(objectCategory=person)(objectClass=user)(sAMAccountType=805306368))",
         # Security groups and distribution groups, of every scope.
         group_filter="(objectClass=group)",
@@ -161,7 +161,7 @@ KINDS: Final = {kind.name: kind for kind in _KINDS}
 
 
 def recognised(root: Entry) -> Kind:
-    """The kind of the server whose root entry this is; `other` where it says nothing known."""
+    """Kind of the server with this root entry; `other` if it is not recognised."""
     if root.values("rootDomainNamingContext") or (
         _ACTIVE_DIRECTORY_CAPABILITY in root.words("supportedCapabilities")
     ):
@@ -177,10 +177,10 @@ def recognised(root: Entry) -> Kind:
 
 
 def other_kind(classes: AbstractSet[str]) -> str | None:
-    """What an entry is that is neither a person nor a group, for people; `None` if it is one.
+    """Name of the kind of an entry in messages, or `None` for people and groups.
 
     Args:
-        classes: its object classes, lower case.
+        classes: object classes of the entry, in lower case.
 
     """
     for name, title in _OTHER_KINDS.items():
@@ -193,11 +193,11 @@ def other_kind(classes: AbstractSet[str]) -> str | None:
 
 @lru_cache(maxsize=4096)
 def is_person(classes: frozenset[str], *, own_filter: bool = False) -> bool:
-    """Whether an entry that a search for people found is a person.
+    """True if an entry that a search for people returned is a person.
 
     Args:
-        classes: its object classes, lower case; none where the account may not read them.
-        own_filter: somebody wrote the filter: it decides, but groups and OUs are never people.
+        classes: object classes of the entry, in lower case. Empty if they are not readable.
+        own_filter: the settings contain a filter. It decides, except about groups and OUs.
 
     """
     if classes & (GROUP_CLASSES | _CONTAINERS):
@@ -206,7 +206,7 @@ def is_person(classes: frozenset[str], *, own_filter: bool = False) -> bool:
 
 
 def kind_of(classes: AbstractSet[str]) -> Literal["person", "group", "neither", "unknown"]:
-    """What an entry of a file is, by its object classes in lower case."""
+    """Kind of an entry in a file, by its object classes in lower case."""
     if classes & GROUP_CLASSES:
         return "group"
     if classes & (_CONTAINERS | _NO_ACCOUNTS | _NO_PEOPLE):
@@ -214,11 +214,11 @@ def kind_of(classes: AbstractSet[str]) -> Literal["person", "group", "neither", 
     return "person" if classes & PERSON_CLASSES else "unknown"
 
 
-def with_reference(kind: Kind, reference: ReferenceAttribute, server: object) -> Kind:
-    """The kind, made to ask for the key that Swit's teams should carry.
+def requesting_reference(kind: Kind, reference: ReferenceAttribute, server: object) -> Kind:
+    """Kind whose searches request only the reference attribute as the id.
 
     Raises:
-        DirectoryConfigError: this kind doesn't have it; with what it has instead.
+        DirectoryConfigError: this kind does not have the attribute. The message names another one.
 
     """
     if reference == "distinguishedName":
@@ -231,34 +231,34 @@ def with_reference(kind: Kind, reference: ReferenceAttribute, server: object) ->
             " can say so."
         )
         raise DirectoryConfigError(message)
-    # No other id may stand in: 389 Directory Server gives old entries an entryUUID when it is told
-    # to, and then their teams would be taken for those of groups that have left.
+    # No other id may be used instead: 389 Directory Server can add an entryUUID to old entries
+    # later. Their teams would then seem to belong to groups that have left.
     return replace(kind, identity_attributes=(reference,))
 
 
-def hold_references(
-    state: DirectorySnapshot,
+def with_reference_warning(
+    snapshot: DirectorySnapshot,
     reference: ReferenceAttribute,
     source: object,
     *,
     remedy: str = "If it has one, let LDAP_USER read it",
 ) -> DirectorySnapshot:
-    """The state, with a warning where some groups have no id, and so are keyed by their DN.
+    """Snapshot with a warning if teams carry the DN of their group for lack of the attribute.
 
     Args:
-        state: as read.
-        reference: the attribute that Swit's teams should carry.
-        source: what messages call the server or the file.
-        remedy: what may help if no group has the attribute.
+        snapshot: as read.
+        reference: attribute that teams carry as their reference.
+        source: name of the server or the file in messages.
+        remedy: what to do if no group has the attribute.
 
     Raises:
-        DirectoryConfigError: no group has one: the account may not read it, or it isn't there.
+        DirectoryConfigError: no group has the attribute, or the account may not read it.
 
     """
-    groups = state.groups
+    groups = snapshot.groups
     without = groups["dn"][groups["directory_id"] == groups["key"]]
     if reference == "distinguishedName" or without.empty:
-        return state
+        return snapshot
     if len(without) == len(groups):
         message = (
             f"{source}: LDAP_REFERENCE_ATTRIBUTE={reference}, but no group has {reference}."
@@ -269,5 +269,5 @@ def hold_references(
         f"{len(without)} of {len(groups)} groups have no {reference}; their teams carry the"
         f" distinguished name instead, which changes with a rename: {listed(without)}"
     )
-    facts = replace(state.facts, warnings=(*state.facts.warnings, warning))
-    return replace(state, facts=facts)
+    facts = replace(snapshot.facts, warnings=(*snapshot.facts.warnings, warning))
+    return replace(snapshot, facts=facts)

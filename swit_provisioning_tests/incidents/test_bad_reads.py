@@ -135,7 +135,7 @@ def test_09_a_search_that_ends_too_early_is_blocked(night: Night) -> None:
 def test_14_an_empty_directory_does_not_empty_the_organisation(night: Night) -> None:
     """Bitwarden server #6173: "overwrite" with an empty list emptied an organisation."""
     night.directory["users"] = []
-    night.is_stopped("there is not one user", "LDAP_USER_OUS")
+    night.is_stopped("there is no person", "LDAP_USER_OUS")
 
 
 def test_15_a_directory_of_more_than_1000_entries_is_read_whole(night: Night) -> None:
@@ -160,5 +160,5 @@ def test_19_no_password_is_sent_in_clear_text_unless_allowed(
 ) -> None:
     """The reference program: it sends the password in clear text, to whoever answers."""
     monkeypatch.delenv("LDAP_TLS")
-    night.is_stopped("could not be encrypted", "nothing was sent")
+    night.is_stopped("could not be encrypted", "Nothing was sent")
     assert night.server.logins == []

@@ -17,9 +17,9 @@ from swit_provisioning_tests.incidents.night import Night
     [
         ("LDAP_PASSWORD", "not this one", ("the password is wrong", "LDAP_PASSWORD")),
         ("LDAP_USER_OUS", "Staf", ("OU=Staf,DC=example,DC=org", "what exists is", "LDAP_USER_OUS")),
-        ("LDAP_USER_OUS", "Units", ("there is not one user", "LDAP_USER_OUS")),
+        ("LDAP_USER_OUS", "Units", ("there is no person", "LDAP_USER_OUS")),
         ("LDAP_SEARCH_BASE", "DC=exmaple,DC=org", ("LDAP_SEARCH_BASE",)),
-        ("LDAP_USER_ATTRIBUTES", "email=otherMailbox", ("otherMailbox", "the address")),
+        ("LDAP_USER_ATTRIBUTES", "email=otherMailbox", ("has an address", "otherMailbox")),
     ],
 )
 def test_04_a_wrong_setting_deactivates_nobody(
@@ -39,7 +39,7 @@ def test_04_limits_are_judged_before_the_first_write(night: Night) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words", "code"),
     [
-        ("(department=Sales)", ("there is not one user", "LDAP_USER_FILTER"), 1),
+        ("(department=Sales)", ("there is no person", "LDAP_USER_FILTER"), 1),
         ("(mail=a*)", ("19 of 20 users", "MAX_DIRECTORY_SHRINK"), 3),
         ("(&(mail=*)", ("LDAP_USER_FILTER", "can't be used"), 2),
     ],

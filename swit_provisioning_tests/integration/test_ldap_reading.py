@@ -223,7 +223,7 @@ def test_a_base_that_does_not_exist_is_an_error_that_names_it(slapd: Slapd) -> N
 
 def test_a_base_without_people_is_an_error(slapd: Slapd) -> None:
     message = refused(slapd.config(user_bases=(company.GROUPS,)), DirectoryIncompleteError)
-    assert "not one user" in message
+    assert "there is no person" in message
 
 
 def test_the_next_server_is_read_where_the_first_does_not_answer(slapd: Slapd) -> None:

@@ -86,7 +86,7 @@ def test_an_id_of_active_directory_is_refused_as_a_reference(server: Slapd) -> N
 def test_the_kind_of_server_can_be_overridden(server: Slapd) -> None:
     """A filter that the server can't match finds nobody, and that is never an empty company."""
     assert len(LdapDirectory(replace(server.config(), kind="other")).read().users) == 3
-    with pytest.raises(DirectoryIncompleteError, match="there is not one user"):
+    with pytest.raises(DirectoryIncompleteError, match="there is no person"):
         LdapDirectory(replace(server.config(), kind="active_directory")).read()
 
 

@@ -65,7 +65,7 @@ def test_disabled_and_expired_accounts_are_not_enabled(
 def test_a_flag_that_is_no_number_is_a_finding() -> None:
     known = reader()
     is_enabled(entry(userAccountControl=(b"x",)), known)
-    reason = "The value 'x' is no number and is left out. Correct it."
+    reason = "The value 'x' is not a number, so it is ignored. Correct it."
     assert [*known.findings] == [("not a number", "cn=a", "userAccountControl", reason)]
 
 

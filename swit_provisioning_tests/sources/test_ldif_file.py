@@ -111,7 +111,7 @@ def test_a_login_of_two_people_stands_for_neither(path: Path) -> None:
     unix = state.memberships[state.memberships["group"] == "cn=unix,ou=groups,dc=x"]
     assert unix.empty
     reasons = state.findings["reason"][state.findings["kind"] == "unknown login"]
-    assert any("'ben' is not that of exactly one user" in reason for reason in reasons)
+    assert any("Not exactly one person has the login 'ben'" in reason for reason in reasons)
 
 
 def test_a_member_uid_may_hold_a_dn(path: Path) -> None:

@@ -151,7 +151,7 @@ def test_entries_of_several_ous_keep_the_order_of_the_file(tmp_path: Path) -> No
 
 def test_a_base_that_holds_nobody_is_a_failed_read_that_says_why(tmp_path: Path) -> None:
     with pytest.raises(
-        DirectoryIncompleteError, match=r"not one user \(4 outside LDAP_SEARCH_BASE"
+        DirectoryIncompleteError, match=r"there is no person \(4 outside LDAP_SEARCH_BASE"
     ):
         read(tmp_path, below(base="DC=elsewhere"))
 

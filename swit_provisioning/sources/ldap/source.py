@@ -1,4 +1,4 @@
-"""A directory server (LDAP, Active Directory): the first of several that answers to the end."""
+"""A directory on LDAP servers, such as Active Directory. The first server that answers is read."""
 
 import logging
 import time
@@ -36,11 +36,11 @@ from swit_provisioning.sources.server_types import (
     KINDS,
     ROOT_ATTRIBUTES,
     Kind,
-    hold_references,
     is_person,
     other_kind,
     recognised,
-    with_reference,
+    requesting_reference,
+    with_reference_warning,
 )
 
 _ATTEMPTS = 3
@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 class LdapDirectory:
-    """Reads people and groups from one server; a read stays on it from first page to last."""
+    """Reads people and groups. One read uses one server from the first page to the last."""
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class LdapDirectory:
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Say which servers; none is spoken to yet.
+        """Choose the servers. Nothing is sent yet.
 
         Args:
-            config: servers, account, bases.
-            mapping: which attributes to take; the reference program's where nothing is said.
-            clock: tells which accounts have expired.
-            sleep: waits so many seconds before a read is tried again.
+            config: servers, account, search bases.
+            mapping: attributes to read; by default those of the reference program.
+            clock: current time, which decides whether accounts have expired.
+            sleep: waits for some seconds before a read is tried again.
 
         """
         self._config = config
@@ -74,20 +74,19 @@ class LdapDirectory:
 
     @property
     def description(self) -> str:
-        """The servers and the base."""
+        """Search base and servers."""
         servers = ", ".join(str(server) for server in self._config.servers)
         return f"{self._config.search_base} on {servers}"
 
     def read(self) -> DirectorySnapshot:
-        """Read everything from the first server that answers to the end.
+        """Read everything from the first server that answers completely.
 
-        A server that can't be reached, breaks off or is busy is passed over for the next one;
-        after the last one all are tried again, three times in all, each time from the start. One
-        that refuses the account or cuts the answer short ends the read: asking others with a
-        wrong password would only lock the account.
+        If a server is unreachable, busy, or loses the connection, the next one is read from the
+        start. All servers are tried three times. A server that refuses the account or limits the
+        answer ends the read: a wrong password on more servers would only lock the account.
 
         Raises:
-            DirectoryError: see the classes; the message names server, problem and what to do.
+            DirectoryError: the message contains the server, the problem and what to do.
 
         """
         retrying = Retrying(
@@ -120,7 +119,7 @@ class LdapDirectory:
             except (DirectoryUnavailableError, DirectoryUntrustedError) as error:
                 failures.append(error)
                 passed_over.append(f"Passed over: {error}")
-        # Only time can mend an unreachable server, and nothing but a person a wrong certificate.
+        # An unreachable server can recover by itself. A wrong certificate needs a person.
         kind = next(
             (type(error) for error in failures if isinstance(error, DirectoryUnavailableError)),
             type(failures[0]),
@@ -145,7 +144,7 @@ class LdapDirectory:
                 ordered=False,
                 reference_attribute=config.reference_attribute,
             )
-            state = assemble(
+            snapshot = assemble(
                 self._people(connection, server, kind, reader),
                 self._groups(connection, server, kind),
                 source=Source(
@@ -161,16 +160,16 @@ class LdapDirectory:
                 reader=reader,
                 identify=partial(_kinds_of_entries, connection, server),
             )
-        return hold_references(state, config.reference_attribute, server)
+        return with_reference_warning(snapshot, config.reference_attribute, server)
 
     def _kind(self, connection: Connection, server: ServerAddress) -> Kind:
-        """The kind that `LDAP_KIND` names, else the one that the server's root entry tells."""
+        """Kind of the server: `LDAP_KIND`, or by default the kind that its root entry shows."""
         if self._config.kind == "auto":
             root = root_entry(connection, ROOT_ATTRIBUTES, server=server)
             kind = KINDS["other"] if root is None else recognised(root)
         else:
             kind = KINDS[self._config.kind]
-        return with_reference(kind, self._config.reference_attribute, server)
+        return requesting_reference(kind, self._config.reference_attribute, server)
 
     def _people(
         self, connection: Connection, server: ServerAddress, kind: Kind, reader: EntryReader
