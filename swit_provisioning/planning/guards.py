@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Literal, Self, get_args
 
 from swit_provisioning.planning.actions import DEPARTURES, SPECS, LimitGuard, is_marking
-from swit_provisioning.planning.model import Change, Plan, is_first_primary_team, removals_by_team
+from swit_provisioning.planning.model import Plan, is_first_primary_team, removals_by_team
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -82,8 +82,6 @@ class Limits:
     max_directory_shrink: Limit = Limit(percent=Fraction(20))
 
 
-__all__ = ["GUARDS", "NEVER_LIFTED", "GuardName", "GuardResult", "Limit", "Limits", "judge"]
-
 GuardName = Literal[
     "directory_read_is_complete",
     "swit_read_is_complete",
@@ -137,13 +135,7 @@ class GuardResult:
 
     def document(self) -> dict[str, str | bool]:
         """As plain JSON values."""
-        return {
-            "name": self.name,
-            "passed": self.passed,
-            "blocking": self.blocking,
-            "message": self.message,
-            "lifted": self.lifted,
-        }
+        return dict(vars(self))
 
 
 def counts_in_words(counts: Mapping[str, int]) -> str:
@@ -192,21 +184,6 @@ class _Count:
         return f"{self.setting}={self.limit} allows fewer"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Judged:
-    """The inputs of the guards."""
-
-    plan: Plan
-    limits: Limits
-    last_read: Mapping[str, Mapping[str, int]]
-    recent: Mapping[str, int]
-    sent: Counter[str] = field(default_factory=Counter)
-
-    def before(self, guard: GuardName) -> int:
-        """What a guard counts of the last 24 hours, without the changes that it was lifted for."""
-        return sum(self.recent.get(action, 0) for action in COUNTED[guard])
-
-
 def judge(
     plan: Plan,
     limits: Limits,
@@ -224,29 +201,27 @@ def judge(
     lifted for this plan.
     `apply_command` is the command that the messages name, if `plan` is a selection of a stored one.
     """
-    seen = _Judged(
-        plan=plan,
-        limits=limits,
-        last_read=last_read,
-        recent=recent,
-        sent=Counter(change.action for change in plan.changes),
-    )
     approved = frozenset(approval or ()) - NEVER_LIFTED
     command = apply_command or f"swit-provisioning apply {plan.plan_id}"
-    way_out = f'{command} --approve "reason"'
-    limited: dict[GuardName, Sequence[_Count]] = {
-        "directory_has_not_shrunk": list(_shrunk(seen)),
-        "deactivations_within_limit": [_deactivations(seen), _hard_deletes(seen)],
-        "team_deletions_within_limit": [_team_deletions(seen)],
-        "membership_removals_within_limit": list(_membership_removals(seen)),
-        "creations_within_limit": list(_creations(seen)),
-        "updates_within_limit": [_updates(seen)],
+    advice = f'{command} --approve "reason"'
+    counts = _Counts(plan, limits, recent)
+    limited: dict[GuardName, list[_Count]] = {
+        "directory_has_not_shrunk": list(counts.disappeared(last_read)),
+        "deactivations_within_limit": list(counts.departures()),
+        "team_deletions_within_limit": [counts.team_deletions()],
+        "membership_removals_within_limit": list(counts.membership_removals()),
+        "creations_within_limit": list(counts.creations()),
+        "updates_within_limit": [counts.updates()],
     }
     baselines = plan.baselines
     users, teams = baselines.swit.get("total_rows", 0), baselines.teams
     protected = len(baselines.protected.keys() | baselines.never_deactivated.keys())
     return (
-        _exact("directory_read_is_complete", _directory_problems(seen), _directory_read(plan)),
+        _exact(
+            "directory_read_is_complete",
+            _directory_problems(plan, last_read),
+            _directory_read(plan),
+        ),
         _exact(
             "swit_read_is_complete",
             _swit_problems(plan),
@@ -257,7 +232,7 @@ def judge(
             _touched(plan),
             f"none of {protected} protected users and kept teams is touched",
         ),
-        *(_limited(name, counts, approved, way_out) for name, counts in limited.items()),
+        *(_limited(name, found, approved, advice) for name, found in limited.items()),
     )
 
 
@@ -275,7 +250,7 @@ def _exact(name: GuardName, problems: Iterable[str], fine: str) -> GuardResult:
 
 
 def _limited(
-    name: GuardName, counts: Sequence[_Count], approved: frozenset[str], way_out: str
+    name: GuardName, counts: list[_Count], approved: frozenset[str], advice: str
 ) -> GuardResult:
     over = [count for count in counts if not count.within]
     if not over:
@@ -284,7 +259,7 @@ def _limited(
         return GuardResult(name=name, passed=True, blocking=True, message=message)
     said = "; ".join(f"{c.words}, {c.allowed}" for c in over)
     lifted = name in approved
-    way = "approved for this plan" if lifted else f"{_IF_MEANT}{way_out}"
+    way = "approved for this plan" if lifted else f"{_IF_MEANT}{advice}"
     return GuardResult(
         name=name,
         passed=False,
@@ -309,12 +284,12 @@ def _directory_read(plan: Plan) -> str:
     return f"every base was read: {users} usable users and {groups} groups in all"
 
 
-def _directory_problems(seen: _Judged) -> Iterator[str]:
-    now = seen.plan.baselines.directory
+def _directory_problems(plan: Plan, last_read: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    now = plan.baselines.directory
     if not any(base.get("users") for base in now.values()):
         yield "no usable user was read from the directory: check its filter, bases and account"
     for base, counts in sorted(now.items()):
-        before = seen.last_read.get(base, {}).get("users")
+        before = last_read.get(base, {}).get("users")
         if before and not counts.get("users"):
             yield (
                 f"the base {base} gave {before} users in the last accepted read and none now: check"
@@ -339,145 +314,138 @@ def _swit_problems(plan: Plan) -> Iterator[str]:
 
 
 def _touched(plan: Plan) -> Iterator[str]:
-    bases = plan.baselines
+    protected, never = plan.baselines.protected, plan.baselines.never_deactivated
     for change in plan.changes:
-        for object_id in _touches(change):
-            if object_id in bases.protected:
-                why = bases.protected[object_id]
+        touched = [*change.before.get("user_ids", ()), *change.after.get("user_ids", ())]
+        if change.action != "team.sort":  # a sort modifies no team
+            touched.insert(0, change.object_id)
+        if change.action == "primary.update":
+            touched.append(change.after["team_id"])
+        for object_id in touched:
+            if object_id in protected:
+                why = protected[object_id]
                 yield f"the change {change.change_id} touches what is left alone: {why}"
-        if change.action in DEPARTURES and change.object_id in bases.never_deactivated:
-            why = bases.never_deactivated[change.object_id]
-            yield f"the change {change.change_id} lets go: {why}"
+        if change.action in DEPARTURES and change.object_id in never:
+            yield f"the change {change.change_id} lets go: {never[change.object_id]}"
 
 
-def _touches(change: Change) -> Iterator[str]:
-    """Ids of the users and teams that a change modifies; a sort modifies no team."""
-    if change.action != "team.sort":
-        yield change.object_id
-    yield from change.before.get("user_ids", ())
-    yield from change.after.get("user_ids", ())
-    if change.action == "primary.update":
-        yield change.after["team_id"]
+class _Counts:
+    """Counts what a plan would change, for the limits."""
 
+    def __init__(self, plan: Plan, limits: Limits, recent: Mapping[str, int]) -> None:
+        self._plan, self._limits, self._recent = plan, limits, recent
+        self._bases = plan.baselines
+        self._sent: Counter[str] = Counter(change.action for change in plan.changes)
+        # Teams that are renamed to `(removed) ...`; no group's team ever has such a name.
+        self._marked = len(
+            {
+                change.object_id
+                for change in plan.changes
+                if change.action == "team.update" and is_marking(change.after)
+            }
+        )
 
-def _shrunk(seen: _Judged) -> Iterator[_Count]:
-    for base, before in sorted(seen.last_read.items()):
-        now = seen.plan.baselines.directory.get(base)
-        for what in ("users", "groups") if now is not None else ():
-            had, has = before.get(what, 0), (now or {}).get(what, 0)
+    def disappeared(self, last_read: Mapping[str, Mapping[str, int]]) -> Iterator[_Count]:
+        """Users and groups of each base that were in the last accepted read and are not in this."""
+        for base, before in sorted(last_read.items()):
+            now = self._bases.directory.get(base)
+            for what in ("users", "groups") if now is not None else ():
+                had, has = before.get(what, 0), (now or {}).get(what, 0)
+                yield _Count(
+                    n=max(had - has, 0),
+                    what=f"{what} of {base} are gone since the last accepted read",
+                    base=had,
+                    limit=self._limits.max_directory_shrink,
+                    setting="MAX_DIRECTORY_SHRINK",
+                )
+
+    def departures(self) -> Iterator[_Count]:
+        """Deactivations with removals; removals alone, which need an approval each time."""
+        before = self._before("deactivations_within_limit")
+        yield _Count(
+            n=sum(self._sent[action] for action in DEPARTURES),
+            what="active users that may go would be deactivated or removed",
+            base=self._bases.active_users_that_may_go + before,
+            limit=self._limits.max_deactivations,
+            setting="MAX_DEACTIVATIONS",
+            recent=before,
+        )
+        yield _Count(
+            n=self._sent["user.remove"],
+            what="active users that may go would be removed for good",
+            base=self._bases.active_users_that_may_go,
+            limit=Limit(number=0),
+            setting=_HARD_DELETE,
+        )
+
+    def team_deletions(self) -> _Count:
+        """Teams that are deleted or marked as removed."""
+        before = self._before("team_deletions_within_limit")
+        return _Count(
+            n=self._sent["team.delete"] + self._marked,
+            what="teams that may go would be deleted or marked",
+            base=self._bases.teams_that_may_go + before,
+            limit=self._limits.max_team_deletions,
+            setting="MAX_TEAM_DELETIONS",
+            recent=before,
+        )
+
+    def membership_removals(self) -> Iterator[_Count]:
+        """All removals, without those of departures; then those of each team with a limit."""
+        before = self._before("membership_removals_within_limit")
+        lost = removals_by_team(self._plan.changes)
+        yield _Count(
+            n=sum(lost.values()),
+            what="memberships would be removed, those of leavers not counted",
+            base=self._bases.memberships + before,
+            limit=self._limits.max_membership_removals,
+            setting="MAX_MEMBERSHIP_REMOVALS",
+            recent=before,
+            always=_MEMBERSHIPS_THAT_MAY_ALWAYS_GO,
+        )
+        for change in self._plan.changes:
+            members = self._bases.members_by_team.get(change.object_id, 0)
+            if change.action == "membership.remove" and members >= _SMALLEST_TEAM_WITH_A_LIMIT:
+                yield _Count(
+                    n=lost[change.object_id],
+                    what=f"members of the team {change.target} would be removed",
+                    base=members,
+                    limit=self._limits.max_membership_removals_per_team,
+                    setting="MAX_MEMBERSHIP_REMOVALS_PER_TEAM",
+                    always=_MEMBERSHIPS_THAT_MAY_ALWAYS_GO,
+                )
+
+    def creations(self) -> Iterator[_Count]:
+        """Users that are created, and teams."""
+        bases, limits = self._bases, self._limits
+        for setting, kind, present, limit in (
+            ("MAX_USER_CREATIONS", "user", bases.users, limits.max_user_creations),
+            ("MAX_TEAM_CREATIONS", "team", bases.teams, limits.max_team_creations),
+        ):
+            before = self._recent.get(f"{kind}.create", 0)
             yield _Count(
-                n=max(had - has, 0),
-                what=f"{what} of {base} are gone since the last accepted read",
-                base=had,
-                limit=seen.limits.max_directory_shrink,
-                setting="MAX_DIRECTORY_SHRINK",
+                n=self._sent[f"{kind}.create"],
+                what=f"{kind}s would be created",
+                base=max(present - before, 0),
+                limit=limit,
+                setting=setting,
+                new=True,
+                recent=before,
             )
 
+    def updates(self) -> _Count:
+        """Updates, without markings, and without the first primary team of a user."""
+        updates = sum(self._sent[action] for action in COUNTED["updates_within_limit"])
+        first = sum(is_first_primary_team(change) for change in self._plan.changes)
+        return _Count(
+            n=updates - self._marked - first,
+            what="users and teams would be updated",
+            base=self._bases.users + self._bases.teams,
+            limit=self._limits.max_updates,
+            setting="MAX_UPDATES",
+            recent=self._before("updates_within_limit"),
+        )
 
-def _deactivations(seen: _Judged) -> _Count:
-    before = seen.before("deactivations_within_limit")
-    return _Count(
-        n=sum(seen.sent[action] for action in DEPARTURES),
-        what="active users that may go would be deactivated or removed",
-        base=seen.plan.baselines.active_users_that_may_go + before,
-        limit=seen.limits.max_deactivations,
-        setting="MAX_DEACTIVATIONS",
-        recent=before,
-    )
-
-
-def _hard_deletes(seen: _Judged) -> _Count:
-    """A removed user cannot be restored, so each plan that removes one needs an approval."""
-    return _Count(
-        n=seen.sent["user.remove"],
-        what="active users that may go would be removed for good",
-        base=seen.plan.baselines.active_users_that_may_go,
-        limit=Limit(number=0),
-        setting=_HARD_DELETE,
-    )
-
-
-def _team_deletions(seen: _Judged) -> _Count:
-    before = seen.before("team_deletions_within_limit")
-    return _Count(
-        n=seen.sent["team.delete"] + _markings(seen.plan),
-        what="teams that may go would be deleted or marked",
-        base=seen.plan.baselines.teams_that_may_go + before,
-        limit=seen.limits.max_team_deletions,
-        setting="MAX_TEAM_DELETIONS",
-        recent=before,
-    )
-
-
-def _markings(plan: Plan) -> int:
-    """Teams that are renamed to `(removed) ...`; no group's team ever has such a name."""
-    return len(
-        {
-            change.object_id
-            for change in plan.changes
-            if change.action == "team.update" and is_marking(change.after)
-        }
-    )
-
-
-def _membership_removals(seen: _Judged) -> Iterator[_Count]:
-    bases, before = seen.plan.baselines, seen.before("membership_removals_within_limit")
-    lost = removals_by_team(seen.plan.changes)
-    yield _Count(
-        n=sum(lost.values()),
-        what="memberships would be removed, those of leavers not counted",
-        base=bases.memberships + before,
-        limit=seen.limits.max_membership_removals,
-        setting="MAX_MEMBERSHIP_REMOVALS",
-        recent=before,
-        always=_MEMBERSHIPS_THAT_MAY_ALWAYS_GO,
-    )
-    for change in seen.plan.changes:
-        members = bases.members_by_team.get(change.object_id, 0)
-        big = members >= _SMALLEST_TEAM_WITH_A_LIMIT
-        if change.action == "membership.remove" and big:
-            yield _Count(
-                n=lost[change.object_id],
-                what=f"members of the team {change.target} would be removed",
-                base=members,
-                limit=seen.limits.max_membership_removals_per_team,
-                setting="MAX_MEMBERSHIP_REMOVALS_PER_TEAM",
-                always=_MEMBERSHIPS_THAT_MAY_ALWAYS_GO,
-            )
-
-
-def _creations(seen: _Judged) -> Iterator[_Count]:
-    bases, limits = seen.plan.baselines, seen.limits
-    users, teams = (seen.recent.get(action, 0) for action in ("user.create", "team.create"))
-    yield _Count(
-        n=seen.sent["user.create"],
-        what="users would be created",
-        base=max(bases.users - users, 0),
-        limit=limits.max_user_creations,
-        setting="MAX_USER_CREATIONS",
-        new=True,
-        recent=users,
-    )
-    yield _Count(
-        n=seen.sent["team.create"],
-        what="teams would be created",
-        base=max(bases.teams - teams, 0),
-        limit=limits.max_team_creations,
-        setting="MAX_TEAM_CREATIONS",
-        new=True,
-        recent=teams,
-    )
-
-
-def _updates(seen: _Judged) -> _Count:
-    before = seen.before("updates_within_limit")
-    updates = sum(seen.sent[action] for action in COUNTED["updates_within_limit"])
-    first = sum(is_first_primary_team(change) for change in seen.plan.changes)
-    return _Count(
-        n=updates - _markings(seen.plan) - first,
-        what="users and teams would be updated",
-        base=seen.plan.baselines.users + seen.plan.baselines.teams,
-        limit=seen.limits.max_updates,
-        setting="MAX_UPDATES",
-        recent=before,
-    )
+    def _before(self, guard: GuardName) -> int:
+        """What a guard counts of the last 24 hours, without the changes that it was lifted for."""
+        return sum(self._recent.get(action, 0) for action in COUNTED[guard])
