@@ -303,7 +303,6 @@ class Settings(
         if self.is_running_locally and not self.swit_is_on_this_machine:
             disabled |= TAKE_AWAY
         return Policy(
-            reference_attribute=self.ldap_reference_attribute,
             teams_to_exclude=self.teams_to_exclude,
             teams_to_keep=self.swit_teams_to_keep,
             users_to_exclude=self.users_to_exclude,

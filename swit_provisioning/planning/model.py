@@ -40,7 +40,6 @@ class Exemption:
 class Policy:
     """Settings that shape a plan; names as the environment variables, in lower case."""
 
-    reference_attribute: ReferenceAttribute = "distinguishedName"
     teams_to_exclude: tuple[str, ...] = ()
     teams_to_keep: tuple[str, ...] = ()
     """Names, `*` patterns and ids of Swit teams."""

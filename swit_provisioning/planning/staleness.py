@@ -56,13 +56,11 @@ def not_comparable(stored: Plan, fresh: Plan) -> list[str]:
             f"The plan is for the organisation {stored.organization_id}, not for"
             f" {fresh.organization_id}."
         )
-    if stored.policy != fresh.policy:
-        names = sorted(
-            key
-            for key in stored.policy.keys() | fresh.policy.keys()
-            if stored.policy.get(key) != fresh.policy.get(key)
-        )
-        problems.append(f"Settings that shape a plan have changed: {', '.join(names).upper()}.")
+    # Plans of earlier versions have `reference_attribute`; their changes have the references.
+    names = (stored.policy.keys() | fresh.policy.keys()) - {"reference_attribute"}
+    changed = sorted(key for key in names if stored.policy.get(key) != fresh.policy.get(key))
+    if changed:
+        problems.append(f"Settings that shape a plan have changed: {', '.join(changed).upper()}.")
     return problems
 
 

@@ -75,7 +75,7 @@ def furnish(stage: Stage, wanted: Organisation) -> None:
 
 def plan_now(stage: Stage, directory: Directory, policy: Policy) -> Plan:
     return make_plan(
-        directory_state(directory, reference_attribute=policy.reference_attribute),
+        directory_state(directory),
         read_organization(stage.client),
         policy,
         Memory(),

@@ -88,6 +88,9 @@ def directories(draw: st.DrawFn) -> Directory:
         users=(*users, somebody),
         groups=tuple(groups),
         search_base=draw(st.sampled_from([None, None, "DC=x"])),
+        reference_attribute=draw(
+            st.sampled_from(["distinguishedName", "distinguishedName", "entryUUID"])
+        ),
     )
 
 
@@ -142,9 +145,6 @@ def policies(draw: st.DrawFn) -> Policy:
     if draw(st.integers(0, 3)) == 0:
         off = tuple(draw(st.lists(st.sampled_from(ACTIONS), unique=True, max_size=2)))
     return Policy(
-        reference_attribute=draw(
-            st.sampled_from(["distinguishedName", "distinguishedName", "entryUUID"])
-        ),
         teams_to_exclude=draw(st.sampled_from([(), (), ("g0",), ("A",)])),
         teams_to_keep=draw(
             st.sampled_from([(), (), ("Keep",), ("b",), ("keep*",), ("t2",), ("A (*",)])

@@ -178,7 +178,7 @@ def test_a_group_whose_team_carries_its_id_is_known_in_its_new_ou_without_a_memo
     read, swit = renamed_ou()
     for number in range(3):
         swit.teams[f"T{number + 1}"].reference = f"uuid-{number}"
-    trial = attempt(read, swit, Policy(reference_attribute="entryUUID"))
+    trial = attempt(replace(read, reference_attribute="entryUUID"), swit)
     assert trial.after.calls == []
 
 

@@ -46,7 +46,7 @@ def test_rows_in_any_order_give_the_same_plan_and_the_same_id(
     directory: Directory, organisation: Organisation, policy: Policy, memory: Memory, seed: int
 ) -> None:
     plan = plan_of(directory, organisation, policy, memory)
-    read = directory_state(directory, seed, reference_attribute=policy.reference_attribute)
+    read = directory_state(directory, seed)
     mixed = make_plan(read, swit_state(organisation, seed + 1), policy, memory)
     assert mixed.document() == plan.document()
     assert mixed.plan_id == plan.plan_id

@@ -190,6 +190,11 @@ def test_a_setting_that_only_one_of_the_two_knows_has_changed() -> None:
     assert stale_reasons(plan(), replace(plan(), policy=older), NOTHING_DONE) == expected
 
 
+def test_the_reference_attribute_of_an_earlier_version_makes_no_plan_stale() -> None:
+    older = {**plan().policy, "reference_attribute": "distinguishedName"}
+    assert stale_reasons(replace(plan(), policy=older), plan(), NOTHING_DONE) == []
+
+
 def test_names_beside_ids_may_change() -> None:
     """The parent was renamed, an address too: the change is to the same objects."""
 

@@ -229,8 +229,8 @@ def test_a_second_team_that_no_dn_ties_to_the_group_is_called_unmanaged_too() ->
     swit = organisation(team("T1", "Sales"), team("T2", "Twice"))
     for team_id in ("T1", "T2"):
         swit.teams[team_id].reference = keyed.directory_id
-    policy = Policy(unmanaged_teams="delete", reference_attribute="entryUUID")
-    (change,) = attempt(directory(keyed), swit, policy).plan.changes
+    by_id = replace(directory(keyed), reference_attribute="entryUUID")
+    (change,) = attempt(by_id, swit, Policy(unmanaged_teams="delete")).plan.changes
     assert change.change_id == "team.delete:T2"
     assert change.reason == "its group has another team: UNMANAGED_TEAMS"
 
@@ -240,7 +240,7 @@ def test_another_reference_is_told_by_what_it_was_and_becomes() -> None:
     swit = organisation(team("T1", "A", of=0))
     directory_id = "11111111-1111-1111-1111-111111111111"
     keyed = replace(group(0, "A"), directory_id=directory_id)
-    plan = attempt(directory(keyed), swit, Policy(reference_attribute="entryUUID")).plan
+    plan = attempt(replace(directory(keyed), reference_attribute="entryUUID"), swit).plan
     (change,) = plan.changes
     assert change.before == {"reference": DN[0]}
     assert change.after == {"reference": directory_id}

@@ -9,14 +9,16 @@ from swit_provisioning.planning.model import Memory, Plan, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.sources.ldap.dn import DnScope
 from swit_provisioning_tests.planning.by_hand import ANN, DN, directory, group, organisation, team
-from swit_provisioning_tests.planning.specification.directory import GroupEntry
+from swit_provisioning_tests.planning.specification.directory import Directory, GroupEntry
 from swit_provisioning_tests.planning.specification.organisation import Organisation
 from swit_provisioning_tests.planning.specification.states import directory_state, swit_state
 from swit_provisioning_tests.planning.trial import attempt
 
 ID = "11111111-1111-1111-1111-111111111111"
-BY_ID = Policy(reference_attribute="entryUUID", team_removal="keep")
+KEEP = Policy(team_removal="keep")
 GROUP = replace(group(0, "A", members=[ANN]), directory_id=ID)
+BY_DN = directory(GROUP)
+BY_ID = replace(BY_DN, reference_attribute="entryUUID")
 
 
 def two_teams(first: str, second: str, *, marked: bool = False) -> Organisation:
@@ -33,20 +35,34 @@ def team_of_the_group(plan: Plan) -> str:
 
 
 @pytest.mark.parametrize(
-    ("swit", "policy", "remembered", "why"),
+    ("read", "swit", "policy", "remembered", "why"),
     [
-        (two_teams(DN[0], "CN=was,OU=G,DC=x"), BY_ID, {ID: "T2"}, "it was the group's before"),
         (
+            BY_ID,
+            two_teams(DN[0], "CN=was,OU=G,DC=x"),
+            KEEP,
+            {ID: "T2"},
+            "it was the group's",
+        ),
+        (
+            BY_ID,
             two_teams(DN[0], DN[0]),
-            replace(BY_ID, teams_to_keep=("B",)),
+            replace(KEEP, teams_to_keep=("B",)),
             {},
             "it is kept: of the other nothing is known that a kept one lacks",
         ),
-        (two_teams(DN[0], DN[0], marked=True), BY_ID, {}, "the other one is marked as left"),
-        (two_teams(DN[0], ID), BY_ID, {}, "its reference is the one that the settings ask for"),
+        (BY_ID, two_teams(DN[0], DN[0], marked=True), KEEP, {}, "the other one is marked as left"),
         (
+            BY_ID,
+            two_teams(DN[0], ID),
+            KEEP,
+            {},
+            "its reference is the one asked for",
+        ),
+        (
+            BY_DN,
             two_teams(ID, DN[0]),
-            replace(BY_ID, reference_attribute="distinguishedName"),
+            KEEP,
             {},
             "as above, the other way round",
         ),
@@ -54,14 +70,18 @@ def team_of_the_group(plan: Plan) -> str:
     ids=["remembered", "kept", "marked", "id by the settings", "name by the settings"],
 )
 def test_a_teams_history_and_reference_weigh_more_than_its_members(
-    swit: Organisation, policy: Policy, remembered: Mapping[str, str], why: str
+    read: Directory,
+    swit: Organisation,
+    policy: Policy,
+    remembered: Mapping[str, str],
+    why: str,
 ) -> None:
-    plan = attempt(directory(GROUP), swit, policy, Memory(groups=remembered)).plan
+    plan = attempt(read, swit, policy, Memory(groups=remembered)).plan
     assert team_of_the_group(plan) == "T2", why
 
 
 def test_where_nothing_else_speaks_the_members_do() -> None:
-    plan = attempt(directory(GROUP), two_teams(DN[0], DN[0]), BY_ID).plan
+    plan = attempt(BY_ID, two_teams(DN[0], DN[0]), KEEP).plan
     assert team_of_the_group(plan) == "T1"
 
 
@@ -152,7 +172,8 @@ def test_the_root_is_no_groups_team_whatever_its_reference_says() -> None:
 def test_two_groups_with_one_id_do_not_share_the_team_that_has_it() -> None:
     groups = (replace(group(n, name), directory_id=ID) for n, name in enumerate("AB"))
     swit = organisation(("T1", "A", "T0", ID, ()))
-    plan = attempt(directory(*groups), swit, BY_ID).plan
+    read = replace(directory(*groups), reference_attribute="entryUUID")
+    plan = attempt(read, swit, KEEP).plan
     assert [binding.object_id for binding in plan.bindings if binding.kind == "group"] == [
         "T1",
         f"new:team:{DN[1].casefold()}",

@@ -30,7 +30,7 @@ def plan_of(
 ) -> Plan:
     """The planner's plan."""
     plan = make_plan(
-        directory_state(directory, reference_attribute=(policy or Policy()).reference_attribute),
+        directory_state(directory),
         swit_state(organisation),
         policy or Policy(),
         memory or Memory(),
@@ -49,7 +49,7 @@ def attempt(
     """Plan and send; then everything that must hold of any plan is looked at."""
     policy, memory = policy or Policy(), memory or Memory()
     after = organisation.copy()
-    read = directory_state(directory, reference_attribute=policy.reference_attribute)
+    read = directory_state(directory)
     plan = make_plan(read, swit_state(organisation), policy, memory)
     sent = send(plan, after, seed)
     specified = specify(directory, organisation, policy, memory)

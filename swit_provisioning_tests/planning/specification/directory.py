@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from swit_provisioning.planning.model import ReferenceAttribute
+
 
 def key_of(dn: str) -> str:
     """All made-up DNs differ in case only."""
@@ -56,3 +58,4 @@ class Directory:
     users: tuple[Entry, ...]
     groups: tuple[GroupEntry, ...] = ()
     search_base: str | None = None
+    reference_attribute: ReferenceAttribute = "distinguishedName"

@@ -28,12 +28,7 @@ from swit_provisioning_tests.planning.specification.directory import Directory, 
 from swit_provisioning_tests.planning.specification.organisation import ME, ROOT, Organisation
 
 
-def directory_state(
-    directory: Directory,
-    shuffle: int | None = None,
-    *,
-    reference_attribute: ReferenceAttribute = "distinguishedName",
-) -> DirectorySnapshot:
+def directory_state(directory: Directory, shuffle: int | None = None) -> DirectorySnapshot:
     """As a file's reader would give it; `shuffle` seeds another order of rows."""
     search_base = key_of(directory.search_base) if directory.search_base else None
     users = (
@@ -57,7 +52,7 @@ def directory_state(
             "key": group.key,
             "dn": group.dn,
             "directory_id": group.stable_id,
-            "references": _references(group, reference_attribute),
+            "references": _references(group, directory.reference_attribute),
             "names": list(group.names),
             "aliases": rdn_values(group.dn, "cn") if is_dn(group.dn) else [],
             "parents": [*map(key_of, filter(is_dn, group.parents))] if group.parents else None,

@@ -105,12 +105,12 @@ class Teams:
         return {e.object_id for e in before if (e.setting, e.entry) in named}
 
     def keys(self, group: GroupEntry) -> list[str]:
-        by_dn = self.policy.reference_attribute == "distinguishedName"
+        by_dn = self.directory.reference_attribute == "distinguishedName"
         first = group.dn if by_dn else group.directory_id or group.dn
         return [text.casefold() for text in (first, group.dn, group.stable_id)]
 
     def reference(self, group: GroupEntry) -> str:
-        by_dn = self.policy.reference_attribute == "distinguishedName"
+        by_dn = self.directory.reference_attribute == "distinguishedName"
         return group.dn if by_dn else group.directory_id or group.dn
 
     def _match(self, excluded: list[GroupEntry]) -> None:
