@@ -4,26 +4,10 @@ import os
 
 import dagster as dg
 
-from swit_provisioning.defs.apply_assets import (
-    applied_memberships,
-    applied_sort,
-    applied_teams,
-    applied_users,
-    change_log,
-    few_changes_were_rejected,
-    outcome_checks,
-)
+from swit_provisioning.defs import apply_assets, gate, planning_assets
 from swit_provisioning.defs.endings import interruptible_executor
-from swit_provisioning.defs.gate import accepted_plan, plan_is_safe
 from swit_provisioning.defs.io_manager import ParquetFramesResource
-from swit_provisioning.defs.jobs import (
-    JOBS,
-    daily_prune,
-    daily_sync,
-    planned_every_night,
-    prune_job,
-)
-from swit_provisioning.defs.planning_assets import compute_difference, read_directory, read_swit
+from swit_provisioning.defs.jobs import JOBS, daily_prune, daily_sync, planned_every_night
 from swit_provisioning.defs.resources import SILENT, SessionResource, SettingsResource
 from swit_provisioning.defs.sensors import SENSORS
 from swit_provisioning.settings import ScheduleSettings
@@ -35,20 +19,12 @@ def defs() -> dg.Definitions:
     # The frames and pages that runs write are for this account alone.
     os.umask(0o077)
     schedule = ScheduleSettings.load()
+    loaded = dg.load_assets_from_modules([planning_assets, gate, apply_assets])
+    assets = [asset for asset in loaded if isinstance(asset, dg.AssetsDefinition)]
     return dg.Definitions(
-        assets=[
-            read_directory,
-            read_swit,
-            planned_every_night(compute_difference, schedule),
-            accepted_plan,
-            applied_users,
-            applied_teams,
-            applied_sort,
-            applied_memberships,
-            change_log,
-        ],
-        asset_checks=[plan_is_safe, *outcome_checks, few_changes_were_rejected],
-        jobs=[*JOBS, prune_job],
+        assets=planned_every_night(assets, schedule),
+        asset_checks=dg.load_asset_checks_from_modules([gate, apply_assets]),
+        jobs=JOBS,
         loggers={"silent": SILENT},
         sensors=SENSORS,
         schedules=[*daily_sync(schedule), daily_prune(schedule)],

@@ -1,5 +1,6 @@
 """`plan` reads and decides, `apply` sends one stored plan, `sync` does all of it in one run."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -51,8 +52,6 @@ sync = dg.define_asset_job(
     run_tags=WRITES_TAGS,
     description="Read, compare, judge, apply: what the schedule starts.",
 )
-JOBS: Final = (plan, apply, sync)
-
 
 _SHORTEST_WINDOW: Final = timedelta(minutes=1)
 """Dagster accepts no shorter window."""
@@ -95,17 +94,19 @@ def _unless_paused(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
 
 
 def planned_every_night(
-    difference: dg.AssetsDefinition, settings: ScheduleSettings
-) -> dg.AssetsDefinition:
-    """The difference with a freshness policy: the UI shows a plan as overdue after too long."""
+    assets: Iterable[dg.AssetsDefinition], settings: ScheduleSettings
+) -> list[dg.AssetsDefinition]:
+    """The assets, the plan with a freshness policy: the UI shows it as overdue after too long."""
     if settings.schedule_time is None or not settings.alert_after_hours:
-        return difference
+        return list(assets)
     window = max(timedelta(hours=settings.alert_after_hours), _SHORTEST_WINDOW)
     policy = dg.FreshnessPolicy.time_window(fail_window=window)
-    plan_key = dg.AssetKey("change_plan")
-    return difference.map_asset_specs(
-        lambda spec: dg.apply_freshness_policy(spec, policy) if spec.key == plan_key else spec
-    )
+
+    def with_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
+        is_plan = spec.key == dg.AssetKey("change_plan")
+        return dg.apply_freshness_policy(spec, policy) if is_plan else spec
+
+    return [asset.map_asset_specs(with_policy) for asset in assets]
 
 
 _HOURS_AFTER = 1
@@ -143,3 +144,6 @@ def daily_prune(settings: ScheduleSettings) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Every day at {later:02}:{minute:02} {settings.schedule_timezone}.",
     )
+
+
+JOBS: Final = (plan, apply, sync, prune_job)
