@@ -10,8 +10,8 @@ from pathlib import Path
 from made_plan import facts_of, made_plan
 from playwright.sync_api import Browser, sync_playwright
 
-from swit_provisioning.report.page import plan_page
-from swit_provisioning.report.tree import tree_of, tree_svg
+from swit_provisioning.report.page import plan_page, tree_svg
+from swit_provisioning.report.tree import tree_of
 
 SIZES = {"10": (10, 4), "1,000": (1_000, 100), "50,000": (50_000, 10_000)}
 """Changes, and how many of them are to teams."""

@@ -37,10 +37,10 @@ from swit_provisioning.planning.snapshots import (
     OrganizationSnapshot,
     SwitFacts,
 )
-from swit_provisioning.report.page import plan_page
+from swit_provisioning.report.page import plan_page, tree_markdown
 from swit_provisioning.report.redaction import without_people
 from swit_provisioning.report.summary import summary
-from swit_provisioning.report.tree import tree_markdown, tree_of
+from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.sources.base import DirectoryError
 from swit_provisioning.sources.registry import scope_of

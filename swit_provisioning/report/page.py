@@ -1,4 +1,6 @@
-"""A plan as one self-contained HTML page, which also works as an attachment and without scripts.
+"""A plan as one self-contained HTML page, and its team tree as a picture.
+
+The page also works as an attachment and without scripts.
 
 The template escapes all names, and the page's content security policy allows its own script only.
 """
@@ -12,14 +14,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
+from rich.cells import cell_len
 
 from swit_provisioning.planning.actions import MOST_NAMED, SPECS, describe, names_in
 from swit_provisioning.planning.model import Change, Plan
-from swit_provisioning.report.safe_text import readable
+from swit_provisioning.report.safe_text import readable, shortened
 from swit_provisioning.report.summary import by_action, findings_by_kind, summary
-from swit_provisioning.report.tree import MOST_ROWS, rows_of, tree_of, tree_svg
+from swit_provisioning.report.tree import Branch, Mark, rows_of, tree_of
 
 ROWS_OF_A_BLOCK: Final = 250
 """Rows of a block, which a browser lays out only when it comes near the window."""
@@ -73,6 +76,23 @@ class _Table(NamedTuple):
     action: str = ""
 
 
+MOST_ROWS: Final = 200
+"""The most lines of a team tree; the list of changes has all."""
+
+_ROW_HEIGHT: Final = 24
+_INDENT: Final = 22
+_MARGIN: Final = 12
+_CELL_WIDTH: Final = 8.2
+"""The average width of a narrow character, in pixels, rounded up."""
+_TREE_COLOURS: Final[dict[Mark, str]] = {
+    "created": "#116329",
+    "deleted": "#b3121d",
+    "moved": "#0550ae",
+    "renamed": "#7d4e00",
+    "re-keyed": "#7d4e00",
+    "sorted": "#59636e",
+}
+"""Each has a contrast of at least 4.5 to 1 on white."""
 _SIGNS: Final = {"takes away": "-", "adds": "+", "changes": "~"}
 
 
@@ -92,29 +112,25 @@ def plan_page(plan: Plan, facts: PlanFacts) -> str:
         )
         for number, (kind, found) in enumerate(findings_by_kind(plan.findings).items(), start=1)
     ]
-    return (
-        _environment()
-        .get_template("plan.html")
-        .render(
-            plan=plan,
-            facts=facts,
-            made=facts.created_at.astimezone(UTC),
-            state_at=facts.state_at.astimezone(UTC),
-            summary=summary(plan.changes),
-            guard_results=sorted(facts.guard_results, key=lambda result: bool(result["passed"])),
-            stopped=[r for r in facts.guard_results if r["blocking"] and not r["passed"]],
-            policy=policy,
-            css=Markup(_asset("plan.css")),  # noqa: S704 - ours, not a name
-            script=Markup(_asset("plan.js")),  # noqa: S704 - ours, not a name
-            tree=Markup(tree_svg(root)) if root else None,  # noqa: S704 - escaped where it is made
-            tree_rows=rows_of(root, MOST_ROWS) if root else [],
-            changes=_tables(plan.changes, "change"),
-            disabled=_tables(plan.disabled, "disabled"),
-            held=_tables(plan.held, "held"),
-            findings=findings,
-            is_open=len(plan.changes) <= OPEN_AT_MOST,
-            rows_of_a_block=ROWS_OF_A_BLOCK,
-        )
+    return _template("plan.html").render(
+        plan=plan,
+        facts=facts,
+        made=facts.created_at.astimezone(UTC),
+        state_at=facts.state_at.astimezone(UTC),
+        summary=summary(plan.changes),
+        guard_results=sorted(facts.guard_results, key=lambda result: bool(result["passed"])),
+        stopped=[r for r in facts.guard_results if r["blocking"] and not r["passed"]],
+        policy=policy,
+        css=Markup(_asset("plan.css")),  # noqa: S704 - ours, not a name
+        script=Markup(_asset("plan.js")),  # noqa: S704 - ours, not a name
+        tree=Markup(tree_svg(root)) if root else None,  # noqa: S704 - escaped where it is made
+        tree_rows=rows_of(root, MOST_ROWS) if root else [],
+        changes=_tables(plan.changes, "change"),
+        disabled=_tables(plan.disabled, "disabled"),
+        held=_tables(plan.held, "held"),
+        findings=findings,
+        is_open=len(plan.changes) <= OPEN_AT_MOST,
+        rows_of_a_block=ROWS_OF_A_BLOCK,
     )
 
 
@@ -133,8 +149,45 @@ def _tables(changes: Sequence[Change], kind: str) -> list[_Table]:
     return tables
 
 
+def tree_svg(root: Branch, most: int = MOST_ROWS) -> str:
+    """The team tree as SVG; its parts have classes, so that a page can restyle them."""
+    rows = rows_of(root, most)
+    paths, widths = [], []
+    last: dict[int, int] = {}
+    for number, row in enumerate(rows):
+        # A line to the row of the parent, or to the line of the sibling before this row.
+        parent, sibling = last.get(row.depth - 1), last.get(row.depth, -1)
+        last[row.depth] = number
+        if parent is not None:
+            x = _MARGIN + (row.depth - 1) * _INDENT + 7
+            start = sibling * _ROW_HEIGHT + 12 if sibling > parent else parent * _ROW_HEIGHT + 22
+            end = number * _ROW_HEIGHT + 12
+            paths.append(f"M{x} {_MARGIN + start}V{_MARGIN + end}H{x + 11}")
+        branch, cells = row.branch, cell_len(row.left_out)
+        if branch is not None:
+            parts = (branch.sign, shortened(branch.name), shortened(branch.note))
+            cells = 3 + sum(map(cell_len, parts))
+        widths.append(row.depth * _INDENT + cells * _CELL_WIDTH)
+    return _template("tree.svg").render(
+        rows=rows,
+        paths=paths,
+        width=round(max(widths) + 2 * _MARGIN),
+        height=len(rows) * _ROW_HEIGHT + 2 * _MARGIN,
+        margin=_MARGIN,
+        indent=_INDENT,
+        row_height=_ROW_HEIGHT,
+        colours=_TREE_COLOURS,
+    )
+
+
+def tree_markdown(root: Branch, most: int = MOST_ROWS) -> str:
+    """The team tree as an image in Markdown, for Dagster's UI."""
+    encoded = base64.b64encode(tree_svg(root, most).encode()).decode()
+    return f"![The team tree as it will be](data:image/svg+xml;base64,{encoded})"
+
+
 @cache
-def _environment() -> Environment:
+def _template(name: str) -> Template:
     made = Environment(
         loader=PackageLoader("swit_provisioning.report", "templates"),
         autoescape=True,
@@ -145,7 +198,8 @@ def _environment() -> Environment:
         finalize=lambda value: readable(value) if type(value) is str else value,
     )
     made.filters["number"] = "{:,}".format
-    return made
+    made.filters["shortened"] = shortened
+    return made.get_template(name)
 
 
 @cache

@@ -9,7 +9,8 @@ import pytest
 from swit_provisioning.planning.match_teams import Team
 from swit_provisioning.planning.model import Change, Plan, TeamBefore
 from swit_provisioning.planning.planner import teams_around
-from swit_provisioning.report.tree import Branch, rows_of, tree_markdown, tree_of, tree_svg
+from swit_provisioning.report.page import tree_markdown, tree_svg
+from swit_provisioning.report.tree import Branch, rows_of, tree_of
 from swit_provisioning_tests.planning.busy_day import plan_of_the_day
 from swit_provisioning_tests.planning.made_plans import change, deletion
 from swit_provisioning_tests.report.hostile import NAMES, hostile_plan
