@@ -202,7 +202,7 @@ COMMANDS: Final[Mapping[str, CommandSpec]] = {
     ),
     "reject": CommandSpec(
         "plans:reject",
-        "Reject a plan: its changes are not applied until somebody approves it.",
+        "Reject a plan: its changes are not applied until it is approved.",
         (
             PLAN_ID,
             option("--reason", "TEXT", "Why; stored with your name and the time.", default=""),
@@ -220,7 +220,7 @@ COMMANDS: Final[Mapping[str, CommandSpec]] = {
     ),
     "explain": CommandSpec(
         "explain:explain",
-        """Explain a user or team: directory entry, groups, rule, plan and history.
+        """Explain a user or team: both sides, groups, rule, plan and history.
 
         WHO is an address, a name, a DN or an id. Both sides are read; nothing is written.
         """,

@@ -93,7 +93,7 @@ def restored(settings: Settings, *, reason: str) -> int:
     """Make approvals void and let the next run only plan."""
     with open_store(settings) as store:
         print_state_header(output(), settings, store)
-        store.restorations.begin(f"said by {current_actor()}: {reason.rstrip('.')}")
+        store.restorations.begin(f"declared by {current_actor()}: {reason.rstrip('.')}")
     text = "All existing approvals are void. The next run only plans. Check its plan."
     print_text(output(), text)
     return 0

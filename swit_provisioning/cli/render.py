@@ -128,7 +128,7 @@ def findings_table(
         print_text(console, findings_summary(findings))
     for kind, found in findings_by_kind(findings).items():
         where = "in the directory" if found[0].side == "directory" else "in Swit or the settings"
-        print_text(console, f"{kind} ({len(found)}), to be mended {where}:")
+        print_text(console, f"{kind} ({len(found)}), to correct {where}:")
         rows = [[*map(safe, (f.subject, f.attribute, f.message))] for f in found[:most]]
         print_table(
             console,
@@ -156,7 +156,7 @@ def outcomes_table(console: Console, entries: Iterable[JournalEntry]) -> None:
         [entry.action, safe(entry.target), entry.outcome or "failed", safe(entry.message or "")]
         for entry in undone[:MOST_ROWS]
     ]
-    columns = ("action", "target", "outcome", "Swit said")
+    columns = ("action", "target", "outcome", "answer")
     print_table(console, columns, rows, whole={"action", "target", "outcome"}, total=len(undone))
 
 

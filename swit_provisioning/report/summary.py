@@ -16,13 +16,13 @@ def summary(changes: Iterable[Change]) -> str:
     for change in changes:
         for phrase in SPECS[change.action].phrases:
             counted[phrase] += phrase.number(change.before, change.after)
-    said = (
+    phrases = (
         phrase.one if counted[phrase] == 1 else phrase.many.format(f"{counted[phrase]:,}")
         for action in DANGEROUS_FIRST
         for phrase in SPECS[action].phrases
         if counted[phrase]
     )
-    return ", ".join(said) or "nothing to do"
+    return ", ".join(phrases) or "nothing to do"
 
 
 def duration(seconds: float) -> str:

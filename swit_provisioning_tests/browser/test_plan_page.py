@@ -138,7 +138,7 @@ def test_everything_is_reached_with_the_keyboard(page: Page, tmp_path: Path) -> 
     page.keyboard.press("Tab")
     expect(page.get_by_label("Show rows that contain")).to_be_focused()
     page.keyboard.type("gil")
-    expect(page.locator("#said")).to_have_text("3 shown")
+    expect(page.locator("#shown")).to_have_text("3 shown")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     folded = page.locator("details.group:visible > summary").first
@@ -156,16 +156,16 @@ def test_the_filter_shows_rows_with_all_words_and_can_be_cleared(
     everything = rows.count()
     words = page.get_by_label("Show rows that contain")
     words.fill("ANN@x Ops")
-    expect(page.locator("#said")).to_have_text("1 shown")
+    expect(page.locator("#shown")).to_have_text("1 shown")
     expect(rows).to_have_count(1)
     expect(rows.first).to_contain_text("ann@x")
     words.fill("")
     expect(rows).to_have_count(everything)
-    expect(page.locator("#said")).to_have_text("")
+    expect(page.locator("#shown")).to_have_text("")
     page.get_by_label("Kind", exact=True).select_option(label="Teams deleted")
     expect(rows).to_have_count(10)
     words.fill("nobody is called so")
-    expect(page.locator("#said")).to_have_text("0 shown")
+    expect(page.locator("#shown")).to_have_text("0 shown")
     expect(rows).to_have_count(0)
 
 

@@ -95,8 +95,8 @@ def test_findings_are_counted_by_kind_and_many_of_one_do_not_hide_the_few_of_ano
     findings_table(on, [*many, left], all_of_them="--json shows all")
     text = shown(on)
     assert "Findings: 23 ring, 1 team kept" in text
-    assert "ring (23), to be mended in the directory:" in text
-    assert "team kept (1), to be mended in Swit or the settings:" in text
+    assert "ring (23), to correct in the directory:" in text
+    assert "team kept (1), to correct in Swit or the settings:" in text
     assert ("CN=19" in text, "CN=20" in text) == (True, False)
     assert "... and 3 more: --json shows all" in text
     assert "Sales" in text

@@ -76,7 +76,7 @@ def test_check_groups_findings_by_kind_and_writes_all_to_a_file(
     assert result.exit_code == 0, result.output
     assert "1 admin not in the directory, 1 no address" in result.output
     assert "60 unknown member" in result.output
-    assert "unknown member (60), to be mended in the directory:" in result.output
+    assert "unknown member (60), to correct in the directory:" in result.output
     assert "... and 40 more: check --csv FILE" in result.output
     assert "63 findings are in" in result.output
     written = rows(tmp_path / "findings.csv")
@@ -99,7 +99,7 @@ def test_findings_of_the_directory_need_no_login(
     result = on_stage.run("check", "--csv", str(without))
     assert result.exit_code == 2
     assert "swit-provisioning login" in result.output
-    assert "no address (1), to be mended in the directory:" in result.output
+    assert "no address (1), to correct in the directory:" in result.output
     assert without.read_bytes() == with_login.read_bytes()
 
 

@@ -4,7 +4,7 @@
   const form = document.getElementById("filter");
   const words = document.getElementById("words");
   const kind = document.getElementById("kind");
-  const said = document.getElementById("said");
+  const shownTotal = document.getElementById("shown");
   const plain = (text) => text.normalize("NFKC").toLowerCase();
   let groups = null;
 
@@ -42,7 +42,7 @@
       group.open = asked ? shown > 0 : open;
       total += shown;
     }
-    said.value = asked ? `${total.toLocaleString("en")} shown` : "";
+    shownTotal.value = asked ? `${total.toLocaleString("en")} shown` : "";
   };
 
   let waiting = 0;
