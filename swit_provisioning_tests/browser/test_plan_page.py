@@ -189,7 +189,7 @@ def test_many_changes_are_collapsed_by_action_and_the_summary_links_expand_them(
     page.goto(write(plan_with(*people), tmp_path))
     last = page.locator("#change-user-create tbody > tr").last
     expect(last).to_be_hidden()
-    page.get_by_role("link", name="501 Accounts created").click()
+    page.get_by_role("link", name="501 Users created").click()
     last.scroll_into_view_if_needed()
     expect(last).to_be_in_viewport()
     expect(last).to_contain_text("new:user:500@x")

@@ -70,7 +70,7 @@ def test_a_plan_is_shown_as_a_summary_then_by_action_then_as_a_tree(
             "Organisation:",
             summary,
             "Teams created (11, team.create)",
-            "Accounts created (20, user.create)",
+            "Users created (20, user.create)",
             "├── + ",
             "passed  directory_read_is_complete",
             "Ready to be applied.",
@@ -91,7 +91,7 @@ def test_a_plan_is_printed_with_ten_rows_an_action_with_all_or_as_a_sentence(
 
     def created(text: str) -> list[str]:
         """The addresses in the table of accounts that are created."""
-        table = text.partition("Accounts created (")[2].partition("Teams that gain members (")[0]
+        table = text.partition("Users created (")[2].partition("Teams that gain members (")[0]
         return re.findall(r"^(\S+@example\.org) ", table, re.MULTILINE)
 
     assert created(short) == addresses[:10]
@@ -212,7 +212,7 @@ def test_two_plans_are_compared(on_stage: Stage, plan_id: str) -> None:
     ]
     assert names == [(PEOPLE[1], "Somebody Else")]
     text = on_stage.run("show", plan_id, other).stdout
-    assert f"Accounts created (1, user.create, only in {plan_id})" in text
+    assert f"Users created (1, user.create, only in {plan_id})" in text
     assert "In both, but different" in text
     assert "Somebody Else" in text
     same = on_stage.run("show", plan_id, plan_id).stdout
