@@ -5,13 +5,13 @@ use has seen it: mixed names, a single user as a list of one. A field without a 
 `old` and empty in the others, because the models of the known production client require it.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from swit_provisioning.sandbox.organisation import Organisation
 from swit_provisioning.sandbox.records import TeamRecord, UserRecord
 
 Edition = Literal["old", "new", "production"]
-EDITIONS: tuple[Edition, ...] = ("old", "new", "production")
+EDITIONS: tuple[Edition, ...] = get_args(Edition)
 Json = dict[str, Any]
 
 

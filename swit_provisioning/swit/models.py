@@ -10,12 +10,11 @@ from typing import Annotated, ClassVar
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
-def _one_or_nothing(value: object) -> object:
-    return None if isinstance(value, str) and value.strip() in {"", "0"} else value
-
-
-def _text_or_nothing(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
+def _none_if(*texts: str) -> BeforeValidator:
+    """Read these texts as `None`."""
+    return BeforeValidator(
+        lambda value: None if isinstance(value, str) and value.strip() in texts else value
+    )
 
 
 def _is_yes(value: object) -> bool:
@@ -26,8 +25,8 @@ def _is_yes(value: object) -> bool:
 _IDS = frozenset({"id", "user_id", "team_id"})
 
 Id = Annotated[str, Field(min_length=1)]
-OptionalId = Annotated[str | None, BeforeValidator(_one_or_nothing)]
-OptionalText = Annotated[str | None, BeforeValidator(_text_or_nothing)]
+OptionalId = Annotated[str | None, _none_if("", "0")]
+OptionalText = Annotated[str | None, _none_if("")]
 
 
 class _Answer(BaseModel):
