@@ -4,13 +4,14 @@ Connection limits and slow clients are the reverse proxy's: see `deploy/nginx`.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import ipaddress
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Final
 
@@ -66,8 +67,8 @@ class Refusal:
 
     status: int
     message: str
-    retry_after: int | None = None
-    """Seconds."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers of the answer."""
 
 
 class WrongKeyLimit:
@@ -117,7 +118,11 @@ class KeyCheck:
 
     def refusal(self, address: str, key: bytes | None) -> Refusal | None:
         """The refusal of a key sent from `address`; `None` if the key is right."""
-        client, now = _client_of(address), self._clock()
+        client, now = address, self._clock()
+        with contextlib.suppress(ValueError):
+            parsed = ipaddress.ip_address(address)
+            if isinstance(parsed, ipaddress.IPv6Address):
+                client = str(ipaddress.ip_network((parsed, _IPV6_PREFIX), strict=False))
         if wait := self.by_client.wait(client, now):
             return _too_many("from this address", wait)
         if client not in self.known_clients and (wait := self.by_all.wait("", now)):
@@ -135,20 +140,10 @@ class KeyCheck:
         return Refusal(status=401, message="The key is wrong: it is not OPERATION_AUTH_KEY.")
 
 
-def _client_of(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return address
-    return str(ipaddress.ip_network((parsed, _IPV6_PREFIX), strict=False))
-
-
 def _too_many(origin: str, seconds: float) -> Refusal:
     wait = ceil(seconds)
     message = f"Too many wrong keys {origin}. Try again in {wait} seconds."
-    return Refusal(status=429, message=message, retry_after=wait)
+    return Refusal(status=429, message=message, headers={"Retry-After": str(wait)})
 
 
 class BodyLimit:

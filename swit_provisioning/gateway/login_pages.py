@@ -124,8 +124,7 @@ class LoginPages:
         refused = self._keys.refusal(client_address(request), key)
         if refused:
             form = key_form(refused.message, status=refused.status)
-            if refused.retry_after is not None:
-                form.headers["Retry-After"] = str(refused.retry_after)
+            form.headers.update(refused.headers)
             return form
         try:
             require_login_settings(self._settings)

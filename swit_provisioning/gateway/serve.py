@@ -1,22 +1,220 @@
-"""Runs the gateway on loopback, or behind a reverse proxy that speaks TLS."""
+"""The gateway: its addresses, and the server on loopback or behind a reverse proxy with TLS."""
 
 import contextlib
 import errno
 import ipaddress
 import logging
 import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import uvicorn
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from swit_provisioning.gateway.routes import Gateway
+from swit_provisioning.gateway.access import (
+    BodyLimit,
+    KeyCheck,
+    client_address,
+    header_key,
+    required_key,
+)
+from swit_provisioning.gateway.login_pages import LoginPages
+from swit_provisioning.gateway.metrics import CachedFacts, CountRefusals, GatewayCounters
+from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings, SettingsError
+from swit_provisioning.state.database import StoreError
+
+SYNC_COMMAND: Final = (sys.executable, "-P", "-m", "swit_provisioning.cli", "sync", "--json")
+_CALLBACK: Final = "/oauth_callback"
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+_Handler = Callable[[Request], Awaitable[Response]]
 
 _NOT_ON_THIS_MACHINE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _BACKLOG: Final = 512
 _MAX_HEADER_BYTES: Final = 16 * 1024
 _KEEP_ALIVE_SECONDS: Final = 5
 _SHUTDOWN_SECONDS: Final = 10
+
+log = logging.getLogger(__name__)
+
+
+class BusyError(Exception):
+    """Another run is writing, or a run that this gateway started has not ended."""
+
+    def __init__(self, run_id: str) -> None:
+        """Name the run."""
+        super().__init__(f"A run is in progress already: {run_id}. Try again when it has ended.")
+        self.run_id = run_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartedRun:
+    """A run that this gateway started."""
+
+    run_id: str
+    at: datetime
+    exit_code: int | None = None
+    """The exit code of the command `sync`; `None` until it has ended."""
+
+
+class SyncRuns:
+    """Starts runs of `sync`, one at a time. Thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start nothing yet."""
+        self._settings = settings
+        self._lock = threading.Lock()
+        self.last: StartedRun | None = None
+        """The run that was started last."""
+
+    def start(self) -> StartedRun:
+        """Start a run. Its id is the one in Dagster's UI.
+
+        Raises:
+            BusyError: another run has not ended.
+            StoreError: the state database, which knows whether a run is writing, cannot be read.
+            OSError: the machine cannot start a process now.
+
+        """
+        with self._lock:
+            if self.last is not None and self.last.exit_code is None:
+                raise BusyError(self.last.run_id)
+            with open_store(self._settings) as store:
+                lease = store.lease.held()
+            if lease is not None:
+                raise BusyError(lease.run_id)
+            started = StartedRun(run_id=str(uuid4()), at=datetime.now(UTC))
+            # In a session of its own, so that an interrupt of the gateway does not end the run.
+            process = subprocess.Popen(  # noqa: S603 - no user input # nosec B603
+                [*SYNC_COMMAND, "--run-id", started.run_id],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self.last = started
+        threading.Thread(target=self._wait, args=(started, process), daemon=True).start()
+        return started
+
+    def _wait(self, started: StartedRun, process: subprocess.Popen[bytes]) -> None:
+        code = process.wait()
+        with self._lock:
+            self.last = replace(started, exit_code=code)
+        log.info("Run %s of sync has ended with exit code %d", started.run_id, code)
+
+
+class Gateway:
+    """The handlers of all addresses. All but `/healthz` and the login pages need the key."""
+
+    def __init__(self, settings: Settings, *, behind_proxy: bool = False) -> None:
+        """Raise `SettingsError` if there is no usable key."""
+        self._keys = KeyCheck(required_key(settings))
+        self._runs = SyncRuns(settings)
+        self._facts = CachedFacts(settings)
+        self._counters = GatewayCounters()
+        self._logins = LoginPages(settings, self._keys, secure=behind_proxy)
+        # A proxy may pass on another path than the reference program's.
+        self._callbacks = {_CALLBACK, urlsplit(settings.swit_redirect_url).path or "/"}
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        pages = self._logins
+        app = Starlette(
+            routes=[
+                Route("/healthz", _health, methods=["GET"]),
+                Route("/user_update", self._with_key(self._start), methods=["POST"]),
+                Route("/status", self._with_key(self._status), methods=["GET"]),
+                Route("/metrics", self._with_key(self._metrics), methods=["GET"]),
+                Route("/login", pages.ask, methods=["GET"]),
+                Route("/login", pages.begin, methods=["POST"]),
+                *(Route(path, pages.callback, methods=["GET"]) for path in sorted(self._callbacks)),
+            ],
+            middleware=[
+                Middleware(CountRefusals, counters=self._counters),
+                Middleware(BodyLimit),
+            ],
+            exception_handlers={HTTPException: _unknown_address, StoreError: _unreadable_state},
+        )
+        # A redirect of `/status/` would go to whatever host the client names.
+        app.router.redirect_slashes = False
+        return app
+
+    def _with_key(self, handler: _Handler) -> _Handler:
+        async def guarded(request: Request) -> Response:
+            refused = self._keys.refusal(client_address(request), header_key(request))
+            if refused is None:
+                return await handler(request)
+            answer = _json({"message": refused.message}, refused.status)
+            answer.headers.update(refused.headers)
+            return answer
+
+        return guarded
+
+    async def _start(self, request: Request) -> Response:
+        try:
+            started = await run_in_threadpool(self._runs.start)
+        except BusyError as error:
+            return _json({"message": str(error), "status": "busy", "run_id": error.run_id}, 409)
+        except OSError as error:
+            log.exception("No run could be started")
+            message = f"No run could be started: {error.strerror or error}."
+            return _json({"message": message, "status": "failed"}, 503)
+        self._counters.starts.inc()
+        log.info("Run %s of sync was started for %s", started.run_id, client_address(request))
+        return _json(
+            {"message": "Started provisioning.", "status": "started", "run_id": started.run_id}
+        )
+
+    async def _status(self, request: Request) -> Response:
+        del request
+        last = self._runs.last
+        facts = await run_in_threadpool(self._facts.get, since=last)
+        started = last and {
+            "run_id": last.run_id,
+            "at": last.at.isoformat(timespec="seconds"),
+            "exit_code": last.exit_code,
+        }
+        return _json({**facts.document(), "last_started_here": started})
+
+    async def _metrics(self, request: Request) -> Response:
+        del request
+        facts = await run_in_threadpool(self._facts.get, since=self._runs.last)
+        return Response(
+            self._counters.page(facts), media_type=CONTENT_TYPE_PLAIN_0_0_4, headers=_NO_STORE
+        )
+
+
+async def _health(request: Request) -> Response:
+    """200 while the process answers. It needs no database, so anyone may ask."""
+    del request
+    return _json({"status": "ok"})
+
+
+async def _unknown_address(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _json({"message": f"{request.method} {request.url.path}: no such address."}, status)
+
+
+async def _unreadable_state(request: Request, error: Exception) -> Response:
+    del request
+    return _json({"message": str(error)}, 503)
+
+
+def _json(document: Mapping[str, object], status: int = 200) -> JSONResponse:
+    return JSONResponse(dict(document), status_code=status, headers=_NO_STORE)
 
 
 class ListenError(Exception):

@@ -8,7 +8,6 @@ from time import monotonic
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-import requests
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
@@ -66,11 +65,40 @@ class Webhook:
             wait=wait_random(0.2, 0.6),
             reraise=True,
         )
-        self._within_limit(lambda: tries(self._try, body))
+        ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                tries(self._try, body)
+            except Exception as error:  # noqa: BLE001 - raised again by the caller
+                ended.put(error)
+            else:
+                ended.put(None)
+
+        # No timeout of the library ends an answer of a byte at a time, so a thread does the work.
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            error = ended.get(timeout=CALL_SECONDS)
+        except queue.Empty:
+            slow = f"no answer within {CALL_SECONDS:g} seconds"
+            raise WebhookDownError(self._says(slow)) from None
+        if error is not None:
+            raise error
 
     def _try(self, body: str) -> None:
         try:
-            with make_session(connections=1) as session, self._sent(session, body) as answer:
+            with (
+                make_session(connections=1) as session,
+                session.post(
+                    self._address.get_secret_value(),
+                    data=body.encode("utf-8", "replace"),
+                    headers={"Content-Type": "application/json"},
+                    auth=NoAuth(),
+                    timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
                 status = answer.status_code
         except EXCHANGE_ERRORS as error:
             # The message of the library contains the whole address.
@@ -79,38 +107,6 @@ class Webhook:
             raise WebhookDownError(self._says(f"HTTP {status}"))
         if status >= _ANSWERS:
             raise WebhookRefusedError(self._says(f"HTTP {status}"))
-
-    def _sent(self, session: requests.Session, body: str) -> requests.Response:
-        return session.post(
-            self._address.get_secret_value(),
-            data=body.encode("utf-8", "replace"),
-            headers={"Content-Type": "application/json"},
-            auth=NoAuth(),
-            timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
-            allow_redirects=False,
-            stream=True,
-        )
-
-    def _within_limit(self, work: Callable[[], None]) -> None:
-        """Limit the total time: no timeout of the library ends an answer of a byte at a time."""
-        ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
-
-        def do() -> None:
-            try:
-                work()
-            except Exception as error:  # noqa: BLE001 - raised again by the caller
-                ended.put(error)
-            else:
-                ended.put(None)
-
-        threading.Thread(target=do, daemon=True).start()
-        try:
-            error = ended.get(timeout=CALL_SECONDS)
-        except queue.Empty:
-            slow = f"no answer within {CALL_SECONDS:g} seconds"
-            raise WebhookDownError(self._says(slow)) from None
-        if error is not None:
-            raise error
 
     def _says(self, what: str) -> str:
         return f"{self.variable} ({self.host}): {what}"

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from swit_provisioning.cli.main import main
 from swit_provisioning.definitions import defs
-from swit_provisioning.gateway.routes import SYNC_COMMAND
+from swit_provisioning.gateway.serve import SYNC_COMMAND
 
 
 @pytest.fixture
