@@ -139,7 +139,7 @@ def check(settings: Settings, *, csv: Path | None, send_message: bool) -> int:
             console, findings, all_of_them="check --csv FILE writes all of the directory"
         )
         guards_table(console, results)
-        if store.tokens.rest_in_clear():
+        if store.tokens.is_stored_in_clear():
             print_text(console, f"Warning: {_UNENCRYPTED}", style="yellow")
         print_webhooks(console, settings)
         if directory and file:

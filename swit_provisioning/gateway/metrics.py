@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from swit_provisioning import __version__
 from swit_provisioning.operations.dagster_runs import (
-    SeenRun,
+    RunSummary,
     iso_text,
     newest_runs,
     newest_that_counts,
@@ -42,9 +42,9 @@ class Facts:
     organization_id: str | None
     plans_count: bool
     """True if the schedule only plans, so that `plan` counts as a run."""
-    last: Mapping[str, SeenRun]
+    last: Mapping[str, RunSummary]
     """Job -> its newest run."""
-    succeeded: Mapping[str, SeenRun]
+    succeeded: Mapping[str, RunSummary]
     """Job -> its newest successful run."""
     lease: LeaseHolder | None
     next_run: datetime | None
@@ -53,12 +53,12 @@ class Facts:
     stops: Mapping[str, int]
 
     @property
-    def last_run(self) -> SeenRun | None:
+    def last_run(self) -> RunSummary | None:
         """The newest run that counts."""
         return newest_that_counts(self.last, plans_count=self.plans_count)
 
     @property
-    def last_success(self) -> SeenRun | None:
+    def last_success(self) -> RunSummary | None:
         """The newest successful run that counts."""
         return newest_that_counts(self.succeeded, plans_count=self.plans_count)
 

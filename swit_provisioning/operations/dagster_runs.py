@@ -211,8 +211,8 @@ def root_run_id(run: dg.DagsterRun) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeenRun:
-    """One run."""
+class RunSummary:
+    """One run, as `status` and metrics show it."""
 
     run_id: str
     job: str
@@ -248,7 +248,7 @@ class SeenRun:
 
 def newest_runs(
     dagster: dg.DagsterInstance, status: dg.DagsterRunStatus | None = None
-) -> dict[str, SeenRun]:
+) -> dict[str, RunSummary]:
     """Job -> its newest run, of those with this status if one is given.
 
     Jobs without a run are left out. A run that has not started yet counts from its launch.
@@ -258,7 +258,7 @@ def newest_runs(
         wanted = dg.RunsFilter(job_name=job, statuses=[status] if status else None)
         for record in dagster.get_run_records(wanted, limit=1):
             run = record.dagster_run
-            found[job] = SeenRun(
+            found[job] = RunSummary(
                 run_id=run.run_id,
                 job=job,
                 status="blocked" if run.tags.get(BLOCKED_TAG) else run.status.value.lower(),
@@ -268,7 +268,7 @@ def newest_runs(
     return found
 
 
-def newest_that_counts(runs: Mapping[str, SeenRun], *, plans_count: bool) -> SeenRun | None:
+def newest_that_counts(runs: Mapping[str, RunSummary], *, plans_count: bool) -> RunSummary | None:
     """The newest run; runs of the job `plan` only if `plans_count`."""
     counting = [run for job, run in runs.items() if job != "plan" or plans_count]
     never = datetime.min.replace(tzinfo=UTC)

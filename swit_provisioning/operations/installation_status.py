@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from swit_provisioning.apply.approvals import PlanState
-from swit_provisioning.operations.dagster_runs import SeenRun, newest_runs, newest_that_counts
+from swit_provisioning.operations.dagster_runs import RunSummary, newest_runs, newest_that_counts
 from swit_provisioning.operations.services import plan_judge
 from swit_provisioning.settings import ScheduleSettings, Settings
 from swit_provisioning.state.coordination import LeaseHolder, Pause
@@ -70,8 +70,8 @@ class Status:
 
     test_mode: bool
     organization_id: str | None
-    last_run: SeenRun | None
-    last_success: SeenRun | None
+    last_run: RunSummary | None
+    last_success: RunSummary | None
     next_run: datetime | None
     """When the schedule starts the next run; `None` without `SCHEDULE_TIME`."""
     next_action: str

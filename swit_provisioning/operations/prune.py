@@ -94,8 +94,8 @@ def _is_run(name: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OldThings:
-    """What is expired, or was deleted."""
+class ExpiredData:
+    """Runs, files and rows that are expired, or were deleted."""
 
     before: datetime
     """Runs, frames and plans that were made before are expired."""
@@ -135,7 +135,7 @@ class Pruning:
         self._runs = Runs(instance)
         self._files = FrameFiles(UPath(settings.frames_path))
 
-    def find(self, now: datetime | None = None) -> OldThings:
+    def find(self, now: datetime | None = None) -> ExpiredData:
         """Find expired data; delete nothing. A plan that may be applied never expires."""
         may_be_applied = timedelta(hours=self._settings.plan_max_age_hours)
         before, before_journal = (
@@ -152,7 +152,7 @@ class Pruning:
             elif run_id not in kept and not self._runs.is_known(run_id):
                 # Old files of runs that Dagster no longer knows.
                 files += [path for path in paths if self._files.written_at(path) < before]
-        return OldThings(
+        return ExpiredData(
             before=before,
             before_journal=before_journal,
             runs=tuple(sorted(expired)),
@@ -160,7 +160,7 @@ class Pruning:
             rows=self._store.retention.count_before(plans=before, journal=before_journal),
         )
 
-    def delete(self, old: OldThings) -> OldThings:
+    def delete(self, old: ExpiredData) -> ExpiredData:
         """Delete what was found, and return it.
 
         If this is interrupted, the next pruning finds the rest. Dead runs are marked as failed, so

@@ -52,7 +52,7 @@ class LeaseHeldError(StoreError):
         )
         super().__init__(
             f"Another run is writing: {holder.run_id}, started by {holder.actor}, since {begun}."
-            f" Wait until it is through; if it is dead, its lease ends by itself at {ends}."
+            f" Wait until it has ended; if its process has died, until the lease expires at {ends}."
         )
         self.holder = holder
 

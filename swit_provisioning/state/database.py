@@ -53,8 +53,8 @@ NEWEST: Final = "0010"
 _BEFORE_ALEMBIC: Final = "schema_version"
 """The version table from before Alembic: it stands for `0000`, with the tables of `0001`."""
 
-PATIENCE_SECONDS: Final = 30.0
-"""Seconds that a statement waits for another transaction."""
+LOCK_TIMEOUT_SECONDS: Final = 30.0
+"""Seconds that a statement waits for the lock of another transaction."""
 _BUSY: Final = ("database is locked", "lock timeout", "database table is locked")
 
 
@@ -151,7 +151,7 @@ class Database(ABC):
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads."""
-        with _clear_errors(), self._engine.begin() as connection:
+        with _translated_errors(), self._engine.begin() as connection:
             yield connection
 
     def rows(self, query: Select[*tuple[Any, ...]]) -> Sequence[AnyRow]:
@@ -178,11 +178,11 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def alone(self, *, patience_seconds: float) -> AbstractContextManager[None]:
+    def exclusive(self, *, timeout_seconds: float) -> AbstractContextManager[None]:
         """A lock for one thread among all processes; a dead process releases it.
 
         Raises:
-            StoreBusyError: another one held it for longer than `patience_seconds`.
+            StoreBusyError: another one held it for longer than `timeout_seconds`.
 
         """
 
@@ -191,7 +191,7 @@ class Database(ABC):
         """The time for all processes that share the database."""
 
     @abstractmethod
-    def tidy(self) -> None:
+    def vacuum(self) -> None:
         """Erase the remains of deleted or changed rows, as far as the database allows."""
 
     def close(self) -> None:
@@ -208,7 +208,7 @@ class Database(ABC):
         with self.read() as connection:
             if schema_version(connection) == NEWEST:
                 return
-        with self.alone(patience_seconds=PATIENCE_SECONDS), self.write() as connection:
+        with self.exclusive(timeout_seconds=LOCK_TIMEOUT_SECONDS), self.write() as connection:
             # Another process may have been first.
             if schema_version(connection) != NEWEST:
                 migrate(connection)
@@ -223,7 +223,7 @@ class Section:
 
 
 @contextlib.contextmanager
-def _clear_errors() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     """Turn an error of the database into one clear error, without statement and values."""
     try:
         yield
@@ -232,17 +232,18 @@ def _clear_errors() -> Iterator[None]:
         if any(sign in words.lower() for sign in _BUSY):
             message = (
                 f"The state database is busy ({words}): another process has held it for longer"
-                f" than {PATIENCE_SECONDS:.0f} s. Try again; if it stays so, end that process."
+                f" than {LOCK_TIMEOUT_SECONDS:.0f} s. Try again. If this persists, end that"
+                " process."
             )
             raise StoreBusyError(message) from error
         message = (
-            f"The state database can't be used: {words}. Look at STATE_DATABASE_URL; where it is"
-            " a file, at its rights and the space left on its disk; where it is a server, whether"
-            " it runs and lets this machine in."
+            f"The state database can't be used: {words}. Check STATE_DATABASE_URL. For a file,"
+            " check its permissions and the space left on its disk; for a server, check that it"
+            " is running and accepts connections from this machine."
         )
         raise StoreUnavailableError(message) from error
     except SQLAlchemyError as error:
-        message = f"The state database can't be used: {error}. Look at STATE_DATABASE_URL."
+        message = f"The state database can't be used: {error}. Check STATE_DATABASE_URL."
         raise StoreUnavailableError(message) from error
 
 
@@ -259,7 +260,7 @@ class SqliteFile(Database):
         """Create the file and its folder if they are missing; `clock` gives aware times."""
         if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
             message = (
-                "STATE_DATABASE_URL names no file, so nothing would be remembered; give one:"
+                "STATE_DATABASE_URL names no file. Name one, such as"
                 " sqlite:////var/lib/swit/state.sqlite"
             )
             raise StoreUnavailableError(message)
@@ -269,7 +270,10 @@ class SqliteFile(Database):
         self._writing = threading.Lock()
         _make_private(self._path)
         engine = create_engine(
-            url, hide_parameters=True, connect_args={"timeout": PATIENCE_SECONDS}, max_overflow=-1
+            url,
+            hide_parameters=True,
+            connect_args={"timeout": LOCK_TIMEOUT_SECONDS},
+            max_overflow=-1,
         )
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
@@ -279,7 +283,7 @@ class SqliteFile(Database):
         """As the base class; before that, switch the file to a write-ahead log."""
         with self._outside() as connection:
             if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
-                with self.alone(patience_seconds=PATIENCE_SECONDS):
+                with self.exclusive(timeout_seconds=LOCK_TIMEOUT_SECONDS):
                     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         super().prepare()
 
@@ -288,30 +292,30 @@ class SqliteFile(Database):
         """As the base class; it is the only writer from its first statement on."""
         options = {_BEGIN: "BEGIN IMMEDIATE", _SYNCHRONOUS: "FULL" if durable else "NORMAL"}
         engine = self._engine.execution_options(**options)
-        with self._writing, _clear_errors(), engine.begin() as connection:
+        with self._writing, _translated_errors(), engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
-    def alone(self, *, patience_seconds: float) -> Iterator[None]:
+    def exclusive(self, *, timeout_seconds: float) -> Iterator[None]:
         """As the base class, by a lock on a file beside, so that others may write the state.
 
         The operating system releases the lock of a process that dies.
         """
         path = self._path.with_name(f"{self._path.name}-lock")
         _make_private(path)
-        lock = sqlite3.connect(path, timeout=patience_seconds, isolation_level=None)
+        lock = sqlite3.connect(path, timeout=timeout_seconds, isolation_level=None)
         with contextlib.closing(lock):
             try:
                 lock.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError as error:
                 message = (
-                    f"Another process has held the lock {path} for {patience_seconds:.0f} s"
-                    f" ({error}). Try again; if it stays so, end the process that hangs."
+                    f"Another process has held the lock {path} for {timeout_seconds:.0f} s"
+                    f" ({error}). Try again. If this persists, end that process."
                 )
                 raise StoreBusyError(message) from error
             yield
 
-    def tidy(self) -> None:
+    def vacuum(self) -> None:
         """Rewrite the file, and empty the write-ahead log."""
         with self._writing, self._outside() as connection:
             connection.exec_driver_sql("VACUUM")
@@ -326,7 +330,7 @@ class SqliteFile(Database):
     def _outside(self) -> Iterator[Connection]:
         """A connection outside a transaction, for statements that SQLite refuses in one."""
         engine = self._engine.execution_options(**{_BEGIN: None})
-        with _clear_errors(), engine.connect() as connection:
+        with _translated_errors(), engine.connect() as connection:
             yield connection
 
 
@@ -338,8 +342,8 @@ def _make_private(path: Path) -> None:
             path.chmod(_OURS_ONLY)
     except OSError as error:
         message = (
-            f"The state database {path} can't be made or written: {error.strerror}. Give the"
-            " account that runs this the right to write there, or set STATE_DATABASE_URL."
+            f"The state database {path} can't be created or written: {error.strerror}. Give the"
+            " account that runs this program write permission, or set STATE_DATABASE_URL."
         )
         raise StoreUnavailableError(message) from error
 
@@ -397,20 +401,20 @@ class PostgresqlServer(Database):
     def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """As the base class, always durable; it waits only for a limited time for locked rows."""
         del durable
-        with self._waiting_at_most(PATIENCE_SECONDS) as connection:
+        with self._waiting_at_most(LOCK_TIMEOUT_SECONDS) as connection:
             yield connection
 
     @contextlib.contextmanager
-    def alone(self, *, patience_seconds: float) -> Iterator[None]:
+    def exclusive(self, *, timeout_seconds: float) -> Iterator[None]:
         """As the base class; the server releases the lock of a lost connection."""
-        with self._waiting_at_most(patience_seconds) as connection:
+        with self._waiting_at_most(timeout_seconds) as connection:
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK_NUMBER)))
             yield
 
-    def tidy(self) -> None:
+    def vacuum(self) -> None:
         """Free the space of old rows; the write-ahead log follows the rules of the server."""
         outside = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        with _clear_errors(), outside.connect() as connection:
+        with _translated_errors(), outside.connect() as connection:
             connection.execute(text("VACUUM"))
 
     def now(self, connection: Connection) -> datetime:
@@ -420,7 +424,7 @@ class PostgresqlServer(Database):
 
     @contextlib.contextmanager
     def _waiting_at_most(self, seconds: float) -> Iterator[Connection]:
-        with _clear_errors(), self._engine.begin() as connection:
+        with _translated_errors(), self._engine.begin() as connection:
             connection.execute(text(f"SET LOCAL lock_timeout = {int(seconds * 1000)}"))
             yield connection
 
@@ -437,7 +441,7 @@ def open_database(url: str, clock: Callable[[], datetime] = utc_now) -> Database
     except ArgumentError:
         # What was given may hold a password, so it is not repeated.
         message = (
-            "STATE_DATABASE_URL is no address of a database; give one such as"
+            "STATE_DATABASE_URL is not a database URL. Use one such as"
             " sqlite:////var/lib/swit/state.sqlite or postgresql://user:password@host/name"
         )
         raise StoreUnavailableError(message) from None
@@ -448,13 +452,13 @@ def open_database(url: str, clock: Callable[[], datetime] = utc_now) -> Database
             return PostgresqlServer(parsed)
         case other:
             message = (
-                f"STATE_DATABASE_URL names a database of the kind {other}; it can be"
+                f"STATE_DATABASE_URL names a database of the kind {other}. Use one such as"
                 " sqlite:////var/lib/swit/state.sqlite or postgresql://user:password@host/name"
             )
             raise StoreUnavailableError(message)
 
 
-def put(
+def upsert(
     connection: Connection, table: Table, *, key: Mapping[str, Any], values: Mapping[str, Any]
 ) -> None:
     """Write the one row that `key` names, new or not."""

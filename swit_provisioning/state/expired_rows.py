@@ -86,7 +86,7 @@ class Retention(Section):
             _delete(connection, PAUSES, or_(PAUSES.c.ended_at < journal, PAUSES.c.until < journal))
             _delete(connection, REJECTIONS, REJECTIONS.c.lifted_at < journal)
         if made or entries:
-            self._database.tidy()
+            self._database.vacuum()
         return OldRows(plans=made, entries=entries)
 
 

@@ -34,7 +34,14 @@ from swit_provisioning.planning.convergence import part_keys
 from swit_provisioning.planning.guards import COUNTED
 from swit_provisioning.planning.model import Change, PlanHash, Repeat, StoredValue, shown_id
 from swit_provisioning.state.coordination import LeaseGrant, must_be_held
-from swit_provisioning.state.database import METADATA, AnyRow, Database, Section, UtcDateTime, put
+from swit_provisioning.state.database import (
+    METADATA,
+    AnyRow,
+    Database,
+    Section,
+    UtcDateTime,
+    upsert,
+)
 from swit_provisioning.state.plan_approvals import APPROVALS
 
 JOURNAL: Final = Table(
@@ -364,7 +371,7 @@ class JournalMemory(Section):
             connection.execute(delete(_REPEATS))
             if rows:
                 connection.execute(insert(_REPEATS), rows)
-            put(connection, SEEN, key={"id": 1}, values={"entry_id": seen})
+            upsert(connection, SEEN, key={"id": 1}, values={"entry_id": seen})
 
 
 def kept_values(connection: Connection) -> dict[tuple[str, str], tuple[int, StoredValue]]:

@@ -146,7 +146,7 @@ class Erasure:
             for table in METADATA.sorted_tables:
                 if table not in {CONTENTS, IDENTITIES, EXEMPTIONS, TOKENS, _SECRETS}:
                     changed[table.name] = _replace_in(connection, table, replace)
-        self._database.tidy()
+        self._database.vacuum()
         return {name: number for name, number in changed.items() if number}
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from swit_provisioning.planning.model import PlanHash, shown_id
 from swit_provisioning.planning.normalize import clock
-from swit_provisioning.state.database import METADATA, AnyRow, Section, UtcDateTime, put
+from swit_provisioning.state.database import METADATA, AnyRow, Section, UtcDateTime, upsert
 from swit_provisioning.state.stored_plans import newest_making
 
 APPROVALS: Final = Table(
@@ -158,7 +158,7 @@ class Acceptances(Section):
                 "finished_at": None,
                 "who": actor,
             }
-            put(connection, ACCEPTANCES, key={"run_id": run_id}, values=values)
+            upsert(connection, ACCEPTANCES, key={"run_id": run_id}, values=values)
 
     def of(self, run_id: str) -> Acceptance | None:
         """The plan that this run may send."""
@@ -300,7 +300,7 @@ class Restoration:
 
     @property
     def sentence(self) -> str:
-        """The same as a clause."""
+        """The restoration as a clause."""
         return f"The state came back from a backup ({self.reason}; {clock(self.noticed_at)})"
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from swit_provisioning.planning.model import Plan, PlanHash, shown_id
-from swit_provisioning.state.database import METADATA, Section, UtcDateTime, put
+from swit_provisioning.state.database import METADATA, Section, UtcDateTime, upsert
 
 # The hash of a plan covers the changes that are sent. Findings and counts for the guards may
 # differ under the same hash, so the content has a hash of its own.
@@ -116,7 +116,7 @@ class Plans(Section):
         stored = select(CONTENTS.c.content_hash).where(CONTENTS.c.content_hash == content_hash)
         with self._database.write() as connection:
             if connection.execute(stored).first() is None:
-                put(connection, CONTENTS, key=key, values={"content": content})
+                upsert(connection, CONTENTS, key=key, values={"content": content})
             connection.execute(
                 insert(MADE).values(
                     plan_hash=plan.plan_hash,

@@ -8,7 +8,7 @@ from typing import Final
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import Boolean, Column, Integer, String, Table, Text, select
 
-from swit_provisioning.state.database import METADATA, Database, StoreError, UtcDateTime, put
+from swit_provisioning.state.database import METADATA, Database, StoreError, UtcDateTime, upsert
 
 
 class TokensUnreadableError(StoreError):
@@ -69,7 +69,7 @@ class Cipher:
 
 
 # A refresh may take as long as a slow Swit; other processes must not give up before.
-REFRESH_PATIENCE_SECONDS: Final = 120.0
+REFRESH_TIMEOUT_SECONDS: Final = 120.0
 
 TOKENS: Final = Table(
     "token",
@@ -125,7 +125,7 @@ class Tokens:
             obtained_at=row.saved_at,
         )
 
-    def rest_in_clear(self) -> bool:
+    def is_stored_in_clear(self) -> bool:
         """Whether a pair is stored in clear."""
         return self._database.scalar(select(TOKENS.c.encrypted)) is False
 
@@ -141,7 +141,7 @@ class Tokens:
         }
         with self._database.write() as connection:
             values["saved_at"] = tokens.obtained_at or self._database.now(connection)
-            put(connection, TOKENS, key={"id": 1}, values=values)
+            upsert(connection, TOKENS, key={"id": 1}, values=values)
 
     def exclusive(self) -> AbstractContextManager[None]:
         """A lock for one thread among all processes; others wait for it.
@@ -150,4 +150,4 @@ class Tokens:
             StoreBusyError: another one held it for longer than a refresh can take.
 
         """
-        return self._database.alone(patience_seconds=REFRESH_PATIENCE_SECONDS)
+        return self._database.exclusive(timeout_seconds=REFRESH_TIMEOUT_SECONDS)

@@ -9,17 +9,17 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from swit_provisioning.gateway.metrics import Facts, GatewayCounters
-from swit_provisioning.operations.dagster_runs import SeenRun
+from swit_provisioning.operations.dagster_runs import RunSummary
 from swit_provisioning.state.coordination import LeaseHolder
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 PAGE = Path(__file__).parents[2] / "docs" / "gateway.md"
 
 
-def run(job: str, *, hours_ago: int, status: str = "success", minutes: int = 5) -> SeenRun:
+def run(job: str, *, hours_ago: int, status: str = "success", minutes: int = 5) -> RunSummary:
     began = NOW - timedelta(hours=hours_ago)
     ended = None if status == "started" else began + timedelta(minutes=minutes)
-    return SeenRun(
+    return RunSummary(
         run_id=f"{job}-{hours_ago}", job=job, status=status, started_at=began, ended_at=ended
     )
 

@@ -246,7 +246,7 @@ def test_the_alarms_sensor_keeps_its_watch_and_says_what_it_could_not_do(
         with dg.build_sensor_context(instance=dagster, cursor=second.cursor) as context:
             third = alarms.evaluate_tick(context)
     assert (first.skip_message, second.skip_message) == ("Nothing new is wrong.",) * 2
-    assert "can't be made or written" in (third.skip_message or "")
+    assert "can't be created or written" in (third.skip_message or "")
     assert third.cursor == second.cursor
     (text,) = chat.texts
     assert text.startswith("Swit provisioning: a nightly run was missed: ")

@@ -19,7 +19,7 @@ from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.settings import Settings
 from swit_provisioning.state import database
 from swit_provisioning.state.coordination import LeaseLostError
-from swit_provisioning.state.database import PATIENCE_SECONDS
+from swit_provisioning.state.database import LOCK_TIMEOUT_SECONDS
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.reader import read_organization
@@ -27,10 +27,10 @@ from swit_provisioning.swit.reader import read_organization
 LOST_THE_LEASE = 60
 
 
-def command(words: list[str], *, patience: float = PATIENCE_SECONDS) -> int:
+def command(words: list[str], *, patience: float = LOCK_TIMEOUT_SECONDS) -> int:
     """`swit-provisioning WORDS`; `patience` (seconds) is how long it waits for the database."""
     # Less than the half minute, so that a test need not wait it out.
-    vars(database)["PATIENCE_SECONDS"] = patience
+    vars(database)["LOCK_TIMEOUT_SECONDS"] = patience
     try:
         main(words, standalone_mode=True)
     except SystemExit as ended:

@@ -74,10 +74,10 @@ def test_many_processes_may_open_a_new_database_at_once(url: str) -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ("nonsense", "no address of a database"),
+        ("nonsense", "is not a database URL"),
         ("mysql://joe:hunter2@db/state", "of the kind mysql"),
         ("sqlite://", "names no file"),
-        ("sqlite:////proc/nowhere/state.sqlite", "can't be made or written"),
+        ("sqlite:////proc/nowhere/state.sqlite", "can't be created or written"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_explained_without_its_password(
@@ -102,9 +102,9 @@ def test_a_lock_that_another_process_keeps_is_waited_for_with_a_limit(
     with (
         store.tokens.exclusive(),
         pytest.raises(StoreBusyError),
-        other.alone(patience_seconds=0.01),
+        other.exclusive(timeout_seconds=0.01),
     ):
         pytest.fail("two were in at once")
-    with other.alone(patience_seconds=0.01):
+    with other.exclusive(timeout_seconds=0.01):
         pass
     other.close()

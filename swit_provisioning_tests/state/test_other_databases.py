@@ -83,11 +83,11 @@ def test_a_killed_process_leaves_no_lock_behind(postgresql_server: Postgresql) -
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     database = open_database(url, utc_now)
-    with pytest.raises(StoreBusyError), database.alone(patience_seconds=0.01):
+    with pytest.raises(StoreBusyError), database.exclusive(timeout_seconds=0.01):
         pytest.fail("two were in at once")
     process.kill()
     process.communicate(timeout=30)
-    with database.alone(patience_seconds=30):
+    with database.exclusive(timeout_seconds=30):
         pass
     database.close()
 
