@@ -147,7 +147,7 @@ class Attempt:
     teams: TeamsNow
     again: bool
     """Whether an earlier call for this change may have reached Swit although its answer is lost."""
-    leavers: Collection[str]
+    departing: Collection[str]
     """Users whom the plan deactivates or removes: their memberships don't count separately."""
     wait: Callable[[float], None]
     """Sleeps for a number of seconds."""
@@ -181,7 +181,7 @@ class Attempt:
 
     def counted_members(self) -> dict[str, int]:
         """The changed memberships that count against the limits: those of users who stay."""
-        counted = sum(user not in self.leavers for user in self.changed_members)
+        counted = sum(user not in self.departing for user in self.changed_members)
         return {self.change.action: counted} if counted else {}
 
     def swit_id(self, object_id: str) -> str:

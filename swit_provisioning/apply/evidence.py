@@ -35,7 +35,7 @@ class Evidence:
 
     read_at: datetime
     """When reading them began."""
-    back: frozenset[str] = frozenset()
+    returning: frozenset[str] = frozenset()
     """Ids of users whom the plan lets go and who are in the directory again."""
     moved: frozenset[str] = frozenset()
     """Ids of changes that were no longer called for when both sides were read again."""
@@ -48,13 +48,15 @@ class Evidence:
             return None
         return cls(
             read_at=datetime.fromisoformat(facts["read_at"]),
-            back=frozenset(facts["back"]),
+            returning=frozenset(facts["back"]),
             moved=frozenset(facts["moved"]),
         )
 
     def with_earlier(self, earlier: Self) -> Self:
         """Keep what was left out before: the guards have not judged those changes."""
-        return replace(self, back=self.back | earlier.back, moved=self.moved | earlier.moved)
+        return replace(
+            self, returning=self.returning | earlier.returning, moved=self.moved | earlier.moved
+        )
 
 
 def accepted_frame(plan: Plan, evidence: Evidence, *, plan_hash: str) -> pd.DataFrame:
@@ -63,7 +65,7 @@ def accepted_frame(plan: Plan, evidence: Evidence, *, plan_hash: str) -> pd.Data
     frame.attrs["facts"] = {
         "plan_hash": plan_hash,
         "read_at": evidence.read_at.isoformat(),
-        "back": sorted(evidence.back),
+        "back": sorted(evidence.returning),
         "moved": sorted(evidence.moved),
     }
     return frame
@@ -91,10 +93,10 @@ def compared(
     # Also with an unknown outcome: a run that was killed may have sent it.
     sent = frozenset(name for name, entry in entries.items() if entry.outcome != "skipped")
     settled = frozenset(n for n, entry in entries.items() if entry.outcome in DONE | {"rejected"})
-    back = returning_users(part, fresh, settled)
+    returning = returning_users(part, fresh, settled)
     # Swit applied these though the answer was lost. Sent again, they get their true outcome.
     settled |= in_effect(part, fresh, now, sent - settled)
-    moved = stale_changes(part, fresh, sent, back)
+    moved = stale_changes(part, fresh, sent, returning)
     problems = not_comparable(part, fresh)
     if stale_if_moved:
         problems += [sentence for sentences in moved.values() for sentence in sentences]
@@ -106,8 +108,8 @@ def compared(
             " Make a new one: swit-provisioning plan"
         )
         raise StalePlanError(message)
-    repeated = not_repeatable(part, fresh, now, sent - settled, settled, back)
-    return Evidence(read_at=read_at, back=back, moved=frozenset(moved) | repeated)
+    repeated = not_repeatable(part, fresh, now, sent - settled, settled, returning)
+    return Evidence(read_at=read_at, returning=returning, moved=frozenset(moved) | repeated)
 
 
 @dataclass(frozen=True, kw_only=True)

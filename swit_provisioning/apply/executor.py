@@ -198,7 +198,7 @@ class Applier:
         """
         self.plan = plan
         self._left_out = frozenset(left_out)
-        self._back = evidence.back if evidence else frozenset()
+        self._returning = evidence.returning if evidence else frozenset()
         self._moved = evidence.moved if evidence else frozenset()
         self.application_id = application_id
         application = Application(
@@ -209,7 +209,7 @@ class Applier:
         )
         self._record = Record(store=store, plan=plan, application=application)
         self._needs = Dependencies(plan, self._record)
-        self._leavers = frozenset(c.object_id for c in plan.changes if c.action in DEPARTURES)
+        self._departing = frozenset(c.object_id for c in plan.changes if c.action in DEPARTURES)
         self._client = client.only_while(lease.check)
         self._lease = lease
         self._concurrency = concurrency
@@ -281,11 +281,11 @@ class Applier:
         self, change: Change, accounts: Accounts, teams: TeamsNow, breaker: Breaker
     ) -> None:
         before, missing = self._record.answer(change), self._needs.unmet(change)
-        if concerns_only(change, self._back):
+        if concerns_only(change, self._returning):
             missing = "in the directory again since the plan was made"
         elif change.change_id in self._moved:
             missing = "no longer called for: one of both sides has changed since the plan was made"
-        change = without_users(change, self._back)
+        change = without_users(change, self._returning)
         if missing is not None:
             skipped = Answer(outcome="skipped", message=missing)
             if before != skipped:
@@ -301,7 +301,7 @@ class Applier:
             accounts=accounts,
             teams=teams,
             again=self._record.may_have_been_sent(change),
-            leavers=self._leavers,
+            departing=self._departing,
             wait=self._wait,
         )
         entry_id = self._record.intent(change, self._lease)

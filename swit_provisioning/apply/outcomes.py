@@ -153,7 +153,9 @@ class Dependencies:
         for object_id in called:
             if self._record.swit_id(object_id) is None:
                 maker = self._record.maker(object_id)
-                yield self._reason(maker) if maker else f"nothing in this plan makes {object_id}"
+                yield (
+                    self._reason(maker) if maker else f"no change of this plan creates {object_id}"
+                )
         addition = self._additions.get(change.after.get("team_id", ""))
         if (
             change.action == "primary.update"

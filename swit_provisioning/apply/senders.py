@@ -278,7 +278,7 @@ def delete_team(attempt: Attempt) -> Answer:
     attempt.call(attempt.client.delete_team, team_id)
     teams.remove(team_id)
     members = attempt.change.before.get("members", ())
-    lost = sum(member not in attempt.leavers for member in members)
+    lost = sum(member not in attempt.departing for member in members)
     counted = {"team.delete": 1, "membership.remove": lost}
     return Answer(outcome="applied", changed={name: n for name, n in counted.items() if n})
 

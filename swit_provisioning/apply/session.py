@@ -338,13 +338,13 @@ class Session:
                 else "Make one: swit-provisioning plan"
             )
             return (
-                f"{restored.sentence}, so the first run after that only plans, and no approval of"
-                f" before counts. {next_step}"
+                f"{restored.sentence}, so the first run after that only plans, and earlier"
+                f" approvals do not count. {next_step}"
             )
         if restored is not None and stored.created_at < restored.noticed_at:
             message = (
-                f"{_NOTHING_MORE}. Plan {stored.plan_id} is of before the state came back from a"
-                " backup. Make a new one: swit-provisioning plan"
+                f"{_NOTHING_MORE}. Plan {stored.plan_id} was made before the state was restored"
+                " from a backup. Make a new one: swit-provisioning plan"
             )
             raise RefusedError(message, RunState.STALE)
         rejection = self.store.rejections.of(stored.plan_hash)

@@ -136,12 +136,12 @@ def accepted_plan(
         reason = public_text(settings, decision.approval.reason)
         tags |= {APPROVED_BY_TAG: decision.approval.actor, APPROVED_BECAUSE_TAG: reason}
     if decision.remaining:
-        context.log.info("Not chosen, so still to be sent: %s", decision.remaining)
+        context.log.info("Not selected, so still pending: %s", decision.remaining)
         tags[LEFT_OUT_TAG] = decision.remaining
     if tags:
         context.instance.add_run_tags(context.run.run_id, tags)
     if decision.frame is None or decision.evidence is None:
-        context.log.info("Nothing to do: Swit is as the directory says.")
+        context.log.info("Nothing to do: Swit matches the directory.")
         return
     yield dg.MaterializeResult(
         asset_key="accepted_plan",
@@ -150,7 +150,7 @@ def accepted_plan(
             "plan_id": decision.plan.plan_id,
             "approved": decision.approval is not None,
             "left for later": decision.remaining or "nothing",
-            "back in the directory": len(decision.evidence.back),
+            "back in the directory": len(decision.evidence.returning),
             "no longer called for": len(decision.evidence.moved),
             **(decision.counts or {}),
         },

@@ -46,7 +46,7 @@ def judge(store: Store, clock: Clock) -> PlanJudge:
     return PlanJudge(store=store, limits=limits, max_age=MAX_AGE, clock=clock)
 
 
-def leavers(*numbers: int) -> Plan:
+def departures(*numbers: int) -> Plan:
     """A plan that deactivates these of 20 active users; both sides were read completely."""
     return Plan(
         changes=tuple(
@@ -101,7 +101,7 @@ def sent(store: Store, plan: Plan, *, application: str = "A", approval: int | No
 
 
 def test_an_approval_lifts_the_limits_that_the_plan_breaks_and_no_other(judge: PlanJudge) -> None:
-    plan = leavers(1, 2, 3)
+    plan = departures(1, 2, 3)
     plan_hash = made(judge, plan)
     assert stopped_by(judge, plan) == [DEACTIVATIONS]
     assert judge.approve(plan_hash, actor="ann@dc1", reason="sold") == (DEACTIVATIONS,)
@@ -116,18 +116,18 @@ def test_an_approval_lifts_the_limits_that_the_plan_breaks_and_no_other(judge: P
 
 
 def test_an_approval_is_for_one_plan_alone(judge: PlanJudge) -> None:
-    judge.approve(made(judge, leavers(1, 2, 3)), actor="ann", reason="sold")
-    assert stopped_by(judge, leavers(1, 2, 3, 4)) == [DEACTIVATIONS]
+    judge.approve(made(judge, departures(1, 2, 3)), actor="ann", reason="sold")
+    assert stopped_by(judge, departures(1, 2, 3, 4)) == [DEACTIVATIONS]
 
 
 def test_a_plan_within_its_limits_needs_no_approval_and_gets_none(judge: PlanJudge) -> None:
-    plan_hash = made(judge, leavers(1))
+    plan_hash = made(judge, departures(1))
     assert judge.approve(plan_hash, actor="ann", reason="sold") == ()
     assert judge.store.approvals.of(plan_hash) is None
 
 
 def test_an_approval_expires_with_the_age_of_a_plan(judge: PlanJudge, clock: Clock) -> None:
-    plan = leavers(1, 2, 3)
+    plan = departures(1, 2, 3)
     judge.approve(made(judge, plan), actor="ann", reason="sold")
     clock.time += MAX_AGE
     assert stopped_by(judge, plan) == []
@@ -142,13 +142,13 @@ def test_changes_of_the_last_24_hours_count_against_the_limits(
     approved = judge.store.approvals.add(
         PlanHash("P"), actor="ann", reason="sold", guards=(DEACTIVATIONS,)
     )
-    sent(judge.store, leavers(1, 2), approval=approved)
-    assert stopped_by(judge, leavers(3, 4)) == []
-    sent(judge.store, leavers(3, 4))
+    sent(judge.store, departures(1, 2), approval=approved)
+    assert stopped_by(judge, departures(3, 4)) == []
+    sent(judge.store, departures(3, 4))
     clock.time += timedelta(hours=23, minutes=59)
-    assert stopped_by(judge, leavers(5)) == [DEACTIVATIONS]
+    assert stopped_by(judge, departures(5)) == [DEACTIVATIONS]
     clock.time += timedelta(minutes=2)
-    assert stopped_by(judge, leavers(5)) == []
+    assert stopped_by(judge, departures(5)) == []
 
 
 def test_an_approval_excludes_only_changes_that_its_limits_count_from_the_24_hours(
@@ -156,7 +156,7 @@ def test_an_approval_excludes_only_changes_that_its_limits_count_from_the_24_hou
 ) -> None:
     """Of 100, 19 were deactivated in a day: 9 in a plan approved for the teams that it deleted."""
     journal, day = judge.store.journal, judge.clock() - timedelta(hours=24)
-    plan = leavers(1, 2)
+    plan = departures(1, 2)
     updated = replace(plan.changes[0], change_id="user.update:U9", action="user.update")
     mixed = replace(plan, changes=(*plan.changes, updated))
     assert judge.approve(made(judge, mixed), actor="ann", reason="new names") == (UPDATES,)
@@ -164,26 +164,26 @@ def test_an_approval_excludes_only_changes_that_its_limits_count_from_the_24_hou
     assert approval is not None
     sent(judge.store, mixed, approval=approval.approval_id)
     assert journal.unapproved_since(day) == {"user.deactivate": 2}
-    assert stopped_by(judge, leavers(3)) == [DEACTIVATIONS]
-    assert judge.approve(made(judge, leavers(3, 4)), actor="ann", reason="sold") == (DEACTIVATIONS,)
-    approval = judge.approval_of(leavers(3, 4))
+    assert stopped_by(judge, departures(3)) == [DEACTIVATIONS]
+    assert judge.approve(made(judge, departures(3, 4)), actor="ann", reason="sold") == (DEACTIVATIONS,)
+    approval = judge.approval_of(departures(3, 4))
     assert approval is not None
-    sent(judge.store, leavers(3, 4), application="B", approval=approval.approval_id)
+    sent(judge.store, departures(3, 4), application="B", approval=approval.approval_id)
     assert journal.unapproved_since(day) == {"user.deactivate": 2}
 
 
 def test_changes_sent_before_an_interruption_are_not_counted_twice(
     judge: PlanJudge,
 ) -> None:
-    plan = leavers(1, 2)
-    sent(judge.store, leavers(1), application="A1")
+    plan = departures(1, 2)
+    sent(judge.store, departures(1), application="A1")
     (goes_on,) = (v for v in judge.judge(plan, application_id="A1") if v.name == DEACTIVATIONS)
     assert goes_on.passed
     assert stopped_by(judge, plan) == [DEACTIVATIONS]
 
 
 def test_a_plan_that_is_too_old_is_not_approved(judge: PlanJudge, clock: Clock) -> None:
-    plan_hash = made(judge, leavers(1, 2, 3))
+    plan_hash = made(judge, departures(1, 2, 3))
     clock.time += MAX_AGE + timedelta(seconds=1)
     with pytest.raises(RefusedError, match="PLAN_MAX_AGE_HOURS is 72") as caught:
         judge.approve(plan_hash, actor="ann", reason="sold")
@@ -191,7 +191,7 @@ def test_a_plan_that_is_too_old_is_not_approved(judge: PlanJudge, clock: Clock) 
 
 
 def test_a_bad_read_is_never_approved(judge: PlanJudge) -> None:
-    plan = leavers(1, 2, 3)
+    plan = departures(1, 2, 3)
     bad = replace(
         plan, baselines=replace(plan.baselines, directory={"OU=A": {"users": 0, "groups": 0}})
     )
@@ -203,7 +203,7 @@ def test_a_bad_read_is_never_approved(judge: PlanJudge) -> None:
 
 
 def test_the_departure_of_a_protected_user_is_never_approved(judge: PlanJudge) -> None:
-    plan = leavers(1, 2, 3)
+    plan = departures(1, 2, 3)
     protected = replace(plan.baselines, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
     plan_hash = made(judge, replace(plan, baselines=protected))
     with pytest.raises(RefusedError, match="protected_users_untouched") as caught:
@@ -215,8 +215,8 @@ def test_the_departure_of_a_protected_user_is_never_approved(judge: PlanJudge) -
 def test_a_selection_is_judged_by_its_changes_and_the_approval_of_the_whole_plan(
     judge: PlanJudge,
 ) -> None:
-    plan = leavers(1, 2, 3, 4)
-    two, three = plan.without({"user.deactivate:U3", "user.deactivate:U4"}), leavers(1, 2, 3)
+    plan = departures(1, 2, 3, 4)
+    two, three = plan.without({"user.deactivate:U3", "user.deactivate:U4"}), departures(1, 2, 3)
     made(judge, plan)
     assert not any(verdict.stops for verdict in judge.judge(plan, part=two))
     assert any(verdict.stops for verdict in judge.judge(plan, part=three))
@@ -235,7 +235,7 @@ def test_an_unknown_plan_is_named_in_the_error(judge: PlanJudge, decide: str) ->
 
 def test_a_plan_without_changes_cannot_be_rejected(judge: PlanJudge) -> None:
     """All plans without changes have one id: a rejection would stop every night without changes."""
-    plan_hash = made(judge, leavers())
+    plan_hash = made(judge, departures())
     with pytest.raises(RefusedError, match="nothing to reject"):
         judge.reject(plan_hash, actor="ann", reason="x")
     assert judge.store.rejections.of(plan_hash) is None
@@ -244,7 +244,7 @@ def test_a_plan_without_changes_cannot_be_rejected(judge: PlanJudge) -> None:
 def test_a_rejection_voids_an_approval_and_an_approval_lifts_a_rejection(
     judge: PlanJudge,
 ) -> None:
-    plan = leavers(1, 2, 3)
+    plan = departures(1, 2, 3)
     plan_hash = made(judge, plan)
     judge.approve(plan_hash, actor="ann", reason="sold")
     judge.reject(plan_hash, actor="bob", reason="not yet")
@@ -268,7 +268,7 @@ def accepted(store: Store, plan_hash: PlanHash, application: str) -> None:
 
 def test_the_state_of_a_plan_follows_decisions_and_runs(judge: PlanJudge, clock: Clock) -> None:
     store = judge.store
-    plan_hash = made(judge, leavers(1, 2, 3))
+    plan_hash = made(judge, departures(1, 2, 3))
     assert states(judge) == ["waiting for approval"]
     judge.reject(plan_hash, actor="bob", reason="")
     assert states(judge) == ["rejected"]
@@ -278,7 +278,7 @@ def test_the_state_of_a_plan_follows_decisions_and_runs(judge: PlanJudge, clock:
     assert states(judge) == ["begun"]
     store.acceptances.finish("A1")
     assert states(judge) == ["applied"]
-    made(judge, leavers(1, 2, 3))
+    made(judge, departures(1, 2, 3))
     assert states(judge) == ["approved"]
     store.approvals.spend(plan_hash)
     assert states(judge) == ["waiting for approval"]
@@ -296,7 +296,7 @@ def test_a_plan_shows_its_state_who_decided_when_and_what_to_do_next(
     judge: PlanJudge, clock: Clock
 ) -> None:
     store = judge.store
-    plan_hash = made(judge, leavers(1, 2, 3))
+    plan_hash = made(judge, departures(1, 2, 3))
     when = f"{clock.time:%Y-%m-%d %H:%M} UTC"
     apply, approve = (
         f"swit-provisioning {verb} {shown_id(plan_hash)}" for verb in ("apply", "approve")
@@ -333,8 +333,8 @@ def test_a_plan_shows_its_state_who_decided_when_and_what_to_do_next(
     for decide in (judge.approve, judge.reject):
         with pytest.raises(RefusedError, match=f"was applied by night@dc1 on {when}"):
             decide(plan_hash, actor="bob", reason="too late")
-    made(judge, leavers(1, 2, 3))
-    newest = made(judge, leavers(4))
+    made(judge, departures(1, 2, 3))
+    newest = made(judge, departures(4))
     stale = told(judge, plan_hash)
     assert f"Stale: the newest plan, {shown_id(newest)}, no longer makes all its changes." in stale
     assert (apply in stale, "swit-provisioning plan" in stale) == (False, True)
@@ -344,12 +344,12 @@ def test_a_plan_shows_its_state_who_decided_when_and_what_to_do_next(
 
 
 def test_a_plan_is_stale_when_the_newest_plan_lacks_one_of_its_changes(judge: PlanJudge) -> None:
-    made(judge, leavers(1, 2, 3))
-    made(judge, leavers(1, 2, 3, 4))
+    made(judge, departures(1, 2, 3))
+    made(judge, departures(1, 2, 3, 4))
     assert states(judge) == ["waiting for approval", "waiting for approval"]
-    made(judge, leavers(1))
+    made(judge, departures(1))
     assert states(judge) == ["ready", "stale", "stale"]
-    made(judge, leavers())
+    made(judge, departures())
     assert states(judge) == ["nothing to do", "stale", "stale", "stale"]
 
 
@@ -357,7 +357,7 @@ def test_a_partly_applied_plan_is_stale_after_a_newer_one_was_accepted(
     judge: PlanJudge, clock: Clock
 ) -> None:
     """The gate refuses the rest of it, so the advice must not be to apply it."""
-    half, newer = leavers(1), leavers(2)
+    half, newer = departures(1), departures(2)
     accepted(judge.store, made(judge, half), "A1")
     assert "To send the rest" in told(judge, half.plan_hash)
     clock.time += timedelta(minutes=1)
@@ -372,7 +372,7 @@ def test_a_partly_applied_plan_is_stale_after_a_newer_one_was_accepted(
 
 
 def test_the_advice_suggests_no_approval_that_could_not_lift_the_guard(judge: PlanJudge) -> None:
-    plan = leavers(1, 2)
+    plan = departures(1, 2)
     protected = replace(plan.baselines, never_deactivated={"U2": "PROTECTED_ROLES (admin)"})
     plan_hash = made(judge, replace(plan, baselines=protected))
     accepted(judge.store, plan_hash, "A1")
@@ -382,7 +382,7 @@ def test_the_advice_suggests_no_approval_that_could_not_lift_the_guard(judge: Pl
 
 
 def test_only_plans_that_can_be_approved_wait_for_an_approval(judge: PlanJudge) -> None:
-    plan = leavers(1, 2, 3)
+    plan = departures(1, 2, 3)
     bad = replace(
         plan, baselines=replace(plan.baselines, directory={"OU=A": {"users": 0, "groups": 0}})
     )
