@@ -165,7 +165,9 @@ def test_an_approval_excludes_only_changes_that_its_limits_count_from_the_24_hou
     sent(judge.store, mixed, approval=approval.approval_id)
     assert journal.unapproved_since(day) == {"user.deactivate": 2}
     assert stopped_by(judge, departures(3)) == [DEACTIVATIONS]
-    assert judge.approve(made(judge, departures(3, 4)), actor="ann", reason="sold") == (DEACTIVATIONS,)
+    assert judge.approve(made(judge, departures(3, 4)), actor="ann", reason="sold") == (
+        DEACTIVATIONS,
+    )
     approval = judge.approval_of(departures(3, 4))
     assert approval is not None
     sent(judge.store, departures(3, 4), application="B", approval=approval.approval_id)

@@ -128,7 +128,7 @@ def test_a_plan_by_hand_is_the_first_run_and_may_then_be_applied(
     rename(on_stage, "Amelie Noir")
     plan_id = on_stage.json("plan")["plan_id"]
     refused = on_stage.json("apply", of_before, code=5)
-    assert "of before the state came back" in refused["message"]
+    assert "was made before the state was restored" in refused["message"]
     assert on_stage.json("apply", plan_id)["status"] == "applied"
 
 
