@@ -1,11 +1,48 @@
-"""Every command is declared with the parameters that its function takes."""
+"""Every command is declared with the parameters that its function takes, and documented."""
 
 import inspect
+import os
+from pathlib import Path
 
 import click
 import pytest
 
+from swit_provisioning.apply.run_model import RunState
 from swit_provisioning.cli.main import COMMANDS, function_of, main
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "commands.md"
+HEAD = """# Commands
+
+`swit-provisioning COMMAND --help` prints the same. The first line of every output names the
+organisation, the directory and the mode. `--json` prints one document on standard output; warnings,
+progress and errors go to standard error.
+
+## Exit codes
+| code | means |
+|---|---|
+| 0 | Done, or nothing to do. |
+| 1 | Failed. |
+| 2 | Wrong use, or a setting that cannot be used. |
+| 3 | A guard blocks the plan, or `plan` has made one that it would block. Nothing was written. |
+| 4 | Applied, but Swit rejected some changes, or they were skipped. |
+| 5 | The plan is stale. Nothing was written. |
+| 6 | Another run is writing. |
+"""
+
+
+def commands_page() -> str:
+    page = HEAD
+    for name, command in main.commands.items():
+        context = click.Context(command, info_name=f"swit-provisioning {name}")
+        usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+        page += f"\n## {name}\n```\n{usage}\n```\n{inspect.cleandoc(command.help or '')}\n"
+        options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
+        records = [record for p in options if (record := p.get_help_record(context))]
+        if records:
+            page += "\n| option | does |\n|---|---|\n"
+            cells = ((option.replace("|", "\\|"), text) for option, text in records)
+            page += "".join(f"| `{option}` | {text} |\n" for option, text in cells)
+    return page
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -27,3 +64,14 @@ def test_only_commands_that_write_refuse_a_misspelled_setting() -> None:
 def test_every_option_has_a_help_text(name: str) -> None:
     options = [p for p in main.commands[name].params if isinstance(p, click.Option)]
     assert all(option.help for option in options)
+
+
+def test_the_page_of_commands_lists_every_option() -> None:
+    """Run with UPDATE_DOCS=1 to write the page anew."""
+    if os.environ.get("UPDATE_DOCS"):
+        PAGE.write_text(commands_page(), encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == commands_page()
+
+
+def test_the_page_of_commands_has_every_exit_code() -> None:
+    assert [f"| {code} |" in HEAD for code in sorted({s.exit_code for s in RunState})] == [True] * 7

@@ -112,7 +112,7 @@ def test_a_new_person_and_a_new_group_are_explained_before_they_are_in_swit(
     assert [change["action"] for change in found["changes"]] == ["user.create", "membership.add"]
     team = explained(on_stage, "Night")
     assert team["team"] is None
-    assert team["rule"] == 'The group has no team: "Night" is made, below "House".'
+    assert team["rule"] == 'The group has no team: "Night" is created, below "House".'
     told = on_stage.run("explain", "Night").stdout
     assert "1 people" not in told
     assert "1 person, 0 groups, 0 others" in told
