@@ -35,15 +35,7 @@ from swit_provisioning.operations.services import open_store
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.state.database import StoreError
 from swit_provisioning.state.store import Store
-from swit_provisioning.swit.auth import (
-    PLANNING_SCOPE,
-    WRITING_SCOPE,
-    ForeignAnswerError,
-    Login,
-    LoginError,
-    PkceRefusedError,
-    TokenPair,
-)
+from swit_provisioning.swit import auth
 from swit_provisioning.swit.errors import SwitError
 
 MAX_JSON_LENGTH: Final = 64 * 1024
@@ -80,12 +72,12 @@ def login(
         pair = pair_from_json(sys.stdin.read(MAX_JSON_LENGTH + 1), now=datetime.now(UTC))
     elif import_from is not None:
         pair = pair_from_service_accounts(import_from)
-    scope = PLANNING_SCOPE if read_only else WRITING_SCOPE
+    scope = auth.PLANNING_SCOPE if read_only else auth.WRITING_SCOPE
     with open_store(settings) as store:
         if pair is not None:
             new = store_login(settings, store, pair)
         elif paste:
-            new = _paste(settings, store, Login.begin(scope))
+            new = _paste(settings, store, auth.Login.begin(scope))
         else:
             new = BrowserLogin(settings, store, scope).wait(wait_seconds)
     _print_login(settings, new)
@@ -98,7 +90,7 @@ def login(
     return 0
 
 
-def _paste(settings: Settings, store: Store, login: Login) -> NewLogin:
+def _paste(settings: Settings, store: Store, login: auth.Login) -> NewLogin:
     """Print the address to open in any browser, and ask for the address that it ended on."""
     while True:
         print_text(errors(), "Open this address as an administrator of the organisation:")
@@ -108,7 +100,7 @@ def _paste(settings: Settings, store: Store, login: Login) -> NewLogin:
         address = str(click.prompt("The address it ended on", err=True))
         try:
             return finish_login(settings, store, login, urlsplit(address.strip()).query)
-        except PkceRefusedError:
+        except auth.PkceRefusedError:
             print_text(errors(), "Swit refuses PKCE. Log in once more, without it.")
             login = login.without_pkce()
 
@@ -139,7 +131,7 @@ class BrowserLogin:
     def __init__(self, settings: Settings, store: Store, scope: str) -> None:
         """Start it; nothing listens yet."""
         self._settings, self._store = settings, store
-        self._login = Login.begin(scope)
+        self._login = auth.Login.begin(scope)
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._outcome: NewLogin | Exception | None = None
@@ -186,7 +178,7 @@ class BrowserLogin:
                 f"The browser did not come back from Swit within {seconds:g} seconds. Start again."
                 " If no browser can reach this machine: swit-provisioning login --paste"
             )
-            raise LoginError(message)
+            raise auth.LoginError(message)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -201,14 +193,14 @@ class BrowserLogin:
                 self._outcome = finish_login(
                     self._settings, self._store, self._login, request.url.query
                 )
-            except ForeignAnswerError as error:
+            except auth.ForeignAnswerError as error:
                 # Any page can send a browser here; the login goes on.
                 return login_failed(error)
-            except PkceRefusedError:
+            except auth.PkceRefusedError:
                 self._login = self._login.without_pkce()
                 address = self._login.address(oauth_client(self._settings))
                 return RedirectResponse(address, status_code=303)
-            except (LoginError, SwitError, StoreError) as error:
+            except (auth.LoginError, SwitError, StoreError) as error:
                 self._outcome = error
                 return login_failed(error, then=over)
             return logged_in(self._outcome, then=over)
@@ -251,7 +243,7 @@ class _PairDocument(BaseModel):
     scope: str | None = None
 
 
-def pair_from_json(text: str, *, now: datetime) -> TokenPair:
+def pair_from_json(text: str, *, now: datetime) -> auth.TokenPair:
     """The pair in a JSON document.
 
     Raises:
@@ -273,7 +265,7 @@ def pair_from_json(text: str, *, now: datetime) -> TokenPair:
     expires_at = found.expires_at
     if expires_at is None and found.expires_in:
         expires_at = now + timedelta(seconds=found.expires_in)
-    return TokenPair(
+    return auth.TokenPair(
         access_token=found.access_token,
         refresh_token=found.refresh_token,
         expires_at=expires_at,
@@ -281,7 +273,7 @@ def pair_from_json(text: str, *, now: datetime) -> TokenPair:
     )
 
 
-def pair_from_service_accounts(path: Path) -> TokenPair:
+def pair_from_service_accounts(path: Path) -> auth.TokenPair:
     """The pair in the reference program's `service_accounts.db`, which is only read.
 
     Its table `service_accounts` has `username`, `access_token`, `refresh_token` and `updated_at`
@@ -318,7 +310,7 @@ def pair_from_service_accounts(path: Path) -> TokenPair:
         expires_at = datetime.fromisoformat(str(updated)).replace(tzinfo=UTC) + _TOKEN_LIFETIME
     except ValueError:
         expires_at = None
-    return TokenPair(
+    return auth.TokenPair(
         access_token=access,
         refresh_token=refresh if isinstance(refresh, str) and refresh else None,
         expires_at=expires_at,
