@@ -76,7 +76,14 @@ class PlanState:
     @property
     def sentences(self) -> list[str]:
         """The state in words: what it is, who approved it, who applied it, and when."""
-        return [sentence for sentence in (self._state, self._approved, self._stopped) if sentence]
+        sentences = [self._state]
+        approval = self.approval
+        if approval is not None and self.name != "rejected":
+            at = clock(approval.at)
+            sentences.append(f"Approved by {approval.actor} on {at}: {approval.reason}")
+        if self.name in PENDING and self.stopped_by:
+            sentences.append(f"Stopped by {', '.join(self.stopped_by)}.")
+        return sentences
 
     @property
     def advice(self) -> str:
@@ -120,19 +127,6 @@ class PlanState:
             "expired": f"Expired: it was made on {clock(self.plan.created_at)}, longer ago than"
             " PLAN_MAX_AGE_HOURS allows.",
         }[self.name]
-
-    @property
-    def _approved(self) -> str:
-        approval = self.approval
-        if approval is None or self.name == "rejected":
-            return ""
-        return f"Approved by {approval.actor} on {clock(approval.at)}: {approval.reason}"
-
-    @property
-    def _stopped(self) -> str:
-        if self.name not in PENDING or not self.stopped_by:
-            return ""
-        return f"Stopped by {', '.join(self.stopped_by)}."
 
 
 @dataclass(kw_only=True)
