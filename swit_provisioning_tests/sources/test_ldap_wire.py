@@ -222,9 +222,9 @@ def test_lengths_in_more_octets_than_needed_are_read() -> None:
         (message(tlv(0x65, b"\x0a\x00", tlv(4), tlv(4))), "no sensible size"),
         (message(tlv(0x65, b"\x02\x01\x00", tlv(4), tlv(4))), "tag 0x02 instead of 0x0a"),
         (message(tlv(0x65, b"\x0a\x01\x00", tlv(4))), "cut off"),
-        (message(tlv(0x65, b"\x0a\x01\x00", tlv(4), tlv(4), tlv(4))), "behind the end of a result"),
+        (message(tlv(0x65, b"\x0a\x01\x00", tlv(4), tlv(4), tlv(4))), "after the end of a result"),
         (message(END, tlv(0xA1)), "instead of 0xa0"),
-        (message(END, tlv(0xA0) + b"\x04\x00"), "behind the end of a message"),
+        (message(END, tlv(0xA0) + b"\x04\x00"), "after the end of a message"),
     ],
 )
 def test_what_is_no_answer_is_refused(sent: bytes, problem: str) -> None:

@@ -1,7 +1,7 @@
 """Encode LDAP requests, and decode answers while they arrive.
 
-`exchange` has the socket. The subset of BER (X.690) that LDAP allows (RFC 4511, 5.1) is read:
-definite lengths of at most four octets. Anything else is a `WireError`; these functions raise no
+`connection` has the socket. Answers use the subset of BER (X.690) that LDAP allows (RFC 4511, 5.1):
+definite lengths of at most four octets. Anything else is a `WireError`. These functions raise no
 other error, whatever the bytes are.
 """
 
@@ -23,8 +23,8 @@ START_TLS = b"\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
 
 _SHORT = 0x7F
 _LENGTH_OCTETS = 4
-# What may stand behind the text of a result (RFC 4511, 4.2.2, 4.5.2 and 4.12).
-_BEHIND_RESULT = {
+# Optional elements after the text of a result (RFC 4511, 4.2.2, 4.5.2 and 4.12).
+_AFTER_RESULT = {
     SEARCH_DONE: {REFERRAL},
     BIND_RESPONSE: {REFERRAL, 0x87},
     EXTENDED_RESPONSE: {REFERRAL, 0x8A, 0x8B},
@@ -37,22 +37,22 @@ Data = bytes | bytearray
 
 
 class WireError(ValueError):
-    """The bytes are no LDAP; the message says what is wrong with them, and where."""
+    """The bytes are not LDAP. The message contains the problem and its position."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How an operation ended: `LDAPResult` and the paging control's cookie."""
+    """Result of an operation: `LDAPResult`, and the cookie of the paging control."""
 
     code: int
     matched_dn: str
     message: str
     cookie: bytes | None
-    """Where the next page begins; empty behind the last one, `None` without that control."""
+    """Position of the next page. Empty after the last page, `None` without the control."""
 
 
 def element(tag: int, *contents: bytes) -> bytes:
-    """Put contents together under one tag."""
+    """Encode contents under one tag."""
     content = b"".join(contents)
     size = len(content)
     if size <= _SHORT:
@@ -62,24 +62,24 @@ def element(tag: int, *contents: bytes) -> bytes:
 
 
 def number(value: int) -> bytes:
-    """An integer that is not negative."""
+    """Encode an integer that is not negative."""
     return element(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 
 def request(message_id: int, operation: bytes, *controls: bytes) -> bytes:
-    """A message to the server."""
-    behind = (element(CONTROLS, *controls),) if controls else ()
-    return element(SEQUENCE, number(message_id), operation, *behind)
+    """Encode a message to the server."""
+    encoded = (element(CONTROLS, *controls),) if controls else ()
+    return element(SEQUENCE, number(message_id), operation, *encoded)
 
 
 def bind(user: str, password: str) -> bytes:
-    """A login with a password; both go out as they were typed."""
+    """Encode a simple bind. User and password are sent unchanged."""
     name, secret = element(OCTETS, user.encode()), element(0x80, password.encode())
     return element(0x60, number(3), name, secret)
 
 
 def search_request(base: str, scope: int, filter_: bytes, names: Sequence[str]) -> bytes:
-    """A search, without limits of its own, that never follows aliases.
+    """Encode a search without limits, which does not follow aliases.
 
     Args:
         base: DN where the search begins.
@@ -101,7 +101,7 @@ def search_request(base: str, scope: int, filter_: bytes, names: Sequence[str]) 
 
 
 def paging(size: int, cookie: bytes) -> bytes:
-    """The control that asks for a page of so many entries, or else for an error (RFC 2696)."""
+    """Encode the critical control that requests a page of this size (RFC 2696)."""
     value = element(SEQUENCE, number(size), element(OCTETS, cookie))
     critical = element(BOOLEAN, b"\xff")
     return element(SEQUENCE, element(OCTETS, PAGED_RESULTS), critical, element(OCTETS, value))
@@ -124,7 +124,7 @@ def header(data: Data, at: int, end: int) -> tuple[int, int, int]:
 
 
 def expected(data: Data, at: int, end: int, tag: int) -> tuple[int, int]:
-    """Where the content of the value at `at`, which has this tag, begins and ends."""
+    """Start and end of the content of the value at `at`, which must have this tag."""
     found, start, stop = header(data, at, end)
     if found != tag:
         raise WireError(_at(at, f"tag 0x{found:02x} instead of 0x{tag:02x}"))
@@ -254,10 +254,10 @@ class Answer:
 def _decode_entry(  # noqa: C901, PLR0912, PLR0915 - most of a read is spent here: calls cost more
     data: bytes, at: int, end: int, names: "Names"
 ) -> Entry:
-    """Decode a `SearchResultEntry` (RFC 4511, 4.5.2) from `at` to `end`, behind it only controls.
+    """Decode a `SearchResultEntry` (RFC 4511, 4.5.2), after which only controls may follow.
 
-    Each value has to end where the next one begins, and the last one where the value around it
-    ends. That also catches lengths that are too large, so they are not checked one by one.
+    Each value must end where the next one begins, and the last one where the enclosing value ends.
+    That also detects lengths that are too large, so they are not checked one by one.
 
     Args:
         data: bytes that hold the message.
@@ -273,7 +273,7 @@ def _decode_entry(  # noqa: C901, PLR0912, PLR0915 - most of a read is spent her
             size, at = _long_length(data, at)
         stop = at + size
         if stop != end and expected(data, stop, end, CONTROLS)[1] != end:
-            raise WireError(_at(stop, "something behind the end of a message"))
+            raise WireError(_at(stop, "something after the end of a message"))
         dn_tag, size = data[at], data[at + 1]
         at += 2
         if size > _SHORT:
@@ -342,15 +342,15 @@ def _octet_strings(data: bytes, at: int, end: int) -> list[bytes]:
 
 
 class DisconnectedError(Exception):
-    """The server said that it ends the connection (RFC 4511, 4.4.1); the message says why."""
+    """The server announced that it closes the connection (RFC 4511, 4.4.1)."""
 
 
 def single_answer(data: Data, message_id: int, tag: int, most_bytes: int) -> Result | None:
-    """The answer to a login or StartTLS, which is one message; `None` while not all has come.
+    """Decode the answer to a bind or StartTLS, which is one message; `None` if it is not complete.
 
     Raises:
-        WireError: it is something else, or there is something behind it.
-        DisconnectedError: the server says that it ends the connection.
+        WireError: it is another message, or more bytes follow.
+        DisconnectedError: the server announced that it closes the connection.
 
     """
     found = _message(data, 0, most_bytes)
@@ -366,14 +366,14 @@ def single_answer(data: Data, message_id: int, tag: int, most_bytes: int) -> Res
     if got != tag:
         raise WireError(_at(id_stop, f"tag 0x{got:02x} instead of 0x{tag:02x}"))
     if stop != len(data):
-        raise WireError(_at(stop, "something behind the end of the answer"))
+        raise WireError(_at(stop, "something after the end of the answer"))
     return _result(data, tag, content, content_stop, stop)
 
 
 def _message(data: Data, at: int, most_bytes: int, before: int = 0) -> tuple[int, int] | None:
-    """Start and end of the message at `at`, which may be behind `data`; `None`: not yet known.
+    """Start and end of the message at `at`, or `None` if its header is not complete.
 
-    `before` bytes of the same answer are not in `data` any longer.
+    The end can be after the end of `data`. `before` bytes of the answer were decoded earlier.
     """
     have = len(data)
     if at < have and data[at] != SEQUENCE:
@@ -389,7 +389,7 @@ def _message(data: Data, at: int, most_bytes: int, before: int = 0) -> tuple[int
 
 
 def _long_length(data: bytes, at: int) -> tuple[int, int]:
-    """Length in several octets, of which the first stands before `at`, and where it ends."""
+    """Decode a length of several octets, the first of which is before `at`, and its end."""
     octets = data[at - 1] & _SHORT
     if not 1 <= octets <= _LENGTH_OCTETS:
         raise WireError(_at(at, "a length that LDAP doesn't have"))
@@ -399,7 +399,7 @@ def _long_length(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _length(data: Data, at: int, end: int) -> tuple[int, int] | None:
-    """How long the content of the value at `at` is, where it begins; `None` if that is cut off."""
+    """Length and start of the content of the value at `at`; `None` if the header is cut off."""
     if at + 2 > end:
         return None
     size, start = data[at + 1], at + 2
@@ -420,8 +420,8 @@ def _result(data: Data, tag: int, at: int, end: int, message_end: int) -> Result
     behind = stop
     while behind < end:
         found, _, after = header(data, behind, end)
-        if found not in _BEHIND_RESULT[tag]:
-            raise WireError(_at(behind, "something behind the end of a result"))
+        if found not in _AFTER_RESULT[tag]:
+            raise WireError(_at(behind, "something after the end of a result"))
         behind = after
     return Result(
         code=code,
@@ -432,31 +432,27 @@ def _result(data: Data, tag: int, at: int, end: int, message_end: int) -> Result
 
 
 def _cookie(data: Data, at: int, end: int) -> bytes | None:
-    """The cookie in the paging control, if that is among a message's controls."""
+    """Cookie of the paging control, if a message has that control."""
     if at == end:
         return None
     start, stop = expected(data, at, end, CONTROLS)
     if stop != end:
-        raise WireError(_at(stop, "something behind the end of a message"))
+        raise WireError(_at(stop, "something after the end of a message"))
     found = None
     while start < stop:
         control, start = expected(data, start, stop, SEQUENCE)
         name, name_stop = expected(data, control, start, OCTETS)
         if data[name:name_stop] == PAGED_RESULTS:
-            found = _paging_cookie(data, name_stop, start)
+            tag, value, value_stop = header(data, name_stop, start)
+            if tag == BOOLEAN:  # whether the control is critical
+                tag, value, value_stop = header(data, value_stop, start)
+            if tag != OCTETS:
+                raise WireError(_at(value, "a paging control without a value"))
+            page, page_stop = expected(data, value, value_stop, SEQUENCE)
+            size_stop = expected(data, page, page_stop, INTEGER)[1]
+            cookie, cookie_stop = expected(data, size_stop, page_stop, OCTETS)
+            found = bytes(data[cookie:cookie_stop])
     return found
-
-
-def _paging_cookie(data: Data, at: int, end: int) -> bytes:
-    tag, start, stop = header(data, at, end)
-    if tag == BOOLEAN:
-        tag, start, stop = header(data, stop, end)
-    if tag != OCTETS:
-        raise WireError(_at(at, "a paging control without a value"))
-    start, stop = expected(data, start, stop, SEQUENCE)
-    size_stop = expected(data, start, stop, INTEGER)[1]
-    start, stop = expected(data, size_stop, stop, OCTETS)
-    return bytes(data[start:stop])
 
 
 def _disconnection(data: Data, tag: int, at: int, end: int) -> Exception:
