@@ -177,28 +177,32 @@ class Memberships:
         return self._blocks
 
     def _normalise(self, name: str) -> None:
-        """Convert pending values to a block, and report those that are unreadable or no DNs."""
+        """Convert pending values to blocks, and report those that are unreadable or no DNs."""
         pending = self._pending.pop(name)
-        place = np.repeat(np.arange(len(pending.rows)), pending.counts)
-        try:
-            dn = pa.array(pending.values, pa.large_binary()).cast(_TEXT)
-        except (UnicodeError, pa.ArrowInvalid):
-            dn = pa.array([clean_text(value) for value in pending.values], _TEXT)
-        key, is_plain = plain_dn_keys(dn)
-        if not pc.all(is_plain).as_py():
-            others = np.flatnonzero(~is_plain.to_numpy(zero_copy_only=False))
-            made = [
-                self._member(pending.entries[place[number]], name, pending.values[number])
-                for number in others.tolist()
-            ]
-            mask = pc.invert(is_plain)
-            key = pc.replace_with_mask(key, mask, pa.array([key for key, _ in made], _TEXT))
-            dn = pc.replace_with_mask(dn, mask, pa.array([dn for _, dn in made], _TEXT))
-            if key.null_count:
-                some = key.is_valid()
-                place = place[some.to_numpy(zero_copy_only=False)]
-                key, dn = key.filter(some), dn.filter(some)
-        self._blocks.append(_Block(np.array(pending.rows, np.int64)[place], key, dn))
+        places = np.repeat(np.arange(len(pending.rows)), pending.counts)
+        rows = np.array(pending.rows, np.int64)
+        for begin in range(0, len(places), _BLOCK_ROWS):
+            place = places[begin : begin + _BLOCK_ROWS]
+            values = pending.values[begin : begin + _BLOCK_ROWS]
+            try:
+                dn = pa.array(values, pa.large_binary()).cast(_TEXT)
+            except (UnicodeError, pa.ArrowInvalid):
+                dn = pa.array([clean_text(value) for value in values], _TEXT)
+            key, is_plain = plain_dn_keys(dn)
+            if not pc.all(is_plain).as_py():
+                others = np.flatnonzero(~is_plain.to_numpy(zero_copy_only=False))
+                made = [
+                    self._member(pending.entries[place[number]], name, values[number])
+                    for number in others.tolist()
+                ]
+                mask = pc.invert(is_plain)
+                key = pc.replace_with_mask(key, mask, pa.array([key for key, _ in made], _TEXT))
+                dn = pc.replace_with_mask(dn, mask, pa.array([dn for _, dn in made], _TEXT))
+                if key.null_count:
+                    some = key.is_valid()
+                    place = place[some.to_numpy(zero_copy_only=False)]
+                    key, dn = key.filter(some), dn.filter(some)
+            self._blocks.append(_Block(rows[place], key, dn))
 
     def _member(self, group: Entry, name: str, value: Value) -> tuple[str | None, str | None]:
         """Key and DN of a member; neither if the value is empty or unusable."""
