@@ -159,7 +159,7 @@ def _read(
     directory, swit, problems = None, None, list[Exception]()
     try:
         settings.require("directory")
-        directory = open_directory(settings).read()
+        directory = open_directory(settings, store).read()
     except (SettingsError, DirectoryError) as error:
         problems.append(error)
     try:

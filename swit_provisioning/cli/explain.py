@@ -58,7 +58,7 @@ def explain(settings: Settings, who: str, *, as_json: bool, no_names: bool) -> i
         settings.require("directory", "swit", token_stored=store.tokens.load() is not None)
         with swit_connection(settings, store) as client:
             swit = read_organization(client, expected=settings.expected_organization)
-        directory = open_directory(settings).read()
+        directory = open_directory(settings, store).read()
         read_at = datetime.now(UTC)
         planned = explained_plan(directory, swit, settings.policy(), store.memory())
         subjects = _subjects(who, explain_subjects(who, planned), store, no_names=no_names)

@@ -204,6 +204,9 @@ def _make_and_store_plan(
     store.organization.bind(swit.facts.organization_id)
     memory = store.memory()
     plan = make_plan(directory, swit, settings.policy(), memory)
+    store.identities.note_active(
+        users=swit.users.loc[swit.users["active"], "user_id"], teams=swit.teams["team_id"]
+    )
     results = session.judge.judge(plan)
     documents = [result.document() for result in results]
     store.plans.save(plan, run_id=run_id, guard_results=documents, read_at=read_at)

@@ -93,7 +93,7 @@ class SessionResource(dg.ConfigurableResource[Session]):
                     evidence_max_age=timedelta(minutes=settings.evidence_max_age_minutes),
                     concurrency=settings.swit_max_concurrency,
                     judge=plan_judge(settings, store),
-                    open_directory=lambda: open_directory(settings),
+                    open_directory=lambda: open_directory(settings, store),
                     open_swit=lambda: swit_connection(settings, store),
                     progress=RunProgress(CURRENT_DISPLAY.get()),
                     mark_run_failed=lambda dead: mark_failed(instance, dead),

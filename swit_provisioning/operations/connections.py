@@ -19,6 +19,7 @@ from swit_provisioning.settings import Settings
 from swit_provisioning.sources.base import Directory
 from swit_provisioning.sources.json_file import JsonDirectory
 from swit_provisioning.sources.registry import open_source
+from swit_provisioning.sources.verification import VerifiedDirectory
 from swit_provisioning.state.store import Store
 from swit_provisioning.state.token_store import TokenRow
 from swit_provisioning.swit.auth import (
@@ -31,8 +32,15 @@ from swit_provisioning.swit.client import SwitClient
 from swit_provisioning.swit.rate_limit import parse_pace
 
 
-def open_directory(settings: Settings) -> Directory:
-    """The directory that the settings name: a file, the bundled sample, or an LDAP server."""
+def open_directory(settings: Settings, store: Store) -> Directory:
+    """The directory that the settings name: a file, the bundled sample, or an LDAP server.
+
+    Its read looks for everybody whom `store` has matched before.
+    """
+    return VerifiedDirectory(_source(settings), store.identities.expected)
+
+
+def _source(settings: Settings) -> Directory:
     if settings.idp_file is None and settings.is_running_locally:
         # OUs and filters are those of another directory, which the settings describe.
         return JsonDirectory(sample_directory_path(), settings.attribute_mapping())

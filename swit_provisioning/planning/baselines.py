@@ -52,7 +52,7 @@ def count_changeable(
     lost = removals_by_team(changes)
     memberships = organization.memberships["team_id"]
     members = memberships.value_counts()
-    kept = dict.fromkeys(teams.kept, "SWIT_TEAMS_TO_KEEP or TEAMS_TO_EXCLUDE")
+    kept = {team: teams.why_kept(team) for team in teams.kept}
     return replace(
         reads,
         active_users_that_may_go=_active_users_that_may_go(users, policy, memory),

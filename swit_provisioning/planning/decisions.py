@@ -62,6 +62,10 @@ class Rule(Enum):
         " is (UNMANAGED_USERS=keep)."
     )
     KEPT = "{where}, but the user is left as it is (USER_REMOVAL=keep)."
+    DEPARTURE_UNCERTAIN = (
+        "The person was not read, but it is not certain that the person has left ({detail}): the"
+        " user is left alone."
+    )
     DEPARTS = "{where}: the user is {done} (USER_REMOVAL={removal}){unless}."
     # groups and teams
     GROUP_EXCLUDED = (
@@ -89,6 +93,10 @@ class Rule(Enum):
     TEAM_KEPT = (
         "SWIT_TEAMS_TO_KEEP names the team, or TEAMS_TO_EXCLUDE its group: it is never changed,"
         " moved, deleted or given other members."
+    )
+    GROUP_UNCERTAIN = (
+        "The team's group was not read, but it is not certain that it has left ({detail}): the team"
+        " is kept as it is."
     )
     TEAM_DELETED = "{why}: it is deleted ({setting})."
     TEAM_MARKED = "{why}: it is renamed as removed ({setting})."

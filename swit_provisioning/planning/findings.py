@@ -20,7 +20,7 @@ from swit_provisioning.planning.groups import (
 )
 from swit_provisioning.planning.match_teams import Team, TeamMatches, members_of
 from swit_provisioning.planning.match_users import bad_users
-from swit_provisioning.planning.model import Finding, Memory, Policy
+from swit_provisioning.planning.model import Change, Finding, Memory, Policy
 from swit_provisioning.planning.normalize import clean_team_name, name_key, without_number
 from swit_provisioning.planning.schemas import DIRECTORY_FINDINGS
 from swit_provisioning.planning.snapshots import (
@@ -33,6 +33,21 @@ from swit_provisioning.planning.snapshots import (
     mask,
     read_people,
 )
+
+
+def departures_not_looked_up(facts: DirectoryFacts, changes: Iterable[Change]) -> Iterator[Finding]:
+    """A finding if users or teams go on the word of one read, as the source cannot be asked."""
+    gone = Counter(change.action for change in changes)
+    users, teams = gone["user.deactivate"] + gone["user.remove"], gone["team.delete"]
+    if facts.whereabouts is None and users + teams:
+        yield Finding(
+            kind="departures not looked up",
+            subject=facts.source,
+            side="swit",
+            message=f"Users to deactivate or remove: {users}; teams to delete: {teams}. A file"
+            " can't be asked about single people and groups: they count as departed because this"
+            " read lacks them. Make sure that the export is complete.",
+        )
 
 
 def organisation_findings(organization: OrganizationSnapshot) -> Iterator[Finding]:

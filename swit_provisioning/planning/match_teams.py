@@ -28,6 +28,7 @@ from swit_provisioning.planning.snapshots import (
     OrganizationSnapshot,
     column,
 )
+from swit_provisioning.planning.whereabouts import Whereabouts, of_swit_ids, under_other_ids
 
 UNASSIGNED = "Unassigned"
 """Swit's own team for people in no team, directly under the root (swit-api, "Rules")."""
@@ -61,12 +62,16 @@ class TeamMatches:
     root: str
     own: frozenset[str]
     kept: frozenset[str]
+    uncertain: frozenset[str]
+    """Those kept only because it is not certain that their group has left."""
     team_of: Mapping[str, str]
     """Group key -> id of its team."""
     group_of: Mapping[str, str]
     """Team id -> key of its group."""
     left: frozenset[str]
     unmanaged: frozenset[str]
+    whereabouts: Mapping[str, Whereabouts]
+    """Team id -> where the remembered group is, of teams whose group was not read."""
     doubles: frozenset[str]
     """Those left or unmanaged that match a group which has another team."""
     exempt: tuple[Exemption, ...]
@@ -78,8 +83,16 @@ class TeamMatches:
         """Why a team that is left or unmanaged has no group."""
         if team_id in self.doubles:
             return "its group has another team"
-        left = team_id in self.left
-        return "its group has left the directory" if left else "no group stands behind it"
+        if team_id not in self.left:
+            return "no group stands behind it"
+        place = self.whereabouts.get(team_id)
+        return "its group has left the directory" + (f": {place.detail}" if place else "")
+
+    def why_kept(self, team_id: str) -> str:
+        """Why a team is kept as it is."""
+        if team_id in self.uncertain:
+            return f"its group may still be there ({self.whereabouts[team_id].detail})"
+        return "SWIT_TEAMS_TO_KEEP or TEAMS_TO_EXCLUDE"
 
 
 def match_teams(
@@ -97,11 +110,17 @@ def match_teams(
     teams = _read_teams(organization, directory.scope)
     root = next(team.team_id for team in teams.values() if team.parent_id is None)
     own = frozenset(team.team_id for team in teams.values() if _is_own(team, root))
-    remembered = _remembered(groups, teams.keys() - own, memory)
+    found = directory.facts.whereabouts
+    remembered = _remembered(groups, teams.keys() - own, memory, found)
     candidates = _candidates(groups, teams, own, remembered)
     named = _kept_by(groups, teams, candidates, policy)
     once_named = memory.still_exempt("team", policy)
-    kept = frozenset({*named, *once_named} & teams.keys()) - own
+    whereabouts = of_swit_ids(found, memory.groups)
+    may_be_there = whereabouts.keys() - {*named, *once_named, *remembered.values()}
+    uncertain = frozenset(
+        team for team in may_be_there & teams.keys() if not whereabouts[team].has_left
+    )
+    kept = (frozenset({*named, *once_named} & teams.keys()) | uncertain) - own
     kept_by = {
         team: frozenset(named.get(team, set()) | once_named.get(team, set())) for team in kept
     }
@@ -138,22 +157,40 @@ def match_teams(
         if team in kept:
             decisions.append(Decision("group", key, Rule.TEAM_KEPT_BY_NAME))
     decisions += (Decision("team", team, Rule.SWITS_OWN) for team in own)
-    decisions += (Decision("team", team, Rule.TEAM_KEPT) for team in kept - group_of.keys())
+    for team in kept - group_of.keys():
+        if team in uncertain:
+            values = {"detail": whereabouts[team].detail}
+            decisions.append(Decision("team", team, Rule.GROUP_UNCERTAIN, values))
+        else:
+            decisions.append(Decision("team", team, Rule.TEAM_KEPT))
     return TeamMatches(
         teams=teams,
         root=root,
         own=own,
         kept=kept,
+        uncertain=uncertain,
         team_of={key: team_of[key] for key in groups.in_scope if key in team_of},
         group_of=group_of,
         left=frozenset(left),
         unmanaged=frozenset(unmanaged),
+        whereabouts=whereabouts,
         doubles=frozenset(contested & (left | unmanaged)),
         exempt=_exemptions(groups, kept_by, policy, memory),
-        findings=tuple(
-            _exempt_by_earlier_name(groups, teams, kept_by, kept - named.keys(), policy)
+        findings=(
+            *_exempt_by_earlier_name(groups, teams, kept_by, kept - named.keys(), policy),
+            *(_group_uncertain(teams[team], whereabouts[team]) for team in sorted(uncertain)),
         ),
         decisions=tuple(decisions),
+    )
+
+
+def _group_uncertain(team: Team, place: Whereabouts) -> Finding:
+    return Finding(
+        kind="group uncertain",
+        subject=team.name,
+        side="swit",
+        message="The group of this team was not read, and it is not certain that it has left"
+        f" ({place.detail}), so the team is kept as it is. {place.remedy}",
     )
 
 
@@ -179,7 +216,12 @@ def _is_own(team: Team, root: str) -> bool:
     return team.parent_id is None or (team.parent_id == root and is_unassigned)
 
 
-def _remembered(groups: Groups, teams: Collection[str], memory: Memory) -> dict[str, str]:
+def _remembered(
+    groups: Groups,
+    teams: Collection[str],
+    memory: Memory,
+    found: Mapping[str, Whereabouts] | None,
+) -> dict[str, str]:
     """Group key -> the team of an earlier plan, each team once; none for an id of two groups."""
     everyone = [*groups.in_scope.values(), *groups.excluded]
     counted = Counter(group.directory_id for group in everyone)
@@ -189,6 +231,10 @@ def _remembered(groups: Groups, teams: Collection[str], memory: Memory) -> dict[
     for directory_id, team in sorted(memory.groups.items()):
         if directory_id in key_of and team in teams and team not in used:
             remembered[key_of[directory_id]] = team
+            used.add(team)
+    for key, team in under_other_ids(found, memory.groups).items():
+        if key in key_of.values() and key not in remembered and team in teams and team not in used:
+            remembered[key] = team
             used.add(team)
     return remembered
 

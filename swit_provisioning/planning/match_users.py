@@ -22,6 +22,7 @@ from swit_provisioning.planning.normalize import (
     usable_address,
 )
 from swit_provisioning.planning.snapshots import People, Person, User
+from swit_provisioning.planning.whereabouts import Whereabouts, of_swit_ids, under_other_ids
 
 _MASTER = 10
 _HAVE_RIGHTS = frozenset({"master", "admin", "unknown"})
@@ -57,6 +58,8 @@ class UserMatches:
     """User id -> why nothing about this user is changed."""
     never_deactivated: Mapping[str, str]
     """User id -> why the user is never deactivated or removed, in the directory or not."""
+    whereabouts: Mapping[str, Whereabouts]
+    """User id -> where the remembered person is, of users without a person."""
     findings: tuple[Finding, ...]
     decisions: tuple[Decision, ...]
 
@@ -67,16 +70,21 @@ def match_users(
     policy: Policy,
     memory: Memory,
     authorised_user_id: str,
+    found: Mapping[str, Whereabouts] | None = None,
 ) -> UserMatches:
-    """Find each person's user, and the users that must not be touched."""
+    """Find each person's user, and the users that must not be touched.
+
+    `found` has the whereabouts of people who were not read, by directory id.
+    """
     users_at: dict[str, list[User]] = {}
     for user in users:
         users_at.setdefault(user.address, []).append(user)
     by_id = {user.user_id: user for user in users} if memory.users else {}
+    earlier = under_other_ids(found, memory.users)
     remembered = {
-        person.key: by_id[memory.users[person.directory_id]]
+        person.key: by_id[user_id]
         for person in (people.enabled if by_id else ())
-        if memory.users.get(person.directory_id) in by_id
+        if (user_id := memory.users.get(person.directory_id) or earlier.get(person.key)) in by_id
     }
     shared = _shared_addresses(people.enabled)
     is_out = excludes(policy)
@@ -121,14 +129,38 @@ def match_users(
             if user.active and ROLES.get(user.role, "unknown") in _HAVE_RIGHTS:
                 findings.append(_admin_left(user))
     decisions += (Decision("user", u, rule) for u, rule in claimed.items() if u not in by_rule)
+    accounted = person_of.keys() | claimed.keys() | by_rule.keys()
+    whereabouts = {
+        user_id: each
+        for user_id, each in of_swit_ids(found, memory.users).items()
+        if user_id not in accounted
+    }
+    for user in users:
+        place = whereabouts.get(user.user_id)
+        if place is not None and not place.has_left and user.active:
+            by_rule[user.user_id] = "not certain to have left the directory"
+            values = {"detail": place.detail}
+            decisions.append(Decision("user", user.user_id, Rule.DEPARTURE_UNCERTAIN, values))
+            findings.append(_departure_uncertain(user, place))
     return UserMatches(
         matches=matches,
         users=users,
         person_of=person_of,
         left_alone={**{u: rule.phrase for u, rule in claimed.items()}, **by_rule},
         never_deactivated=never,
+        whereabouts=whereabouts,
         findings=tuple(findings),
         decisions=tuple(decisions),
+    )
+
+
+def _departure_uncertain(user: User, place: Whereabouts) -> Finding:
+    return Finding(
+        kind="departure uncertain",
+        subject=user.email,
+        side="swit",
+        message="The person of this account was not read, and it is not certain that the person has"
+        f" left ({place.detail}), so the account is left alone. {place.remedy}",
     )
 
 

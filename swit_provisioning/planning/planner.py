@@ -15,6 +15,7 @@ from swit_provisioning.planning.convergence import hold_back
 from swit_provisioning.planning.decisions import Decision
 from swit_provisioning.planning.findings import (
     bad_records,
+    departures_not_looked_up,
     in_order,
     organisation_findings,
     unmanaged_teams,
@@ -121,6 +122,7 @@ def _planned(read: ExplainedPlan, policy: Policy) -> ExplainedPlan:
         policy,
         memory,
         organization.facts.authorised_user_id,
+        directory.facts.whereabouts,
     )
     accounts = user_changes(users, policy, memory, unread(directory, "phone_number"))
     wanted = wanted_memberships(directory, read.groups, users.users, accounts)
@@ -144,6 +146,7 @@ def _planned(read: ExplainedPlan, policy: Policy) -> ExplainedPlan:
         *accounts.findings,
         *teams.findings,
         *layout.findings,
+        *departures_not_looked_up(directory.facts, changes),
         *unmanaged_teams(scope, teams, wanted, organization, policy),
         *converging.findings,
     )

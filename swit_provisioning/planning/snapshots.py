@@ -17,6 +17,7 @@ from swit_provisioning.planning.schemas import (
     SWIT_TEAMS,
     SWIT_USERS,
 )
+from swit_provisioning.planning.whereabouts import Whereabouts
 
 
 class DirectoryScope(Protocol):
@@ -61,6 +62,11 @@ class DirectoryFacts:
     """For people: `Active Directory`, `OpenLDAP`; nothing for a file."""
     left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """`users`, `groups` or `other entries` of a file that are not read -> why -> how many."""
+    whereabouts: Mapping[str, Whereabouts] | None = None
+    """Where the people and groups are that were matched before and not read, by id.
+
+    `None` if the source cannot be asked.
+    """
 
     @property
     def title(self) -> str:
@@ -70,11 +76,18 @@ class DirectoryFacts:
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""
         values = asdict(self)
-        return {**values, "bases": list(values["bases"]), "warnings": list(values["warnings"])}
+        found = self.whereabouts
+        return {
+            **values,
+            "bases": list(values["bases"]),
+            "warnings": list(values["warnings"]),
+            "whereabouts": found and {id_: each.document() for id_, each in found.items()},
+        }
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
         """The facts that `document` came from."""
+        found = document.get("whereabouts")
         return cls(
             source=document["source"],
             kind=document["kind"],
@@ -85,6 +98,7 @@ class DirectoryFacts:
             # Frames of earlier versions don't say it, and a run may be re-executed.
             server_kind=document.get("server_kind"),
             left_out=document.get("left_out", {}),
+            whereabouts=found and {id_: Whereabouts.of(each) for id_, each in found.items()},
         )
 
 

@@ -94,6 +94,7 @@ class _Comparison:
         phones_unread: Collection[str],
     ) -> None:
         self._policy, self._phones_unread = policy, phones_unread
+        self._whereabouts = matches.whereabouts
         self._known = frozenset(memory.users.values())
         roles = {user.role for user in matches.users}
         self._protected = {role for role in roles if is_protected(role, policy)}
@@ -185,8 +186,10 @@ class _Comparison:
     def without_person(self, user: User) -> Iterator[_Result]:
         """The deactivation or removal of a user, unless a setting keeps the user."""
         removal, was_there = self._policy.user_removal, user.user_id in self._known
+        place = self._whereabouts.get(user.user_id)
+        how = f": {place.detail}" if place else ""
         where = "The person has left the directory" if was_there else "Not in the directory"
-        values = {"where": where}
+        values = {"where": where + how}
         if not user.active:
             yield Decision("user", user.user_id, Rule.INACTIVE, values)
         elif self._policy.unmanaged_users == "keep" and not was_there:
@@ -207,7 +210,7 @@ class _Comparison:
                 target=user.email,
                 before={"active": True},
                 after={} if is_removed else {"active": False},
-                reason="left the directory" if was_there else "not in the directory",
+                reason=f"left the directory{how}" if was_there else "not in the directory",
             )
 
     def _decision(

@@ -425,7 +425,7 @@ class _Explainer:
             return f'member of its team "{layout.names[group.new_team]}", which is created'
         name = self._teams.teams[team].name
         if team in self._teams.kept:
-            return f'its team "{name}" is kept as it is: SWIT_TEAMS_TO_KEEP'
+            return f'its team "{name}" is kept as it is: {self._teams.why_kept(team)}'
         return f'member of its team "{name}"'
 
     def _teams_of(self, users: Collection[str]) -> Iterator[TeamSeat]:
@@ -439,7 +439,7 @@ class _Explainer:
             if team_id in teams.own:
                 owner = "Swit's own"
             elif team_id in teams.kept:
-                owner = "kept as it is: SWIT_TEAMS_TO_KEEP or TEAMS_TO_EXCLUDE"
+                owner = f"kept as it is: {teams.why_kept(team_id)}"
             elif team_id in teams.group_of:
                 owner = f"the team of {self._scope[teams.group_of[team_id]].dn}"
             else:

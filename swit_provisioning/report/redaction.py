@@ -48,6 +48,7 @@ _ABOUT_GROUPS: Final = frozenset(
         "name taken",
         "member count",
         "unmanaged team",
+        "group uncertain",
     }
 )
 """Kinds of findings that name only groups and teams; all others may name people."""
@@ -91,6 +92,7 @@ def change_without_people(change: Change) -> Change:
         before=hidden_values(change.action, change.before),
         after=hidden_values(change.action, change.after),
         depends_on=tuple(map(without_people_in, change.depends_on)),
+        reason=without_people_in(change.reason),
     )
 
 

@@ -4,11 +4,13 @@ Commands import it at every start, so it imports nothing heavy.
 """
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from swit_provisioning.planning.snapshots import DirectorySnapshot
+    from swit_provisioning.planning.whereabouts import Whereabouts
 
 
 class Directory(Protocol):
@@ -24,6 +26,17 @@ class Directory(Protocol):
 
         Raises:
             DirectoryError: the read failed. The class says what to do, the message what happened.
+
+        """
+        ...
+
+    def find(
+        self, people: AbstractSet[str], groups: AbstractSet[str]
+    ) -> "dict[str, Whereabouts] | None":
+        """Look for people and groups by id, also outside the scope of a read.
+
+        Returns:
+            The whereabouts of each; `None` if this source cannot be asked.
 
         """
         ...

@@ -3,7 +3,8 @@
 import ipaddress
 import math
 import re
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, cast, get_args
 from urllib.parse import urlsplit
 
@@ -255,6 +256,11 @@ class LdapConfig:
         if not self.password:
             message = "LDAP_PASSWORD is empty: the server would treat the login as anonymous"
             raise ValueError(message)
+
+    def limits_from_now(self) -> LdapLimits:
+        """The limits of a read that begins now."""
+        end = time.monotonic() + 60 * self.read_minutes
+        return replace(self.limits, read_until=min(self.limits.read_until, end))
 
 
 @dataclass(frozen=True, kw_only=True)

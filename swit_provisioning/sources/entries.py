@@ -239,12 +239,16 @@ def clean_text(value: Value) -> str | None:
 
 def directory_id(entry: Entry, key: str) -> str:
     """Stable id of the entry that the server assigned, as text. Without one: `key`."""
+    return next(directory_ids(entry), key)
+
+
+def directory_ids(entry: Entry) -> Iterator[str]:
+    """All ids of the entry that the server assigned, as text, the preferred one first."""
     for name in IDENTITY_ATTRIBUTES:
         for value in entry.values(name):
             text = _ID_READERS[name](value)
             if text:
-                return text
-    return key
+                yield text
 
 
 def _uuid_text(value: Value) -> str:

@@ -5,6 +5,7 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
@@ -61,6 +62,10 @@ class FileDirectory(ABC):
     @abstractmethod
     def read(self) -> DirectorySnapshot:
         """Read the file. Raises `DirectoryError` unless it is complete."""
+
+    def find(self, people: AbstractSet[str], groups: AbstractSet[str]) -> None:
+        """Return nothing: a file holds no more than was read."""
+        del people, groups
 
     def _no_entries(self) -> "FileEntries":
         return FileEntries(self._path, self._scope, self._mapping, self._clock())

@@ -3,10 +3,11 @@
 Matches are remembered after each applied plan, exemptions when a plan is made.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Literal
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Connection,
     Integer,
@@ -18,9 +19,11 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    update,
 )
 
 from swit_provisioning.planning.model import Exemption, Memory
+from swit_provisioning.planning.whereabouts import Expected
 from swit_provisioning.state.database import METADATA, Section, StoreError, UtcDateTime
 
 Match = tuple[Literal["user", "group"], str, str]
@@ -33,6 +36,7 @@ IDENTITIES: Final = Table(
     Column("directory_id", Text, primary_key=True),
     Column("swit_id", String(255), nullable=False, index=True),
     Column("remembered_at", UtcDateTime, nullable=False),
+    Column("is_active", Boolean, nullable=False, default=True),
 )
 EXEMPTIONS: Final = Table(
     "exemption",
@@ -69,6 +73,28 @@ class Identities(Section):
         )
         return Memory(users=users, groups=groups, exempt=exempt)
 
+    def expected(self) -> Expected:
+        """Ids of the people and groups whose user or team was active in the newest plan."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(IDENTITIES).where(IDENTITIES.c.is_active)).all()
+        return Expected(
+            people=frozenset(row.directory_id for row in rows if row.kind == "user"),
+            groups=frozenset(row.directory_id for row in rows if row.kind == "group"),
+        )
+
+    def note_active(self, *, users: Collection[str], teams: Collection[str]) -> None:
+        """Store which Swit users are active and which teams exist, by their ids."""
+        active = {"user": frozenset(users), "group": frozenset(teams)}
+        with self._database.read() as connection:
+            changed = [
+                {"of_kind": row.kind, "of_directory": row.directory_id, "now_active": is_active}
+                for row in connection.execute(select(IDENTITIES))
+                if (is_active := row.swit_id in active[row.kind]) != row.is_active
+            ]
+        if changed:
+            with self._database.write() as connection:
+                connection.execute(_NOTE_ACTIVE, changed)
+
     def remember_exempt(self, exempt: Iterable[Exemption]) -> None:
         """Replace all known exemptions."""
         wanted = frozenset(exempt)
@@ -97,6 +123,14 @@ class Identities(Section):
             connection.execute(_REMEMBER, [{**row, "now": now} for row in rows])
 
 
+_NOTE_ACTIVE: Final = (
+    update(IDENTITIES)
+    .where(
+        IDENTITIES.c.kind == bindparam("of_kind"),
+        IDENTITIES.c.directory_id == bindparam("of_directory"),
+    )
+    .values(is_active=bindparam("now_active"))
+)
 _FORGET: Final = delete(IDENTITIES).where(
     IDENTITIES.c.kind == bindparam("of_kind"),
     or_(

@@ -94,7 +94,7 @@ def sync_anew(*, run_id: str, minutes_later: float) -> int:
 
 def _plan_now(settings: Settings, store: Store, client: SwitClient) -> Plan:
     return make_plan(
-        open_directory(settings).read(),
+        open_directory(settings, store).read(),
         read_organization(client),
         settings.policy(),
         store.memory(),

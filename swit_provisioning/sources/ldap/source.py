@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -16,6 +17,7 @@ from tenacity import (
 )
 
 from swit_provisioning.planning.snapshots import DirectorySnapshot
+from swit_provisioning.planning.whereabouts import Presence, Whereabouts, strongest
 from swit_provisioning.sources.assembly import Batch, Source, assemble
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.base import (
@@ -29,6 +31,7 @@ from swit_provisioning.sources.entries import EntryReader
 from swit_provisioning.sources.groups import group_attributes
 from swit_provisioning.sources.ldap.connection import Connection
 from swit_provisioning.sources.ldap.dn import dn_key
+from swit_provisioning.sources.ldap.lookup import Lookup
 from swit_provisioning.sources.ldap.search import Query, entries_at, root_entry, search
 from swit_provisioning.sources.ldap.session import logged_in
 from swit_provisioning.sources.people import people_attributes
@@ -97,19 +100,58 @@ class LdapDirectory:
             before_sleep=_log_retry,
             reraise=True,
         )
-        limits = replace(
-            self._config.limits,
-            read_until=min(
-                self._config.limits.read_until, time.monotonic() + 60 * self._config.read_minutes
-            ),
-        )
-        config = replace(self._config, limits=limits)
+        config = replace(self._config, limits=self._config.limits_from_now())
         passed_over: list[str] = []
         try:
             return retrying(self._attempt, config, passed_over)
         except DirectoryUnavailableError as error:
             message = f"{error} (tried {_ATTEMPTS} times)"
             raise DirectoryUnavailableError(message) from error
+
+    def find(self, people: AbstractSet[str], groups: AbstractSet[str]) -> dict[str, Whereabouts]:
+        """Look for people and groups by id on every server, each in the whole search base.
+
+        A server that does not answer is no error: what the others do not have is `UNKNOWN` then.
+
+        Args:
+            people: ids of people.
+            groups: ids of groups.
+
+        """
+        if not people and not groups:
+            return {}
+        limits = self._config.limits_from_now()
+        config = replace(self._config, limits=limits)
+        answers: dict[str, dict[str, Whereabouts]] = {}
+        for server in config.servers:
+            try:
+                found = self._find_on(server, config, people, groups)
+            except DirectoryError as error:
+                unknown = Whereabouts(Presence.UNKNOWN, f"{server} could not be asked: {error}")
+                found = dict.fromkeys((*people, *groups), unknown)
+            for id_, whereabouts in found.items():
+                answers.setdefault(id_, {})[str(server)] = whereabouts
+        return {id_: strongest(each) for id_, each in answers.items()}
+
+    def _find_on(
+        self,
+        server: ServerAddress,
+        config: LdapConfig,
+        people: AbstractSet[str],
+        groups: AbstractSet[str],
+    ) -> dict[str, Whereabouts]:
+        with logged_in(config, server) as connection:
+            kind = self._kind(connection, server)
+            lookup = Lookup(connection, server, config, kind, self._reader())
+            return {**lookup.people(people), **lookup.groups(groups)}
+
+    def _reader(self) -> EntryReader:
+        return EntryReader(
+            mapping=self._mapping,
+            now=self._clock(),
+            ordered=False,
+            reference_attribute=self._config.reference_attribute,
+        )
 
     def _attempt(self, config: LdapConfig, passed_over: list[str]) -> DirectorySnapshot:
         failures: list[DirectoryError] = []
@@ -138,12 +180,7 @@ class LdapDirectory:
             )
         with logged_in(config, server) as connection:
             kind = self._kind(connection, server)
-            reader = EntryReader(
-                mapping=self._mapping,
-                now=self._clock(),
-                ordered=False,
-                reference_attribute=config.reference_attribute,
-            )
+            reader = self._reader()
             snapshot = assemble(
                 self._people(connection, server, kind, reader),
                 self._groups(connection, server, kind),
