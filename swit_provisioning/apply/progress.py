@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from swit_provisioning.planning.actions import STEPS, Step
-from swit_provisioning.planning.estimate import READ_BEFORE
-from swit_provisioning.planning.model import Plan
+from swit_provisioning.planning.model import READ_BEFORE, Plan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,7 @@ from swit_provisioning.apply.approvals import PlanState
 from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.apply.run_model import RunResult
 from swit_provisioning.operations.plan_page import ExpectedPace
-from swit_provisioning.planning.estimate import calls_by_kind, estimate
-from swit_provisioning.planning.model import Change
+from swit_provisioning.planning.model import Change, calls_by_kind, estimate
 from swit_provisioning.report.redaction import (
     hidden_target,
     hidden_values,

@@ -25,7 +25,7 @@ from swit_provisioning.operations.plan_page import (
 )
 from swit_provisioning.operations.services import current_actor, open_store, plan_judge
 from swit_provisioning.planning.actions import SPECS, describe
-from swit_provisioning.planning.estimate import calls_by_kind, estimate
+from swit_provisioning.planning.model import calls_by_kind, estimate
 from swit_provisioning.report.page import plan_page
 from swit_provisioning.report.redaction import change_without_people
 from swit_provisioning.report.summary import Comparison, compare

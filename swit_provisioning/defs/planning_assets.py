@@ -24,11 +24,10 @@ from swit_provisioning.operations.plan_page import (
 from swit_provisioning.planning.actions import ACTIONS, Action, Diff, actions_of
 from swit_provisioning.planning.baselines import is_complete
 from swit_provisioning.planning.convergence import repeats_to_remember
-from swit_provisioning.planning.estimate import calls_by_kind, estimate
 from swit_provisioning.planning.findings import KIND as UNMANAGED
 from swit_provisioning.planning.findings import findings_frame
 from swit_provisioning.planning.guards import GuardResult, counts_in_words
-from swit_provisioning.planning.model import Plan
+from swit_provisioning.planning.model import Plan, calls_by_kind, estimate
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.schemas import changes_frame
 from swit_provisioning.planning.snapshots import (

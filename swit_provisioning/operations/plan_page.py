@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from swit_provisioning.apply.approvals import PENDING, PlanState
-from swit_provisioning.planning.estimate import calls_by_kind, estimate
+from swit_provisioning.planning.model import calls_by_kind, estimate
 from swit_provisioning.report.page import PlanFacts
 from swit_provisioning.report.redaction import without_people_in
 from swit_provisioning.report.summary import duration

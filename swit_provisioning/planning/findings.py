@@ -4,9 +4,9 @@
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final, Literal, NamedTuple, get_args
 
 import pandas as pd
 
@@ -15,14 +15,15 @@ from swit_provisioning.planning.groups import (
     Groups,
     WantedMemberships,
     bad_groups,
+    keys_by_name,
     read_groups,
     unread,
 )
-from swit_provisioning.planning.match_teams import Team, TeamMatches, members_of
+from swit_provisioning.planning.match_teams import TeamMatches, members_of
 from swit_provisioning.planning.match_users import bad_users
 from swit_provisioning.planning.model import Change, Finding, Memory, Policy
 from swit_provisioning.planning.normalize import clean_team_name, name_key, without_number
-from swit_provisioning.planning.schemas import DIRECTORY_FINDINGS
+from swit_provisioning.planning.schemas import DIRECTORY_FINDINGS, IDP_FINDINGS
 from swit_provisioning.planning.snapshots import (
     DirectoryFacts,
     DirectorySnapshot,
@@ -134,7 +135,9 @@ def bad_records(
     directory: DirectorySnapshot, people: People, groups: Groups, policy: Policy
 ) -> Iterator[Finding]:
     """The findings of `directory_findings`, of records read already, in no order."""
-    yield from _as_read(directory.findings)
+    columns = (column(directory.findings, name) for name in IDP_FINDINGS.names)
+    for kind, dn, attribute, reason in zip(*columns, strict=True):
+        yield Finding(kind=kind, subject=dn, attribute=attribute, message=reason)
     yield from bad_users(
         people,
         policy,
@@ -147,7 +150,10 @@ def bad_records(
 
 def in_order(findings: Iterable[Finding], facts: DirectoryFacts) -> tuple[Finding, ...]:
     """The distinct findings with their attributes, sorted by kind and subject."""
-    complete = {_with_attribute(finding, facts.attributes) for finding in findings}
+    complete = set()
+    for finding in findings:
+        name = finding.attribute or facts.attributes.get(_ABOUT.get(finding.kind, ""), "")
+        complete.add(replace(finding, attribute=name))
     return tuple(sorted(complete, key=lambda f: (f.kind, f.subject, f.attribute, f.message)))
 
 
@@ -160,31 +166,20 @@ def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
     )
 
 
-def _as_read(frame: pd.DataFrame) -> Iterator[Finding]:
-    names = ("kind", "dn", "attribute", "reason")
-    for kind, dn, attribute, reason in zip(*(column(frame, n) for n in names), strict=True):
-        yield Finding(kind=kind, subject=dn, attribute=attribute, message=reason)
-
-
-def _with_attribute(finding: Finding, attributes: Mapping[str, str]) -> Finding:
-    name = attributes.get(_ABOUT.get(finding.kind, ""))
-    return finding if finding.attribute or not name else replace(finding, attribute=name)
-
-
 KIND: Final = "unmanaged team"
 _FEW: Final = 3
 """The fewest common members that suggest a group with another name."""
 _NEARLY_ALL: Final = 0.8
 
-Likelihood = Literal["almost surely", "probably", "perhaps"]
+_Likelihood = Literal["almost surely", "probably", "perhaps"]
+_LIKELIHOODS: Final = get_args(_Likelihood)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A group that the team may belong to."""
+class _Candidate(NamedTuple):
+    """A group that an unmanaged team may belong to."""
 
     group: Group
-    likelihood: Likelihood
+    likelihood: _Likelihood
     same_name: bool
     common: int
     """Number of members that the team and the group have in common."""
@@ -198,91 +193,57 @@ def unmanaged_teams(
     policy: Policy,
 ) -> Iterator[Finding]:
     """One finding for each unmanaged team that is left as it is."""
-    if not teams.unmanaged:
-        return
-    if policy.unmanaged_teams == "delete" and "team.delete" not in policy.disabled_actions:
+    is_deleted = "team.delete" not in policy.disabled_actions
+    if not teams.unmanaged or (policy.unmanaged_teams == "delete" and is_deleted):
         return
     inside = members_of(organization.memberships, teams.unmanaged)
     in_groups = wanted.groups_of({user for users in inside.values() for user in users})
-    likeness = _Likeness(groups, in_groups, wanted.sizes())
-    for team_id, team in teams.teams.items():
-        if team_id in teams.unmanaged:
-            users = inside.get(team_id, set())
-            candidate = likeness.best(team, users)
-            adopting = _adopting(candidate, teams, likeness.called(team.name))
-            message = _message(len(users), candidate, adopting, policy)
-            yield Finding(kind=KIND, subject=team.name, side="swit", message=message)
-
-
-class _Likeness:
-    """Which groups have a team's name or its members."""
-
-    def __init__(
-        self,
-        groups: Mapping[str, Group],
-        in_groups: Mapping[str, list[str]],
-        sizes: Mapping[str, int],
-    ) -> None:
-        self._groups, self._in_groups, self._sizes = groups, in_groups, sizes
-        self._called: dict[str, set[str]] = {}
-        for key, group in groups.items():
-            for name in group.names:
-                self._called.setdefault(name_key(name), set()).add(key)
-
-    def called(self, name: str) -> list[Group]:
-        """The groups of this name, compared without case, in directory order."""
-        found = (self._groups[key] for key in self._called.get(name_key(name), ()))
-        return sorted(found, key=lambda group: group.rank)
-
-    def best(self, team: Team, users: Collection[str]) -> Candidate | None:
-        """The group that fits best, the first of several in directory order."""
+    called, sizes = keys_by_name(groups), wanted.sizes()
+    for team in (team for key, team in teams.teams.items() if key in teams.unmanaged):
+        users = inside.get(team.team_id, set())
         plain = clean_team_name(team.name)
         names = {name_key(plain), name_key(without_number(plain))}
-        called = {key for name in names for key in self._called.get(name, ())}
-        common = Counter(key for user in users for key in self._in_groups.get(user, ()))
-        found = [
-            Candidate(
-                group=self._groups[key],
-                likelihood=likelihood,
-                same_name=key in called,
-                common=common[key],
-            )
-            for key in called | set(common)
-            if (likelihood := self._likelihood(key, called, common[key], len(users)))
+        same_name = {key for name in names for key in called.get(name, ())}
+        common = Counter(key for user in users for key in in_groups.get(user, ()))
+        candidates = [
+            _Candidate(groups[key], likelihood, key in same_name, common[key])
+            for key in same_name | set(common)
+            if (likelihood := _likelihood(key, same_name, common[key], len(users), sizes[key]))
         ]
-        return min(
-            found,
-            key=lambda each: (_ORDER.index(each.likelihood), -each.common, each.group.rank),
+        best = min(
+            candidates,
+            key=lambda c: (_LIKELIHOODS.index(c.likelihood), -c.common, c.group.rank),
             default=None,
         )
-
-    def _likelihood(
-        self, key: str, called: set[str], common: int, members: int
-    ) -> Likelihood | None:
-        half = common > 0 and 2 * common >= members
-        if key in called:
-            if len(called) > 1:
-                return "probably" if half else "perhaps"
-            return "almost surely" if half else "probably"
-        if common < _FEW or not half:
-            return None
-        nearly = common >= _NEARLY_ALL * max(members, self._sizes[key])
-        return "probably" if nearly else "perhaps"
-
-
-_ORDER: Final[tuple[Likelihood, ...]] = ("almost surely", "probably", "perhaps")
+        adopting = [groups[key] for key in called.get(name_key(team.name), ())]
+        members = "1 member" if len(users) == 1 else f"{len(users)} members"
+        yield Finding(
+            kind=KIND,
+            subject=team.name,
+            side="swit",
+            message=f"No group stands behind this team ({members});"
+            f" UNMANAGED_TEAMS={policy.unmanaged_teams} leaves it as it is."
+            f" {_belongs(best, len(users))} {_adopting(best, teams, adopting)}"
+            " UNMANAGED_TEAMS=delete would delete it. Name it in SWIT_TEAMS_TO_KEEP if it is meant"
+            " to be as it is.",
+        )
 
 
-def _message(size: int, candidate: Candidate | None, adopting: str, policy: Policy) -> str:
-    members = "1 member" if size == 1 else f"{size} members"
-    return (
-        f"No group stands behind this team ({members}); UNMANAGED_TEAMS={policy.unmanaged_teams}"
-        f" leaves it as it is. {_belongs(candidate, size)} {adopting} UNMANAGED_TEAMS=delete would"
-        " delete it. Name it in SWIT_TEAMS_TO_KEEP if it is meant to be as it is."
-    )
+def _likelihood(
+    key: str, same_name: set[str], common: int, members: int, size: int
+) -> _Likelihood | None:
+    """How likely a team with these `members` is that of a group with `size` members."""
+    half = common > 0 and 2 * common >= members
+    if key in same_name:
+        if len(same_name) > 1:
+            return "probably" if half else "perhaps"
+        return "almost surely" if half else "probably"
+    if common < _FEW or not half:
+        return None
+    return "probably" if common >= _NEARLY_ALL * max(members, size) else "perhaps"
 
 
-def _belongs(candidate: Candidate | None, members: int) -> str:
+def _belongs(candidate: _Candidate | None, members: int) -> str:
     if candidate is None:
         return "No group is called so or has most of its members."
     why = ["the same name"] if candidate.same_name else []
@@ -291,7 +252,7 @@ def _belongs(candidate: Candidate | None, members: int) -> str:
     return f"It is {candidate.likelihood} the team of {candidate.group.dn}: {' and '.join(why)}."
 
 
-def _adopting(candidate: Candidate | None, teams: TeamMatches, called: list[Group]) -> str:
+def _adopting(candidate: _Candidate | None, teams: TeamMatches, called: list[Group]) -> str:
     """What `UNMANAGED_TEAMS=adopt`, which compares names only, would do with the team."""
     if len(called) > 1:
         return "UNMANAGED_TEAMS=adopt would leave it too, as several groups are called so."

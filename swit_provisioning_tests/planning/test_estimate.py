@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from swit_provisioning.planning.actions import Step
-from swit_provisioning.planning.estimate import calls_by_kind, estimate
-from swit_provisioning.planning.model import Change
+from swit_provisioning.planning.model import Change, calls_by_kind, estimate
 from swit_provisioning_tests.planning.made_plans import (
     change,
     deletion,
