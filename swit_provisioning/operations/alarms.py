@@ -82,7 +82,7 @@ class Watch(BaseModel):
         return self.model_dump_json(exclude_defaults=True)
 
     def was_off(self, now: datetime) -> bool:
-        """Whether nobody has looked for a while."""
+        """Whether the daemon was off: the last look was too long ago."""
         return now - self.seen > AWAY
 
     def look(self, now: datetime) -> None:

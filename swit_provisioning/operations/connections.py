@@ -145,7 +145,7 @@ class SandboxLogin:
         return self._pair.access_token if self._pair else self.refreshed("")
 
     def refreshed(self, refused: str) -> str:
-        """Another token: the sandbox was started anew, or the token ran out."""
+        """Another token: the sandbox was restarted, or the token has expired."""
         del refused
         url = self._oauth.authorize_url(state=secrets.token_urlsafe(8), scope=DEFAULT_SCOPE)
         answer = requests.get(url, allow_redirects=False, timeout=10)

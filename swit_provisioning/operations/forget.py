@@ -1,4 +1,4 @@
-"""`forget`: one person out of everything that is kept.
+"""`forget`: erase one person from everything that is stored.
 
 Frames, pages, plans and Dagster runs that name the person are deleted: the next plan makes new
 ones. The journal and the reasons of decisions stay, with a code in the person's place.
@@ -64,7 +64,7 @@ class StillPresentError(ErasureError):
         super().__init__(
             f"Nothing was changed. The last read found this person in {' and in '.join(places)},"
             " so the next run would read and write them again. Remove them there first and run"
-            " `swit-provisioning plan`, which reads both sides anew; or forget what is kept up to"
+            " `swit-provisioning plan`, which reads both sides again; or forget what is kept up to"
             " now with --anyway."
         )
 
@@ -149,7 +149,7 @@ class Forgetting:
         return Person(trace=known, still_in=self._still_in(known))
 
     def forget(self, person: Person) -> Forgotten:
-        """Take the person out of Dagster's storage, the frames and the state.
+        """Erase the person from Dagster's storage, the frames and the state.
 
         The state comes last: it knows most about who the person is, should this be interrupted.
 

@@ -55,7 +55,7 @@ class OtherOrganizationError(StoreError):
         """Name both organisations by their ids."""
         super().__init__(
             f"The state database belongs to the Swit organisation {bound_to}, but the token to"
-            f" {found}. Use a token of the organisation meant, or let STATE_DATABASE_URL name"
+            f" {found}. Use a token of the right organisation, or let STATE_DATABASE_URL name"
             " another database for this one."
         )
 

@@ -92,7 +92,7 @@ _SECRETS: Final = Table(
 
 
 class Erasure:
-    """Finds people in rows, and takes one out of them."""
+    """Finds people in the rows of the state, and erases one person."""
 
     def __init__(self, database: Database, cipher: Cipher) -> None:
         """Take the open database, and the cipher that secrets are stored with."""
@@ -100,7 +100,7 @@ class Erasure:
         self._cipher = cipher
 
     def secret(self) -> str:
-        """The key that codes are made with: with it a guess can be tested, a code never decoded.
+        """The key that codes are made with. It can test a guess, but not decode a code.
 
         One that was encrypted with a lost key is replaced: codes made from then on differ.
         """
@@ -133,7 +133,7 @@ class Erasure:
     def erase(self, person: Trace, names: Names, replace: Replace) -> dict[str, int]:
         """Delete the person's identities and the plans that name them; replace all other texts.
 
-        Exemptions of teams stay: the settings, which name them, say them again.
+        Exemptions of teams stay, because the settings name those teams.
 
         Returns how many rows of each table were deleted or changed. On an error nothing is.
         """
@@ -182,7 +182,7 @@ def _delete_plans(connection: Connection, names: Names) -> int:
 
 
 def _replace_in(connection: Connection, table: Table, replace: Replace) -> int:
-    texts_of_row = [c for c in table.columns if isinstance(c.type, Text | String)]
+    texts_of_row = [c for c in table.columns if isinstance(c.type, String)]
     changed = 0
     for row in connection.execute(select(table)).mappings().all():
         before = {column.key: row[column] for column in texts_of_row}

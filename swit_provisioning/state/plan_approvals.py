@@ -170,7 +170,7 @@ class Acceptances(Section):
         return _acceptance(self._database.first(NEWEST_ACCEPTANCE))
 
     def unfinished(self, plan_hash: PlanHash) -> Acceptance | None:
-        """The last application of this plan as it was made last, if it is not through."""
+        """The last application of this plan as it was made last, if it is not finished."""
         newest = self.newest_of(plan_hash)
         return newest if newest is not None and newest.finished_at is None else None
 
