@@ -19,7 +19,7 @@ from swit_provisioning.sources.people import Logins, plain_dn_keys
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
 Rows = npt.NDArray[np.int64]
 
-# `uniqueMember` may have a bit string behind the DN: Name and Optional UID, RFC 4517 3.3.21.
+# `uniqueMember` may have a bit string after the DN: Name and Optional UID, RFC 4517 3.3.21.
 _OPTIONAL_UID = re.compile(r"#'[01]*'B$")
 # Columns of this size stay in the processor's cache.
 _BLOCK_ROWS = 50_000

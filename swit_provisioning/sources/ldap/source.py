@@ -175,8 +175,8 @@ class LdapDirectory:
         warnings = list(dict.fromkeys(passed_over))
         if server.tls == "none":
             warnings.append(
-                f"LDAP_TLS=none: the password and all that was read crossed the network to {server}"
-                " in clear text, and nobody proved that it is this server"
+                f"LDAP_TLS=none: the password and all entries crossed the network to {server} in"
+                " clear text, and the identity of the server was not verified"
             )
         with logged_in(config, server) as connection:
             kind = self._kind(connection, server)

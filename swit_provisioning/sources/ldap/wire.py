@@ -192,7 +192,7 @@ class Answer:
 
     @property
     def left_over(self) -> bytes:
-        """Bytes behind the final result. They belong to the next answer."""
+        """Bytes after the final result. They belong to the next answer."""
         return self._received.getvalue()
 
     def add(self, chunk: bytes = b"") -> bool:
