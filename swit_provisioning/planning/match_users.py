@@ -286,22 +286,20 @@ def _ambiguous(
             )
         elif ambiguity is Rule.ADDRESS_CHANGED:
             other = person_of.get(remembered[person.key].user_id)
-            yield _changed(person.dn, written_address(person.emails, address), other)
-
-
-def _changed(dn: str, written: str, other: Person | None) -> Finding:
-    if other is not None:
-        message = (
-            f"This person's user is claimed by {other.dn} too, who has its address now; the user is"
-            f" left alone. Give the user the address {written} in Swit's console, and the other"
-            " person gets a user of their own."
-        )
-        return Finding(kind="account claimed by two", subject=dn, message=message, side="swit")
-    message = (
-        f"The person's address is {written} now; the matched user has another one and is left"
-        " alone. Change the address of the user in Swit's console: no API call does that."
-    )
-    return Finding(kind="address changed", subject=dn, message=message, side="swit")
+            written = written_address(person.emails, address)
+            message = (
+                f"The person's address is {written} now; the matched user has another one and is"
+                " left alone. Change the address of the user in Swit's console: no API call does"
+                " that."
+            )
+            if other is not None:
+                message = (
+                    f"This person's user is claimed by {other.dn} too, who has its address now; the"
+                    f" user is left alone. Give the user the address {written} in Swit's console,"
+                    " and the other person gets a user of their own."
+                )
+            kind = "address changed" if other is None else "account claimed by two"
+            yield Finding(kind=kind, subject=person.dn, message=message, side="swit")
 
 
 def _has_left(user_id: str, people: People, memory: Memory) -> bool:

@@ -6,7 +6,7 @@ The same input gives the same plan, in whatever order its rows come.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from swit_provisioning.planning.actions import STEPS
@@ -201,7 +201,10 @@ def _bindings(
 def teams_around(changes: Iterable[Change], teams: Mapping[str, Team]) -> tuple[TeamBefore, ...]:
     """The teams that change, as read, and all teams above them before and after the plan."""
     near: set[str] = set()
-    for team_id in _touched(changes):
+    of_teams = [change for change in changes if change.action.startswith("team.")]
+    waiting = [change.object_id for change in of_teams]
+    waiting += (change.after["parent_id"] for change in of_teams if "parent_id" in change.after)
+    for team_id in waiting:
         here: str | None = team_id
         while here is not None and here in teams and here not in near:
             near.add(here)
@@ -221,12 +224,3 @@ def teams_around(changes: Iterable[Change], teams: Mapping[str, Team]) -> tuple[
         for team in teams.values()
         if team.team_id in near
     )
-
-
-def _touched(changes: Iterable[Change]) -> Iterator[str]:
-    """Ids of teams that are created, changed, deleted or sorted, and of their new parents."""
-    for change in changes:
-        if change.action.startswith("team."):
-            yield change.object_id
-            if parent := change.after.get("parent_id"):
-                yield parent
