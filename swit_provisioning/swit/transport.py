@@ -177,7 +177,7 @@ class Transport:
                     token = self._tokens.refreshed(token)
                 return request(token)
             except SwitUnavailableError as error:
-                jitter = random.random()  # noqa: S311 - no secret
+                jitter = random.random()  # noqa: S311 # nosec B311 - no secret
                 backoff = min(2.0 ** (attempt - 1) + jitter, _MAX_BACKOFF_SECONDS)
                 wait = error.retry_after or backoff
                 waited += wait
