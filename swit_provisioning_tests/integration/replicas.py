@@ -1,7 +1,11 @@
 """Entries for OpenLDAP servers that are replicas of each other: the same ids on each."""
 
+from collections import Counter
 from uuid import NAMESPACE_DNS, uuid5
 
+from swit_provisioning.planning.whereabouts import Presence
+from swit_provisioning.sources.config import LdapConfig
+from swit_provisioning.sources.ldap.source import LdapDirectory
 from swit_provisioning_tests.integration.slapd import PASSWORD, READER, SUFFIX, Slapd
 
 STAFF, ALUMNI, GROUPS = (f"ou={name},{SUFFIX}" for name in ("Staff", "Alumni", "Groups"))
@@ -54,3 +58,15 @@ def settings(*servers: Slapd) -> dict[str, str]:
         "LDAP_USER_OUS": "Staff",
         "LDAP_GROUP_OUS": "Groups",
     }
+
+
+def look_for_everybody(config: LdapConfig) -> tuple[Counter[Presence], Counter[bool]]:
+    """Read any server and look for all that was read: where people are, how many are enabled."""
+    directory = LdapDirectory(config)
+    snapshot = directory.read()
+    people, groups = set(snapshot.users["directory_id"]), set(snapshot.groups["directory_id"])
+    found = directory.find(people, groups)
+    assert {found[id_].key for id_ in groups} == set(snapshot.groups["key"])
+    assert {found[id_].presence for id_ in groups} == {Presence.PRESENT}
+    enabled = snapshot.users["enabled"]
+    return Counter(found[id_].presence for id_ in people), Counter(map(bool, enabled))

@@ -13,6 +13,7 @@ import pytest
 from swit_provisioning.planning.findings import directory_findings
 from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot, column
+from swit_provisioning.planning.whereabouts import Presence
 from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryError,
@@ -29,6 +30,7 @@ from swit_provisioning.sources.ldif_file import LdifDirectory
 from swit_provisioning_tests.integration import domain
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.domain import PEOPLE, STAFF, group
+from swit_provisioning_tests.integration.replicas import look_for_everybody
 from swit_provisioning_tests.integration.samba import (
     BASE,
     READER_LOGIN,
@@ -312,3 +314,9 @@ def test_members_that_are_not_people_are_reported_by_kind(active_directory: Samb
         assert "OU" not in message.replace(dn, "")
     (message,) = [said for said in told if elsewhere in said]
     assert "LDAP_USER_OUS" in message
+
+
+def test_everybody_is_found_by_object_guid(active_directory: SambaDomain) -> None:
+    presences, enabled = look_for_everybody(company(active_directory))
+    assert presences[Presence.DISABLED] == enabled[False] > 0
+    assert presences[Presence.PRESENT] + presences[Presence.NO_ADDRESS] == enabled[True] > 0

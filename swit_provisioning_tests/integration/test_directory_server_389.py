@@ -1,10 +1,13 @@
 """What only 389 Directory Server has: its locks, kinds of groups, ids and limits."""
 
+from uuid import UUID
+
 import pytest
 
 from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.snapshots import DirectorySnapshot
+from swit_provisioning.planning.whereabouts import Presence
 from swit_provisioning.sources.base import DirectoryIncompleteError
 from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning.sources.ldap.source import LdapDirectory
@@ -14,6 +17,7 @@ from swit_provisioning_tests.integration.directory_server_389 import (
     dn,
     group,
 )
+from swit_provisioning_tests.integration.replicas import look_for_everybody
 from swit_provisioning_tests.planning.specification.organisation import Organisation
 from swit_provisioning_tests.planning.specification.states import swit_state
 
@@ -90,3 +94,19 @@ def test_a_size_limit_is_met_by_smaller_pages_and_the_error_says_so(
     assert "LDAP_PAGE_SIZE=200" in str(caught.value)
     small_pages = directory_server_389.config(user=LIMITED, page_size=2)
     assert len(LdapDirectory(small_pages).read().users) == 4
+
+
+def test_everybody_is_found_by_id(directory_server_389: DirectoryServer389) -> None:
+    presences, enabled = look_for_everybody(directory_server_389.config())
+    assert presences == {Presence.PRESENT: enabled[True], Presence.DISABLED: enabled[False]}
+
+
+def test_an_nsuniqueid_is_found_in_the_way_the_server_writes_it(
+    directory_server_389: DirectoryServer389,
+) -> None:
+    with directory_server_389.changes() as changes:
+        written = changes.value(dn("ann"), "nsUniqueId").decode()
+    id_ = str(UUID(written))
+    assert id_ != written
+    found = LdapDirectory(directory_server_389.config()).find({id_}, set())
+    assert found[id_].key == dn_key(dn("ann"))

@@ -1,21 +1,16 @@
 """People and groups that a read did not return are looked for by id, on every server."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from uuid import UUID
 
 import pytest
 
 from swit_provisioning.planning.whereabouts import Presence, Whereabouts
 from swit_provisioning.sources.config import LdapConfig
-from swit_provisioning.sources.ldap.dn import dn_key
 from swit_provisioning.sources.ldap.source import LdapDirectory
-from swit_provisioning_tests.integration import domain, replicas
+from swit_provisioning_tests.integration import replicas
 from swit_provisioning_tests.integration.authority import certificate
-from swit_provisioning_tests.integration.directory_server_389 import DirectoryServer389, dn
 from swit_provisioning_tests.integration.replicas import ALUMNI, GROUPS, STAFF, group, person, units
-from swit_provisioning_tests.integration.samba import SambaDomain
 from swit_provisioning_tests.integration.slapd import Slapd
 from swit_provisioning_tests.ports import free_port
 
@@ -115,41 +110,3 @@ def test_a_reference_attribute_of_the_settings_changes_no_id(
 ) -> None:
     config = replace(_config(servers[0]), reference_attribute="entryUUID")
     assert _find(config)["ada"].presence is Presence.PRESENT
-
-
-def _look_for_everything(config: LdapConfig) -> tuple[Counter[Presence], Counter[bool]]:
-    """Look for all that a read returns; how many there are, and how many are enabled."""
-    directory = LdapDirectory(config)
-    snapshot = directory.read()
-    people, groups = set(snapshot.users["directory_id"]), set(snapshot.groups["directory_id"])
-    found = directory.find(people, groups)
-    assert {found[id_].key for id_ in groups} == set(snapshot.groups["key"])
-    assert {found[id_].presence for id_ in groups} == {Presence.PRESENT}
-    enabled = snapshot.users["enabled"]
-    return Counter(found[id_].presence for id_ in people), Counter(map(bool, enabled))
-
-
-def test_ids_of_active_directory_are_found(active_directory: SambaDomain) -> None:
-    presences, enabled = _look_for_everything(
-        active_directory.config(
-            user_bases=(domain.STAFF, domain.EMEA), group_bases=(domain.GROUPS,)
-        )
-    )
-    assert presences[Presence.DISABLED] == enabled[False] > 0
-    assert presences[Presence.PRESENT] + presences[Presence.NO_ADDRESS] == enabled[True] > 0
-
-
-def test_ids_of_389_directory_server_are_found(directory_server_389: DirectoryServer389) -> None:
-    presences, enabled = _look_for_everything(directory_server_389.config())
-    assert presences == {Presence.PRESENT: enabled[True], Presence.DISABLED: enabled[False]}
-
-
-def test_an_nsuniqueid_is_found_in_the_way_the_server_writes_it(
-    directory_server_389: DirectoryServer389,
-) -> None:
-    with directory_server_389.changes() as changes:
-        written = changes.value(dn("ann"), "nsUniqueId").decode()
-    id_ = str(UUID(written))
-    assert id_ != written
-    found = LdapDirectory(directory_server_389.config()).find({id_}, set())
-    assert found[id_].key == dn_key(dn("ann"))
