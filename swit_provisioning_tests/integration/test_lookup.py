@@ -58,8 +58,11 @@ def _find(config: LdapConfig) -> dict[str, Whereabouts]:
     return {name: found[IDS[name]] for name in NAMES}
 
 
-def test_each_missing_object_is_found_where_it_is(servers: tuple[Slapd, Slapd]) -> None:
-    found = _find(_config(*servers))
+@pytest.mark.parametrize("page_size", [2, 1000])
+def test_each_missing_object_is_found_where_it_is(
+    servers: tuple[Slapd, Slapd], page_size: int
+) -> None:
+    found = _find(replace(_config(*servers), page_size=page_size))
     assert {name: whereabouts.presence for name, whereabouts in found.items()} == {
         "ada": Presence.PRESENT,
         "ben": Presence.DISABLED,

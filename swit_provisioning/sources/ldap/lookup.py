@@ -96,7 +96,8 @@ class Lookup:
         self, ids: Collection[str], attributes: list[str], judge: Callable[[Entry], Whereabouts]
     ) -> dict[str, Whereabouts]:
         whereabouts = dict.fromkeys(sorted(ids), Whereabouts(Presence.ABSENT, "not found"))
-        for entry in self._entries(list(whereabouts), tuple(attributes)):
+        # All of them first: a connection answers one search at a time, and `judge` may search.
+        for entry in list(self._entries(list(whereabouts), tuple(attributes))):
             for id_ in (*directory_ids(entry), dn_key(entry.dn)):
                 if id_ in whereabouts:
                     whereabouts[id_] = judge(entry)
