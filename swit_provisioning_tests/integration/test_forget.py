@@ -132,7 +132,6 @@ def test_plans_that_named_the_person_cannot_be_applied_and_everything_else_works
     assert on_stage.users()[address(PEOPLE[0])]["name"] == "Amelie Blanc"
 
 
-@on_both_databases
 def test_a_person_who_comes_back_is_new_and_gets_the_same_code_when_forgotten_again(
     on_stage: Stage,
 ) -> None:
