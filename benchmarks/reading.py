@@ -58,9 +58,15 @@ def _kind(what: str) -> KindName:
 
 def read(what: str, port: int, authority: str | None) -> int:
     """Read the frames; how many rows came."""
+    state = directory(what, port, authority).read()
+    return len(state.users) if what in USERS else len(state.memberships)
+
+
+def directory(what: str, port: int, authority: str | None) -> LdapDirectory:
+    """The directory of which `what` is measured."""
     address = ServerAddress(host="127.0.0.1", port=port, tls="ldaps" if authority else "none")
     people, groups = BASES[what]
-    state = LdapDirectory(
+    return LdapDirectory(
         LdapConfig(
             servers=(address,),
             user=ADMIN,
@@ -72,8 +78,7 @@ def read(what: str, port: int, authority: str | None) -> int:
             page_size=PAGE,
             kind=_kind(what),
         )
-    ).read()
-    return len(state.users) if what in USERS else len(state.memberships)
+    )
 
 
 def read_with_ldap3(what: str, port: int) -> int:
