@@ -175,6 +175,15 @@ def test_a_damaged_answer_is_an_error_or_read_as_ldap3_reads_it(
         assert found == by_ldap3(ended(bytes(answer)))
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_values_of_every_length_are_read(count: int) -> None:
+    """Up to 127 bytes the length has one octet, then two and three: 128 and 256 are the edges."""
+    for size in [*range(300), 65_535, 65_536]:
+        value = bytes([size % 251 + 1]) * size
+        answer = of_ldap3([("cn=Ada", {"photo": [value] * count})])
+        assert read(answer) == [(b"cn=Ada", {"photo": [value] * count})], size
+
+
 def test_nothing_is_complete_before_its_last_byte() -> None:
     answer = of_ldap3([("cn=x", {"mail": [b"a", b"b"]}), ("cn=y", {})])
     for size in range(len(answer)):

@@ -307,7 +307,8 @@ def _decode_entry(  # noqa: C901, PLR0912, PLR0915 - most of a read is spent her
                 raise WireError(_at(at, "an attribute is not a name and values"))
             if at + size != pair_stop:
                 raise WireError(_at(at, "the values of an attribute end at the wrong place"))
-            if at + 2 < pair_stop == at + 2 + data[at + 1] and data[at] == OCTETS:
+            size = pair_stop - at - 2
+            if 0 <= size <= _SHORT and data[at + 1] == size and data[at] == OCTETS:
                 values = [data[at + 2 : pair_stop]]  # most attributes have one short value
             else:
                 values = _octet_strings(data, at, pair_stop)
