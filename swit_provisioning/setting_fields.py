@@ -52,6 +52,12 @@ def _check_clock(value: str) -> None:
         raise ValueError(message)
 
 
+def _check_header(value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9-]+", value):
+        message = f"{value!r} is no name of an HTTP header; for example X-Approver"
+        raise ValueError(message)
+
+
 def _check_timezone(value: str) -> None:
     try:
         ZoneInfo(value)
@@ -377,6 +383,11 @@ class RunFields(Section):
         description="maximum age of both reads when the first change is sent; after that both "
         "sides are read again, and changes that are no longer needed are not sent",
     )
+    approvals: Literal["one_person", "two_people"] = Field(
+        default="one_person",
+        description="`two_people`: a plan is approved by another person than who made it or applies"
+        " it",
+    )
     max_run_hours: float = Field(
         default=12,
         gt=0,
@@ -450,6 +461,21 @@ class GatewayFields(Section):
         default="127.0.0.1", description="the address that the HTTP gateway listens on"
     )
     port: int = Field(default=5000, ge=1, le=65535, description="its port")
+    gateway_url: Address = Field(
+        default=None,
+        description="address of the HTTP gateway for people, such as "
+        "`https://sync.example.com:8443`: messages link to the page of their plan",
+    )
+    approval_key: Secret = Field(
+        default=None,
+        description="key for approvals in the browser, at least 16 characters; not the key of "
+        "`OPERATION_AUTH_KEY`. Without it and `APPROVER_HEADER` the gateway shows no plan",
+    )
+    approver_header: Annotated[Text, _checked_by(_check_header)] = Field(
+        default=None,
+        description="the header in which the proxy's sign-on names the approver, such as "
+        "`X-Approver`; accepted with `serve --behind-proxy` from trusted proxies only",
+    )
 
 
 SECTIONS: Final[tuple[type[Section], ...]] = (

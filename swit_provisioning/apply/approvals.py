@@ -47,6 +47,8 @@ PENDING: Final[frozenset[StateName]] = frozenset(
     {"begun", "blocked", "waiting for approval", "approved", "ready"}
 )
 """States of a plan that the guards can still stop or let through."""
+WITH_KEY: Final = " (with APPROVAL_KEY)"
+"""Follows the name of an approver who gave it with the key: nothing proves the name."""
 _MAKE_A_NEW_ONE: Final = "To make a new plan: swit-provisioning plan"
 
 
@@ -140,6 +142,8 @@ class PlanJudge:
     limits: Limits
     max_age: timedelta
     """The highest age of a plan, and of its approval: `PLAN_MAX_AGE_HOURS`."""
+    two_people: bool = False
+    """Whether another person has to approve a plan than who made it or applies it: `APPROVALS`."""
     clock: Callable[[], datetime] = utc_now
     _newest: tuple[PlanHash, Plan] | None = field(default=None, init=False)
 
@@ -150,14 +154,29 @@ class PlanJudge:
         application_id: str | None = None,
         part: Plan | None = None,
         selection: str = "",
+        applied_by: str | None = None,
     ) -> tuple[GuardResult, ...]:
         """Judge a plan by today's limits, the last accepted read, the last 24 hours and approvals.
 
         Changes that `application_id` itself has sent are part of the plan, so they are not counted
         twice. Of a plan of which only a `part` is sent that part is judged, by the approval of the
         whole plan; `selection` has the options of `apply` that choose it, for the messages.
+        With `two_people`, an approval by `applied_by` does not count.
         """
         approval = self.approval_of(plan)
+        does_not_count, note = self.store.restorations.void_approval(plan.plan_hash), ""
+        if does_not_count is not None:
+            note = (
+                f"The approval by {does_not_count.actor} of {clock(does_not_count.at)}"
+                f" ({does_not_count.reason}) is void: the state came back from a backup since. If"
+                " it still holds, approve this anew."
+            )
+        if approval and applied_by and self.two_people and same_person(approval.actor, applied_by):
+            does_not_count, approval = approval, None
+            note = (
+                f"The approval by {does_not_count.actor} does not count, because {applied_by}"
+                " applies the plan (APPROVALS=two_people). Let another person approve or apply it."
+            )
         results = judge(
             part or plan,
             self.limits,
@@ -168,14 +187,9 @@ class PlanJudge:
             approval=frozenset(approval.guards) if approval else None,
             apply_command=f"swit-provisioning apply {plan.plan_id}{selection}",
         )
-        void = self.store.restorations.void_approval(plan.plan_hash)
-        if void is None:
+        if does_not_count is None:
             return results
-        note = (
-            f"The approval by {void.actor} of {clock(void.at)} ({void.reason}) is void:"
-            " the state came back from a backup since. If it still holds, approve this anew."
-        )
-        noted = next((v for v in results if v.stops and v.name in void.guards), None)
+        noted = next((v for v in results if v.stops and v.name in does_not_count.guards), None)
         return tuple(
             replace(v, message=f"{v.message} {note}") if v is noted else v for v in results
         )
@@ -193,9 +207,21 @@ class PlanJudge:
         application_id: str | None = None,
         part: Plan | None = None,
     ) -> tuple[GuardName, ...]:
-        """Approve the limits that the plan breaks now, if it breaks any; their names."""
+        """Approve the limits that the plan breaks now, if it breaks any; their names.
+
+        Raises:
+            RefusedError: the actor applies the plan, too, and `two_people` forbids that.
+
+        """
         results = self.judge(plan, application_id=application_id, part=part)
         broken = tuple(v.name for v in results if not v.passed and v.name not in NEVER_LIFTED)
+        if broken and application_id is not None and self.two_people:
+            message = (
+                f"Plan {plan.plan_id} can't be approved by the person who applies it"
+                " (APPROVALS=two_people). Leave the reason out, and let another person approve it:"
+                f' swit-provisioning approve {plan.plan_id} --reason "reason"'
+            )
+            raise RefusedError(message, RunState.BLOCKED)
         if broken:
             self.store.approvals.add(plan.plan_hash, actor=actor, reason=reason, guards=broken)
         return broken
@@ -208,12 +234,19 @@ class PlanJudge:
 
         Raises:
             RefusedError: there is no such plan or more than one, it was applied already, it is too
-                old, or a guard stops it that no approval lifts.
+                old, a guard stops it that no approval lifts, or `two_people` wants another person.
 
         """
         stored = self.stored(plan_id)
         self._refuse_applied(stored, verb="approve")
         self.refuse_expired(stored)
+        maker = self.store.plans.maker(stored.plan_hash) if self.two_people else None
+        if maker is not None and same_person(actor, maker):
+            message = (
+                f"Plan {stored.plan_id} was made by {maker}, so another person has to approve it"
+                " (APPROVALS=two_people)."
+            )
+            raise RefusedError(message, RunState.BLOCKED)
         never = [v for v in self.judge(stored.plan) if v.stops and v.name in NEVER_LIFTED]
         if never:
             reasons = " ".join(f"{result.name}: {result.message}" for result in never)
@@ -386,6 +419,20 @@ class PlanJudge:
         if newest is None or newest.plan_hash == plan.plan_hash:
             return None
         return newest if newest.accepted_at > plan.created_at else None
+
+
+def same_person(first: str, second: str) -> bool:
+    """Whether two names may belong to one person: `ann.kim@host`, `Ann Kim`, `AnnKim@example.com`.
+
+    Names of a command (`user@host`), of the sign-on and of the key are compared without host,
+    domain, case, spaces and punctuation.
+    """
+
+    def account(name: str) -> str:
+        local = name.removesuffix(WITH_KEY).partition("@")[0]
+        return "".join(filter(str.isalnum, local.casefold()))
+
+    return account(first) == account(second)
 
 
 def hours(time: timedelta) -> str:

@@ -151,7 +151,11 @@ class Session:
                 part=part,
             )
         results = self.judge.judge(
-            plan, application_id=application_id, part=part, selection=request.options
+            plan,
+            application_id=application_id,
+            part=part,
+            selection=request.options,
+            applied_by=self.run.actor,
         )
         blocked_by = tuple(result.message for result in results if result.stops)
         if blocked_by:

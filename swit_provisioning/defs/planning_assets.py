@@ -208,7 +208,9 @@ def _make_and_store_plan(
     )
     results = session.judge.judge(plan)
     documents = [result.document() for result in results]
-    store.plans.save(plan, run_id=run_id, guard_results=documents, read_at=read_at)
+    store.plans.save(
+        plan, run_id=run_id, guard_results=documents, read_at=read_at, actor=session.run.actor
+    )
     store.restorations.planned(run_id)
     complete = is_complete(plan.baselines)
     if complete:

@@ -13,11 +13,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Final
+from typing import Any, Final, cast
 
+from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from swit_provisioning.settings import Settings, SettingsError
 
@@ -26,6 +28,10 @@ MAX_BODY_BYTES: Final = 64 * 1024
 """The longest form that the gateway asks for has a few hundred bytes."""
 BODY_SECONDS: Final = 10.0
 
+MAX_NAME_LENGTH: Final = 200
+"""The most characters of an approver's name."""
+
+_NAMED_APPROVER: Final = "swit_provisioning.approver"
 _MAX_CLIENTS: Final = 10_000
 _IPV6_PREFIX: Final = 64
 _BEARER: Final = "bearer "
@@ -39,11 +45,21 @@ def required_key(settings: Settings) -> str:
         SettingsError: it is not set, or too short.
 
     """
-    key = settings.operation_auth_key.get_secret_value() if settings.operation_auth_key else ""
+    return usable_key("OPERATION_AUTH_KEY", settings.operation_auth_key)
+
+
+def usable_key(setting: str, secret: SecretStr | None) -> str:
+    """The key that a setting contains.
+
+    Raises:
+        SettingsError: it is not set, or too short.
+
+    """
+    key = secret.get_secret_value() if secret else ""
     if len(key) >= MIN_KEY_LENGTH:
         return key
     problem = f"has {len(key)} characters, the minimum is {MIN_KEY_LENGTH}" if key else "is not set"
-    raise SettingsError([f"OPERATION_AUTH_KEY {problem}. Make one: {_MAKE_A_KEY}"])
+    raise SettingsError([f"{setting} {problem}. Make one: {_MAKE_A_KEY}"])
 
 
 def client_address(request: Request) -> str:
@@ -108,8 +124,15 @@ class KeyCheck:
     too: otherwise the answer would reveal that a guess is right.
     """
 
-    def __init__(self, key: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the key; `clock` returns seconds."""
+    def __init__(
+        self,
+        key: str,
+        *,
+        setting: str = "OPERATION_AUTH_KEY",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the key and the setting that contains it; `clock` returns seconds."""
+        self._setting = setting
         self._digest = hashlib.sha256(key.encode()).digest()
         self._clock = clock
         self.by_client = WrongKeyLimit(10, 6.0)
@@ -137,13 +160,41 @@ class KeyCheck:
             return None
         self.by_client.count(client, now)
         self.by_all.count("", now)
-        return Refusal(status=401, message="The key is wrong: it is not OPERATION_AUTH_KEY.")
+        return Refusal(status=401, message=f"The key is wrong: it is not {self._setting}.")
 
 
 def _too_many(origin: str, seconds: float) -> Refusal:
     wait = ceil(seconds)
     message = f"Too many wrong keys {origin}. Try again in {wait} seconds."
     return Refusal(status=429, message=message, headers={"Retry-After": str(wait)})
+
+
+class ForwardedHeaders:
+    """ASGI middleware behind a proxy: takes the client's address and the approver from its headers.
+
+    Both are accepted from the trusted proxies only. The approver's header has to come once: a proxy
+    that adds its header to one that the client sent would make two.
+    """
+
+    def __init__(self, app: ASGIApp, *, trusted: str, approver_header: str | None) -> None:
+        """`trusted`: addresses and networks of the proxies, separated by commas."""
+        self._next = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=trusted)
+        self._header = approver_header.lower().encode() if approver_header else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self._header is not None and scope["type"] == "http":
+            client = scope.get("client")
+            given = [value for name, value in scope["headers"] if name.lower() == self._header]
+            if client and client[0] in self._next.trusted_hosts and len(given) == 1:
+                scope = {**scope, _NAMED_APPROVER: given[0].decode("utf-8", "replace")}
+        await self._next(cast("Any", scope), cast("Any", receive), cast("Any", send))
+
+
+def forwarded_approver(request: Request) -> str | None:
+    """The person whom a trusted proxy names in `APPROVER_HEADER`; `None` if it names nobody."""
+    named = str(request.scope.get(_NAMED_APPROVER, "")).strip()
+    return named if named and len(named) <= MAX_NAME_LENGTH and named.isprintable() else None
 
 
 class BodyLimit:

@@ -216,6 +216,7 @@ def page(
         "Cache-Control": "no-store",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
     }
     return HTMLResponse(html, status_code=status, headers=headers, background=then)
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import ipaddress
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -27,11 +28,13 @@ from starlette.routing import Route
 
 from swit_provisioning.gateway.access import (
     BodyLimit,
+    ForwardedHeaders,
     KeyCheck,
     client_address,
     header_key,
     required_key,
 )
+from swit_provisioning.gateway.approval_pages import approval_pages
 from swit_provisioning.gateway.login_pages import LoginPages
 from swit_provisioning.gateway.metrics import CachedFacts, CountRefusals, GatewayCounters
 from swit_provisioning.operations.services import open_store
@@ -117,21 +120,31 @@ class SyncRuns:
 
 
 class Gateway:
-    """The handlers of all addresses. All but `/healthz` and the login pages need the key."""
+    """The handlers of all addresses. All but `/healthz` and the pages for people need the key."""
 
     def __init__(self, settings: Settings, *, behind_proxy: bool = False) -> None:
-        """Raise `SettingsError` if there is no usable key."""
+        """Raise `SettingsError` if a key is missing, too short, or used for two purposes."""
         self._keys = KeyCheck(required_key(settings))
         self._runs = SyncRuns(settings)
         self._facts = CachedFacts(settings)
         self._counters = GatewayCounters()
         self._logins = LoginPages(settings, self._keys, secure=behind_proxy)
+        trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1") if behind_proxy else None
+        self._approvals = approval_pages(settings, trusted_proxies=trusted)
+        self._middleware = [
+            Middleware(CountRefusals, counters=self._counters),
+            Middleware(BodyLimit),
+        ]
+        if trusted is not None:
+            header = settings.approver_header
+            proxied = Middleware(ForwardedHeaders, trusted=trusted, approver_header=header)
+            self._middleware.insert(0, proxied)
         # A proxy may pass on another path than the reference program's.
         self._callbacks = {_CALLBACK, urlsplit(settings.swit_redirect_url).path or "/"}
 
     def app(self) -> Starlette:
         """The ASGI application."""
-        pages = self._logins
+        pages, approvals = self._logins, self._approvals
         app = Starlette(
             routes=[
                 Route("/healthz", _health, methods=["GET"]),
@@ -141,11 +154,9 @@ class Gateway:
                 Route("/login", pages.ask, methods=["GET"]),
                 Route("/login", pages.begin, methods=["POST"]),
                 *(Route(path, pages.callback, methods=["GET"]) for path in sorted(self._callbacks)),
+                *(approvals.routes() if approvals else ()),
             ],
-            middleware=[
-                Middleware(CountRefusals, counters=self._counters),
-                Middleware(BodyLimit),
-            ],
+            middleware=self._middleware,
             exception_handlers={HTTPException: _unknown_address, StoreError: _unreadable_state},
         )
         # A redirect of `/status/` would go to whatever host the client names.
@@ -244,8 +255,8 @@ def run(settings: Settings, *, behind_proxy: bool) -> None:
         lifespan="off",
         log_config=None,
         access_log=False,
-        # X-Forwarded-For is trusted from 127.0.0.1, or from the proxies in FORWARDED_ALLOW_IPS.
-        proxy_headers=behind_proxy,
+        # `ForwardedHeaders` reads them: it has to see the proxy's own address, too.
+        proxy_headers=False,
         server_header=False,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -37,7 +37,7 @@ def story_of(result: RunResult, settings: Settings, store: Store | None) -> RunS
     is_blocked = result.state is RunState.BLOCKED
     organization = stored.plan.organization_name if stored else ""
     bound = store.organization.bound_to() if store and not organization else ""
-    ui = settings.dagster_ui_url
+    ui, gateway = settings.dagster_ui_url, settings.gateway_url
     return RunStory(
         run_id=result.run_id,
         job=result.job,
@@ -55,6 +55,7 @@ def story_of(result: RunResult, settings: Settings, store: Store | None) -> RunS
         or "an organisation not read yet",
         mode=settings.mode,
         link=f"{ui}/runs/{result.run_id}" if ui else None,
+        plan_link=f"{gateway}/plans/{stored.plan_id}" if gateway and stored else None,
     )
 
 

@@ -29,6 +29,11 @@ def current_actor() -> str:
 
 
 def plan_judge(settings: Settings, store: Store) -> PlanJudge:
-    """The judge of plans, with the limits and the highest age that the settings give."""
+    """The judge of plans, with the limits, the highest age and the approvers of the settings."""
     max_age = timedelta(hours=settings.plan_max_age_hours)
-    return PlanJudge(store=store, limits=settings.limits(), max_age=max_age)
+    return PlanJudge(
+        store=store,
+        limits=settings.limits(),
+        max_age=max_age,
+        two_people=settings.approvals == "two_people",
+    )

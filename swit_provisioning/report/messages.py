@@ -125,6 +125,8 @@ class RunStory:
     """`live` or `TEST MODE`."""
     link: str | None
     """The run's page."""
+    plan_link: str | None = None
+    """The plan's page, where it can be approved."""
 
     @property
     def plan_id(self) -> str | None:
@@ -165,6 +167,7 @@ class RunStory:
             "job": self.job,
             "plan_id": self.plan_id,
             "plan_hash": self.plan_hash,
+            "plan_url": self.plan_link,
             "summary": summary(self.plan.changes) if self.plan else None,
             "counts": self.plan.counts() if self.plan else {},
             "outcomes": self.outcomes,
@@ -187,7 +190,7 @@ def run_message(story: RunStory, *, no_names: bool) -> Message:
         *(hidden(line) for line in (story.guards.values() or story.why.splitlines())),
         *_changes(story, no_names=no_names),
     ]
-    # Only the address of the run is a link: names are other people's text.
+    # Only the addresses of the plan and the run are links: names are other people's text.
     lines = list(map(without_links, lines))
     if plan is not None:
         aside = {
@@ -197,7 +200,8 @@ def run_message(story: RunStory, *, no_names: bool) -> Message:
         }
         lines.append(", ".join(f"{number:,} {words}" for words, number in aside.items() if number))
     if story.plan_id is not None:
-        lines.append(f"Plan {story.plan_id}: swit-provisioning show {story.plan_id}")
+        page = f" · {story.plan_link}" if story.plan_link else ""
+        lines.append(f"Plan {story.plan_id}: swit-provisioning show {story.plan_id}{page}")
     lines.append(f"Run {story.run_id}{f': {story.link}' if story.link else ' (in the Dagster UI)'}")
     severity: Severity = "info" if story.state.is_success else "error"
     if story.state is RunState.PARTLY_APPLIED:

@@ -29,6 +29,9 @@ ROWS_OF_A_BLOCK: Final = 250
 OPEN_AT_MOST: Final = 500
 """If a plan has more changes, the tables of its actions are folded at first."""
 
+MOST_REASON_CHARACTERS: Final = 1000
+"""The longest reason that a form takes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFacts:
@@ -56,6 +59,26 @@ class PlanFacts:
     """The calls by purpose: `reading`, and each action."""
     pace: str = ""
     """Calls a second, and the source of this number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionForm:
+    """The form on a page by which a person approves or rejects the plan."""
+
+    approver: str
+    """Who looks at the page."""
+    plan_hash: str
+    """The full SHA-256: a decision is for this plan alone."""
+    token: str
+    """Proof that a decision was made on this page; sent back with it."""
+    may_approve: bool
+    may_reject: bool
+    lifts: Sequence[str]
+    """Names of the guards that an approval lifts."""
+    problem: str = ""
+    """Why the last decision was not taken."""
+    reason: str = ""
+    """The reason as it was given with it."""
 
 
 class _Row(NamedTuple):
@@ -96,13 +119,18 @@ _TREE_COLOURS: Final[dict[Mark, str]] = {
 _SIGNS: Final = {"takes away": "-", "adds": "+", "changes": "~"}
 
 
-def plan_page(plan: Plan, facts: PlanFacts) -> str:
-    """The whole page as HTML."""
-    root = tree_of(plan.teams, plan.changes)
-    policy = (
+def content_policy(*, forms: bool) -> str:
+    """The page's content security policy; `forms`: it may send a form to its own server."""
+    target = "'self'" if forms else "'none'"
+    return (
         f"default-src 'none'; style-src {_hash('plan.css')}; script-src {_hash('plan.js')}; "
-        "base-uri 'none'; form-action 'none'"
+        f"base-uri 'none'; form-action {target}"
     )
+
+
+def plan_page(plan: Plan, facts: PlanFacts, decision: DecisionForm | None = None) -> str:
+    """The whole page as HTML; with `decision`, also the form for a decision."""
+    root = tree_of(plan.teams, plan.changes)
     findings = [
         _Table(
             anchor=f"finding-{number}",
@@ -120,7 +148,9 @@ def plan_page(plan: Plan, facts: PlanFacts) -> str:
         summary=summary(plan.changes),
         guard_results=sorted(facts.guard_results, key=lambda result: bool(result["passed"])),
         stopped=[r for r in facts.guard_results if r["blocking"] and not r["passed"]],
-        policy=policy,
+        policy=content_policy(forms=decision is not None),
+        decision=decision,
+        most_reason_characters=MOST_REASON_CHARACTERS,
         css=Markup(_asset("plan.css")),  # noqa: S704 - ours, not a name
         script=Markup(_asset("plan.js")),  # noqa: S704 - ours, not a name
         tree=Markup(tree_svg(root)) if root else None,  # noqa: S704 - escaped where it is made

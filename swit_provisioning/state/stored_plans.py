@@ -44,6 +44,7 @@ MADE: Final = Table(
     Column("made_at", UtcDateTime, nullable=False),
     Column("counts", Text, nullable=False),
     Column("verdicts", Text, nullable=False, key="guard_results"),
+    Column("who", Text),
 )
 
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
@@ -106,10 +107,12 @@ class Plans(Section):
         run_id: str,
         guard_results: Sequence[Mapping[str, Any]],
         read_at: datetime | None = None,
+        actor: str | None = None,
     ) -> None:
         """Store the plan that `run_id` has made, with the results of the guards.
 
         `read_at` is when reading both sides began, which is the age of the plan; `None`: now.
+        `actor` is the user and host that started the run.
         """
         content_hash, content = packed(plan.document())
         key = {"content_hash": content_hash}
@@ -125,6 +128,7 @@ class Plans(Section):
                     made_at=read_at or self._database.now(connection),
                     counts=json.dumps(plan.counts()),
                     guard_results=json.dumps(list(map(dict, guard_results)), ensure_ascii=False),
+                    who=actor,
                 )
             )
 
@@ -170,6 +174,12 @@ class Plans(Section):
         """The last plan that this run has made."""
         made = select(MADE.c.plan_hash).where(MADE.c.run_id == run_id)
         found: PlanHash | None = self._database.scalar(made.order_by(MADE.c.id.desc()).limit(1))
+        return found
+
+    def maker(self, plan_hash: PlanHash) -> str | None:
+        """User and host that made this plan last; `None`: not recorded."""
+        made = select(MADE.c.who).where(MADE.c.plan_hash == plan_hash)
+        found: str | None = self._database.scalar(made.order_by(MADE.c.id.desc()).limit(1))
         return found
 
     def stops(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.apply.approvals import PlanJudge, StateName
+from swit_provisioning.apply.approvals import PlanJudge, StateName, same_person
 from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.planning.guards import Limit, Limits
 from swit_provisioning.planning.model import Baselines, Change, Plan, PlanHash, shown_id
@@ -79,10 +79,10 @@ def departures(*numbers: int) -> Plan:
     )
 
 
-def made(judge: PlanJudge, plan: Plan) -> PlanHash:
+def made(judge: PlanJudge, plan: Plan, *, by: str | None = None) -> PlanHash:
     """Store a plan as a run does."""
     verdicts = [verdict.document() for verdict in judge.judge(plan)]
-    judge.store.plans.save(plan, run_id="R", guard_results=verdicts)
+    judge.store.plans.save(plan, run_id="R", guard_results=verdicts, actor=by)
     return plan.plan_hash
 
 
@@ -390,3 +390,59 @@ def test_only_plans_that_can_be_approved_wait_for_an_approval(judge: PlanJudge) 
     )
     made(judge, bad)
     assert states(judge) == ["blocked"]
+
+
+@pytest.fixture
+def two_people(judge: PlanJudge) -> PlanJudge:
+    return replace(judge, two_people=True)
+
+
+@pytest.mark.parametrize("actor", ["ann@dc1", "Ann (with APPROVAL_KEY)", "ANN@example.com"])
+def test_with_two_people_the_maker_of_a_plan_cannot_approve_it(
+    two_people: PlanJudge, actor: str
+) -> None:
+    plan_hash = made(two_people, departures(1, 2, 3), by="ann@dc1")
+    with pytest.raises(RefusedError, match="made by ann@dc1") as caught:
+        two_people.approve(plan_hash, actor=actor, reason="sold")
+    assert caught.value.state is RunState.BLOCKED
+    assert two_people.store.approvals.of(plan_hash) is None
+    assert two_people.approve(plan_hash, actor="bob@dc1", reason="sold") == (DEACTIVATIONS,)
+
+
+def test_with_two_people_an_approval_does_not_count_for_who_applies_the_plan(
+    two_people: PlanJudge, judge: PlanJudge
+) -> None:
+    plan = departures(1, 2, 3)
+    plan_hash = made(two_people, plan, by="night@dc1")
+    two_people.approve(plan_hash, actor="ann@example.com", reason="sold")
+    (own,) = (v for v in two_people.judge(plan, applied_by="ann@dc1") if v.stops)
+    assert own.name == DEACTIVATIONS
+    assert "The approval by ann@example.com does not count" in own.message
+    assert not any(v.stops for v in two_people.judge(plan, applied_by="bob@dc1"))
+    assert not any(v.stops for v in judge.judge(plan, applied_by="ann@dc1"))
+
+
+def test_with_two_people_nobody_approves_and_applies_at_once(
+    two_people: PlanJudge, judge: PlanJudge
+) -> None:
+    plan = departures(1, 2, 3)
+    plan_hash = made(two_people, plan, by="night@dc1")
+    with pytest.raises(RefusedError, match="by the person who applies it") as caught:
+        two_people.lift(plan, actor="ann@dc1", reason="sold", application_id="A")
+    assert caught.value.state is RunState.BLOCKED
+    assert two_people.store.approvals.of(plan_hash) is None
+    assert two_people.lift(departures(1), actor="ann@dc1", reason="sold", application_id="A") == ()
+    assert judge.lift(plan, actor="ann@dc1", reason="sold", application_id="A") == (DEACTIVATIONS,)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("ann@dc1", "ann@dc2", True),
+        ("Ann Kim (with APPROVAL_KEY)", "ann.kim@example.com", True),
+        ("ann@dc1", "anne@dc1", False),
+        ("ann.kim@dc1", "ann@dc1", False),
+    ],
+)
+def test_names_of_one_person_are_recognised(first: str, second: str, same: bool) -> None:  # noqa: FBT001 - a parameter
+    assert same_person(first, second) is same

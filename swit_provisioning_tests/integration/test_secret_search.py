@@ -34,6 +34,7 @@ from swit_provisioning_tests.receiver import Receiver
 
 _LDAP = "l+dap/secret ü 5f2c?9d"
 _CLIENT = "client+secret/ 77ab&2c"
+_APPROVERS = "approvers+key/ 41de&7b"
 _CHAT, _ALERTS = "/chat/C1/marked-path-71c3e8", "/alerts/marked-path-9d20f4"
 
 
@@ -101,6 +102,7 @@ def scene(
             SWIT_CLIENT_SECRET=_CLIENT,
             TOKEN_ENCRYPTION_KEY=key,
             OPERATION_AUTH_KEY=KEY,
+            APPROVAL_KEY=_APPROVERS,
             STATE_DATABASE_URL=database.render_as_string(hide_password=False),
             SWIT_WEBHOOK_URL=chat.url,
             ALERT_WEBHOOK_URL=alerts.url,
@@ -116,6 +118,7 @@ def scene(
             "SWIT_REFRESH_TOKEN": named["SWIT_REFRESH_TOKEN"],
             "TOKEN_ENCRYPTION_KEY": key,
             "OPERATION_AUTH_KEY": KEY,
+            "APPROVAL_KEY": _APPROVERS,
             "STATE_DATABASE_URL": str(database.password),
             "SWIT_WEBHOOK_URL": _CHAT,
             "ALERT_WEBHOOK_URL": _ALERTS,
@@ -197,6 +200,17 @@ def _the_gateway(scene: Scene) -> None:
             gateway.ended(run_id)
             for path in ("/status", "/metrics", "/healthz", "/oauth_callback?code=x&state=y"):
                 scene.shown.append((path, _page(client.ask(path))))
+        plan_id = json.loads(scene.run("plans", "--json"))[0]["plan_id"]
+        with gateway.client(key=None) as approver:
+            for key, status in (("a wrong key of the approvers", 401), (_APPROVERS, 303)):
+                form = {"key": key, "name": "Ann Kim"}
+                origin = {"Origin": gateway.url}
+                answer = approver.ask(f"/plans/{plan_id}", "POST", data=form, headers=origin)
+                assert answer.status_code == status
+                scene.shown.append(("the key of the approvers", _page(answer)))
+            answer = approver.ask(f"/plans/{plan_id}")
+            assert answer.status_code == 200
+            scene.shown.append(("the page of a plan", _page(answer)))
     scene.shown.append(("serve", gateway.terminal.errors + gateway.terminal.output))
 
 

@@ -23,15 +23,21 @@ Looks = Callable[[], str]
 
 
 def test_a_sync_with_changes_is_reported_once_to_both_channels(
-    on_stage: Stage, chat: Receiver, alerts: Receiver, daemon: Looks
+    on_stage: Stage,
+    chat: Receiver,
+    alerts: Receiver,
+    daemon: Looks,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("GATEWAY_URL", "https://sync.example.com:8443")
     done = on_stage.json("sync")
     (text,) = chat.texts
     lines = text.splitlines()
     assert lines[0].endswith(": applied")
     assert lines[1].startswith("11 teams created, 20 join")
     assert f"Run {done['run_id']}: https://sync.example.com/runs/{done['run_id']}" in lines
-    assert f"Plan {done['plan_id']}: swit-provisioning show {done['plan_id']}" in lines
+    page = f"https://sync.example.com:8443/plans/{done['plan_id']}"
+    assert f"Plan {done['plan_id']}: swit-provisioning show {done['plan_id']} · {page}" in lines
     (post,) = alerts.taken
     expected: dict[str, Any] = {
         "event": "run",
@@ -43,6 +49,7 @@ def test_a_sync_with_changes_is_reported_once_to_both_channels(
         "counts": done["counts"],
         "outcomes": done["outcomes"],
         "run_url": f"https://sync.example.com/runs/{done['run_id']}",
+        "plan_url": page,
     }
     assert expected.items() <= post.items()
     daemon()
