@@ -236,15 +236,16 @@ class ApprovalPages:
             problem = "The form does not come from a page of this gateway. Nothing was done."
             return _message("Refused", [problem], 403)
         try:
-            fields = parse_qs(
-                await request.body(), keep_blank_values=True, max_num_fields=_MAX_FORM_FIELDS
-            )
+            # As text: of bytes, `parse_qs` refuses every value that is not ASCII.
+            body = (await request.body()).decode("ascii", "replace")
+            fields = parse_qs(body, keep_blank_values=True, max_num_fields=_MAX_FORM_FIELDS)
         except ValueError:
             fields = {}
-        form = {name.decode("latin-1"): values[0] for name, values in fields.items()}
+        form = {name: values[0] for name, values in fields.items()}
         plan_id = request.path_params["plan_id"]
         if "key" in form:
-            return self._begin_session(request, plan_id, form["key"], _text(form, "name"))
+            key = form["key"].encode("utf-8", "replace")
+            return self._begin_session(request, plan_id, key, _text(form, "name"))
         approver = self._approver(request)
         if approver is None:
             return self._ask_for_the_key("Your session has ended. Nothing was decided.", status=401)
@@ -397,9 +398,9 @@ def _without_people(stored: StoredPlan) -> StoredPlan:
     return replace(stored, plan=without_people(stored.plan), guard_results=results)
 
 
-def _text(form: dict[str, bytes], name: str) -> str:
+def _text(form: dict[str, str], name: str) -> str:
     """A field of a form in one line."""
-    return " ".join(form.get(name, b"").decode("utf-8", "replace").split())
+    return " ".join(form.get(name, "").split())
 
 
 def _to_the_page(plan_id: str) -> Response:

@@ -72,6 +72,18 @@ def test_an_approval_in_the_browser_lifts_the_limits_and_is_recorded(
     assert 'value="reject"' in after
 
 
+def test_names_and_reasons_are_in_any_language(site: ApprovalSite, plan_hash: PlanHash) -> None:
+    ann = site.approver("김안나")
+    answer = ann.decide(
+        plan_hash, ann.form_token(plan_hash), reason="부산 사무소 매각 & 이전 = 100%"
+    )
+    assert answer.status_code == 303
+    approval = site.approval(plan_hash)
+    assert approval is not None
+    assert approval.actor == "김안나 (with APPROVAL_KEY)"
+    assert approval.reason == "부산 사무소 매각 & 이전 = 100%"
+
+
 def test_a_rejection_in_the_browser_forbids_the_plan_until_it_is_approved(
     site: ApprovalSite, plan_hash: PlanHash
 ) -> None:
@@ -248,7 +260,7 @@ def test_no_other_page_may_frame_or_keep_the_pages(site: ApprovalSite, plan_hash
 
 
 def test_the_cookie_is_for_this_site_and_no_script(site: ApprovalSite) -> None:
-    (cookie,) = site.approver().cookies
+    (cookie,) = iter(site.approver().cookies)
     assert cookie.has_nonstandard_attr("HttpOnly")
     assert str(cookie.get_nonstandard_attr("SameSite")).lower() == "strict"
 
