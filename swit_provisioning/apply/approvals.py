@@ -17,13 +17,15 @@ from swit_provisioning.planning.guards import (
     GuardName,
     GuardResult,
     Limits,
+    RecentCounts,
     judge,
     without_advice,
 )
-from swit_provisioning.planning.model import Plan, PlanHash, shown_id
+from swit_provisioning.planning.model import LIMITED_COUNTS, Plan, PlanHash, shown_id
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.planning.staleness import stale_reasons
 from swit_provisioning.state.database import utc_now
+from swit_provisioning.state.identities import BASELINE_WINDOW
 from swit_provisioning.state.plan_approvals import Acceptance, Approval, Rejection
 from swit_provisioning.state.store import Store
 from swit_provisioning.state.stored_plans import AmbiguousPlanError, ListedPlan, StoredPlan
@@ -185,6 +187,7 @@ class PlanJudge:
                 self.clock() - LIMIT_WINDOW, but_not=application_id
             ),
             approval=frozenset(approval.guards) if approval else None,
+            recent_counts=self._recent_counts(plan, but_not=application_id),
             apply_command=f"swit-provisioning apply {plan.plan_id}{selection}",
         )
         if does_not_count is None:
@@ -193,6 +196,29 @@ class PlanJudge:
         return tuple(
             replace(v, message=f"{v.message} {note}") if v is noted else v for v in results
         )
+
+    def _recent_counts(self, plan: Plan, *, but_not: str | None) -> RecentCounts:
+        """The smallest accepted counts of the last seven days, and the users created since.
+
+        Reads without an active user that may go, and counts of zero, are left out: percentages of
+        nothing would stop an organisation that was just filled, and there was nothing yet that a
+        wrong plan could take away. So are reads that were counted by other settings.
+        """
+        by = plan.counted_by()
+        reads = [
+            read
+            for read in self.store.reads.of_last_days()
+            if read.counted_by == by or not read.counts
+        ]
+        counted = [r.counts for r in reads if r.counts.get("active_users_that_may_go")]
+        empty = [r.accepted_at for r in reads if not r.counts.get("active_users_that_may_go")]
+        found = {name: [n for counts in counted if (n := counts[name])] for name in LIMITED_COUNTS}
+        smallest: dict[str, int] = {
+            name: min(numbers) for name, numbers in found.items() if numbers
+        }
+        since = max([self.clock() - BASELINE_WINDOW, *empty])
+        created = self.store.journal.users_created_since(since, but_not=but_not)
+        return RecentCounts(smallest=smallest, created_users=created)
 
     def approval_of(self, plan: Plan) -> Approval | None:
         """The approval of this plan that is in force: neither spent nor expired."""

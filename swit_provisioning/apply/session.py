@@ -246,7 +246,11 @@ class Session:
         bindings = bindings_to_remember(plan, self.store, application_id)
         self.store.identities.remember(bindings)
         if is_complete:
-            self.store.reads.accept(plan.baselines.directory)
+            self.store.reads.accept(
+                plan.baselines.directory,
+                counts=plan.baselines.limited_counts(),
+                counted_by=plan.counted_by(),
+            )
             self.store.acceptances.finish(application_id)
             self.store.approvals.spend(plan.plan_hash)
 

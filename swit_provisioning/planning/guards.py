@@ -3,13 +3,18 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Literal, Self, get_args
 
 from swit_provisioning.planning.actions import DEPARTURES, SPECS, LimitGuard, is_marking
-from swit_provisioning.planning.model import Plan, is_first_primary_team, removals_by_team
+from swit_provisioning.planning.model import (
+    LimitedCount,
+    Plan,
+    is_first_primary_team,
+    removals_by_team,
+)
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -148,6 +153,25 @@ _IF_MEANT = "if this is meant: "
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecentCounts:
+    """What the last seven days allow as a baseline: objects added meanwhile don't raise a limit."""
+
+    smallest: Mapping[str, int] = field(default_factory=dict)
+    """Field of `Baselines` -> the smallest count above zero of an accepted read."""
+    created_users: int = 0
+    """Users that this program created since the first of these reads that had any."""
+
+    def baseline(self, name: LimitedCount, now: int) -> int:
+        """The smaller one of `now`, without users created meanwhile, and the accepted counts."""
+        if name in {"users", "active_users_that_may_go"}:
+            now -= self.created_users
+        return max(min(now, self.smallest.get(name, now)), 0)
+
+
+NO_HISTORY: Final = RecentCounts()
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Count:
     """A count, its baseline, and the limit of one setting."""
 
@@ -163,6 +187,8 @@ class _Count:
     always: int = 1
     new: bool = False
     """Whether the objects are new, rather than part of the `base`."""
+    now: int = 0
+    """The present count that the `base` stands for."""
 
     @property
     def within(self) -> bool:
@@ -174,7 +200,10 @@ class _Count:
         before = f", after {self.recent} in the last 24 hours" if self.recent else ""
         if self.new:
             return f"{self.n} {self.what}, beside the {self.base} there are{before}"
-        return f"{self.n} of {self.base} {self.what}{before}"
+        words = f"{self.n} of {self.base} {self.what}{before}"
+        if self.now > self.base:
+            words += f" ({self.now} are there, those added in the last 7 days do not count)"
+        return words
 
     @property
     def allowed(self) -> str:
@@ -191,6 +220,7 @@ def judge(
     last_read: Mapping[str, Mapping[str, int]],
     recent: Mapping[str, int],
     approval: frozenset[str] | None,
+    recent_counts: RecentCounts = NO_HISTORY,
     apply_command: str | None = None,
 ) -> tuple[GuardResult, ...]:
     """The results of all guards, in the order of `GUARDS`.
@@ -198,13 +228,13 @@ def judge(
     `last_read` has `users` and `groups` of each search base in the last accepted read; `recent`
     has the objects changed in the last 24 hours, by action (memberships: one for each user), but
     for those of an approved plan that a lifted guard counts; `approval` has the guards that someone
-    lifted for this plan.
+    lifted for this plan; `recent_counts` says how large the baselines may be.
     `apply_command` is the command that the messages name, if `plan` is a selection of a stored one.
     """
     approved = frozenset(approval or ()) - NEVER_LIFTED
     command = apply_command or f"swit-provisioning apply {plan.plan_id}"
     advice = f'{command} --approve "reason"'
-    counts = _Counts(plan, limits, recent)
+    counts = _Counts(plan, limits, recent, recent_counts)
     limited: dict[GuardName, list[_Count]] = {
         "directory_has_not_shrunk": list(counts.disappeared(last_read)),
         "deactivations_within_limit": list(counts.departures()),
@@ -332,8 +362,11 @@ def _touched(plan: Plan) -> Iterator[str]:
 class _Counts:
     """Counts what a plan would change, for the limits."""
 
-    def __init__(self, plan: Plan, limits: Limits, recent: Mapping[str, int]) -> None:
+    def __init__(
+        self, plan: Plan, limits: Limits, recent: Mapping[str, int], recent_counts: RecentCounts
+    ) -> None:
         self._plan, self._limits, self._recent = plan, limits, recent
+        self._baseline = recent_counts.baseline
         self._bases = plan.baselines
         self._sent: Counter[str] = Counter(change.action for change in plan.changes)
         # Teams that are renamed to `(removed) ...`; no group's team ever has such a name.
@@ -362,10 +395,12 @@ class _Counts:
     def departures(self) -> Iterator[_Count]:
         """Deactivations with removals; removals alone, which need an approval each time."""
         before = self._before("deactivations_within_limit")
+        users = self._bases.active_users_that_may_go + before
         yield _Count(
             n=sum(self._sent[action] for action in DEPARTURES),
             what="active users that may go would be deactivated or removed",
-            base=self._bases.active_users_that_may_go + before,
+            base=self._baseline("active_users_that_may_go", users),
+            now=users,
             limit=self._limits.max_deactivations,
             setting="MAX_DEACTIVATIONS",
             recent=before,
@@ -381,10 +416,12 @@ class _Counts:
     def team_deletions(self) -> _Count:
         """Teams that are deleted or marked as removed."""
         before = self._before("team_deletions_within_limit")
+        teams = self._bases.teams_that_may_go + before
         return _Count(
             n=self._sent["team.delete"] + self._marked,
             what="teams that may go would be deleted or marked",
-            base=self._bases.teams_that_may_go + before,
+            base=self._baseline("teams_that_may_go", teams),
+            now=teams,
             limit=self._limits.max_team_deletions,
             setting="MAX_TEAM_DELETIONS",
             recent=before,
@@ -394,10 +431,12 @@ class _Counts:
         """All removals, without those of departures; then those of each team with a limit."""
         before = self._before("membership_removals_within_limit")
         lost = removals_by_team(self._plan.changes)
+        memberships = self._bases.memberships + before
         yield _Count(
             n=sum(lost.values()),
             what="memberships would be removed, those of leavers not counted",
-            base=self._bases.memberships + before,
+            base=self._baseline("memberships", memberships),
+            now=memberships,
             limit=self._limits.max_membership_removals,
             setting="MAX_MEMBERSHIP_REMOVALS",
             recent=before,
@@ -418,15 +457,16 @@ class _Counts:
     def creations(self) -> Iterator[_Count]:
         """Users that are created, and teams."""
         bases, limits = self._bases, self._limits
+        present: LimitedCount
         for setting, kind, present, limit in (
-            ("MAX_USER_CREATIONS", "user", bases.users, limits.max_user_creations),
-            ("MAX_TEAM_CREATIONS", "team", bases.teams, limits.max_team_creations),
+            ("MAX_USER_CREATIONS", "user", "users", limits.max_user_creations),
+            ("MAX_TEAM_CREATIONS", "team", "teams", limits.max_team_creations),
         ):
-            before = self._recent.get(f"{kind}.create", 0)
+            before, now = self._recent.get(f"{kind}.create", 0), getattr(bases, present)
             yield _Count(
                 n=self._sent[f"{kind}.create"],
                 what=f"{kind}s would be created",
-                base=max(present - before, 0),
+                base=max(min(now - before, self._baseline(present, now)), 0),
                 limit=limit,
                 setting=setting,
                 new=True,
@@ -440,7 +480,9 @@ class _Counts:
         return _Count(
             n=updates - self._marked - first,
             what="users and teams would be updated",
-            base=self._bases.users + self._bases.teams,
+            base=self._baseline("users", self._bases.users)
+            + self._baseline("teams", self._bases.teams),
+            now=self._bases.users + self._bases.teams,
             limit=self._limits.max_updates,
             setting="MAX_UPDATES",
             recent=self._before("updates_within_limit"),

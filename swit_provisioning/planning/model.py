@@ -217,6 +217,13 @@ class TeamBefore:
         return dict(vars(self))
 
 
+LimitedCount = Literal[
+    "active_users_that_may_go", "teams_that_may_go", "memberships", "users", "teams"
+]
+LIMITED_COUNTS: Final[tuple[LimitedCount, ...]] = get_args(LimitedCount)
+_SETTINGS_OF_COUNTS: Final = ("unmanaged_users", "team_removal", "unmanaged_teams")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Baselines:
     """The counts of which percentage limits are taken, before the plan.
@@ -245,6 +252,10 @@ class Baselines:
     swit: Mapping[str, Any] = field(default_factory=dict)
     """`total_rows`, `distinct_users`, `roots`, `orphans` (teams whose parent isn't there),
     `authorised_user` (present), `authorised_active`, `authorised_admin`."""
+
+    def limited_counts(self) -> dict[str, int]:
+        """The counts that are remembered, because limits are percentages of them, by field."""
+        return {name: getattr(self, name) for name in LIMITED_COUNTS}
 
     def document(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -307,6 +318,10 @@ class Plan:
     def counts(self) -> dict[str, int]:
         """The number of changes of each action that the plan has, in the order of the plan."""
         return dict(Counter(change.action for change in self.changes))
+
+    def counted_by(self) -> dict[str, Any]:
+        """The settings that decide what counts as a user or team that may go."""
+        return {name: self.policy.get(name) for name in _SETTINGS_OF_COUNTS}
 
     def of_step(self, step: Step) -> tuple[Change, ...]:
         """The changes that one op sends, in order."""

@@ -3,8 +3,11 @@
 Matches are remembered after each applied plan, exemptions when a plan is made.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final, Literal
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
 
 from sqlalchemy import (
     Boolean,
@@ -16,6 +19,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -24,7 +28,16 @@ from sqlalchemy import (
 
 from swit_provisioning.planning.model import Exemption, Memory
 from swit_provisioning.planning.whereabouts import Expected
-from swit_provisioning.state.database import METADATA, Section, StoreError, UtcDateTime
+from swit_provisioning.state.database import (
+    METADATA,
+    AnyRow,
+    Section,
+    StoreError,
+    UtcDateTime,
+)
+
+BASELINE_WINDOW: Final = timedelta(days=7)
+"""Percentage limits are taken of the smallest count that was accepted in this time."""
 
 Match = tuple[Literal["user", "group"], str, str]
 """Kind, directory id, Swit id."""
@@ -159,32 +172,77 @@ def _exempt(connection: Connection) -> frozenset[Exemption]:
 _READS: Final = Table(
     "accepted_read",
     METADATA,
-    Column("base", Text, primary_key=True),
-    Column("users", Integer, nullable=False),
-    Column("groups", Integer, nullable=False),
+    Column("id", Integer, primary_key=True),
     Column("accepted_at", UtcDateTime, nullable=False),
+    Column("content", Text, nullable=False),
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class AcceptedRead:
+    """What is remembered of two complete reads whose plan was applied."""
+
+    accepted_at: datetime
+    directory: Mapping[str, Mapping[str, int]]
+    """Search base -> number of usable `users` and `groups`."""
+    counts: Mapping[str, int]
+    """Field of `Baselines` -> number of objects before the plan; empty in earlier versions."""
+    counted_by: Mapping[str, Any]
+    """The settings that the counts depend on: counts by other settings can't be compared."""
+
+
 class Reads(Section):
-    """The last accepted read of the directory."""
+    """The accepted reads of the last seven days; the last one at any age."""
 
-    def last_accepted(self) -> dict[str, dict[str, int]]:
+    def last(self) -> AcceptedRead | None:
+        """The last accepted read."""
+        row = self._database.first(select(_READS).order_by(_READS.c.id.desc()).limit(1))
+        return _accepted_read(row) if row is not None else None
+
+    def last_accepted(self) -> Mapping[str, Mapping[str, int]]:
         """Search base -> counts of usable `users` and `groups`; empty before the first read."""
-        rows = self._database.rows(select(_READS).order_by(_READS.c.base))
-        return {row.base: {"users": row.users, "groups": row.groups} for row in rows}
+        last = self.last()
+        return last.directory if last else {}
 
-    def accept(self, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Replace the last accepted read; search bases that are no longer read are dropped."""
+    def of_last_days(self) -> list[AcceptedRead]:
+        """The accepted reads of the last seven days and, at any age, the last one; oldest first."""
+        with self._database.read() as connection:
+            is_old = _READS.c.accepted_at < self._database.now(connection) - BASELINE_WINDOW
+            newest = select(func.max(_READS.c.id)).scalar_subquery()
+            kept = select(_READS).where(or_(~is_old, _READS.c.id == newest))
+            return list(map(_accepted_read, connection.execute(kept.order_by(_READS.c.id))))
+
+    def accept(
+        self,
+        directory: Mapping[str, Mapping[str, int]],
+        *,
+        counts: Mapping[str, int] | None = None,
+        counted_by: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add the last accepted read, and delete those older than seven days.
+
+        Search bases that are no longer read are dropped.
+        """
+        content = {
+            "directory": {base: dict(n) for base, n in directory.items()},
+            "counts": dict(counts or {}),
+            "counted_by": dict(counted_by or {}),
+        }
         with self._database.write() as connection:
             now = self._database.now(connection)
-            connection.execute(delete(_READS))
-            rows = [
-                {"base": base, "users": n["users"], "groups": n["groups"], "accepted_at": now}
-                for base, n in counts.items()
-            ]
-            if rows:
-                connection.execute(insert(_READS), rows)
+            connection.execute(delete(_READS).where(_READS.c.accepted_at < now - BASELINE_WINDOW))
+            row = {"accepted_at": now, "content": json.dumps(content, ensure_ascii=False)}
+            connection.execute(insert(_READS).values(**row))
+
+
+def _accepted_read(row: AnyRow) -> AcceptedRead:
+    content = json.loads(row.content)
+    return AcceptedRead(
+        accepted_at=row.accepted_at,
+        directory=content["directory"],
+        counts=content.get("counts", {}),
+        counted_by=content.get("counted_by", {}),
+    )
 
 
 _ORGANIZATION: Final = Table(

@@ -227,6 +227,15 @@ class Journal(Section):
         rows = self._database.rows(counted)
         return {(action, outcome): number for action, outcome, number in rows}
 
+    def users_created_since(self, time: datetime, *, but_not: str | None = None) -> int:
+        """The number of users created after `time`, but for those of one application."""
+        created = select(func.count()).where(
+            JOURNAL.c.at > time, JOURNAL.c.action == "user.create", JOURNAL.c.changed != _NOTHING
+        )
+        if but_not is not None:
+            created = created.where(JOURNAL.c.application_id != but_not)
+        return int(self._database.scalar(created))
+
     def unapproved_since(self, time: datetime, *, but_not: str | None = None) -> dict[str, int]:
         """Action -> number of objects that were changed since `time` without an approval.
 

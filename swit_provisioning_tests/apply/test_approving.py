@@ -9,14 +9,23 @@ import pytest
 
 from swit_provisioning.apply.approvals import PlanJudge, StateName, same_person
 from swit_provisioning.apply.run_model import RefusedError, RunState
+from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.guards import Limit, Limits
-from swit_provisioning.planning.model import Baselines, Change, Plan, PlanHash, shown_id
+from swit_provisioning.planning.model import (
+    LIMITED_COUNTS,
+    Baselines,
+    Change,
+    Plan,
+    PlanHash,
+    shown_id,
+)
 from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.state.store import Store
 
 MAX_AGE = timedelta(hours=72)
 DEACTIVATIONS = "deactivations_within_limit"
 UPDATES = "updates_within_limit"
+ACTIVE = "active_users_that_may_go"
 
 
 class Clock:
@@ -446,3 +455,63 @@ def test_with_two_people_nobody_approves_and_applies_at_once(
 )
 def test_names_of_one_person_are_recognised(first: str, second: str, same: bool) -> None:  # noqa: FBT001 - a parameter
     assert same_person(first, second) is same
+
+
+def accept_count(store: Store, number: int) -> None:
+    """Record an accepted read with so many objects of each kind."""
+    store.reads.accept(
+        {}, counts=dict.fromkeys(LIMITED_COUNTS, number), counted_by=Plan(changes=()).counted_by()
+    )
+
+
+def test_a_share_is_of_the_smallest_count_that_was_accepted_within_a_week(
+    judge: PlanJudge, store: Store, clock: Clock
+) -> None:
+    plan = departures(1, 2)
+    for number in (20, 19, 50):
+        accept_count(store, number)
+    assert stopped_by(judge, plan) == [DEACTIVATIONS]
+    clock.time += timedelta(days=8)
+    assert stopped_by(judge, plan) == [], "the last accepted read has 50"
+    accept_count(store, 20)
+    assert stopped_by(judge, plan) == []
+
+
+def test_counts_by_other_settings_are_no_baseline(judge: PlanJudge, store: Store) -> None:
+    """With UNMANAGED_USERS=keep fewer users may go; that says nothing of the users there are."""
+    counts: dict[str, int] = dict.fromkeys(LIMITED_COUNTS, 5)
+    store.reads.accept({}, counts=counts, counted_by={"unmanaged_users": "keep"})
+    assert stopped_by(judge, departures(1, 2)) == []
+
+
+def test_a_read_of_an_empty_organisation_is_no_baseline(judge: PlanJudge, store: Store) -> None:
+    """The first sync has just created everybody: ten of a hundred may leave the next day."""
+    counts = dict.fromkeys(LIMITED_COUNTS, 1) | {ACTIVE: 0}
+    store.reads.accept({}, counts=counts, counted_by=Plan(changes=()).counted_by())
+    assert stopped_by(judge, departures(1, 2)) == []
+    store.reads.accept({"OU=A": {"users": 20, "groups": 1}})
+    assert stopped_by(judge, departures(1, 2)) == [], "an earlier version had no counts"
+
+
+def test_users_created_since_the_organisation_was_empty_are_no_baseline(
+    judge: PlanJudge, store: Store, clock: Clock
+) -> None:
+    def create(*numbers: int) -> None:
+        sent(store, renamed(departures(*numbers), "user.create"), application=f"create {numbers}")
+
+    create(*range(10))
+    store.reads.accept({}, counts={ACTIVE: 0}, counted_by=Plan(changes=()).counted_by())
+    assert stopped_by(judge, departures(1, 2)) == []
+    clock.time += timedelta(hours=1)
+    create(11)
+    plan = departures(1, 2)
+    assert stopped_by(judge, plan) == [DEACTIVATIONS]
+    results = judge.judge(plan, application_id="create (11,)")
+    assert not any(result.stops for result in results), "the application that goes on"
+    clock.time += timedelta(days=8)
+    assert stopped_by(judge, plan) == []
+
+
+def renamed(plan: Plan, action: Action) -> Plan:
+    """The plan with another action for each change."""
+    return replace(plan, changes=tuple(replace(c, action=action) for c in plan.changes))

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from swit_provisioning.planning.actions import Action, Step
-from swit_provisioning.planning.guards import GuardName, GuardResult, Limits, judge
+from swit_provisioning.planning.guards import (
+    NO_HISTORY,
+    GuardName,
+    GuardResult,
+    Limits,
+    RecentCounts,
+    judge,
+)
 from swit_provisioning.planning.model import Baselines, Change, Plan
 
 STEP_OF: dict[Action, Step] = {
@@ -91,9 +98,15 @@ def verdict_of(
     last_read: Mapping[str, Mapping[str, int]] | None = None,
     recent: Mapping[str, int] | None = None,
     approval: frozenset[str] | None = None,
+    recent_counts: RecentCounts = NO_HISTORY,
 ) -> GuardResult:
     """What one guard says."""
     verdicts = judge(
-        plan, limits or Limits(), last_read=last_read or {}, recent=recent or {}, approval=approval
+        plan,
+        limits or Limits(),
+        last_read=last_read or {},
+        recent=recent or {},
+        approval=approval,
+        recent_counts=recent_counts,
     )
     return next(verdict for verdict in verdicts if verdict.name == guard)

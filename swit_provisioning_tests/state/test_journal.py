@@ -120,3 +120,19 @@ def test_nothing_is_meant_any_longer_once_the_lease_is_lost(store: Store, clock:
     with pytest.raises(LeaseLostError, match=r"the run R2 \(bob\) has it now"):
         store.journal.intent(a_change(2), _by(), lease=lease)
     assert len(store.journal.rows()) == 1
+
+
+def test_users_created_are_counted_with_an_approval_or_without(store: Store, clock: Clock) -> None:
+    def done(number: int, application: Application, **changed: int) -> None:
+        entry_id = store.journal.intent(a_change(number, action="user.create"), application)
+        counted = {name.replace("_", "."): count for name, count in changed.items()}
+        store.journal.outcome(entry_id, Answer(outcome="applied", changed=counted))
+
+    done(1, _by(), user_create=1)
+    since = clock.time
+    clock.forward(days=1)
+    done(2, _by(), user_create=1)
+    done(3, _by(approval_id=_approval(store)), user_create=1)
+    done(4, _by())
+    assert store.journal.users_created_since(since) == 2
+    assert store.journal.users_created_since(since, but_not="R1") == 0

@@ -1,6 +1,8 @@
 import pytest
+from sqlalchemy import func, select
 
 from swit_provisioning.planning.model import Exemption, Repeat
+from swit_provisioning.state.database import METADATA
 from swit_provisioning.state.identities import OtherOrganizationError
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.state.conftest import Clock
@@ -52,6 +54,30 @@ def test_the_last_accepted_read_replaces_the_one_before(store: Store) -> None:
     assert store.reads.last_accepted() == {"ou=a": {"users": 4, "groups": 1}}
     store.reads.accept({})
     assert store.reads.last_accepted() == {}
+
+
+def test_accepted_reads_are_known_for_seven_days_and_the_last_one_at_any_age(
+    store: Store, clock: Clock
+) -> None:
+    def known() -> list[int]:
+        return [read.counts["users"] for read in store.reads.of_last_days()]
+
+    assert known() == []
+    for users in (100, 1000, 900):
+        store.reads.accept({}, counts={"users": users})
+        clock.forward(days=3)
+    assert known() == [1000, 900]
+    clock.forward(days=30)
+    assert known() == [900]
+    store.reads.accept({"ou=a": {"users": 3, "groups": 1}}, counts={"users": 3})
+    assert known() == [3]
+    last = store.reads.last()
+    assert last is not None
+    assert (last.accepted_at, last.directory) == (clock.time, store.reads.last_accepted())
+    rows = store._database.scalar(
+        select(func.count()).select_from(METADATA.tables["accepted_read"])
+    )
+    assert rows == 1, "older ones are deleted"
 
 
 def test_the_state_belongs_to_the_first_organisation(store: Store) -> None:

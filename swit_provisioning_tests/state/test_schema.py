@@ -160,6 +160,13 @@ def test_plans_of_older_tables_and_all_that_was_decided_on_them_get_their_whole_
         assert {entry.plan_hash for entry in store.journal.rows()} == {known[p] for p in through}
 
 
+def test_the_last_accepted_read_of_older_tables_begins_the_history(url: str, old: OldState) -> None:
+    del old
+    with Store.open(url) as store:
+        assert store.reads.last_accepted() == {"directory.json": {"users": 17, "groups": 12}}
+        assert [read.counts for read in store.reads.of_last_days()] == [{}]
+
+
 def test_what_was_decided_on_plans_that_are_gone_forbids_but_never_allows(url: str) -> None:
     """Of 12 digits nobody can tell the hash: a rejection counts for all, an approval for none."""
     decided = """
