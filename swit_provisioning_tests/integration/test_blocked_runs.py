@@ -5,6 +5,8 @@ import pytest
 
 from swit_provisioning.cli.sync import instance, reconstructable_job
 from swit_provisioning.operations.dagster_runs import BLOCKED_TAG, newest_runs
+from swit_provisioning.operations.services import open_store, plan_judge
+from swit_provisioning.settings import Settings
 from swit_provisioning_tests.integration.stage import Stage
 
 GUARD = "deactivations_within_limit"
@@ -86,3 +88,31 @@ def test_a_blocked_run_is_re_executed_from_its_gate_once_the_plan_is_approved(
                 seen = newest_runs(dagster)["sync"]
             assert seen.status == ends
             assert bool(blocked.writes) is (ends == "success")
+
+
+def test_with_two_people_nobody_lets_an_own_plan_past_its_limits(
+    blocked: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All commands of a test are run by one account."""
+    monkeypatch.setenv("APPROVALS", "two_people")
+    plan_id = blocked.json("plan", code=3)["plan_id"]
+    own = blocked.run("approve", plan_id, "--reason", "sold")
+    assert own.exit_code == 3
+    assert "another person has to approve it" in " ".join(own.stderr.split())
+    at_once = blocked.json("apply", plan_id, "--approve", "sold", code=3)
+    assert "can't be approved by the person who applies it" in at_once["message"]
+    settings = Settings.load()
+    with open_store(settings) as store:
+        plan_judge(settings, store).approve(plan_id, actor="another@elsewhere", reason="sold")
+    assert blocked.json("apply", plan_id)["counts"]["user.deactivate"] == 3
+
+
+def test_with_two_people_an_approver_does_not_apply_the_plan(
+    blocked: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan_id = blocked.json("plan", code=3)["plan_id"]
+    assert blocked.run("approve", plan_id, "--reason", "sold").exit_code == 0
+    monkeypatch.setenv("APPROVALS", "two_people")
+    refused = blocked.json("apply", plan_id, code=3)
+    assert "does not count" in refused["message"]
+    assert blocked.writes == []
