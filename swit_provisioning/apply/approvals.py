@@ -137,7 +137,8 @@ class PlanState:
 class PlanJudge:
     """Judges plans by the limits, records decisions about them, and says which state each is in.
 
-    A pending plan is stale here when the newest stored plan no longer makes all of its changes.
+    A pending plan is stale here when the newest stored plan for everyone no longer makes all of its
+    changes.
     """
 
     store: Store
@@ -425,6 +426,8 @@ class PlanJudge:
         newest = self.store.plans.latest()
         if newest is None or newest == plan.plan_hash:
             return ""
+        if plan.person and self._listed(newest).created_at < plan.created_at:
+            return ""  # the plan for one person was made later
         stored = self.store.plans.get(plan.plan_hash)
         if stored is not None and stale_reasons(
             stored.plan, self._newest_plan(newest), frozenset()

@@ -242,15 +242,19 @@ class Session:
         return outcomes
 
     def _conclude(self, plan: Plan, application_id: str, *, is_complete: bool) -> None:
-        """Remember the matches; after the whole plan also the read, and spend the approval."""
+        """Remember the matches; after all of the plan also the read, and spend the approval.
+
+        A plan for one person leaves the other changes of the read undone, so it is not recorded.
+        """
         bindings = bindings_to_remember(plan, self.store, application_id)
         self.store.identities.remember(bindings)
         if is_complete:
-            self.store.reads.accept(
-                plan.baselines.directory,
-                counts=plan.baselines.limited_counts(),
-                counted_by=plan.counted_by(),
-            )
+            if not plan.person:
+                self.store.reads.accept(
+                    plan.baselines.directory,
+                    counts=plan.baselines.limited_counts(),
+                    counted_by=plan.counted_by(),
+                )
             self.store.acceptances.finish(application_id)
             self.store.approvals.spend(plan.plan_hash)
 

@@ -41,6 +41,11 @@ NO_NAMES: Final = flag("--no-names", "Show codes instead of people's names, addr
 REASON: Final = option(
     "--reason", "TEXT", "Why; stored with your name and the time.", required=True
 )
+USER: Final = option(
+    "--user",
+    "WHO",
+    "Only the user, memberships and primary team of one person: by address, DN, id or name.",
+)
 FULL: Final = flag("--full", "Print every change, finding and team.")
 SUMMARY: Final = flag("--summary", "Print one sentence and the state.")
 _FILE: Final = click.Path(path_type=Path)
@@ -92,7 +97,7 @@ COMMANDS: Final[Mapping[str, CommandSpec]] = {
     "plan": CommandSpec(
         "sync:plan",
         "Make, store and print a plan. Writes nothing to Swit.",
-        (FULL, SUMMARY, NO_NAMES, JSON),
+        (USER, FULL, SUMMARY, NO_NAMES, JSON),
     ),
     "apply": CommandSpec(
         "sync:apply",
@@ -116,6 +121,7 @@ COMMANDS: Final[Mapping[str, CommandSpec]] = {
         "sync:sync",
         "Make a plan, check its guards and apply it, as the schedule does.",
         (
+            USER,
             NO_NAMES,
             JSON,
             option(

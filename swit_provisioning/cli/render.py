@@ -13,7 +13,8 @@ from swit_provisioning.cli.documents import GuardResults
 from swit_provisioning.planning.actions import SPECS, Action, describe
 from swit_provisioning.planning.model import Change, Finding
 from swit_provisioning.report.safe_text import for_a_terminal
-from swit_provisioning.report.summary import by_action, duration, findings_by_kind, summary
+from swit_provisioning.report.summary import by_action, duration, findings_by_kind
+from swit_provisioning.report.summary import plan_summary as summary_of_plan
 from swit_provisioning.report.tree import Branch, Mark, rows_of
 from swit_provisioning.state.journal import JournalEntry
 from swit_provisioning.state.journal_history import HistoryEntry
@@ -55,7 +56,8 @@ def plan_summary(
     console: Console, stored: StoredPlan, calls: int | None = None, seconds: float = 0
 ) -> None:
     """Print the plan id and a one-sentence summary; calls and time if they are given."""
-    print_text(console, f"Plan {stored.plan_id}: {summary(stored.plan.changes)}")
+    sentence = for_a_terminal(summary_of_plan(stored.plan))
+    print_text(console, f"Plan {stored.plan_id}: {sentence}")
     if stored.plan.changes and calls is not None:
         print_text(console, f"About {calls:,} API calls, {duration(seconds)}.")
 
@@ -205,6 +207,7 @@ def plans_table(console: Console, states: Iterable[PlanState]) -> None:
     """Print one row for each plan."""
     rows = []
     for state in states:
+        person = safe(state.plan.person)
         counts = ", ".join(f"{n} {action}" for action, n in state.plan.counts.items())
         colour = _STATE_COLOURS.get(state.name, "default")
         rejection, approval, decision = state.rejection, state.approval, ""
@@ -217,7 +220,7 @@ def plans_table(console: Console, states: Iterable[PlanState]) -> None:
                 state.plan.plan_id,
                 f"{state.plan.created_at:%Y-%m-%d %H:%M}",
                 f"[{colour}]{state.name}[/{colour}]",
-                counts or "none",
+                (counts or "none") + (f" (for {person} only)" if person else ""),
                 ", ".join(state.stopped_by),
                 safe(decision),
             ]

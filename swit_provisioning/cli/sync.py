@@ -33,7 +33,7 @@ from swit_provisioning.cli import documents, render
 from swit_provisioning.cli.console import errors, output, print_json, print_plan_header, print_text
 from swit_provisioning.cli.framework import UnusableHomeError, prepare_home, view_of
 from swit_provisioning.cli.plans import print_plan
-from swit_provisioning.defs.resources import QUIET, logger_config
+from swit_provisioning.defs.resources import QUIET
 from swit_provisioning.operations.dagster_runs import LOCATION, NO_RETRY_TAGS, OURS
 from swit_provisioning.operations.plan_page import expected_pace
 from swit_provisioning.operations.run_notifications import notify_of_run
@@ -49,10 +49,18 @@ _MODULE: Final = "swit_provisioning.definitions"
 log = logging.getLogger(__name__)
 
 
-def plan(settings: Settings, *, full: bool, summary: bool, as_json: bool, no_names: bool) -> int:
+def plan(
+    settings: Settings,
+    *,
+    user: str | None,
+    full: bool,
+    summary: bool,
+    as_json: bool,
+    no_names: bool,
+) -> int:
     """Run the job `plan` and print the plan. Exit code 3 if a guard would block it."""
     view = view_of(full=full, summary=summary)
-    run = _run(settings, "plan")
+    run = _run(settings, "plan", _for_one(user))
     if run.stored is None:
         return _report(settings, run, as_json=as_json, no_names=no_names)
     with open_store(settings) as store:
@@ -95,11 +103,27 @@ def apply(
 
 
 def sync(
-    settings: Settings, *, as_json: bool, no_names: bool = False, run_id: UUID | None = None
+    settings: Settings,
+    *,
+    user: str | None = None,
+    as_json: bool,
+    no_names: bool = False,
+    run_id: UUID | None = None,
 ) -> int:
     """Run the job `sync`, with the given `run_id` if there is one."""
-    run = _run(settings, "sync", run_id=str(run_id) if run_id else None)
+    run = _run(settings, "sync", _for_one(user), run_id=str(run_id) if run_id else None)
     return _report(settings, run, as_json=as_json, no_names=no_names)
+
+
+def _for_one(user: str | None) -> dict[str, Any]:
+    """The configuration of the jobs `plan` and `sync`: one person, or everyone."""
+    if user is None:
+        return {}
+    if not user.strip():
+        # The variable of a script that is not set must not send the changes of everyone.
+        message = "--user is empty. Give an address, a DN, an id or a name, or leave it out."
+        raise click.UsageError(message)
+    return {"user": user.strip()}
 
 
 def _run(
@@ -156,10 +180,13 @@ def _print_run(settings: Settings, run: RunResult) -> None:
         console = output()
         print_plan_header(settings, stored)
         render.plan_summary(console, stored)
-        if stored.plan.findings:
+        show = f"swit-provisioning show {stored.plan_id}"
+        if stored.plan.person:  # what was left out is a finding
+            render.findings_table(console, stored.plan.findings, all_of_them=show)
+        elif stored.plan.findings:
             print_text(console, render.findings_summary(stored.plan.findings))
         if stored.plan.changes or stored.plan.findings:
-            print_text(console, f"To see all of it: swit-provisioning show {stored.plan_id}")
+            print_text(console, f"To see all of it: {show}")
         render.outcomes_table(console, run.entries.values())
         if run.state is RunState.BLOCKED:
             render.guards_table(console, blocking)
@@ -247,7 +274,7 @@ def run_job(
             run = dagster.create_run_for_job(
                 job_def=definition,
                 run_id=run_id,
-                run_config=config or logger_config(),
+                run_config=config or {},
                 tags={**definition.tags, **NO_RETRY_TAGS, **OURS},
                 remote_job_origin=repository.get_job_origin(definition.name),
                 job_code_origin=job.get_python_origin(),

@@ -92,7 +92,7 @@ class AcceptConfig(dg.Config):
     """The number of pending changes of each action to send; 0: all. Apply again for the rest."""
 
 
-def _refuse_env_references(config: Mapping[str, Any]) -> None:
+def refuse_env_references(config: Mapping[str, Any]) -> None:
     """Refuse `{env: NAME}` in a run's config: it would show any variable of the server."""
     for value in config.values():
         if isinstance(value, Mapping):
@@ -102,7 +102,7 @@ def _refuse_env_references(config: Mapping[str, Any]) -> None:
                     " variable of the server. Write the value itself."
                 )
                 raise RefusedError(message, RunState.FAILED)
-            _refuse_env_references(value)
+            refuse_env_references(value)
 
 
 ACCEPTED_PLAN_SAYS: Final = (
@@ -124,7 +124,7 @@ def accepted_plan(
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[pd.DataFrame]]:
     """Judge the plan again, and accept it for this run if nothing is against it."""
     with failing_clearly(context, settings, {}):
-        _refuse_env_references(context.run.run_config)
+        refuse_env_references(context.run.run_config)
         decision = session.accept(PlanRequest(**config.model_dump()))
     yield from (check_result(result, "accepted_plan", settings) for result in decision.results)
     if decision.blocked_by:

@@ -7,6 +7,7 @@ from typing import Final
 import dagster as dg
 
 from swit_provisioning.defs.gate import AcceptConfig
+from swit_provisioning.defs.planning_assets import PlanConfig
 from swit_provisioning.defs.resources import logger_config
 from swit_provisioning.operations.dagster_runs import NO_RETRY_TAGS, WRITERS
 from swit_provisioning.operations.prune import Pruning
@@ -34,9 +35,17 @@ def apply_config(config: ApplyConfig) -> dict[str, object]:
     return {"ops": {"accepted_plan": {"config": config.model_dump()}}, **logger_config()}
 
 
+@dg.config_mapping
+def plan_config(config: PlanConfig) -> dict[str, object]:
+    """Map the field in the launchpad to the configuration of the step that plans."""
+    values = config.model_dump(exclude_none=True)
+    return {"ops": {"compute_difference": {"config": values}}, **logger_config()}
+
+
 plan = dg.define_asset_job(
     "plan",
     _PLANNING,
+    config=plan_config,
     description="Read both sides, compute what differs, judge it. Writes nothing.",
 )
 apply = dg.define_asset_job(
@@ -49,6 +58,7 @@ apply = dg.define_asset_job(
 sync = dg.define_asset_job(
     "sync",
     _PLANNING | _APPLYING,
+    config=plan_config,
     run_tags=WRITES_TAGS,
     description="Read, compare, judge, apply: what the schedule starts.",
 )

@@ -4,6 +4,7 @@ Nothing here changes Swit or the directory.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, get_args
@@ -12,9 +13,12 @@ import dagster as dg
 import pandas as pd
 from upath import UPath
 
+from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.apply.session import Session
 from swit_provisioning.defs.endings import failing_clearly, public_text
+from swit_provisioning.defs.gate import refuse_env_references
 from swit_provisioning.defs.io_manager import PREVIEW_ROWS, asset_facts, preview, schema_of
+from swit_provisioning.operations.dagster_runs import ONE_PERSON_TAG
 from swit_provisioning.operations.plan_page import (
     ExpectedPace,
     expected_pace,
@@ -25,11 +29,12 @@ from swit_provisioning.planning.actions import ACTIONS, Action, Diff, actions_of
 from swit_provisioning.planning.baselines import is_complete
 from swit_provisioning.planning.convergence import repeats_to_remember
 from swit_provisioning.planning.findings import KIND as UNMANAGED
-from swit_provisioning.planning.findings import findings_frame
+from swit_provisioning.planning.findings import departures_not_looked_up, findings_frame
 from swit_provisioning.planning.guards import GuardResult, counts_in_words
-from swit_provisioning.planning.model import Plan, calls_by_kind, estimate
-from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.model import Finding, Plan, calls_by_kind, estimate
+from swit_provisioning.planning.planner import ExplainedPlan, explained_plan
 from swit_provisioning.planning.schemas import changes_frame
+from swit_provisioning.planning.selection import for_person
 from swit_provisioning.planning.snapshots import (
     DirectoryFacts,
     DirectorySnapshot,
@@ -38,7 +43,8 @@ from swit_provisioning.planning.snapshots import (
 )
 from swit_provisioning.report.page import plan_page, tree_markdown
 from swit_provisioning.report.redaction import without_people
-from swit_provisioning.report.summary import summary
+from swit_provisioning.report.subjects import NotOnePersonError, find_person
+from swit_provisioning.report.summary import plan_summary, summary
 from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.sources.base import DirectoryError
@@ -126,6 +132,13 @@ _READS_OF: Final = {
 }
 
 
+class PlanConfig(dg.Config):
+    """For whom the plan is."""
+
+    user: str | None = None
+    """One person, by address, DN, id or name: nothing else is sent. Left out: everyone."""
+
+
 @dg.multi_asset(
     outs=_outs(_READS_OF, "difference", "pandas", "parquet"),
     internal_asset_deps={
@@ -134,6 +147,7 @@ _READS_OF: Final = {
 )
 def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     context: dg.AssetExecutionContext,
+    config: PlanConfig,
     settings: dg.ResourceParam[Settings],
     session: dg.ResourceParam[Session],
     idp_users: pd.DataFrame,
@@ -163,12 +177,17 @@ def compute_difference(  # noqa: PLR0913, PLR0917 - one argument a frame
     # Frames of an earlier version do not say when they were read.
     times = [frame.attrs["facts"].get(READ_AT) for frame in (idp_users, swit_users)]
     read_at = min(map(datetime.fromisoformat, filter(None, times)), default=None)
-    plan, results = _make_and_store_plan(session, settings, directory, swit, read_at)
+    with failing_clearly(context, settings, {}):
+        if config.user is not None:
+            refuse_env_references(context.run.run_config)
+            context.instance.add_run_tags(context.run.run_id, {ONE_PERSON_TAG: "yes"})
+        made = _make_and_store_plan(session, settings, directory, swit, read_at, config.user)
+    plan, results, all_findings = made
     hidden = settings.names_are_hidden_everywhere
     shown = without_people(plan) if hidden else plan
     for name, actions in DIFFS.items():
         yield _diff_output(name, actions, plan, shown)
-    findings = findings_frame(plan.findings)
+    findings = findings_frame(all_findings)
     kinds = {str(kind): int(n) for kind, n in findings["kind"].value_counts(sort=False).items()}
     counted = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items()) or "no findings"
     yield dg.Output(
@@ -197,12 +216,19 @@ def _make_and_store_plan(
     directory: DirectorySnapshot,
     swit: OrganizationSnapshot,
     read_at: datetime | None,
-) -> tuple[Plan, tuple[GuardResult, ...]]:
-    """Make the plan, judge it, and store both, with what the next plan must know of this one."""
+    who: str | None,
+) -> tuple[Plan, tuple[GuardResult, ...], tuple[Finding, ...]]:
+    """Make the plan, judge it, and store both, with what the next plan must know of this one.
+
+    Returns also the findings about everyone, if the plan is for one person (`who`).
+    """
     store, run_id = session.store, session.run.root_run_id
     store.organization.bind(swit.facts.organization_id)
     memory = store.memory()
-    plan = make_plan(directory, swit, settings.policy(), memory)
+    explained = explained_plan(directory, swit, settings.policy(), memory)
+    whole = explained.plan
+    plan = whole if who is None else _plan_for(who, explained)
+    del explained  # what its stages hold is large
     store.identities.note_active(
         users=swit.users.loc[swit.users["active"], "user_id"], teams=swit.teams["team_id"]
     )
@@ -211,13 +237,36 @@ def _make_and_store_plan(
     store.plans.save(
         plan, run_id=run_id, guard_results=documents, read_at=read_at, actor=session.run.actor
     )
-    store.restorations.planned(run_id)
-    complete = is_complete(plan.baselines)
+    if who is None:
+        store.restorations.planned(run_id)
+    complete = is_complete(whole.baselines)
     if complete:
-        store.identities.remember_exempt(plan.exempt)
-    repeats = repeats_to_remember(plan, memory, complete=complete)
+        store.identities.remember_exempt(whole.exempt)
+    repeats = repeats_to_remember(whole, memory, complete=complete)
     store.journal_memory.remember(repeats, seen=memory.seen)
-    return plan, results
+    return plan, results, whole.findings
+
+
+def _plan_for(who: str, explained: ExplainedPlan) -> Plan:
+    """The part of the plan that is about one person; of an incomplete read, nothing.
+
+    Raises:
+        RefusedError: nobody has this name, or several people do.
+
+    """
+    if not who.strip():
+        message = "Nothing was written. `user` is empty. Name a person, or leave it out."
+        raise RefusedError(message, RunState.WRONG_USE)
+    if explained.stages is None:
+        return replace(explained.plan, person=who)
+    try:
+        ids = find_person(who, explained, explained.stages)
+    except NotOnePersonError as error:
+        message = f"Nothing was written. {error}"
+        raise RefusedError(message, RunState.WRONG_USE) from error
+    plan = for_person(explained.plan, ids.label, users=ids.users, subjects=ids.findings)
+    unproved = departures_not_looked_up(explained.directory.facts, plan.changes)
+    return replace(plan, findings=(*plan.findings, *unproved))
 
 
 def _diff_output(
@@ -256,7 +305,7 @@ def _plan_output(
         "change_plan",
         metadata={
             "plan_id": plan.plan_id,
-            "summary": summary(plan.changes),
+            "summary": plan_summary(shown),
             "users in the directory": counts_in_words(plan.baselines.read["users"]),
             "groups in the directory": counts_in_words(plan.baselines.read["groups"]),
             "page": page,

@@ -42,6 +42,8 @@ CALLS_TAG: Final = "swit_provisioning/calls"
 """Run tag: API calls to Swit in this run, reads included."""
 LEFT_OUT_TAG: Final = "swit_provisioning/left_for_later"
 """Run tag: the changes of the plan that were not chosen, counted."""
+ONE_PERSON_TAG: Final = "swit_provisioning/one_person"
+"""Run tag: the run planned for one person only."""
 FEW_REJECTED: Final = "few_changes_were_rejected"
 NO_CHANGE_REJECTED: Final = "no_change_was_rejected"
 WRITERS: Final = ("applied_users", "applied_teams", "applied_sort", "applied_memberships")
@@ -251,12 +253,17 @@ def newest_runs(
 ) -> dict[str, RunSummary]:
     """Job -> its newest run, of those with this status if one is given.
 
-    Jobs without a run are left out. A run that has not started yet counts from its launch.
+    Runs for one person do not count, and jobs without a run are left out. A run that has not
+    started yet counts from its launch.
     """
     found = {}
     for job in ("sync", "apply", "plan"):
         wanted = dg.RunsFilter(job_name=job, statuses=[status] if status else None)
-        for record in dagster.get_run_records(wanted, limit=1):
+        records = dagster.get_run_records(wanted, limit=1)
+        while records and ONE_PERSON_TAG in records[0].dagster_run.tags:
+            earlier = records[0].dagster_run.run_id
+            records = dagster.get_run_records(wanted, limit=1, cursor=earlier)
+        for record in records:
             run = record.dagster_run
             found[job] = RunSummary(
                 run_id=run.run_id,

@@ -273,7 +273,7 @@ class Baselines:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The changes of one run. `plan_hash` covers changes, policy, organisation and directory.
+    """The changes of one run. `plan_hash` covers changes, policy, both sides and the person.
 
     The same input gives the same plan and the same hash. A plan contains no time.
     """
@@ -293,6 +293,8 @@ class Plan:
     """The server or file that was read, for people."""
     directory_identity: str = ""
     """The search base or the file: equal for all servers of one directory."""
+    person: str = ""
+    """The only person whose changes it has, by address or DN; empty: it is for everyone."""
     exempt: tuple[Exemption, ...] = ()
     """What the settings exempt, to be remembered; not part of the hash."""
     teams: tuple[TeamBefore, ...] = ()
@@ -300,12 +302,13 @@ class Plan:
 
     @property
     def plan_hash(self) -> PlanHash:
-        """SHA-256 of the changes, the policy, the organisation and the directory."""
+        """SHA-256 of the changes, the policy, the organisation, the directory and the person."""
         content = {
             "changes": [change.document() for change in self.changes],
             "policy": self.policy,
             "organization": self.organization_id,
             "directory": self.directory_identity,
+            **self._person_document,
         }
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return PlanHash(hashlib.sha256(text.encode()).hexdigest())
@@ -343,7 +346,13 @@ class Plan:
             "directory_identity": self.directory_identity,
             "exempt": [vars(exemption) for exemption in self.exempt],
             "teams": [team.document() for team in self.teams],
+            **self._person_document,
         }
+
+    @property
+    def _person_document(self) -> dict[str, str]:
+        """Nothing for a plan for everyone, whose hash is the same as in earlier versions."""
+        return {"person": self.person} if self.person else {}
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
@@ -363,6 +372,7 @@ class Plan:
             # Stored plans of earlier versions lack these keys.
             exempt=tuple(Exemption(**e) for e in document.get("exempt", ())),
             teams=tuple(TeamBefore(**t) for t in document.get("teams", ())),
+            person=document.get("person", ""),
         )
 
     def without(self, change_ids: Iterable[str]) -> Self:
@@ -445,6 +455,25 @@ def only_users(values: Mapping[str, Any], users: Collection[str]) -> Mapping[str
     pairs = zip(values["user_ids"], values["emails"], strict=True)
     kept = [(user, email) for user, email in pairs if user in users]
     return {"user_ids": [user for user, _ in kept], "emails": [email for _, email in kept]}
+
+
+def users_of(change: Change) -> frozenset[str]:
+    """Ids of the users whom a change to users, members or primary teams is about."""
+    if SPECS[change.action].object == "user":
+        return frozenset({change.object_id})
+    return frozenset({*change.before.get("user_ids", ()), *change.after.get("user_ids", ())})
+
+
+def only_about(change: Change, users: Collection[str]) -> Change:
+    """A membership change of only these users, if it is about one of them; else as it is."""
+    mentioned = users_of(change)
+    if not SPECS[change.action].members or mentioned.isdisjoint(users):
+        return change
+    return replace(
+        change,
+        before=only_users(change.before, users),
+        after=only_users(change.after, users),
+    )
 
 
 def is_first_primary_team(change: Change) -> bool:

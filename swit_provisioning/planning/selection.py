@@ -1,15 +1,29 @@
-"""A selection: the chosen part of a plan that is sent now, without what depends on the rest."""
+"""A selection: the chosen part of a plan that is sent now, without what depends on the rest.
+
+The part is chosen by actions, or it is all changes of one person.
+"""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from swit_provisioning.planning.actions import ACTIONS, MEMBERSHIPS, Action, actions_named
-from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Change, Plan, removals_by_team
+from swit_provisioning.planning.model import (
+    NEW_TEAM,
+    NEW_USER,
+    Change,
+    Finding,
+    Plan,
+    only_about,
+    removals_by_team,
+    users_of,
+)
 
 NOT_CHOSEN: Final = "not chosen"
 NEEDS_ANOTHER: Final = "needs a change that is left out"
+LEFT_OUT: Final = "left out"
+"""The kind of finding about a change that a plan for one person leaves out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +33,8 @@ class Selection:
     actions: frozenset[Action] = frozenset(ACTIONS)
     limit: int | None = None
     """The most changes of each action, of those that are still pending; none: no limit."""
+    users: frozenset[str] | None = None
+    """Ids of the only users whose changes may be sent; `None`: changes of any user or team."""
 
     @classmethod
     def parse(cls, only: str = "", exclude: str = "", limit: int = 0) -> Self:
@@ -64,6 +80,49 @@ def selected_plan(plan: Plan, without: Collection[str]) -> Plan:
     return replace(part, baselines=replace(plan.baselines, membership_removals_by_team=removals))
 
 
+def for_person(
+    plan: Plan, person: str, *, users: frozenset[str], subjects: Collection[str]
+) -> Plan:
+    """The plan for one person: the user's changes, memberships and primary team, nothing else.
+
+    `users` has the ids that the person has in the plan, and `subjects` what findings about the
+    person name. Changes that need a team that does not exist yet are left out, with a finding.
+    """
+    cut = replace(plan, changes=tuple(only_about(change, users) for change in plan.changes))
+    without = not_selected(cut, Selection(users=users))
+    left_out = [c for c in cut.changes if without.get(c.change_id) == NEEDS_ANOTHER]
+    findings = [finding for finding in plan.findings if finding.subject in subjects]
+    findings += (_left_out(change, person) for change in left_out)
+    return replace(
+        selected_plan(cut, without),
+        person=person,
+        disabled=_about(plan.disabled, users),
+        held=_about(plan.held, users),
+        findings=tuple(findings),
+        bindings=tuple(b for b in plan.bindings if b.kind == "user" and b.object_id in users),
+        teams=(),
+    )
+
+
+def _about(changes: Iterable[Change], users: frozenset[str]) -> tuple[Change, ...]:
+    return tuple(only_about(change, users) for change in changes if users & users_of(change))
+
+
+def _left_out(change: Change, person: str) -> Finding:
+    what = f"The change {change.action}"
+    if change.action == "membership.add":
+        what = f"The membership in {change.target}"
+    elif change.action == "primary.update":
+        what = f"The primary team {change.after['team']}"
+    return Finding(
+        kind=LEFT_OUT,
+        subject=person,
+        side="swit",
+        message=f"{what} is left out: the team does not exist yet, and a plan for one person"
+        " creates no team. A plan for everyone does: swit-provisioning plan",
+    )
+
+
 def describe_not_selected(plan: Plan, without: Mapping[str, str]) -> str:
     """`3 user.create (not chosen), 2 membership.add (needs...)`; empty if nothing is left out."""
     left_out = (c for c in plan.changes if c.change_id in without)
@@ -95,7 +154,10 @@ class _Selecting:
         return self._out
 
     def _why(self, change: Change) -> str | None:
-        if change.action not in self._selection.actions:
+        users = self._selection.users
+        if change.action not in self._selection.actions or (
+            users is not None and users.isdisjoint(users_of(change))
+        ):
             return NOT_CHOSEN
         if any(self._lacks(change)):
             return NEEDS_ANOTHER

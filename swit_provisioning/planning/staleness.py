@@ -11,7 +11,14 @@ from swit_provisioning.planning.actions import (
     SPECS,
     describe,
 )
-from swit_provisioning.planning.model import Change, Plan, is_new, only_users
+from swit_provisioning.planning.model import (
+    Change,
+    Plan,
+    is_new,
+    only_about,
+    only_users,
+    users_of,
+)
 
 if TYPE_CHECKING:  # `show` looks a stored plan up without pandas
     from swit_provisioning.planning.snapshots import OrganizationSnapshot
@@ -74,7 +81,7 @@ def stale_changes(
     that `returning_users` found: neither they nor their memberships are changed.
     """
     comparison = _Comparison.of(stored, fresh, done, returning)
-    planned = _by_object(fresh)
+    planned = comparison.planned(stored, fresh)
     moved: dict[str, list[str]] = {}
     for change in stored.changes:
         if change.change_id not in done and not concerns_only(change, returning):
@@ -162,7 +169,7 @@ def not_repeatable(
     - Any other change is repeated if the fresh plan has it.
     """
     comparison = _Comparison.of(stored, fresh, settled | unsettled, returning)
-    planned = _by_object(fresh)
+    planned = comparison.planned(stored, fresh)
     groups = {binding.object_id for binding in fresh.bindings if binding.kind == "group"}
     found: set[str] = set()
     for change in stored.changes:
@@ -174,23 +181,16 @@ def not_repeatable(
                 done = _changed_members(change, comparison, organization)
                 team = comparison.now(change.object_id)
                 for action in MEMBERSHIPS - {change.action}:  # the directory took them back
-                    done = done.difference(*map(_users, planned.get((action, team), [])))
+                    done = done.difference(*map(users_of, planned.get((action, team), [])))
                 pending = comparison.users_now(change) - done
                 repeated = bool(called_for) and pending <= {
-                    user for other in called_for for user in _users(other)
+                    user for other in called_for for user in users_of(other)
                 }
             else:
                 repeated = comparison.calls_for(change, called_for)
             if not repeated:
                 found.add(change.change_id)
     return frozenset(found)
-
-
-def _by_object(plan: Plan) -> dict[_Key, list[Change]]:
-    planned: dict[_Key, list[Change]] = {}
-    for change in plan.changes:
-        planned.setdefault((change.action, change.object_id), []).append(change)
-    return planned
 
 
 def concerns_only(change: Change, returning: frozenset[str]) -> bool:
@@ -208,11 +208,6 @@ def without_users(change: Change, returning: frozenset[str]) -> Change:
         return change
     remaining = [user for user in users if user not in returning]
     return replace(change, before=only_users(change.before, remaining))
-
-
-def _users(change: Change) -> frozenset[str]:
-    """The users of a membership change."""
-    return frozenset({*change.before.get("user_ids", ()), *change.after.get("user_ids", ())})
 
 
 def _described(change: Change) -> str:
@@ -258,7 +253,19 @@ class _Comparison:
 
     def users_now(self, change: Change) -> set[str]:
         """The present ids of the users of a membership change, without the returning ones."""
-        return {self.now(user) for user in _users(change) - self.returning}
+        return {self.now(user) for user in users_of(change) - self.returning}
+
+    def planned(self, stored: Plan, fresh: Plan) -> dict[_Key, list[Change]]:
+        """Action and object -> the fresh plan's changes; for one person, as `stored` has them."""
+        users: set[str] = set()
+        if stored.person:
+            users = {self.now(user) for change in stored.changes for user in users_of(change)}
+        planned: dict[_Key, list[Change]] = {}
+        for change in fresh.changes:
+            if not stored.person or users & users_of(change):
+                part = only_about(change, users)
+                planned.setdefault((part.action, part.object_id), []).append(part)
+        return planned
 
     def calls_for(self, change: Change, found: list[Change]) -> bool:
         """Whether a change that was sent before should be sent again."""

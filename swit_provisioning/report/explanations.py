@@ -4,13 +4,14 @@ The fields of the values are the keys of `explain --json`.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any, ClassVar, Self
 
 from swit_provisioning.planning.decisions import Kind
 from swit_provisioning.planning.groups import Group
 from swit_provisioning.planning.match_users import role_name
-from swit_provisioning.planning.model import NEW_USER, Change, Finding, only_users
+from swit_provisioning.planning.model import Change, Finding, only_users
 from swit_provisioning.planning.normalize import address_key, usable_address
 from swit_provisioning.planning.planner import ExplainedPlan, Stages
 from swit_provisioning.planning.snapshots import Person, User, column
@@ -20,7 +21,7 @@ from swit_provisioning.report.redaction import (
     code_of,
     finding_without_people,
 )
-from swit_provisioning.report.subjects import PersonSubject, Subjects, TeamSubject
+from swit_provisioning.report.subjects import PersonSubject, Subjects, TeamSubject, person_ids
 from swit_provisioning.sources.server_types import OTHER_ADDRESSES
 
 
@@ -264,9 +265,7 @@ class _Explainer:
         """All facts and decisions about a person: the directory, the users, or both."""
         users = [self._users[user_id] for user_id in subject.users]
         accounts = tuple(map(self._user, users))
-        ids = set(subject.users)
-        finding_subjects = {user.email for user in users}
-        finding_subjects |= {f"{user.name} ({user.user_id})" for user in users}
+        ids = person_ids(subject, self._planned, self._stages)
         names = [user.name for user in users] + [user.email for user in users]
         person, entry, rules = None, None, list[str]()
         groups: tuple[GroupSeat, ...] = ()
@@ -275,9 +274,7 @@ class _Explainer:
             values = {name: column(row, name)[0] for name in row.columns}
             person = self._people.get(values["key"])
             address = self._address_of(person)
-            ids |= {NEW_USER + address} if person else set()
             entry = self._person(values, address)
-            finding_subjects.add(entry.dn)
             names = [*entry.names, *names, entry.dn]
             groups = tuple(self._groups_of(values["key"]))
             rules.append(self._reasons("person", values["key"]))
@@ -286,7 +283,7 @@ class _Explainer:
             rules += [self._reasons("user", user_id) for user_id in subject.users]
             if entry is not None and not users:
                 rules.append("There is no user for this person either.")
-        changes, not_sent, findings = self._about(ids, finding_subjects)
+        changes, not_sent, findings = self._about(ids.users, ids.findings)
         return PersonExplained(
             title=next((name for name in names if name.strip()), "without a name"),
             entry=entry,
@@ -327,7 +324,7 @@ class _Explainer:
         )
 
     def _about(
-        self, ids: set[str], subjects: Collection[str]
+        self, ids: AbstractSet[str], subjects: Collection[str]
     ) -> tuple[tuple[Change, ...], tuple[Change, ...], tuple[Finding, ...]]:
         """Sent and unsent changes to the objects of these ids, findings about these subjects."""
 

@@ -12,7 +12,7 @@ from swit_provisioning.planning.actions import describe
 from swit_provisioning.planning.model import Change, Plan, PlanHash, shown_id
 from swit_provisioning.report.redaction import HIDDEN, change_without_people, without_people_in
 from swit_provisioning.report.safe_text import readable, shortened, without_links
-from swit_provisioning.report.summary import dangerous_first, duration, summary
+from swit_provisioning.report.summary import dangerous_first, duration, plan_summary, summary
 from swit_provisioning.state.journal import JournalEntry
 
 MOST_CHARACTERS: Final = 12_000
@@ -185,7 +185,7 @@ def run_message(story: RunStory, *, no_names: bool) -> Message:
     calls = f"{story.calls:,} API call{'' if story.calls == 1 else 's'}"
     lines = [
         story.title,
-        summary(plan.changes) if plan else "",
+        hidden(plan_summary(plan)) if plan else "",
         " · ".join(filter(None, [outcomes, calls, duration(story.seconds)])),
         *(hidden(line) for line in (story.guards.values() or story.why.splitlines())),
         *_changes(story, no_names=no_names),

@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from swit_provisioning.planning.actions import MOST_NAMED, SPECS, describe, names_in
 from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning.report.safe_text import readable, shortened
-from swit_provisioning.report.summary import by_action, findings_by_kind, summary
+from swit_provisioning.report.summary import by_action, findings_by_kind, plan_summary
 from swit_provisioning.report.tree import Branch, Mark, rows_of, tree_of
 
 ROWS_OF_A_BLOCK: Final = 250
@@ -145,7 +145,7 @@ def plan_page(plan: Plan, facts: PlanFacts, decision: DecisionForm | None = None
         facts=facts,
         made=facts.created_at.astimezone(UTC),
         state_at=facts.state_at.astimezone(UTC),
-        summary=summary(plan.changes),
+        summary=plan_summary(plan),
         guard_results=sorted(facts.guard_results, key=lambda result: bool(result["passed"])),
         stopped=[r for r in facts.guard_results if r["blocking"] and not r["passed"]],
         policy=content_policy(forms=decision is not None),

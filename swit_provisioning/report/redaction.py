@@ -79,6 +79,7 @@ def without_people(plan: Plan) -> Plan:
         disabled=tuple(map(change_without_people, plan.disabled)),
         held=tuple(map(change_without_people, plan.held)),
         findings=tuple(map(finding_without_people, plan.findings)),
+        person=code_of(plan.person) if plan.person else "",
     )
 
 

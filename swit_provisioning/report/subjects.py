@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from swit_provisioning.planning.model import NEW_USER
 from swit_provisioning.planning.normalize import (
     address_key,
     clean_team_name,
@@ -15,6 +16,7 @@ from swit_provisioning.planning.normalize import (
 )
 from swit_provisioning.planning.planner import ExplainedPlan, Stages
 from swit_provisioning.planning.snapshots import column
+from swit_provisioning.report.safe_text import for_a_terminal, shortened
 
 _MOST_SIMILAR: Final = 5
 _SHORTEST_PART: Final = 3
@@ -38,6 +40,73 @@ class TeamSubject:
 
 
 Subject = PersonSubject | TeamSubject
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonIds:
+    """How a plan names a person."""
+
+    label: str
+    """The user's address; without a user, the person's; without one, the DN."""
+    unique_name: str
+    """The DN; for a user without a person, the address."""
+    users: frozenset[str]
+    """Ids of the users, also of the one that the plan creates."""
+    findings: frozenset[str]
+    """The subjects of findings about the person."""
+
+
+class NotOnePersonError(Exception):
+    """A text names no person, or several; the message says which."""
+
+
+def find_person(text: str, planned: ExplainedPlan, stages: Stages) -> PersonIds:
+    """Find the one person with this address, DN, id or name.
+
+    Raises:
+        NotOnePersonError: nobody has it, or several people do.
+
+    """
+    subjects = Subjects(planned, stages)
+
+    def people(name: str) -> list[PersonIds]:
+        named = (each for each in subjects.named(name) if isinstance(each, PersonSubject))
+        return [person_ids(each, planned, stages) for each in named]
+
+    found, shown = people(text), for_a_terminal(shortened(text))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        few = "; ".join(for_a_terminal(ids.unique_name) for ids in found[:_MOST_SIMILAR])
+        more = "; ..." if len(found) > _MOST_SIMILAR else ""
+        message = f"{len(found)} people are called {shown}: {few}{more}. Name one by DN or id."
+        raise NotOnePersonError(message)
+    near = dict.fromkeys(ids.label for name in subjects.similar(text) for ids in people(name))
+    meant = f" Did you mean: {', '.join(map(for_a_terminal, near))}?" if near else ""
+    message = f"{shown} is no address, name, DN or id of a person in the directory or in Swit"
+    message = f"{message}.{meant}"
+    raise NotOnePersonError(message)
+
+
+def person_ids(subject: PersonSubject, planned: ExplainedPlan, stages: Stages) -> PersonIds:
+    """The names that the plan, and its findings, have for a person."""
+    users = [user for user in stages.users.users if user.user_id in subject.users]
+    ids, labels = set(subject.users), [user.email for user in users]
+    findings = {user.email for user in users}
+    findings |= {f"{user.name} ({user.user_id})" for user in users}
+    if subject.row is not None:
+        row = planned.directory.users.iloc[subject.row]
+        addresses = [m.address for m in stages.users.matches if m.person.key == row["key"]]
+        ids |= {NEW_USER + address for address in addresses}
+        labels += [*addresses, row["dn"]]
+        findings.add(row["dn"])
+    named = [label for label in labels if label]
+    return PersonIds(
+        label=named[0],
+        unique_name=named[-1] if subject.row is not None else named[0],
+        users=frozenset(ids),
+        findings=frozenset(findings),
+    )
 
 
 class _Names:

@@ -25,6 +25,11 @@ def summary(changes: Iterable[Change]) -> str:
     return ", ".join(phrases) or "nothing to do"
 
 
+def plan_summary(plan: Plan) -> str:
+    """The changes of a plan, counted in words, and for whom it is if it is for one person."""
+    return summary(plan.changes) + (f" (for {plan.person} only)" if plan.person else "")
+
+
 def duration(seconds: float) -> str:
     """A duration in words."""
     if seconds <= 1:

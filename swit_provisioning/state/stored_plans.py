@@ -45,6 +45,7 @@ MADE: Final = Table(
     Column("counts", Text, nullable=False),
     Column("verdicts", Text, nullable=False, key="guard_results"),
     Column("who", Text),
+    Column("person", Text),
 )
 
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
@@ -90,6 +91,8 @@ class ListedPlan:
     counts: Mapping[str, int]
     """Action -> changes; empty: there was nothing to do."""
     guard_results: tuple[Mapping[str, Any], ...]
+    person: str = ""
+    """The only person whose changes it has; empty: it is for everyone."""
 
     @property
     def plan_id(self) -> str:
@@ -129,6 +132,7 @@ class Plans(Section):
                     counts=json.dumps(plan.counts()),
                     guard_results=json.dumps(list(map(dict, guard_results)), ensure_ascii=False),
                     who=actor,
+                    person=plan.person or None,
                 )
             )
 
@@ -204,13 +208,15 @@ class Plans(Section):
                 run_id=row.run_id,
                 counts=json.loads(row.counts),
                 guard_results=tuple(json.loads(row.guard_results)),
+                person=row.person or "",
             )
             for row in self._database.rows(rows)
         ]
 
     def latest(self) -> PlanHash | None:
-        """The plan that any run made last."""
-        made = select(MADE.c.plan_hash).order_by(MADE.c.id.desc()).limit(1)
+        """The plan for everyone that any run made last."""
+        for_everyone = select(MADE.c.plan_hash).where(MADE.c.person.is_(None))
+        made = for_everyone.order_by(MADE.c.id.desc()).limit(1)
         found: PlanHash | None = self._database.scalar(made)
         return found
 

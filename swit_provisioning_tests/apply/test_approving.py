@@ -364,6 +364,20 @@ def test_a_plan_is_stale_when_the_newest_plan_lacks_one_of_its_changes(judge: Pl
     assert states(judge) == ["nothing to do", "stale", "stale", "stale"]
 
 
+def test_a_plan_for_one_person_makes_no_other_plan_stale(judge: PlanJudge, clock: Clock) -> None:
+    made(judge, departures(1, 2, 3))
+    one, two = (replace(departures(n), person=f"someone{n}@example.com") for n in (1, 4))
+    clock.time += timedelta(minutes=1)
+    made(judge, one)
+    # The newest plan for everyone lacks this one, but was made before.
+    made(judge, two)
+    assert states(judge) == ["ready", "ready", "waiting for approval"]
+    assert [state.plan.person for state in judge.states(limit=3)] == [two.person, one.person, ""]
+    clock.time += timedelta(minutes=1)
+    made(judge, departures(1, 2))
+    assert states(judge) == ["ready", "stale", "ready", "stale"]
+
+
 def test_a_partly_applied_plan_is_stale_after_a_newer_one_was_accepted(
     judge: PlanJudge, clock: Clock
 ) -> None:

@@ -37,6 +37,11 @@ def change(action: Action, target: str, **values: Mapping[str, object]) -> Chang
     )
 
 
+def test_the_plan_for_one_person_has_a_code_for_the_person() -> None:
+    assert without_people(Plan(changes=(), person=ANN)).person == CODE
+    assert without_people(Plan(changes=())).person == ""
+
+
 def test_one_person_has_one_code_however_the_address_is_written() -> None:
     assert code_of(" ann.lee@EXAMPLE.com ") == CODE
     assert code_of("ann.lee@example.org") != CODE

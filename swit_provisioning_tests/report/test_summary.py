@@ -2,11 +2,12 @@
 
 import pytest
 
-from swit_provisioning.planning.model import Change
+from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning.report.summary import (
     by_action,
     dangerous_first,
     duration,
+    plan_summary,
     summary,
 )
 from swit_provisioning_tests.planning.made_plans import change, deletion, marking, removal
@@ -75,3 +76,9 @@ def test_changes_of_one_action_keep_their_order() -> None:
 )
 def test_a_time_is_told_as_people_say_it(seconds: float, says: str) -> None:
     assert duration(seconds) == says
+
+
+def test_the_plan_for_one_person_says_for_whom_it_is() -> None:
+    plan = Plan(changes=(), person="ann@x")
+    assert plan_summary(plan) == "nothing to do (for ann@x only)"
+    assert plan_summary(Plan(changes=())) == "nothing to do"
