@@ -14,6 +14,7 @@ from swit_provisioning_tests.gateway.approval_site import (
     approval_site,
     departures,
 )
+from swit_provisioning_tests.ports import free_port
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 _TOO_WIDE = """() => [...document.querySelectorAll("body *")].filter(e =>
@@ -114,3 +115,25 @@ def test_a_form_that_is_sent_again_decides_nothing(page: Page, site: ApprovalSit
     page.get_by_role("button", name="Reject this plan").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was decided")
     assert site.approval(plan_hash) is not None
+
+
+def test_a_page_of_the_same_site_neither_sends_nor_frames_the_form(
+    page: Page, site: ApprovalSite
+) -> None:
+    """The browser sends even a strict cookie there: ports don't make another site."""
+    plan_hash = site.make(departures(1, 2, 3))
+    _show(page, site, plan_hash)
+    token, target = page.locator("[name=token]").input_value(), page.url
+    evil = f"http://127.0.0.1:{free_port()}/"
+    fields = {"token": token, "decision": "approve", "reason": "sold"}
+    inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
+    attack = (
+        f'<iframe src="{target}"></iframe><form method="post" action="{target}">{inputs}</form>'
+    )
+    page.route(evil, lambda route: route.fulfill(body=attack, content_type="text/html"))
+    page.goto(evil)
+    assert page.frame_locator("iframe").get_by_role("heading").count() == 0
+    page.locator("form").evaluate("form => form.submit()")
+    expect(page.get_by_role("alert")).to_contain_text("does not come from a page of this gateway")
+    assert page.url == target
+    assert site.approval(plan_hash) is None
