@@ -367,7 +367,8 @@ class LimitFields(Section):
     )
     max_directory_shrink: LimitSetting = Field(
         default=Limits.max_directory_shrink,
-        description="compared with the last accepted read: users and groups of each search base",
+        description="compared with the last accepted read: users and groups of each search base, "
+        "and how many people and groups have each attribute",
     )
 
 

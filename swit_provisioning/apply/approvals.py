@@ -180,10 +180,12 @@ class PlanJudge:
                 f"The approval by {does_not_count.actor} does not count, because {applied_by}"
                 " applies the plan (APPROVALS=two_people). Let another person approve or apply it."
             )
+        last = self.store.reads.last()
         results = judge(
             part or plan,
             self.limits,
-            last_read=self.store.reads.last_accepted(),
+            last_read=last.directory if last else {},
+            last_presence=last.presence if last else {},
             recent=self.store.journal.unapproved_since(
                 self.clock() - LIMIT_WINDOW, but_not=application_id
             ),

@@ -254,6 +254,7 @@ class Session:
                     plan.baselines.directory,
                     counts=plan.baselines.limited_counts(),
                     counted_by=plan.counted_by(),
+                    presence=plan.baselines.presence,
                 )
             self.store.acceptances.finish(application_id)
             self.store.approvals.spend(plan.plan_hash)

@@ -20,6 +20,7 @@ from swit_provisioning.cli.render import plans_table
 from swit_provisioning.operations.connections import swit_connection
 from swit_provisioning.operations.installation_status import Status, status_of
 from swit_provisioning.operations.services import open_store
+from swit_provisioning.planning.model import TOTAL
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.setting_sources import shown_settings, unknown_variables
 from swit_provisioning.settings import Settings, SettingsError
@@ -69,6 +70,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
             },
             "waiting": [listed_plan_document(state) for state in status.waiting],
             "begun": [listed_plan_document(state) for state in status.begun],
+            "last_read": fields_document(status.last_read),
             "restored": fields_document(status.restored),
         }
     )
@@ -130,6 +132,15 @@ def _lines(status: Status, account: str | None, login: str) -> Iterator[tuple[st
     for state in status.begun:
         sentences = " ".join(state.sentences)
         yield "Half applied", f"plan {state.plan.plan_id}: {sentences} {state.advice}"
+    if read := status.last_read:
+        bases = (
+            f"{base}: {n['users']} usable users, {n['groups']} groups"
+            for base, n in read.directory.items()
+        )
+        yield "Last read", f"accepted {clock(read.accepted_at)} · {'; '.join(bases)}"
+        for kind, counts in read.presence.items():
+            held = (f"{label} {n:,}" for label, n in counts.items() if label != TOTAL)
+            yield "", f"of {counts.get(TOTAL, 0):,} {kind}: {', '.join(held)}"
     if status.restored:
         yield "Restored", f"{status.restored.sentence}: the next run only plans"
 

@@ -27,6 +27,8 @@ GUARD_SAYS: Final[Mapping[GuardName, str]] = {
     "swit_read_is_complete": "Swit was read completely, by an active administrator.",
     "protected_users_untouched": "The plan changes no protected user and no kept team.",
     "directory_has_not_shrunk": "No search base shrank by more than MAX_DIRECTORY_SHRINK.",
+    "directory_attributes_still_there": "No attribute disappeared from more people or groups than"
+    " MAX_DIRECTORY_SHRINK.",
     "deactivations_within_limit": "At most MAX_DEACTIVATIONS users depart.",
     "team_deletions_within_limit": "At most MAX_TEAM_DELETIONS teams are deleted or marked.",
     "membership_removals_within_limit": "At most MAX_MEMBERSHIP_REMOVALS members are removed.",

@@ -31,7 +31,7 @@ from swit_provisioning.planning.convergence import repeats_to_remember
 from swit_provisioning.planning.findings import KIND as UNMANAGED
 from swit_provisioning.planning.findings import departures_not_looked_up, findings_frame
 from swit_provisioning.planning.guards import GuardResult, counts_in_words
-from swit_provisioning.planning.model import Finding, Plan, calls_by_kind, estimate
+from swit_provisioning.planning.model import DISABLED, TOTAL, Finding, Plan, calls_by_kind, estimate
 from swit_provisioning.planning.planner import ExplainedPlan, explained_plan
 from swit_provisioning.planning.schemas import changes_frame
 from swit_provisioning.planning.selection import for_person
@@ -107,13 +107,26 @@ def _frames_read(
     """The frames of one side, each with the facts of the whole read."""
     for warning in facts.warnings:
         context.log.warning(public_text(settings, warning))
+    shares: Mapping[str, Mapping[str, float]] = {}
     if isinstance(facts, DirectoryFacts):
-        metadata = {"source": facts.title}
+        metadata: Mapping[str, str] = {"source": facts.title}
+        people, groups = (_shares(facts.presence.get(kind, {})) for kind in ("people", "groups"))
+        shares = {"idp_users": people, "idp_groups": groups}
     else:
         metadata = {"organization": facts.organization_name}
     for name, frame in frames.items():
         frame.attrs["facts"] = {**facts.document(), READ_AT: read_at.isoformat()}
-        yield dg.Output(frame, name, metadata=metadata)
+        yield dg.Output(frame, name, metadata={**metadata, **shares.get(name, {})})
+
+
+def _shares(counts: Mapping[str, int]) -> dict[str, float]:
+    """`% with name (displayName)` -> share of the people or groups that have it, to be plotted."""
+    total = counts.get(TOTAL, 0)
+    return {
+        f"% {label}" if label == DISABLED else f"% with {label}": round(100 * number / total, 2)
+        for label, number in counts.items()
+        if total and label != TOTAL
+    }
 
 
 DIFFS: Final[dict[str, tuple[Action, ...]]] = {diff: actions_of(diff) for diff in get_args(Diff)}

@@ -11,6 +11,7 @@ from swit_provisioning.operations.dagster_runs import RunSummary, newest_runs, n
 from swit_provisioning.operations.services import plan_judge
 from swit_provisioning.settings import ScheduleSettings, Settings
 from swit_provisioning.state.coordination import LeaseHolder, Pause
+from swit_provisioning.state.identities import AcceptedRead
 from swit_provisioning.state.plan_approvals import Restoration
 from swit_provisioning.state.store import Store
 
@@ -82,6 +83,8 @@ class Status:
     """Plans that a guard has stopped and that may still be approved."""
     begun: tuple[PlanState, ...] = ()
     """Plans that were applied in part, and whose remaining changes can still be sent."""
+    last_read: AcceptedRead | None = None
+    """The last read whose plan was applied whole: what the next read is compared with."""
     restored: Restoration | None = None
     """Set if the state came back from a backup and no run has planned since."""
 
@@ -109,5 +112,6 @@ def status_of(settings: Settings, store: Store, instance: dg.DagsterInstance) ->
         ),
         waiting=tuple(state for state in plans if state.name == "waiting for approval"),
         begun=tuple(state for state in plans if state.name == "begun"),
+        last_read=store.reads.last(),
         restored=restored if restored and restored.planned_by is None else None,
     )

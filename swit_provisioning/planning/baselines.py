@@ -35,6 +35,7 @@ def count_reads(
         teams=len(organization.teams),
         memberships=len(organization.memberships),
         directory=_by_base(directory, people),
+        presence=directory.facts.presence,
         swit=_completeness(organization),
     )
 

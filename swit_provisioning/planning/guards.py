@@ -10,6 +10,9 @@ from typing import Final, Literal, Self, get_args
 
 from swit_provisioning.planning.actions import DEPARTURES, SPECS, LimitGuard, is_marking
 from swit_provisioning.planning.model import (
+    ACCOUNT_STATE,
+    DISABLED,
+    TOTAL,
     LimitedCount,
     Plan,
     is_first_primary_team,
@@ -92,6 +95,7 @@ GuardName = Literal[
     "swit_read_is_complete",
     "protected_users_untouched",
     "directory_has_not_shrunk",
+    "directory_attributes_still_there",
     "deactivations_within_limit",
     "team_deletions_within_limit",
     "membership_removals_within_limit",
@@ -113,11 +117,13 @@ COUNTED: Final[Mapping[GuardName, frozenset[str]]] = {
 """Guard -> the actions in `recent` that it counts. Guards that compare two reads count none."""
 _HARD_DELETE = "USER_REMOVAL=remove"
 _NOTHING: Mapping[GuardName, str] = {
-    "directory_has_not_shrunk": "no base lost users or groups since the last accepted read"
+    "directory_has_not_shrunk": "no base lost users or groups since the last accepted read",
+    "directory_attributes_still_there": "no attribute disappeared since the last accepted read",
 }
 """Message of a guard that found nothing to count."""
 _MEMBERSHIPS_THAT_MAY_ALWAYS_GO = 5
 _SMALLEST_TEAM_WITH_A_LIMIT = 10
+_FEWEST_WITHOUT_AN_ATTRIBUTE = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,12 +226,14 @@ def judge(
     last_read: Mapping[str, Mapping[str, int]],
     recent: Mapping[str, int],
     approval: frozenset[str] | None,
+    last_presence: Mapping[str, Mapping[str, int]] | None = None,
     recent_counts: RecentCounts = NO_HISTORY,
     apply_command: str | None = None,
 ) -> tuple[GuardResult, ...]:
     """The results of all guards, in the order of `GUARDS`.
 
-    `last_read` has `users` and `groups` of each search base in the last accepted read; `recent`
+    `last_read` has `users` and `groups` of each search base in the last accepted read, and
+    `last_presence` who had which attribute, as in `Baselines.presence`; `recent`
     has the objects changed in the last 24 hours, by action (memberships: one for each user), but
     for those of an approved plan that a lifted guard counts; `approval` has the guards that someone
     lifted for this plan; `recent_counts` says how large the baselines may be.
@@ -237,6 +245,7 @@ def judge(
     counts = _Counts(plan, limits, recent, recent_counts)
     limited: dict[GuardName, list[_Count]] = {
         "directory_has_not_shrunk": list(counts.disappeared(last_read)),
+        "directory_attributes_still_there": list(counts.attributes_lost(last_presence or {})),
         "deactivations_within_limit": list(counts.departures()),
         "team_deletions_within_limit": [counts.team_deletions()],
         "membership_removals_within_limit": list(counts.membership_removals()),
@@ -388,6 +397,33 @@ class _Counts:
                     n=max(had - has, 0),
                     what=f"{what} of {base} are gone since the last accepted read",
                     base=had,
+                    limit=self._limits.max_directory_shrink,
+                    setting="MAX_DIRECTORY_SHRINK",
+                )
+
+    def attributes_lost(self, last: Mapping[str, Mapping[str, int]]) -> Iterator[_Count]:
+        """People and groups that had an attribute in the last accepted read and do not now.
+
+        Entries that are gone took their attributes with them: a share of each attribute, but as
+        many disabled people as there can be, because their entries are the ones that are deleted.
+        """
+        for kind, before in last.items():
+            now = self._bases.presence.get(kind, {})
+            total, present = before.get(TOTAL, 0), now.get(TOTAL, 0)
+            gone = max(total - present, 0)
+            for label, had in before.items():
+                if label == TOTAL or label not in now:
+                    continue
+                of_accounts = label in {ACCOUNT_STATE, DISABLED}
+                expected = had - gone if of_accounts else had * (total - gone) // max(total, 1)
+                lost = expected - now[label]
+                what = f"{kind} that had {label} in the last accepted read no longer have it"
+                if label == DISABLED:
+                    what = f"{kind} that were disabled in the last accepted read no longer are"
+                yield _Count(
+                    n=lost if lost >= _FEWEST_WITHOUT_AN_ATTRIBUTE else 0,
+                    what=f"{what} (may the account still read it?)",
+                    base=expected,
                     limit=self._limits.max_directory_shrink,
                     setting="MAX_DIRECTORY_SHRINK",
                 )

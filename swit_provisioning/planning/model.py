@@ -217,6 +217,11 @@ class TeamBefore:
         return dict(vars(self))
 
 
+TOTAL: Final = "total"
+ACCOUNT_STATE: Final = "account state"
+DISABLED: Final = "disabled"
+MEMBERS: Final = "members"
+"""Labels in `Baselines.presence` beside those of mapped attributes, as in `name (displayName)`."""
 LimitedCount = Literal[
     "active_users_that_may_go", "teams_that_may_go", "memberships", "users", "teams"
 ]
@@ -249,6 +254,9 @@ class Baselines:
     read: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """`users` and `groups` -> `usable`, `disabled`... -> number of records read; absent in plans of
     earlier versions."""
+    presence: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """`people` and `groups` -> label -> how many have it: each mapped attribute, the labels above,
+    and the `TOTAL`. Absent in plans of earlier versions."""
     swit: Mapping[str, Any] = field(default_factory=dict)
     """`total_rows`, `distinct_users`, `roots`, `orphans` (teams whose parent isn't there),
     `authorised_user` (present), `authorised_active`, `authorised_admin`."""
@@ -267,6 +275,7 @@ class Baselines:
             "never_deactivated": dict(self.never_deactivated),
             "directory": {base: dict(counts) for base, counts in self.directory.items()},
             "read": {kind: dict(counts) for kind, counts in self.read.items()},
+            "presence": {kind: dict(counts) for kind, counts in self.presence.items()},
             "swit": dict(self.swit),
         }
 

@@ -62,6 +62,8 @@ class DirectoryFacts:
     """For people: `Active Directory`, `OpenLDAP`; nothing for a file."""
     left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """`users`, `groups` or `other entries` of a file that are not read -> why -> how many."""
+    presence: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """`people` and `groups` -> label -> how many have it, as in `Baselines.presence`."""
     whereabouts: Mapping[str, Whereabouts] | None = None
     """Where the people and groups are that were matched before and not read, by id.
 
@@ -98,6 +100,7 @@ class DirectoryFacts:
             # Frames of earlier versions don't say it, and a run may be re-executed.
             server_kind=document.get("server_kind"),
             left_out=document.get("left_out", {}),
+            presence=document.get("presence", {}),
             whereabouts=found and {id_: Whereabouts.of(each) for id_, each in found.items()},
         )
 

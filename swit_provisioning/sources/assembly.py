@@ -36,6 +36,12 @@ from swit_provisioning.sources.people import (
     usable,
     with_names_from_dns,
 )
+from swit_provisioning.sources.presence import (
+    HELD,
+    attribute_presence,
+    held_by_groups,
+    held_by_people,
+)
 from swit_provisioning.sources.server_types import OTHER_ADDRESSES
 
 _GARBAGE_THRESHOLD = 500_000
@@ -213,16 +219,19 @@ def assemble(
             warnings=(*warnings, *reader.findings.warnings()),
             server_kind=source.server_kind,
             left_out={what: dict(counts) for what, counts in source.left_out.items()},
+            presence=attribute_presence(own_people, own_groups, pairs, reader.mapping),
         ),
     )
 
 
 def _read_people(batches: Iterable[Batch], reader: EntryReader, problems: list[str]) -> _Found:
-    rows = TableBuilder(PEOPLE)
+    rows = TableBuilder(PEOPLE.append(HELD))
+    held = held_by_people(reader.mapping)
     entries: list[Entry] = []
     for batch in batches:
         for key, entry in named(batch.entries, problems):
-            rows.add(read_person(entry, key=key, base=batch.base, reader=reader))
+            person = read_person(entry, key=key, base=batch.base, reader=reader)
+            rows.add((*person, held.mask(entry)))
             if reader.ordered:
                 entries.append(entry)
     table = with_names_from_dns(rows.table(), reader.mapping.name, reader)
@@ -233,12 +242,14 @@ def _read_groups(
     batches: Iterable[Batch], memberships: Memberships, reader: EntryReader, problems: list[str]
 ) -> _Found:
     """Rows of all groups. Their members go to `memberships`."""
-    rows = TableBuilder(GROUPS)
+    rows = TableBuilder(GROUPS.append(HELD))
+    held = held_by_groups(reader.mapping)
     entries: list[Entry] = []
     for batch in batches:
         for key, entry in named(batch.entries, problems):
             memberships.add_listed(len(rows), entry)
-            rows.add(read_group(entry, key=key, base=batch.base, reader=reader))
+            group = read_group(entry, key=key, base=batch.base, reader=reader)
+            rows.add((*group, held.mask(entry)))
             if reader.ordered:
                 entries.append(entry)
     names = reader.mapping.group_name

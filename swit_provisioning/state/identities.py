@@ -189,6 +189,8 @@ class AcceptedRead:
     """Field of `Baselines` -> number of objects before the plan; empty in earlier versions."""
     counted_by: Mapping[str, Any]
     """The settings that the counts depend on: counts by other settings can't be compared."""
+    presence: Mapping[str, Mapping[str, int]]
+    """As in `Baselines`; empty in earlier versions."""
 
 
 class Reads(Section):
@@ -218,6 +220,7 @@ class Reads(Section):
         *,
         counts: Mapping[str, int] | None = None,
         counted_by: Mapping[str, Any] | None = None,
+        presence: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         """Add the last accepted read, and delete those older than seven days.
 
@@ -227,6 +230,7 @@ class Reads(Section):
             "directory": {base: dict(n) for base, n in directory.items()},
             "counts": dict(counts or {}),
             "counted_by": dict(counted_by or {}),
+            "presence": {kind: dict(n) for kind, n in (presence or {}).items()},
         }
         with self._database.write() as connection:
             now = self._database.now(connection)
@@ -242,6 +246,7 @@ def _accepted_read(row: AnyRow) -> AcceptedRead:
         directory=content["directory"],
         counts=content.get("counts", {}),
         counted_by=content.get("counted_by", {}),
+        presence=content.get("presence", {}),
     )
 
 

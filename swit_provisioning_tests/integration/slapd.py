@@ -33,6 +33,12 @@ _SECONDS = 60
 _MODULES = "/usr/lib/ldap"
 _SCHEMA = "/etc/ldap/schema"
 
+_USUAL_ACCESS = (
+    "to attrs=userPassword by anonymous auth by * none",
+    "to * by users read by * none",
+)
+_RULES = "\n".join(f"access {rule}" for rule in _USUAL_ACCESS)
+
 # The order matters: what stands below `database` is the database's own.
 _CONFIGURATION = f"""\
 include {_SCHEMA}/core.schema
@@ -55,6 +61,9 @@ TLSCACertificateFile {{tls.authority}}
 TLSCertificateFile {{tls.certificate}}
 TLSCertificateKeyFile {{tls.key}}
 
+database config
+rootpw "{ADMIN_PASSWORD}"
+
 database mdb
 suffix "{SUFFIX}"
 rootdn "{ADMIN}"
@@ -65,8 +74,7 @@ dbnosync
 index objectClass,entryUUID,uid,mail,cn,member eq
 limits dn.exact="{LIMITED}" size=50 size.prtotal=50
 limits dn.exact="{UNPAGED}" size=unlimited size.prtotal=disabled
-access to attrs=userPassword by anonymous auth by * none
-access to * by users read by * none
+{_RULES}
 {{overlay}}
 """
 _MEMBER_OF = """\
@@ -213,6 +221,13 @@ class Slapd:
         with self._administrator() as connection:
             yield Changes(connection)
 
+    def hide(self, *attributes: str) -> None:
+        """From now on nobody but the administrator reads these attributes; none: all are shown."""
+        hidden = [f"to attrs={name} by * none" for name in attributes]
+        rules = [f"{{{n}}}{rule}" for n, rule in enumerate([*hidden, *_USUAL_ACCESS])]
+        with self._administrator("cn=config") as connection:
+            Changes(connection).set("olcDatabase={1}mdb,cn=config", olcAccess=rules)
+
     def add(self, dn: str, classes: Sequence[str], attributes: Mapping[str, object]) -> None:
         """Add an entry as the administrator, so that overlays see it."""
         with self._administrator() as connection:
@@ -267,9 +282,9 @@ class Slapd:
         return False
 
     @contextmanager
-    def _administrator(self) -> Iterator[Any]:
+    def _administrator(self, name: str = ADMIN) -> Iterator[Any]:
         server = ldap3.Server("127.0.0.1", port=self.port, get_info=ldap3.NONE)
-        connection = ldap3.Connection(server, ADMIN, ADMIN_PASSWORD, auto_bind=True)
+        connection = ldap3.Connection(server, name, ADMIN_PASSWORD, auto_bind=True)
         try:
             yield connection
         finally:

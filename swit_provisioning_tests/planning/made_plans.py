@@ -98,6 +98,7 @@ def verdict_of(
     last_read: Mapping[str, Mapping[str, int]] | None = None,
     recent: Mapping[str, int] | None = None,
     approval: frozenset[str] | None = None,
+    last_presence: Mapping[str, Mapping[str, int]] | None = None,
     recent_counts: RecentCounts = NO_HISTORY,
 ) -> GuardResult:
     """What one guard says."""
@@ -107,6 +108,7 @@ def verdict_of(
         last_read=last_read or {},
         recent=recent or {},
         approval=approval,
+        last_presence=last_presence,
         recent_counts=recent_counts,
     )
     return next(verdict for verdict in verdicts if verdict.name == guard)

@@ -232,8 +232,9 @@ def test_of_nothing_planned_each_limit_says_so_whatever_ran_before() -> None:
     limits = limits_of({"max_updates": "0"})
     verdicts = judge(plan_with(), limits, last_read={}, recent=recent, approval=None)
     assert all(verdict.passed for verdict in verdicts)
-    shrunk, *others = verdicts[3:]
+    shrunk, lost, *others = verdicts[3:]
     assert shrunk.message == "No base lost users or groups since the last accepted read."
+    assert lost.message == "No attribute disappeared since the last accepted read."
     assert {v.message for v in others} == {"Nothing of this kind is planned."}
 
 

@@ -23,6 +23,7 @@ DIRECTORY = DirectoryFacts(
     attributes={"email": "mail"},
     warnings=("One group has no entryUUID.",),
     server_kind="OpenLDAP",
+    presence={"people": {"total": 3, "email (mail)": 2}},
 )
 SWIT = SwitFacts(
     organization_id="O1",
@@ -47,8 +48,9 @@ def test_facts_of_swit_kept_as_json_are_the_same_facts() -> None:
 
 def test_facts_that_an_earlier_version_kept_name_no_attributes() -> None:
     kept = DIRECTORY.document()
-    del kept["attributes"]
+    del kept["attributes"], kept["presence"]
     assert DirectoryFacts.of(kept).attributes == {}
+    assert DirectoryFacts.of(kept).presence == {}
 
 
 def read() -> dict[str, pd.DataFrame]:
