@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from swit_provisioning.planning.actions import actions_named
-from swit_provisioning.planning.guards import Limit, Limits
+from swit_provisioning.planning.limits import FirstSync, Limit, Limits
 from swit_provisioning.planning.model import ReferenceAttribute
 from swit_provisioning.sources.config import KindSetting
 from swit_provisioning.sources.filters import parse_filter
@@ -341,6 +341,12 @@ class RuleFields(Section):
 class LimitFields(Section):
     """Limits."""
 
+    first_sync: FirstSync = Field(
+        default=Limits.first_sync,
+        description="`additive`: until one plan was applied completely, or a complete read found "
+        "nothing to do, departures, deletions, membership removals and activations need an "
+        "approval; `full`: only the limits apply",
+    )
     max_deactivations: LimitSetting = Field(
         default=Limits.max_deactivations,
         description="of the active users in scope. Each limit is a share, a number, both (`5%,50`: "
@@ -354,16 +360,26 @@ class LimitFields(Section):
     )
     max_membership_removals_per_team: LimitSetting = Field(
         default=Limits.max_membership_removals_per_team,
-        description="of the members of one team (teams of 10 and more)",
+        description="of the members of one team: teams of 10 and more, and teams of 5 and more "
+        "that would lose all of them",
+    )
+    max_activations: LimitSetting = Field(
+        default=Limits.max_activations,
+        description="users activated again, compared with the active users; 5 always pass",
     )
     max_user_creations: LimitSetting = Field(
-        default=Limits.max_user_creations, description="new users in one run"
+        default=Limits.max_user_creations,
+        description="new users, compared with the present ones; 20 always pass, and a share does "
+        "not limit a first sync",
     )
     max_team_creations: LimitSetting = Field(
-        default=Limits.max_team_creations, description="new teams in one run"
+        default=Limits.max_team_creations,
+        description="new teams, compared with the present ones; as `MAX_USER_CREATIONS`",
     )
     max_updates: LimitSetting = Field(
-        default=Limits.max_updates, description="users and teams changed in one run"
+        default=Limits.max_updates,
+        description="names, moves, order and primary teams changed, of all users and teams; 20 "
+        "always pass",
     )
     max_directory_shrink: LimitSetting = Field(
         default=Limits.max_directory_shrink,

@@ -45,7 +45,7 @@ def test_each_source_is_named_and_the_environment_takes_precedence_over_dotenv(
     }
     assert found == {
         "MAX_UPDATES": ("7", "environment"),
-        "MAX_USER_CREATIONS": ("none", "default"),
+        "MAX_USER_CREATIONS": ("50%", "default"),
         "SWIT_MAX_CONCURRENCY": ("3", ".env"),
         "LDAP_PASSWORD": ("set", f"file {tmp_path / 'password'}"),
         "PROTECTED_ROLES": ("master,admin,guest", "default"),

@@ -16,11 +16,11 @@ from swit_provisioning.planning.guards import (
     NEVER_LIFTED,
     GuardName,
     GuardResult,
-    Limits,
     RecentCounts,
     judge,
     without_advice,
 )
+from swit_provisioning.planning.limits import Limits
 from swit_provisioning.planning.model import LIMITED_COUNTS, Plan, PlanHash, shown_id
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.planning.staleness import stale_reasons

@@ -196,6 +196,7 @@ class Session:
             application_id=application_id,
             approval_id=approval.approval_id if approval else None,
             actor=self.run.actor,
+            first_sync=not self.store.reads.last_accepted(),
         )
         return approval
 

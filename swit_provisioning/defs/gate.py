@@ -26,10 +26,12 @@ GUARD_SAYS: Final[Mapping[GuardName, str]] = {
     "directory_read_is_complete": "The directory was read completely, with users in each base.",
     "swit_read_is_complete": "Swit was read completely, by an active administrator.",
     "protected_users_untouched": "The plan changes no protected user and no kept team.",
+    "first_sync_takes_nothing_away": "A first sync only adds and updates (FIRST_SYNC=additive).",
     "directory_has_not_shrunk": "No search base shrank by more than MAX_DIRECTORY_SHRINK.",
     "directory_attributes_still_there": "No attribute disappeared from more people or groups than"
     " MAX_DIRECTORY_SHRINK.",
     "deactivations_within_limit": "At most MAX_DEACTIVATIONS users depart.",
+    "activations_within_limit": "At most MAX_ACTIVATIONS users are activated.",
     "team_deletions_within_limit": "At most MAX_TEAM_DELETIONS teams are deleted or marked.",
     "membership_removals_within_limit": "At most MAX_MEMBERSHIP_REMOVALS members are removed.",
     "creations_within_limit": "Creations are within MAX_USER_CREATIONS and MAX_TEAM_CREATIONS.",

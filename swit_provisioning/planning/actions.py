@@ -63,6 +63,7 @@ STEP_DESCRIPTIONS: Final[Mapping[Step, str]] = {
 Diff = Literal["user_diff", "team_diff", "sort_diff", "membership_diff"]
 LimitGuard = Literal[
     "deactivations_within_limit",
+    "activations_within_limit",
     "team_deletions_within_limit",
     "membership_removals_within_limit",
     "creations_within_limit",
@@ -216,7 +217,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             name="user.activate",
             effect="adds",
             steps=("activate_users",),
-            limit="updates_within_limit",
+            limit="activations_within_limit",
             danger=7,
             heading="Users activated again",
             phrases=(Phrase("1 is back", "{} are back"),),

@@ -1,14 +1,18 @@
 """The guards: whether a plan may be sent, judged on exactly the changes that would be sent."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
-from fractions import Fraction
-from typing import Final, Literal, Self, get_args
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, get_args
 
-from swit_provisioning.planning.actions import DEPARTURES, SPECS, LimitGuard, is_marking
+from swit_provisioning.planning.actions import (
+    DEPARTURES,
+    SPECS,
+    TAKE_AWAY,
+    LimitGuard,
+    is_marking,
+)
+from swit_provisioning.planning.limits import Limit, Limits
 from swit_provisioning.planning.model import (
     ACCOUNT_STATE,
     DISABLED,
@@ -19,84 +23,15 @@ from swit_provisioning.planning.model import (
     removals_by_team,
 )
 
-_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
-_NUMBER = re.compile(r"[0-9]{1,9}")
-_WHOLE = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limit:
-    """How much may change: a `percent` of a baseline, a `number`, or both; neither: no limit."""
-
-    percent: Fraction | None = None
-    number: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `10%`, `50`, `5%,50` or `none`.
-
-        Raises:
-            ValueError: the text is none of these; the message has examples.
-
-        """
-        if text.strip().casefold() == "none":
-            return cls()
-        percent: Fraction | None = None
-        number: int | None = None
-        for part in (piece.strip() for piece in text.split(",")):
-            share = _SHARE.fullmatch(part)
-            if share and percent is None and Fraction(share[1]) <= _WHOLE:
-                percent = Fraction(share[1])
-            elif _NUMBER.fullmatch(part) and number is None:
-                number = int(part)
-            else:
-                message = (
-                    f"{text!r} is no limit: write a share from 0% to 100%, a number, both or none,"
-                    " for example 10%, 50, 5%,50 or none"
-                )
-                raise ValueError(message)
-        return cls(percent=percent, number=number)
-
-    def allows(self, n: int, base: int, *, always: int = 1) -> bool:
-        """Whether `n` of `base` is within the limit; any share above 0% allows `always` many."""
-        if self.number is not None and n > self.number:
-            return False
-        if self.percent is None or _WHOLE * n <= self.percent * base:
-            return True
-        return self.percent > 0 and n <= always
-
-    def __str__(self) -> str:
-        """As it would be written in a setting."""
-        parts: list[str] = []
-        if self.percent is not None:
-            share = Decimal(self.percent.numerator) / Decimal(self.percent.denominator)
-            parts.append(f"{share:f}%")
-        if self.number is not None:
-            parts.append(str(self.number))
-        return ",".join(parts) or "none"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """All limits; names as the environment variables, in lower case."""
-
-    max_deactivations: Limit = Limit(percent=Fraction(10))
-    max_team_deletions: Limit = Limit(percent=Fraction(10))
-    max_membership_removals: Limit = Limit(percent=Fraction(10))
-    max_membership_removals_per_team: Limit = Limit(percent=Fraction(50))
-    max_user_creations: Limit = Limit()
-    max_team_creations: Limit = Limit()
-    max_updates: Limit = Limit()
-    max_directory_shrink: Limit = Limit(percent=Fraction(20))
-
-
 GuardName = Literal[
     "directory_read_is_complete",
     "swit_read_is_complete",
     "protected_users_untouched",
+    "first_sync_takes_nothing_away",
     "directory_has_not_shrunk",
     "directory_attributes_still_there",
     "deactivations_within_limit",
+    "activations_within_limit",
     "team_deletions_within_limit",
     "membership_removals_within_limit",
     "creations_within_limit",
@@ -113,8 +48,12 @@ MARKINGS = "team.mark"
 COUNTED: Final[Mapping[GuardName, frozenset[str]]] = {
     guard: frozenset(action for action, spec in SPECS.items() if spec.limit == guard)
     for guard in get_args(LimitGuard)
-} | {"team_deletions_within_limit": frozenset({"team.delete", MARKINGS})}
-"""Guard -> the actions in `recent` that it counts. Guards that compare two reads count none."""
+} | {
+    "team_deletions_within_limit": frozenset({"team.delete", MARKINGS}),
+    "first_sync_takes_nothing_away": TAKE_AWAY | {MARKINGS, "user.activate"},
+}
+"""Guard -> the actions that it counts, as `recent` names them. An approval that lifts the guard
+leaves these out of the last 24 hours. Guards that compare two reads count none."""
 _HARD_DELETE = "USER_REMOVAL=remove"
 _NOTHING: Mapping[GuardName, str] = {
     "directory_has_not_shrunk": "no base lost users or groups since the last accepted read",
@@ -122,8 +61,11 @@ _NOTHING: Mapping[GuardName, str] = {
 }
 """Message of a guard that found nothing to count."""
 _MEMBERSHIPS_THAT_MAY_ALWAYS_GO = 5
+_ACTIVATIONS_THAT_ALWAYS_PASS = 5
+_CREATIONS_AND_UPDATES_THAT_ALWAYS_PASS = 20
 _SMALLEST_TEAM_WITH_A_LIMIT = 10
 _FEWEST_WITHOUT_AN_ATTRIBUTE = 5
+_SMALLEST_TEAM_THAT_MAY_NOT_BE_EMPTIED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,8 +133,10 @@ class _Count:
     recent: int = 0
     """The number that was changed in the last 24 hours without an approval."""
     always: int = 1
-    new: bool = False
-    """Whether the objects are new, rather than part of the `base`."""
+    beside: str = ""
+    """The words after the base if the objects are not part of it: `there are`."""
+    note: str = ""
+    """Why a count passes, instead of the setting."""
     now: int = 0
     """The present count that the `base` stands for."""
 
@@ -204,8 +148,8 @@ class _Count:
     @property
     def words(self) -> str:
         before = f", after {self.recent} in the last 24 hours" if self.recent else ""
-        if self.new:
-            return f"{self.n} {self.what}, beside the {self.base} there are{before}"
+        if self.beside:
+            return f"{self.n} {self.what}, beside the {self.base} {self.beside}{before}"
         words = f"{self.n} of {self.base} {self.what}{before}"
         if self.now > self.base:
             words += f" ({self.now} are there, those added in the last 7 days do not count)"
@@ -232,21 +176,23 @@ def judge(
 ) -> tuple[GuardResult, ...]:
     """The results of all guards, in the order of `GUARDS`.
 
-    `last_read` has `users` and `groups` of each search base in the last accepted read, and
-    `last_presence` who had which attribute, as in `Baselines.presence`; `recent`
-    has the objects changed in the last 24 hours, by action (memberships: one for each user), but
-    for those of an approved plan that a lifted guard counts; `approval` has the guards that someone
+    `last_read` has `users` and `groups` of each search base in the last accepted read; it is empty
+    until one plan was applied completely, or a complete read found nothing to do. `last_presence`
+    has who had which attribute, as in `Baselines.presence`. `recent` has the objects changed in the
+    last 24 hours, by action (memberships: one for each user), but for those of an approved plan
+    that a lifted guard counts; `approval` has the guards that someone
     lifted for this plan; `recent_counts` says how large the baselines may be.
     `apply_command` is the command that the messages name, if `plan` is a selection of a stored one.
     """
     approved = frozenset(approval or ()) - NEVER_LIFTED
     command = apply_command or f"swit-provisioning apply {plan.plan_id}"
     advice = f'{command} --approve "reason"'
-    counts = _Counts(plan, limits, recent, recent_counts)
+    counts = _Counts(plan, limits, recent, recent_counts, is_first_sync=not last_read)
     limited: dict[GuardName, list[_Count]] = {
         "directory_has_not_shrunk": list(counts.disappeared(last_read)),
         "directory_attributes_still_there": list(counts.attributes_lost(last_presence or {})),
         "deactivations_within_limit": list(counts.departures()),
+        "activations_within_limit": [counts.activations()],
         "team_deletions_within_limit": [counts.team_deletions()],
         "membership_removals_within_limit": list(counts.membership_removals()),
         "creations_within_limit": list(counts.creations()),
@@ -271,6 +217,9 @@ def judge(
             _touched(plan),
             f"none of {protected} protected users and kept teams is touched",
         ),
+        _liftable(
+            "first_sync_takes_nothing_away", *counts.first_sync(), approved=approved, advice=advice
+        ),
         *(_limited(name, found, approved, advice) for name, found in limited.items()),
     )
 
@@ -291,19 +240,25 @@ def _exact(name: GuardName, problems: Iterable[str], fine: str) -> GuardResult:
 def _limited(
     name: GuardName, counts: list[_Count], approved: frozenset[str], advice: str
 ) -> GuardResult:
-    over = [count for count in counts if not count.within]
-    if not over:
-        said = "; ".join(f"{c.words} ({c.setting}={c.limit})" for c in counts if c.n)
-        message = _sentence(said or _NOTHING.get(name, "nothing of this kind is planned"))
-        return GuardResult(name=name, passed=True, blocking=True, message=message)
-    said = "; ".join(f"{c.words}, {c.allowed}" for c in over)
+    problem = "; ".join(f"{c.words}, {c.allowed}" for c in counts if not c.within)
+    fine = "; ".join(f"{c.words} ({c.note or f'{c.setting}={c.limit}'})" for c in counts if c.n)
+    fine = fine or _NOTHING.get(name, "nothing of this kind is planned")
+    return _liftable(name, problem, fine, approved=approved, advice=advice)
+
+
+def _liftable(
+    name: GuardName, problem: str, fine: str, *, approved: frozenset[str], advice: str
+) -> GuardResult:
+    """The result of a guard that an approval lifts; it has passed if there is no problem."""
+    if not problem:
+        return GuardResult(name=name, passed=True, blocking=True, message=_sentence(fine))
     lifted = name in approved
     way = "approved for this plan" if lifted else f"{_IF_MEANT}{advice}"
     return GuardResult(
         name=name,
         passed=False,
         blocking=not lifted,
-        message=_sentence(f"{said}; {way}"),
+        message=_sentence(f"{problem}; {way}"),
         lifted=lifted,
     )
 
@@ -372,12 +327,19 @@ class _Counts:
     """Counts what a plan would change, for the limits."""
 
     def __init__(
-        self, plan: Plan, limits: Limits, recent: Mapping[str, int], recent_counts: RecentCounts
+        self,
+        plan: Plan,
+        limits: Limits,
+        recent: Mapping[str, int],
+        recent_counts: RecentCounts,
+        *,
+        is_first_sync: bool,
     ) -> None:
         self._plan, self._limits, self._recent = plan, limits, recent
-        self._baseline = recent_counts.baseline
+        self._baseline, self._is_first_sync = recent_counts.baseline, is_first_sync
         self._bases = plan.baselines
         self._sent: Counter[str] = Counter(change.action for change in plan.changes)
+        self._departures = sum(self._sent[action] for action in DEPARTURES)
         # Teams that are renamed to `(removed) ...`; no group's team ever has such a name.
         self._marked = len(
             {
@@ -386,6 +348,25 @@ class _Counts:
                 if change.action == "team.update" and is_marking(change.after)
             }
         )
+
+    def first_sync(self) -> tuple[str, str]:
+        """What a first sync may not do without an approval; what to say if there is nothing."""
+        if not self._is_first_sync:
+            return "", "this is not the first sync"
+        if self._limits.first_sync == "full":
+            return "", "FIRST_SYNC=full: what the first sync takes away is limited as on any day"
+        counts = {
+            "users would be deactivated or removed": self._departures,
+            "teams would be deleted or marked": self._sent["team.delete"] + self._marked,
+            "memberships would be removed": sum(removals_by_team(self._plan.changes).values()),
+            "users would be activated": self._sent["user.activate"],
+        }
+        found = ", ".join(f"{n} {what}" for what, n in counts.items() if n)
+        rule = (
+            "no plan was applied completely so far, and without an approval a first sync takes"
+            f" nothing away and activates nobody (FIRST_SYNC=additive): {found}"
+        )
+        return rule if found else "", "this first sync takes nothing away and activates nobody"
 
     def disappeared(self, last_read: Mapping[str, Mapping[str, int]]) -> Iterator[_Count]:
         """Users and groups of each base that were in the last accepted read and are not in this."""
@@ -433,7 +414,7 @@ class _Counts:
         before = self._before("deactivations_within_limit")
         users = self._bases.active_users_that_may_go + before
         yield _Count(
-            n=sum(self._sent[action] for action in DEPARTURES),
+            n=self._departures,
             what="active users that may go would be deactivated or removed",
             base=self._baseline("active_users_that_may_go", users),
             now=users,
@@ -447,6 +428,20 @@ class _Counts:
             base=self._bases.active_users_that_may_go,
             limit=Limit(number=0),
             setting=_HARD_DELETE,
+        )
+
+    def activations(self) -> _Count:
+        """Inactive users that become active; those of the last 24 hours do not raise the base."""
+        before, now = self._before("activations_within_limit"), self._bases.active_users_that_may_go
+        return _Count(
+            n=self._sent["user.activate"],
+            what="users would be activated",
+            base=max(min(now - before, self._baseline("active_users_that_may_go", now)), 0),
+            beside="active users that may go",
+            limit=self._limits.max_activations,
+            setting="MAX_ACTIVATIONS",
+            recent=before,
+            always=_ACTIVATIONS_THAT_ALWAYS_PASS,
         )
 
     def team_deletions(self) -> _Count:
@@ -479,19 +474,27 @@ class _Counts:
             always=_MEMBERSHIPS_THAT_MAY_ALWAYS_GO,
         )
         for change in self._plan.changes:
-            members = self._bases.members_by_team.get(change.object_id, 0)
-            if change.action == "membership.remove" and members >= _SMALLEST_TEAM_WITH_A_LIMIT:
+            if change.action != "membership.remove":
+                continue
+            members, n = (
+                self._bases.members_by_team.get(change.object_id, 0),
+                lost[change.object_id],
+            )
+            # A call that names leavers, too, may leave nobody in the team.
+            loses_all = 0 < members <= len(change.before["user_ids"])
+            is_emptied = loses_all and n >= _SMALLEST_TEAM_THAT_MAY_NOT_BE_EMPTIED
+            if is_emptied or members >= _SMALLEST_TEAM_WITH_A_LIMIT:
                 yield _Count(
-                    n=lost[change.object_id],
+                    n=n,
                     what=f"members of the team {change.target} would be removed",
                     base=members,
                     limit=self._limits.max_membership_removals_per_team,
                     setting="MAX_MEMBERSHIP_REMOVALS_PER_TEAM",
-                    always=_MEMBERSHIPS_THAT_MAY_ALWAYS_GO,
+                    always=0 if is_emptied else _MEMBERSHIPS_THAT_MAY_ALWAYS_GO,
                 )
 
     def creations(self) -> Iterator[_Count]:
-        """Users that are created, and teams."""
+        """Users that are created, and teams; in a first sync a share above 0% limits neither."""
         bases, limits = self._bases, self._limits
         present: LimitedCount
         for setting, kind, present, limit in (
@@ -499,14 +502,17 @@ class _Counts:
             ("MAX_TEAM_CREATIONS", "team", "teams", limits.max_team_creations),
         ):
             before, now = self._recent.get(f"{kind}.create", 0), getattr(bases, present)
+            is_free = self._is_first_sync and bool(limit.percent)
             yield _Count(
                 n=self._sent[f"{kind}.create"],
                 what=f"{kind}s would be created",
                 base=max(min(now - before, self._baseline(present, now)), 0),
-                limit=limit,
+                limit=replace(limit, percent=None) if is_free else limit,
                 setting=setting,
-                new=True,
+                beside="there are",
+                note="a first sync may create all" if is_free and limit.number is None else "",
                 recent=before,
+                always=_CREATIONS_AND_UPDATES_THAT_ALWAYS_PASS,
             )
 
     def updates(self) -> _Count:
@@ -522,6 +528,7 @@ class _Counts:
             limit=self._limits.max_updates,
             setting="MAX_UPDATES",
             recent=self._before("updates_within_limit"),
+            always=_CREATIONS_AND_UPDATES_THAT_ALWAYS_PASS,
         )
 
     def _before(self, guard: GuardName) -> int:

@@ -48,7 +48,7 @@ METADATA: Final = MetaData()
 AnyRow = Row[*tuple[Any, ...]]
 """A row of any columns, by their names."""
 
-NEWEST: Final = "0014"
+NEWEST: Final = "0015"
 """The schema version that this program uses; a database with a later one is refused."""
 _BEFORE_ALEMBIC: Final = "schema_version"
 """The version table from before Alembic: it stands for `0000`, with the tables of `0001`."""

@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from swit_provisioning.planning.actions import MEMBERSHIPS, Action
+from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS, Action
 from swit_provisioning.planning.convergence import part_keys
 from swit_provisioning.planning.guards import COUNTED
 from swit_provisioning.planning.model import Change, PlanHash, Repeat, StoredValue, shown_id
@@ -42,7 +42,7 @@ from swit_provisioning.state.database import (
     UtcDateTime,
     upsert,
 )
-from swit_provisioning.state.plan_approvals import APPROVALS
+from swit_provisioning.state.plan_approvals import ACCEPTANCES, APPROVALS
 
 JOURNAL: Final = Table(
     "journal",
@@ -239,20 +239,21 @@ class Journal(Section):
     def unapproved_since(self, time: datetime, *, but_not: str | None = None) -> dict[str, int]:
         """Action -> number of objects that were changed since `time` without an approval.
 
-        An approval leaves out the actions that the guards it lifted count, and no others. A
-        membership counts for each user, a team's marking as `team.mark`. `but_not` is an
-        application that is not counted.
+        An approval leaves out the actions that the guards it lifted count, and no others. What a
+        first sync has created is left out, too: it may create all. A membership counts for each
+        user, a team's marking as `team.mark`. `but_not` is an application that is not counted.
         """
+        first = select(ACCEPTANCES.c.application_id).where(ACCEPTANCES.c.first_sync)
         counted = (
-            select(JOURNAL.c.changed, APPROVALS.c.guards)
+            select(JOURNAL.c.changed, APPROVALS.c.guards, JOURNAL.c.application_id.in_(first))
             .outerjoin(APPROVALS, APPROVALS.c.id == JOURNAL.c.approval_id)
             .where(JOURNAL.c.at >= time, JOURNAL.c.changed != _NOTHING)
         )
         if but_not is not None:
             counted = counted.where(JOURNAL.c.application_id != but_not)
         total: Counter[str] = Counter()
-        for changed, guards in self._database.rows(counted):
-            approved = set[str]().union(
+        for changed, guards, is_first_sync in self._database.rows(counted):
+            approved = set[str](CREATIONS if is_first_sync else ()).union(
                 *(COUNTED.get(guard, ()) for guard in json.loads(guards or "[]"))
             )
             number: dict[str, int] = json.loads(changed)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ColumnElement,
     ForeignKey,
@@ -110,6 +111,7 @@ ACCEPTANCES: Final = Table(
     Column("accepted_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     Column("who", Text),
+    Column("first_sync", Boolean, nullable=False),
 )
 NEWEST_ACCEPTANCE: Final = select(ACCEPTANCES).order_by(ACCEPTANCES.c.accepted_at.desc()).limit(1)
 
@@ -146,8 +148,12 @@ class Acceptances(Section):
         application_id: str,
         approval_id: int | None = None,
         actor: str | None = None,
+        first_sync: bool = False,
     ) -> None:
-        """Let `run_id` send this plan; it may no longer send a plan that it accepted before."""
+        """Let `run_id` send this plan; it may no longer send a plan that it accepted before.
+
+        `first_sync`: no plan was applied completely so far.
+        """
         with self._database.write() as connection:
             values = {
                 "plan_hash": plan_hash,
@@ -157,6 +163,7 @@ class Acceptances(Section):
                 "accepted_at": self._database.now(connection),
                 "finished_at": None,
                 "who": actor,
+                "first_sync": first_sync,
             }
             upsert(connection, ACCEPTANCES, key={"run_id": run_id}, values=values)
 

@@ -10,7 +10,7 @@ import pytest
 from swit_provisioning.apply.approvals import PlanJudge, StateName, same_person
 from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.planning.actions import Action
-from swit_provisioning.planning.guards import Limit, Limits
+from swit_provisioning.planning.limits import Limit, Limits
 from swit_provisioning.planning.model import (
     LIMITED_COUNTS,
     Baselines,
@@ -26,6 +26,8 @@ MAX_AGE = timedelta(hours=72)
 DEACTIVATIONS = "deactivations_within_limit"
 UPDATES = "updates_within_limit"
 ACTIVE = "active_users_that_may_go"
+FIRST_SYNC = "first_sync_takes_nothing_away"
+READ = {"OU=A": {"users": 20, "groups": 1}}
 
 
 class Clock:
@@ -46,6 +48,7 @@ def clock() -> Clock:
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
     with Store.open(f"sqlite:///{tmp_path / 'state.sqlite'}", clock=clock) as opened:
+        opened.reads.accept(READ)
         yield opened
 
 
@@ -181,6 +184,22 @@ def test_an_approval_excludes_only_changes_that_its_limits_count_from_the_24_hou
     assert approval is not None
     sent(judge.store, departures(3, 4), application="B", approval=approval.approval_id)
     assert journal.unapproved_since(day) == {"user.deactivate": 2}
+
+
+def test_an_approval_of_a_first_sync_excludes_what_it_takes_away_from_the_24_hours(
+    judge: PlanJudge,
+) -> None:
+    """It is within the other limits, and creations are not what was approved."""
+    judge.store.reads.accept({})
+    plan = departures(1)
+    created = replace(plan.changes[0], change_id="user.create:U9", action="user.create")
+    mixed = replace(plan, changes=(*plan.changes, created))
+    assert judge.approve(made(judge, mixed), actor="ann", reason="tidy up") == (FIRST_SYNC,)
+    approval = judge.approval_of(mixed)
+    assert approval is not None
+    sent(judge.store, mixed, approval=approval.approval_id)
+    day = judge.clock() - timedelta(hours=24)
+    assert judge.store.journal.unapproved_since(day) == {"user.create": 1}
 
 
 def test_changes_sent_before_an_interruption_are_not_counted_twice(
@@ -474,7 +493,7 @@ def test_names_of_one_person_are_recognised(first: str, second: str, same: bool)
 def accept_count(store: Store, number: int) -> None:
     """Record an accepted read with so many objects of each kind."""
     store.reads.accept(
-        {}, counts=dict.fromkeys(LIMITED_COUNTS, number), counted_by=Plan(changes=()).counted_by()
+        READ, counts=dict.fromkeys(LIMITED_COUNTS, number), counted_by=Plan(changes=()).counted_by()
     )
 
 
@@ -494,14 +513,14 @@ def test_a_share_is_of_the_smallest_count_that_was_accepted_within_a_week(
 def test_counts_by_other_settings_are_no_baseline(judge: PlanJudge, store: Store) -> None:
     """With UNMANAGED_USERS=keep fewer users may go; that says nothing of the users there are."""
     counts: dict[str, int] = dict.fromkeys(LIMITED_COUNTS, 5)
-    store.reads.accept({}, counts=counts, counted_by={"unmanaged_users": "keep"})
+    store.reads.accept(READ, counts=counts, counted_by={"unmanaged_users": "keep"})
     assert stopped_by(judge, departures(1, 2)) == []
 
 
 def test_a_read_of_an_empty_organisation_is_no_baseline(judge: PlanJudge, store: Store) -> None:
     """The first sync has just created everybody: ten of a hundred may leave the next day."""
     counts = dict.fromkeys(LIMITED_COUNTS, 1) | {ACTIVE: 0}
-    store.reads.accept({}, counts=counts, counted_by=Plan(changes=()).counted_by())
+    store.reads.accept(READ, counts=counts, counted_by=Plan(changes=()).counted_by())
     assert stopped_by(judge, departures(1, 2)) == []
     store.reads.accept({"OU=A": {"users": 20, "groups": 1}})
     assert stopped_by(judge, departures(1, 2)) == [], "an earlier version had no counts"
@@ -514,7 +533,7 @@ def test_users_created_since_the_organisation_was_empty_are_no_baseline(
         sent(store, renamed(departures(*numbers), "user.create"), application=f"create {numbers}")
 
     create(*range(10))
-    store.reads.accept({}, counts={ACTIVE: 0}, counted_by=Plan(changes=()).counted_by())
+    store.reads.accept(READ, counts={ACTIVE: 0}, counted_by=Plan(changes=()).counted_by())
     assert stopped_by(judge, departures(1, 2)) == []
     clock.time += timedelta(hours=1)
     create(11)

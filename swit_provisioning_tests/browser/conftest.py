@@ -90,6 +90,7 @@ def environment(
         "SWIT_ACCESS_TOKEN": tokens["access_token"],
         "SWIT_REFRESH_TOKEN": tokens["refresh_token"],
         "SWIT_REQUESTS_PER_SECOND": "200",
+        "FIRST_SYNC": "full",
     }
 
 

@@ -9,7 +9,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from swit_provisioning.planning.guards import Limits, judge
+from swit_provisioning.planning.guards import judge
+from swit_provisioning.planning.limits import Limits
 from swit_provisioning.planning.model import Plan
 from swit_provisioning.report.page import OPEN_AT_MOST, PlanFacts, plan_page
 from swit_provisioning_tests.planning.busy_day import plan_of_the_day
@@ -55,7 +56,8 @@ _UNNAMED = """() => [...document.querySelectorAll("input, select, button, [role=
 
 
 def write(plan: Plan, folder: Path) -> str:
-    verdicts = judge(plan, Limits(), last_read={}, recent={}, approval=None)
+    last_read = plan.baselines.directory
+    verdicts = judge(plan, Limits(), last_read=last_read, recent={}, approval=None)
     facts = PlanFacts(
         plan_id=plan.plan_id,
         created_at=datetime(2026, 3, 1, 2, 30, tzinfo=UTC),

@@ -4,12 +4,53 @@ Number 13, a limit that was raised for one day, is `test_a_plan_over_its_limits_
 approval_of_that_plan` among the tests of the main job.
 """
 
+from pathlib import Path
+
 import pytest
 
 from swit_provisioning.sandbox.faults import Fault
 from swit_provisioning_tests.directories import PEOPLE as NAMES
 from swit_provisioning_tests.directories import address
 from swit_provisioning_tests.incidents.night import Night
+from swit_provisioning_tests.quick_dagster import make_quick_home
+
+FIRST_SYNC = ("No plan was applied completely so far", "FIRST_SYNC=additive")
+
+
+@pytest.fixture
+def first_night(night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Night:
+    """The same organisation and directory, with a new state."""
+    make_quick_home(tmp_path / "new")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "new"))
+    return night
+
+
+def test_22_a_first_sync_of_a_new_state_deactivates_nobody(first_night: Night) -> None:
+    """Auvik: reconciliation after an upgrade took users for deleted."""
+    del first_night.directory["users"][0]
+    first_night.is_stopped(*FIRST_SYNC, "1 users would be deactivated or removed", code=3)
+    plan = first_night.stage.json("plan", code=3)
+    first_night.stage.json("apply", plan["plan_id"], "--approve", "they did leave")
+    first_night.is_quiet()
+    del first_night.directory["users"][0]
+    assert first_night.sync()[0] == 0
+
+
+def test_22_a_first_sync_that_finds_nothing_to_do_ends_it(first_night: Night) -> None:
+    first_night.is_quiet()
+    del first_night.directory["users"][0]
+    assert first_night.sync()[0] == 0
+
+
+def test_25_switching_the_sync_on_empties_no_team(first_night: Night) -> None:
+    """DefGuard #2833: switching it on emptied all groups, the administrators' too."""
+    first_night.groups["Planners"]["member"] = []
+    first_night.is_stopped(*FIRST_SYNC, "2 memberships would be removed", code=3)
+
+
+def test_25_a_team_of_five_is_not_emptied_on_any_other_night(night: Night) -> None:
+    night.groups["Builders"]["member"] = []
+    night.is_stopped("5 of 5 members of the team Builders would be removed", code=3)
 
 
 @pytest.mark.parametrize(

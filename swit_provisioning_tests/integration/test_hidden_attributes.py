@@ -41,7 +41,8 @@ def company(server: Slapd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> I
     """The organisation follows the server; no limit but the one that is tested would stop it."""
     with stage(monkeypatch, tmp_path, SandboxServer()) as on_stage:
         monkeypatch.delenv("IDP_FILE")
-        limits = {"MAX_DEACTIVATIONS": "none", "MAX_UPDATES": "none"}
+        actions = ("DEACTIVATIONS", "ACTIVATIONS", "UPDATES")
+        limits = {f"MAX_{name}": "none" for name in actions}
         for variable, value in {**replicas.settings(server), **limits}.items():
             monkeypatch.setenv(variable, value)
         on_stage.json("sync")

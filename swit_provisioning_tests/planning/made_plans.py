@@ -8,10 +8,10 @@ from swit_provisioning.planning.guards import (
     NO_HISTORY,
     GuardName,
     GuardResult,
-    Limits,
     RecentCounts,
     judge,
 )
+from swit_provisioning.planning.limits import Limits
 from swit_provisioning.planning.model import Baselines, Change, Plan
 
 STEP_OF: dict[Action, Step] = {
@@ -101,11 +101,11 @@ def verdict_of(
     last_presence: Mapping[str, Mapping[str, int]] | None = None,
     recent_counts: RecentCounts = NO_HISTORY,
 ) -> GuardResult:
-    """What one guard says."""
+    """What one guard says; unless `last_read` is empty, this is not the first sync."""
     verdicts = judge(
         plan,
         limits or Limits(),
-        last_read=last_read or {},
+        last_read=WHOLE_DIRECTORY if last_read is None else last_read,
         recent=recent or {},
         approval=approval,
         last_presence=last_presence,

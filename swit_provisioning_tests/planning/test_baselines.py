@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from swit_provisioning.planning.guards import Limits, judge
+from swit_provisioning.planning.guards import judge
+from swit_provisioning.planning.limits import Limits
 from swit_provisioning.planning.model import Baselines, Binding, Memory, Policy
 from swit_provisioning_tests.planning.by_hand import (
     ANN,

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from swit_provisioning.planning.actions import Action
-from swit_provisioning.planning.guards import GUARDS, GuardName, Limit, Limits, judge
+from swit_provisioning.planning.guards import GUARDS, GuardName, judge
+from swit_provisioning.planning.limits import Limit, Limits
 from swit_provisioning.planning.model import Change
 from swit_provisioning_tests.planning.made_plans import (
+    WHOLE_DIRECTORY,
     change,
     deletion,
     ids,
@@ -42,13 +44,7 @@ def deletions_and_markings(n: int) -> list[Change]:
 
 
 def one_of_each_update(number: int) -> Change:
-    actions: tuple[Action, ...] = (
-        "user.update",
-        "user.activate",
-        "team.update",
-        "team.sort",
-        "primary.update",
-    )
+    actions: tuple[Action, ...] = ("user.update", "team.update", "team.sort", "primary.update")
     action = actions[number % len(actions)]
     return change(action, f"X{number}", after={"team_id": "T1"})
 
@@ -116,13 +112,31 @@ CASES = {
         "11 of 21 members of the team T1 would be removed,"
         " MAX_MEMBERSHIP_REMOVALS_PER_TEAM=50% allows fewer",
     ),
+    "all members of a small team": Limited(
+        "membership_removals_within_limit",
+        lambda n: [removal("T1", n)],
+        {"memberships": 1000, "members_by_team": {"T1": 8}},
+        7,
+        {},
+        "8 of 8 members of the team T1 would be removed,"
+        " MAX_MEMBERSHIP_REMOVALS_PER_TEAM=50% allows fewer",
+    ),
+    "activations": Limited(
+        "activations_within_limit",
+        each("user.activate", "U"),
+        {"active_users_that_may_go": 79},
+        7,
+        {},
+        "8 users would be activated, beside the 79 active users that may go,"
+        " MAX_ACTIVATIONS=10% allows fewer",
+    ),
     "users made": Limited(
         "creations_within_limit",
         each("user.create", "new:user:"),
         {"users": 60},
-        3,
-        {"max_user_creations": "5%"},
-        "4 users would be created, beside the 60 there are, MAX_USER_CREATIONS=5% allows fewer",
+        30,
+        {},
+        "31 users would be created, beside the 60 there are, MAX_USER_CREATIONS=50% allows fewer",
     ),
     "teams made": Limited(
         "creations_within_limit",
@@ -135,17 +149,18 @@ CASES = {
     "updates": Limited(
         "updates_within_limit",
         lambda n: [one_of_each_update(number) for number in range(n)],
-        {"users": 49, "teams": 10},
-        5,
-        {"max_updates": "10%"},
-        "6 of 59 users and teams would be updated, MAX_UPDATES=10% allows fewer",
+        {"users": 100, "teams": 10},
+        22,
+        {},
+        "23 of 110 users and teams would be updated, MAX_UPDATES=20% allows fewer",
     ),
 }
 TABLE = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
 def limits_of(texts: dict[str, str]) -> Limits:
-    return Limits(**{name: Limit.parse(text) for name, text in texts.items()})
+    limits: dict[str, Any] = {name: Limit.parse(text) for name, text in texts.items()}
+    return Limits(**limits)
 
 
 @TABLE
@@ -203,7 +218,7 @@ def test_an_approval_of_what_passes_is_not_used(case: Limited) -> None:
 @TABLE
 def test_with_no_limit_all_may_change(case: Limited) -> None:
     plan = plan_with(*case.changes(case.most * 10), **case.bases)
-    names = vars(Limits())
+    names = vars(Limits()).keys() - {"first_sync"}
     verdict = verdict_of(case.guard, plan, limits=limits_of(dict.fromkeys(names, "none")))
     assert verdict.passed
 
@@ -211,7 +226,8 @@ def test_with_no_limit_all_may_change(case: Limited) -> None:
 @TABLE
 def test_only_the_guard_that_counts_these_changes_stops_them(case: Limited) -> None:
     plan = plan_with(*case.changes(case.most + 1), **case.bases)
-    verdicts = judge(plan, limits_of(case.limits), last_read={}, recent={}, approval=None)
+    limits = limits_of(case.limits)
+    verdicts = judge(plan, limits, last_read=WHOLE_DIRECTORY, recent={}, approval=None)
     assert tuple(verdict.name for verdict in verdicts) == GUARDS
     assert [verdict.name for verdict in verdicts if verdict.stops] == [case.guard]
 
@@ -232,7 +248,8 @@ def test_of_nothing_planned_each_limit_says_so_whatever_ran_before() -> None:
     limits = limits_of({"max_updates": "0"})
     verdicts = judge(plan_with(), limits, last_read={}, recent=recent, approval=None)
     assert all(verdict.passed for verdict in verdicts)
-    shrunk, lost, *others = verdicts[3:]
+    first_sync, shrunk, lost, *others = verdicts[3:]
+    assert first_sync.message == "This first sync takes nothing away and activates nobody."
     assert shrunk.message == "No base lost users or groups since the last accepted read."
     assert lost.message == "No attribute disappeared since the last accepted read."
     assert {v.message for v in others} == {"Nothing of this kind is planned."}

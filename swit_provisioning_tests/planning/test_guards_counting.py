@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from swit_provisioning.planning.actions import Action
-from swit_provisioning.planning.guards import GuardName, Limit, Limits
+from swit_provisioning.planning.guards import GuardName
+from swit_provisioning.planning.limits import Limit, Limits
 from swit_provisioning.planning.model import Change, Policy
 from swit_provisioning_tests.planning.made_plans import (
     change,
@@ -148,7 +149,7 @@ def test_five_memberships_may_always_go_unless_the_limit_is_zero(
 @pytest.mark.parametrize(
     ("limit", "members", "gone", "passes"),
     [
-        ("50%", 9, 9, True),
+        ("50%", 9, 8, True),
         ("50%", 10, 5, True),
         ("50%", 10, 6, False),
         ("10%", 10, 5, True),
@@ -164,6 +165,74 @@ def test_a_team_of_ten_has_a_limit_of_its_own_and_one_of_nine_has_none(
     limits = Limits(max_membership_removals_per_team=Limit.parse(limit))
     verdict = verdict_of("membership_removals_within_limit", plan, limits=limits)
     assert verdict.passed is passes
+
+
+@pytest.mark.parametrize(
+    ("limit", "members", "passes"),
+    [
+        ("50%", 4, True),
+        ("50%", 5, False),
+        ("50%", 9, False),
+        ("99%", 5, False),
+        ("100%", 9, True),
+        ("none", 9, True),
+    ],
+)
+def test_a_team_of_five_that_loses_all_its_members_is_over_its_limit(
+    limit: str, members: int, *, passes: bool
+) -> None:
+    plan = plan_with(removal("T1", members), memberships=1000, members_by_team={"T1": members})
+    limits = Limits(max_membership_removals_per_team=Limit.parse(limit))
+    verdict = verdict_of("membership_removals_within_limit", plan, limits=limits)
+    assert verdict.passed is passes
+
+
+def test_a_team_that_only_leavers_leave_is_not_over_its_limit() -> None:
+    leave = [change("user.deactivate", user) for user in ids("M", 6)]
+    plan = plan_with(*leave, removal("T1", 6), memberships=1000, members_by_team={"T1": 6})
+    assert verdict_of("membership_removals_within_limit", plan).passed
+
+
+def test_a_team_that_leavers_and_others_leave_empty_is_over_its_limit() -> None:
+    plan = plan_with(
+        change("user.deactivate", "M0"),
+        removal("T1", 6),
+        memberships=1000,
+        members_by_team={"T1": 6},
+    )
+    message = verdict_of("membership_removals_within_limit", plan).message
+    assert message.startswith("5 of 6 members of the team T1 would be removed, MAX_MEMBERSHIP")
+
+
+@pytest.mark.parametrize(
+    ("guard", "action", "small"),
+    [
+        ("activations_within_limit", "user.activate", 5),
+        ("creations_within_limit", "user.create", 20),
+        ("creations_within_limit", "team.create", 20),
+        ("updates_within_limit", "user.update", 20),
+        ("updates_within_limit", "team.update", 20),
+    ],
+)
+def test_a_small_number_always_passes_unless_the_limit_is_zero(
+    guard: GuardName, action: Action, small: int
+) -> None:
+    def passes(n: int, limit: str = "10%") -> bool:
+        same = Limit.parse(limit)
+        limits = Limits(
+            max_activations=same,
+            max_user_creations=same,
+            max_team_creations=same,
+            max_updates=same,
+        )
+        changes = [change(action, object_id) for object_id in ids("X", n)]
+        return verdict_of(guard, plan_with(*changes, users=9, teams=9), limits=limits).passed
+
+    assert passes(small)
+    assert not passes(small + 1)
+    assert not passes(1, "0%")
+    assert not passes(1, "0")
+    assert not passes(small, f"10%,{small - 1}")
 
 
 def test_each_team_over_its_limit_is_named() -> None:
@@ -232,26 +301,32 @@ RUNS: dict[str, tuple[GuardName, str, Run, int]] = {
         lambda gone: ([removal("T1", 1)], {"memberships": 80 - gone}),
         8,
     ),
+    "activations": (
+        "activations_within_limit",
+        "user.activate",
+        lambda made: ([change("user.activate", "U")], {"active_users_that_may_go": 69 + made}),
+        6,
+    ),
     "new users": (
         "creations_within_limit",
         "user.create",
-        lambda made: ([change("user.create", "new:user:a")], {"users": 49 + made}),
-        4,
+        lambda made: ([change("user.create", "new:user:a")], {"users": 229 + made}),
+        22,
     ),
     "new teams": (
         "creations_within_limit",
         "team.create",
-        lambda made: ([change("team.create", "new:team:a")], {"teams": 49 + made}),
-        4,
+        lambda made: ([change("team.create", "new:team:a")], {"teams": 229 + made}),
+        22,
     ),
     **{
         f"updates after {action}": (
             "updates_within_limit",
             action,
-            lambda _: ([change("user.update", "U1")], {"users": 40, "teams": 20}),
-            6,
+            lambda _: ([change("user.update", "U1")], {"users": 200, "teams": 20}),
+            22,
         )
-        for action in ("user.update", "user.activate", "team.update", "team.sort", "primary.update")
+        for action in ("user.update", "team.update", "team.sort", "primary.update")
     },
 }
 TEN_PERCENT = Limits(max_user_creations=SHARE, max_team_creations=SHARE, max_updates=SHARE)
@@ -279,10 +354,10 @@ def test_what_was_made_today_is_no_base_even_where_more_was_made_than_is_there(
 ) -> None:
     """Some of it is gone again by now: there is nothing left to take a share of."""
     plan = plan_with(change(action, "X"), users=3, teams=3)
-    verdict = verdict_of("creations_within_limit", plan, limits=TEN_PERCENT, recent={action: 5})
+    verdict = verdict_of("creations_within_limit", plan, limits=TEN_PERCENT, recent={action: 20})
     assert verdict.stops
     assert verdict.message.startswith(
-        f"1 {what} would be created, beside the 0 there are, after 5 in the last 24 hours,"
+        f"1 {what} would be created, beside the 0 there are, after 20 in the last 24 hours,"
     )
 
 

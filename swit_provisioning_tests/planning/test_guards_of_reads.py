@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from swit_provisioning.planning.actions import Action
-from swit_provisioning.planning.guards import GUARDS, NEVER_LIFTED, GuardName, Limit, Limits
+from swit_provisioning.planning.guards import GUARDS, NEVER_LIFTED, GuardName
+from swit_provisioning.planning.limits import Limit, Limits
 from swit_provisioning.planning.model import Change, Plan
 from swit_provisioning_tests.planning.made_plans import (
     STAFF,
@@ -29,7 +30,7 @@ def counts(users: int, groups: int = 10) -> dict[str, int]:
 
 def test_a_read_without_one_usable_user_is_a_broken_read() -> None:
     plan = plan_with(directory={STAFF: counts(0), BRANCH: counts(0)})
-    verdict = verdict_of("directory_read_is_complete", plan)
+    verdict = verdict_of("directory_read_is_complete", plan, last_read={})
     assert verdict.stops
     assert verdict.message == (
         "No usable user was read from the directory: check its filter, bases and account."

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swit_provisioning.planning.guards import Limit, Limits
+from swit_provisioning.planning.limits import Limit, Limits
 
 # Six digits behind the point: as many as may be written.
 PERCENTS = st.integers(0, 10**8).map(lambda millionths: Fraction(millionths, 10**6))
@@ -159,14 +159,16 @@ def test_a_limit_is_shown_as_people_write_it(text: str) -> None:
     assert str(Limit.parse(text)) == text
 
 
-def test_unless_told_otherwise_a_tenth_may_go_half_of_a_team_and_a_fifth_of_the_directory() -> None:
+def test_every_action_has_a_limit_by_default() -> None:
     assert {name: str(value) for name, value in vars(Limits()).items()} == {
+        "first_sync": "additive",
         "max_deactivations": "10%",
         "max_team_deletions": "10%",
         "max_membership_removals": "10%",
         "max_membership_removals_per_team": "50%",
-        "max_user_creations": "none",
-        "max_team_creations": "none",
-        "max_updates": "none",
+        "max_activations": "10%",
+        "max_user_creations": "50%",
+        "max_team_creations": "50%",
+        "max_updates": "20%",
         "max_directory_shrink": "20%",
     }

@@ -109,6 +109,25 @@ def test_what_ran_without_an_approval_is_counted_by_objects(store: Store, clock:
     assert store.journal.unapproved_since(since, but_not="R1") == {}
 
 
+def test_what_a_first_sync_created_is_not_counted(store: Store, clock: Clock) -> None:
+    """Else nobody could be created on the day after it: half of what was there before is little."""
+    for number, (run_id, first_sync) in enumerate({"R1": True, "R2": False}.items()):
+        plan_hash = PlanHash(f"P{number}")
+        store.acceptances.accept(
+            run_id, plan_hash=plan_hash, application_id=run_id, first_sync=first_sync
+        )
+        by = Application(application_id=run_id, plan_hash=plan_hash, run_id=run_id)
+        entry_id = store.journal.intent(a_change(number), by)
+        counted = {"user.create": 5, "team.create": 3, "user.update": 2, "membership.remove": 1}
+        store.journal.outcome(entry_id, Answer(outcome="applied", changed=counted))
+    assert store.journal.unapproved_since(clock.time - timedelta(hours=24)) == {
+        "user.create": 5,
+        "team.create": 3,
+        "user.update": 4,
+        "membership.remove": 2,
+    }
+
+
 def test_nothing_is_meant_any_longer_once_the_lease_is_lost(store: Store, clock: Clock) -> None:
     """The fence holds in the database too, whatever this process thinks the time is."""
     lease = store.lease.acquire("R1", actor="ann", ttl=TTL)
