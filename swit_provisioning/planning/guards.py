@@ -190,7 +190,9 @@ def judge(
     counts = _Counts(plan, limits, recent, recent_counts, is_first_sync=not last_read)
     limited: dict[GuardName, list[_Count]] = {
         "directory_has_not_shrunk": list(counts.disappeared(last_read)),
-        "directory_attributes_still_there": list(counts.attributes_lost(last_presence or {})),
+        "directory_attributes_still_there": list(
+            counts.attributes_lost(last_presence or {}, last_read)
+        ),
         "deactivations_within_limit": list(counts.departures()),
         "activations_within_limit": [counts.activations()],
         "team_deletions_within_limit": [counts.team_deletions()],
@@ -382,12 +384,17 @@ class _Counts:
                     setting="MAX_DIRECTORY_SHRINK",
                 )
 
-    def attributes_lost(self, last: Mapping[str, Mapping[str, int]]) -> Iterator[_Count]:
+    def attributes_lost(
+        self, last: Mapping[str, Mapping[str, int]], last_read: Mapping[str, Mapping[str, int]]
+    ) -> Iterator[_Count]:
         """People and groups that had an attribute in the last accepted read and do not now.
 
         Entries that are gone took their attributes with them: a share of each attribute, but as
         many disabled people as there can be, because their entries are the ones that are deleted.
+        Nothing is compared if a search base is no longer read: those are other people.
         """
+        if not last_read.keys() <= self._bases.directory.keys():
+            return
         for kind, before in last.items():
             now = self._bases.presence.get(kind, {})
             total, present = before.get(TOTAL, 0), now.get(TOTAL, 0)

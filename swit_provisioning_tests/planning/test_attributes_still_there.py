@@ -106,6 +106,14 @@ def test_the_message_names_each_attribute_the_numbers_and_what_to_look_at() -> N
     )
 
 
+def test_people_of_other_search_bases_are_not_compared() -> None:
+    plan = plan_with(presence={"people": {"total": 100, "mail": 0}})
+    last = {"people": {"total": 100, "mail": 100}}
+    bases = {"ou=elsewhere": {"users": 100, "groups": 1}}
+    assert verdict_of(GUARD, plan, last_presence=last).stops
+    assert verdict_of(GUARD, plan, last_presence=last, last_read=bases).passed
+
+
 def test_an_approval_lifts_it() -> None:
     plan = plan_with(presence={"people": {"total": 100, "mail": 0}})
     last = {"people": {"total": 100, "mail": 100}}
