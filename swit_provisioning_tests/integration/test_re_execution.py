@@ -1,6 +1,7 @@
 """Re-execution from failure: only the unfinished work, and never another run's plan."""
 
 import dagster as dg
+import pytest
 
 from swit_provisioning.cli.sync import instance, reconstructable_job
 from swit_provisioning.sandbox.faults import Fault
@@ -108,8 +109,11 @@ def test_the_rest_of_a_plan_that_was_rejected_meanwhile_is_not_sent(on_stage: St
     assert on_stage.writes.count("team.create") == 1
 
 
-def test_a_re_execution_never_applies_another_runs_plan(on_stage: Stage) -> None:
+def test_a_re_execution_never_applies_another_runs_plan(
+    on_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By default a step finds the latest frame, so the plan of whoever planned last."""
+    monkeypatch.setenv("FIRST_SYNC", "full")
     break_team(on_stage, "Planners")
     failed = on_stage.json("sync", code=1)
     on_stage.server.faults.clear()
