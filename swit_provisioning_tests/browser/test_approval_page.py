@@ -90,8 +90,8 @@ def test_the_page_fits_a_phone_and_a_screen_reader(page: Page, site: ApprovalSit
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     approve = page.get_by_role("button", name="Approve this plan")
     expect(approve).to_have_accessible_description(
-        "Approve: the plan may be applied, past deactivations within limit, first sync takes"
-        " nothing away. Approving does not apply it."
+        "Approve: the plan may be applied, past deactivations within limit. Approving does not"
+        " apply it."
     )
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")

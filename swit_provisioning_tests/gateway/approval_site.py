@@ -143,6 +143,7 @@ def approval_site(
         "DAGSTER_HOME": str(folder / "home"),
         "OPERATION_AUTH_KEY": KEY,
         "APPROVAL_KEY": APPROVAL_KEY,
+        "FIRST_SYNC": "full",  # the plans break the limits only that they are made to break
         "PORT": str(port),
         **more,
     }

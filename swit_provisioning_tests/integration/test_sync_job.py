@@ -208,6 +208,7 @@ def test_the_json_document_of_a_run_is_complete(
         "plan_hash",
         "status",
         "message",
+        "user",
         "counts",
         "outcomes",
         "left_for_later",
