@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Final, cast
+from urllib.parse import parse_qs
 
 from pydantic import SecretStr
 from starlette.requests import Request
@@ -33,6 +34,7 @@ MAX_NAME_LENGTH: Final = 200
 
 _NAMED_APPROVER: Final = "swit_provisioning.approver"
 _MAX_CLIENTS: Final = 10_000
+_MAX_FORM_FIELDS: Final = 10
 _IPV6_PREFIX: Final = 64
 _BEARER: Final = "bearer "
 _MAKE_A_KEY: Final = 'python3 -P -c "import secrets; print(secrets.token_urlsafe(32))"'
@@ -241,3 +243,14 @@ class BodyLimit:
 def _refuse_body(status: int, message: str) -> JSONResponse:
     headers = {"Connection": "close"}
     return JSONResponse({"message": message}, status_code=status, headers=headers)
+
+
+async def form_fields(request: Request) -> dict[str, str]:
+    """The fields of a posted form, each with its first value; none of a form that is malformed."""
+    # As text: of bytes, `parse_qs` refuses every value that is not ASCII.
+    body = (await request.body()).decode("ascii", "replace")
+    try:
+        fields = parse_qs(body, keep_blank_values=True, max_num_fields=_MAX_FORM_FIELDS)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in fields.items()}

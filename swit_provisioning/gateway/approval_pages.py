@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Final
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -30,6 +30,7 @@ from swit_provisioning.gateway.access import (
     MAX_NAME_LENGTH,
     KeyCheck,
     client_address,
+    form_fields,
     forwarded_approver,
     usable_key,
 )
@@ -54,7 +55,6 @@ COOKIE: Final = "swit_provisioning_approver"
 
 _MAX_SESSIONS: Final = 1000
 _RANDOM_BYTES: Final = 32
-_MAX_FORM_FIELDS: Final = 10
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HEADERS: Final = {
     # With `no-referrer`, a browser would send `Origin: null` with the forms.
@@ -235,13 +235,7 @@ class ApprovalPages:
         if not (self._is_own_host(request) and self._is_own_origin(request)):
             problem = "The form does not come from a page of this gateway. Nothing was done."
             return _message("Refused", [problem], 403)
-        try:
-            # As text: of bytes, `parse_qs` refuses every value that is not ASCII.
-            body = (await request.body()).decode("ascii", "replace")
-            fields = parse_qs(body, keep_blank_values=True, max_num_fields=_MAX_FORM_FIELDS)
-        except ValueError:
-            fields = {}
-        form = {name: values[0] for name, values in fields.items()}
+        form = await form_fields(request)
         plan_id = request.path_params["plan_id"]
         if "key" in form:
             key = form["key"].encode("utf-8", "replace")

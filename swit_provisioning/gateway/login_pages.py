@@ -14,14 +14,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from html import escape
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from swit_provisioning.gateway.access import KeyCheck, client_address, header_key
+from swit_provisioning.gateway.access import KeyCheck, client_address, form_fields, header_key
 from swit_provisioning.operations.connections import oauth_client
 from swit_provisioning.operations.new_login import NewLogin, finish_login, require_login_settings
 from swit_provisioning.operations.services import open_store
@@ -41,7 +41,6 @@ COOKIE: Final = "swit_provisioning_login"
 
 _MAX_LOGINS: Final = 100
 _TICKET_BYTES: Final = 32
-_MAX_FORM_FIELDS: Final = 10
 _STYLE: Final = """
 :root { color-scheme: light dark; }
 body { font: 18px/1.5 system-ui, sans-serif; margin: 12vh auto; max-width: 38rem;
@@ -107,11 +106,8 @@ class LoginPages:
 
     async def begin(self, request: Request) -> Response:
         """`POST /login`: the form with the key."""
-        try:
-            form = parse_qs(await request.body(), max_num_fields=_MAX_FORM_FIELDS)
-        except ValueError:
-            form = {}
-        return self._start(request, form.get(b"key", [b""])[0])
+        form = await form_fields(request)
+        return self._start(request, form.get("key", "").encode("utf-8", "replace"))
 
     async def callback(self, request: Request) -> Response:
         """`GET /oauth_callback`: the browser comes back from Swit."""

@@ -180,9 +180,9 @@ def judge(
     until one plan was applied completely, or a complete read found nothing to do. `last_presence`
     has who had which attribute, as in `Baselines.presence`. `recent` has the objects changed in the
     last 24 hours, by action (memberships: one for each user), but for those of an approved plan
-    that a lifted guard counts; `approval` has the guards that someone
-    lifted for this plan; `recent_counts` says how large the baselines may be.
-    `apply_command` is the command that the messages name, if `plan` is a selection of a stored one.
+    that a lifted guard counts. `approval` has the guards that someone lifted for this plan.
+    `recent_counts` says how large the baselines may be. `apply_command` is the command that the
+    messages name, if `plan` is a selection of a stored one.
     """
     approved = frozenset(approval or ()) - NEVER_LIFTED
     command = apply_command or f"swit-provisioning apply {plan.plan_id}"
@@ -483,10 +483,8 @@ class _Counts:
         for change in self._plan.changes:
             if change.action != "membership.remove":
                 continue
-            members, n = (
-                self._bases.members_by_team.get(change.object_id, 0),
-                lost[change.object_id],
-            )
+            members = self._bases.members_by_team.get(change.object_id, 0)
+            n = lost[change.object_id]
             # A call that names leavers, too, may leave nobody in the team.
             loses_all = 0 < members <= len(change.before["user_ids"])
             is_emptied = loses_all and n >= _SMALLEST_TEAM_THAT_MAY_NOT_BE_EMPTIED

@@ -77,18 +77,11 @@ def of_swit_ids(
 
     Args:
         found: directory id -> whereabouts; `None` if the source could not be asked.
-        remembered: directory id -> Swit id.
+        remembered: directory id -> Swit id, each once.
 
     """
     found = found or {}
-    answers: dict[str, dict[str, Whereabouts]] = {}
-    for directory_id, swit_id in remembered.items():
-        if directory_id in found:
-            answers.setdefault(swit_id, {})[directory_id] = found[directory_id]
-    return {
-        swit_id: next(iter(each.values())) if len(each) == 1 else strongest(each)
-        for swit_id, each in answers.items()
-    }
+    return {swit_id: found[id_] for id_, swit_id in remembered.items() if id_ in found}
 
 
 def under_other_ids(

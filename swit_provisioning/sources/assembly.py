@@ -17,6 +17,12 @@ from swit_provisioning.planning.schemas import (
     IDP_USERS,
 )
 from swit_provisioning.planning.snapshots import BaseCount, DirectoryFacts, DirectorySnapshot
+from swit_provisioning.sources.attribute_presence import (
+    HELD,
+    attribute_presence,
+    held_by_groups,
+    held_by_people,
+)
 from swit_provisioning.sources.base import (
     DirectoryConfigError,
     DirectoryIncompleteError,
@@ -35,12 +41,6 @@ from swit_provisioning.sources.people import (
     read_person,
     usable,
     with_names_from_dns,
-)
-from swit_provisioning.sources.presence import (
-    HELD,
-    attribute_presence,
-    held_by_groups,
-    held_by_people,
 )
 from swit_provisioning.sources.server_types import OTHER_ADDRESSES
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from swit_provisioning.planning.actions import Action, Step
-from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Binding, Change, Plan
+from swit_provisioning.planning.model import NEW_TEAM, NEW_USER, Baselines, Binding, Change, Plan
+
+ACTIVE_USERS: Final = 20
 
 
 def new_user(email: str) -> str:
@@ -150,3 +152,38 @@ SAMPLES: Final = (
     ),
 )
 """A change of each action."""
+
+
+def departures(*numbers: int) -> Plan:
+    """A plan that deactivates these of 20 active users; both sides were read completely."""
+    return Plan(
+        changes=tuple(
+            Change(
+                change_id=f"user.deactivate:U{n}",
+                step="deactivate_users",
+                action="user.deactivate",
+                target=f"someone{n}@example.com",
+                object_id=f"U{n}",
+                before={"active": True},
+                after={"active": False},
+                reason="left the directory",
+            )
+            for n in numbers
+        ),
+        baselines=Baselines(
+            active_users_that_may_go=ACTIVE_USERS,
+            users=ACTIVE_USERS,
+            directory={"OU=A": {"users": ACTIVE_USERS, "groups": 1}},
+            swit={
+                "total_rows": ACTIVE_USERS,
+                "distinct_users": ACTIVE_USERS,
+                "roots": 1,
+                "orphans": 0,
+                "authorised_user": True,
+                "authorised_active": True,
+                "authorised_admin": True,
+            },
+        ),
+        organization_name="Example",
+        directory="directory.json",
+    )

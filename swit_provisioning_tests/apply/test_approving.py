@@ -13,14 +13,13 @@ from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.limits import Limit, Limits
 from swit_provisioning.planning.model import (
     LIMITED_COUNTS,
-    Baselines,
-    Change,
     Plan,
     PlanHash,
     shown_id,
 )
 from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.state.store import Store
+from swit_provisioning_tests.apply.changes import departures
 
 MAX_AGE = timedelta(hours=72)
 DEACTIVATIONS = "deactivations_within_limit"
@@ -56,39 +55,6 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
 def judge(store: Store, clock: Clock) -> PlanJudge:
     limits = Limits(max_deactivations=Limit.parse("10%"), max_updates=Limit.parse("0"))
     return PlanJudge(store=store, limits=limits, max_age=MAX_AGE, clock=clock)
-
-
-def departures(*numbers: int) -> Plan:
-    """A plan that deactivates these of 20 active users; both sides were read completely."""
-    return Plan(
-        changes=tuple(
-            Change(
-                change_id=f"user.deactivate:U{n}",
-                step="deactivate_users",
-                action="user.deactivate",
-                target=f"someone{n}@example.com",
-                object_id=f"U{n}",
-                before={"active": True},
-                after={"active": False},
-                reason="left the directory",
-            )
-            for n in numbers
-        ),
-        baselines=Baselines(
-            active_users_that_may_go=20,
-            users=20,
-            directory={"OU=A": {"users": 20, "groups": 1}},
-            swit={
-                "total_rows": 20,
-                "distinct_users": 20,
-                "roots": 1,
-                "orphans": 0,
-                "authorised_user": True,
-                "authorised_active": True,
-                "authorised_admin": True,
-            },
-        ),
-    )
 
 
 def made(judge: PlanJudge, plan: Plan, *, by: str | None = None) -> PlanHash:

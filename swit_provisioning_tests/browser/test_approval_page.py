@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from swit_provisioning.planning.model import PlanHash
+from swit_provisioning_tests.apply.changes import departures
 from swit_provisioning_tests.gateway.approval_site import (
     APPROVAL_KEY,
     ApprovalSite,
     approval_site,
-    departures,
 )
 from swit_provisioning_tests.ports import free_port
 

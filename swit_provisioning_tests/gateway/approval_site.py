@@ -14,49 +14,13 @@ import uvicorn
 
 from swit_provisioning.gateway.serve import Gateway, listen
 from swit_provisioning.operations.services import open_store, plan_judge
-from swit_provisioning.planning.model import Baselines, Change, Plan, PlanHash
+from swit_provisioning.planning.model import Plan, PlanHash
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.plan_approvals import Approval, Rejection
 from swit_provisioning_tests.integration.gateway_process import KEY, Client
 
 APPROVAL_KEY: Final = "key-of-the-approvers-77d0"
-ACTIVE_USERS: Final = 20
 _TOKEN: Final = re.compile(r'name="token" value="([^"]*)"')
-
-
-def departures(*numbers: int) -> Plan:
-    """A plan that deactivates these of 20 active users; both sides were read completely."""
-    return Plan(
-        changes=tuple(
-            Change(
-                change_id=f"user.deactivate:U{n}",
-                step="deactivate_users",
-                action="user.deactivate",
-                target=f"someone{n}@example.com",
-                object_id=f"U{n}",
-                before={"active": True},
-                after={"active": False},
-                reason="left the directory",
-            )
-            for n in numbers
-        ),
-        baselines=Baselines(
-            active_users_that_may_go=ACTIVE_USERS,
-            users=ACTIVE_USERS,
-            directory={"OU=A": {"users": ACTIVE_USERS, "groups": 1}},
-            swit={
-                "total_rows": ACTIVE_USERS,
-                "distinct_users": ACTIVE_USERS,
-                "roots": 1,
-                "orphans": 0,
-                "authorised_user": True,
-                "authorised_active": True,
-                "authorised_admin": True,
-            },
-        ),
-        organization_name="Example",
-        directory="directory.json",
-    )
 
 
 class ApprovalSite:

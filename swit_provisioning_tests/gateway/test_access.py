@@ -1,10 +1,14 @@
 """Which keys are accepted, and how many wrong ones are answered."""
 
+import asyncio
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
-from swit_provisioning.gateway.access import KeyCheck, required_key
+from swit_provisioning.gateway.access import KeyCheck, form_fields, required_key
 from swit_provisioning.settings import Settings, SettingsError
 
 KEY = "a-key-of-20-letters!"
@@ -143,3 +147,21 @@ def test_wrong_keys_of_many_addresses_have_a_limit_together(access: KeyCheck, cl
 def test_an_address_that_has_shown_the_right_key_has_its_own_limit_still(access: KeyCheck) -> None:
     assert status(access, KEY.encode()) == 200
     assert [status(access, b"wrong") for _ in range(WRONG_KEYS + 1)] == [401] * 10 + [429]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (urlencode({"key": "열쇠-äöü", "name": ""}), {"key": "열쇠-äöü", "name": ""}),
+        ("key=one&key=two", {"key": "one"}),
+        ("&".join(f"f{number}=1" for number in range(11)), {}),
+        ("", {}),
+    ],
+    ids=["not ASCII", "twice", "too many fields", "empty"],
+)
+def test_a_posted_form_is_read_as_text(body: str, expected: dict[str, str]) -> None:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body.encode(), "more_body": False}
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    assert asyncio.run(form_fields(request)) == expected

@@ -21,13 +21,12 @@ from swit_provisioning.gateway.approval_pages import (
 from swit_provisioning.operations.services import open_store
 from swit_provisioning.planning.model import PlanHash, shown_id
 from swit_provisioning.settings import Settings, SettingsError
+from swit_provisioning_tests.apply.changes import ACTIVE_USERS, departures
 from swit_provisioning_tests.gateway.approval_site import (
-    ACTIVE_USERS,
     APPROVAL_KEY,
     ApprovalSite,
     Person,
     approval_site,
-    departures,
     token_in,
 )
 from swit_provisioning_tests.integration.gateway_process import KEY

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning_tests.gateway.approval_site import approval_site, departures, token_in
+from swit_provisioning_tests.apply.changes import departures
+from swit_provisioning_tests.gateway.approval_site import approval_site, token_in
 from swit_provisioning_tests.integration.authority import certificate
 from swit_provisioning_tests.integration.deployment import DEPLOY
 from swit_provisioning_tests.integration.nginx import PASSWORDS, nginx

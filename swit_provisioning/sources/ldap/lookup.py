@@ -60,7 +60,7 @@ class Lookup:
         self._reader = reader
 
     def people(self, ids: Collection[str]) -> dict[str, Whereabouts]:
-        """Whereabouts about each of these people, by id.
+        """Whereabouts of each of these people, by id.
 
         Raises:
             DirectoryError: the server did not answer to the end.
@@ -75,7 +75,7 @@ class Lookup:
         return self._look(ids, attributes, lambda entry: self._judge_person(entry, scope))
 
     def groups(self, ids: Collection[str]) -> dict[str, Whereabouts]:
-        """Whereabouts about each of these groups, by id.
+        """Whereabouts of each of these groups, by id.
 
         Raises:
             DirectoryError: the server did not answer to the end.
@@ -90,7 +90,7 @@ class Lookup:
         members = {"member", "uniqueMember", "memberUid", "memberOf"}
         wanted = group_attributes(self._reader.mapping, self._kind)
         attributes = [name for name in wanted if name not in members]
-        return self._look(ids, attributes, lambda entry: self._judge_group(entry, scope))
+        return self._look(ids, attributes, lambda entry: self._judge(entry, scope))
 
     def _look(
         self, ids: Collection[str], attributes: list[str], judge: Callable[[Entry], Whereabouts]
@@ -124,14 +124,13 @@ class Lookup:
         person = read_person(entry, key=key, base="", reader=self._reader)
         if not person.enabled:
             return Whereabouts(Presence.DISABLED, f"disabled: {entry.dn}", key)
-        outside = self._outside(entry, key, scope)
-        if outside:
-            return Whereabouts(Presence.OUT_OF_SCOPE, outside, key)
-        if not usable_addresses([*person.emails, *(person.other_emails or ())]):
+        place = self._judge(entry, scope)
+        has_address = usable_addresses([*person.emails, *(person.other_emails or ())])
+        if place.presence is Presence.PRESENT and not has_address:
             return Whereabouts(Presence.NO_ADDRESS, f"no e-mail address: {entry.dn}", key)
-        return Whereabouts(Presence.PRESENT, f"present on {self._server}: {entry.dn}", key)
+        return place
 
-    def _judge_group(self, entry: Entry, scope: _Scope) -> Whereabouts:
+    def _judge(self, entry: Entry, scope: _Scope) -> Whereabouts:
         key = dn_key(entry.dn)
         outside = self._outside(entry, key, scope)
         if outside:
