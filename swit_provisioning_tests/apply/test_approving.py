@@ -93,6 +93,7 @@ def test_an_approval_lifts_the_limits_that_the_plan_breaks_and_no_other(judge: P
     )
 
 
+@pytest.mark.incident(13)
 def test_an_approval_is_for_one_plan_alone(judge: PlanJudge) -> None:
     judge.approve(made(judge, departures(1, 2, 3)), actor="ann", reason="sold")
     assert stopped_by(judge, departures(1, 2, 3, 4)) == [DEACTIVATIONS]

@@ -25,6 +25,7 @@ def first_night(night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     return night
 
 
+@pytest.mark.incident(22)
 def test_22_a_first_sync_of_a_new_state_deactivates_nobody(first_night: Night) -> None:
     """Auvik: reconciliation after an upgrade took users for deleted."""
     del first_night.directory["users"][0]
@@ -36,23 +37,27 @@ def test_22_a_first_sync_of_a_new_state_deactivates_nobody(first_night: Night) -
     assert first_night.sync()[0] == 0
 
 
+@pytest.mark.incident(22)
 def test_22_a_first_sync_that_finds_nothing_to_do_ends_it(first_night: Night) -> None:
     first_night.is_quiet()
     del first_night.directory["users"][0]
     assert first_night.sync()[0] == 0
 
 
+@pytest.mark.incident(25)
 def test_25_switching_the_sync_on_empties_no_team(first_night: Night) -> None:
     """DefGuard #2833: switching it on emptied all groups, the administrators' too."""
     first_night.groups["Planners"]["member"] = []
     first_night.is_stopped(*FIRST_SYNC, "2 memberships would be removed", code=3)
 
 
+@pytest.mark.incident(25)
 def test_25_a_team_of_five_is_not_emptied_on_any_other_night(night: Night) -> None:
     night.groups["Builders"]["member"] = []
     night.is_stopped("5 of 5 members of the team Builders would be removed", code=3)
 
 
+@pytest.mark.incident(4)
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
@@ -71,12 +76,14 @@ def test_04_a_wrong_setting_deactivates_nobody(
     night.is_stopped(*words)
 
 
+@pytest.mark.incident(4)
 def test_04_limits_are_judged_before_the_first_write(night: Night) -> None:
     """Nothing is wrong with this read, but three of twenty are more than the limit."""
     del night.directory["users"][:3]
     night.is_stopped("3 of 20 active users", "MAX_DEACTIVATIONS=10%", "--approve", code=3)
 
 
+@pytest.mark.incident(10)
 @pytest.mark.parametrize(
     ("wrong", "words", "code"),
     [
@@ -93,6 +100,7 @@ def test_10_a_wrong_filter_removes_nobody(
     night.is_stopped(*words, code=code)
 
 
+@pytest.mark.incident(11)
 def test_11_bulk_removal_of_memberships_is_blocked(night: Night) -> None:
     """Kubernetes/org #4365: members and teams were limited, memberships weren't."""
     for name in ("Builders", "Probes"):
@@ -100,6 +108,7 @@ def test_11_bulk_removal_of_memberships_is_blocked(night: Night) -> None:
     night.is_stopped("8 of 22 memberships", "MAX_MEMBERSHIP_REMOVALS", code=3)
 
 
+@pytest.mark.incident(12)
 def test_12_a_team_created_by_hand_is_kept(night: Night) -> None:
     """Ssosync #88, #105, #179: groups that people had made by hand were deleted."""
     someone = night.stage.users()[address(NAMES[0])]["id"]
@@ -109,6 +118,7 @@ def test_12_a_team_created_by_hand_is_kept(night: Night) -> None:
     assert night.stage.teams()["Choir"]["user_ids"] == [someone]
 
 
+@pytest.mark.incident(16)
 def test_16_addresses_are_compared_without_case(night: Night) -> None:
     """The reference program: a second account is made, and the first deactivated."""
     for user in night.directory["users"]:
@@ -116,12 +126,14 @@ def test_16_addresses_are_compared_without_case(night: Night) -> None:
     night.is_quiet()
 
 
+@pytest.mark.incident(17)
 def test_17_a_telephone_number_with_spaces_is_sent_once(night: Night) -> None:
     """The reference program: it is sent again every night."""
     night.is_quiet()
     assert night.stage.users()[address(NAMES[1])]["phone_number"]
 
 
+@pytest.mark.incident(18)
 def test_18_one_rejected_call_does_not_stop_the_others(night: Night) -> None:
     """The reference program: the run ends there, and who is back is never activated."""
     ids = {email: user["id"] for email, user in night.stage.users().items()}

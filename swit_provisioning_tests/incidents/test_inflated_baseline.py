@@ -41,6 +41,7 @@ def _deactivations(document: dict[str, Any]) -> dict[str, Any]:
     return next(guard for guard in document["guards"] if guard["name"] == GUARD)
 
 
+@pytest.mark.incident(29)
 def test_29_900_false_entries_do_not_let_all_100_real_people_be_deactivated(
     company: Stage,
 ) -> None:

@@ -223,7 +223,16 @@ class Slapd:
 
     def hide(self, *attributes: str) -> None:
         """From now on nobody but the administrator reads these attributes; none: all are shown."""
-        hidden = [f"to attrs={name} by * none" for name in attributes]
+        self.hide_from_all(*(f"attrs={name}" for name in attributes))
+
+    def hide_from_all(self, *targets: str) -> None:
+        """From now on nobody but the administrator reads what these targets of rules name.
+
+        Args:
+            targets: the part after `to` (slapd.access(5)): `dn.subtree="ou=Staff,..."`.
+
+        """
+        hidden = [f"to {target} by * none" for target in targets]
         rules = [f"{{{n}}}{rule}" for n, rule in enumerate([*hidden, *_USUAL_ACCESS])]
         with self._administrator("cn=config") as connection:
             Changes(connection).set("olcDatabase={1}mdb,cn=config", olcAccess=rules)

@@ -25,6 +25,7 @@ def stuck(document: dict[str, Any]) -> list[str]:
     return [f["subject"] for f in document["findings"] if f["kind"] == "does not stick"]
 
 
+@pytest.mark.incident(28)
 def test_a_change_that_another_program_reverts_is_not_sent_a_third_time(settled: Stage) -> None:
     user = settled.organisation.user_by_email(FIRST)
     assert user is not None

@@ -111,6 +111,7 @@ def test_who_is_locked_departs(site: Site) -> None:
     }
 
 
+@pytest.mark.incident(29)
 def test_a_lagging_server_deactivates_nobody(site: Site) -> None:
     """The server that is read lacks somebody whom the other one has."""
     site.delete(_dn("dee"), servers=(site.first,))
@@ -124,6 +125,7 @@ def test_a_lagging_server_deactivates_nobody(site: Site) -> None:
     assert site.active() == set(NAMES) - {"dee"}
 
 
+@pytest.mark.incident(29)
 def test_nobody_departs_while_a_server_cannot_be_asked(site: Site) -> None:
     site.delete(_dn("eve"), FEW, servers=site.servers)
     site.second.__exit__()
@@ -138,6 +140,7 @@ def test_nobody_departs_while_a_server_cannot_be_asked(site: Site) -> None:
     assert "not certain that the person has left" in explained["rule"]
 
 
+@pytest.mark.incident(29)
 def test_a_person_who_moves_between_two_bases_during_the_read_stays(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def _inactive(company: Stage) -> set[str]:
     return {a.partition("@")[0] for a, user in company.users().items() if not user["active"]}
 
 
+@pytest.mark.incident(29)
 def test_29_a_rule_that_hides_display_names_renames_nobody(company: Stage, server: Slapd) -> None:
     """`cn` takes the place of `displayName`, so the plan would rename everybody."""
     server.hide("displayName")
@@ -81,6 +82,7 @@ def test_29_a_rule_that_hides_display_names_renames_nobody(company: Stage, serve
     assert company.json("sync")["status"] == "nothing to do"
 
 
+@pytest.mark.incident(29)
 def test_29_a_rule_that_hides_the_lock_activates_no_leaver(company: Stage, server: Slapd) -> None:
     """OpenLDAP says only of locked accounts that they are locked: the others have nothing."""
     with server.changes() as changes:

@@ -56,6 +56,7 @@ def _stopped(on_stage: Stage, **counts: int) -> dict[str, str]:
     return {g["name"]: g["message"] for g in document["guards"] if not g["passed"]}
 
 
+@pytest.mark.incident(27, 29)
 def test_27_a_hidden_lock_attribute_activates_nobody(site: Site) -> None:
     """WorkOS: a state came to mean something else. Here 40 leavers look as if they were back."""
     on_stage, ldap = site
@@ -67,6 +68,7 @@ def test_27_a_hidden_lock_attribute_activates_nobody(site: Site) -> None:
     assert not any(on_stage.users()[f"{name}@example.test"]["active"] for name in LEAVERS)
 
 
+@pytest.mark.incident(27, 29)
 def test_27_a_hidden_name_renames_nobody(site: Site) -> None:
     """Without `displayName` everybody would be called by their `cn`."""
     on_stage, ldap = site

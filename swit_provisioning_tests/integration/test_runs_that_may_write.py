@@ -50,6 +50,7 @@ def test_materializing_assets_in_the_ui_ends_before_the_first_write(
     assert "launch the job sync" in said
 
 
+@pytest.mark.incident(20)
 def test_an_automatic_retry_of_a_run_that_writes_sends_nothing(on_stage: Stage) -> None:
     """Neither from its beginning nor from the step that failed; a person may re-execute it."""
     on_stage.server.faults.add(Fault(kind="status", status=401, times=None, call="team.create"))
@@ -75,6 +76,7 @@ def test_an_automatic_retry_of_a_run_that_writes_sends_nothing(on_stage: Stage) 
             assert by_hand.success
 
 
+@pytest.mark.incident(20)
 def test_dagster_never_retries_a_run_that_writes_even_where_its_own_settings_say_so(
     on_stage: Stage,
 ) -> None:

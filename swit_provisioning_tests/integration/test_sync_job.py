@@ -106,6 +106,7 @@ def test_a_departure_of_40_percent_is_blocked_and_nothing_is_written(settled: St
     assert settled.organisation.snapshot() == before
 
 
+@pytest.mark.incident(13)
 def test_a_plan_over_its_limits_is_applied_with_an_approval_of_that_plan(settled: Stage) -> None:
     settled.directory["users"] = settled.directory["users"][8:]
     plan = settled.json("plan", code=3)

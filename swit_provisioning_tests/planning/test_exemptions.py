@@ -33,6 +33,7 @@ def renamed_in_swit(swit: Organisation, team_id: str, name: str) -> Organisation
     return changed
 
 
+@pytest.mark.incident(29)
 def test_a_renamed_excluded_group_stays_excluded_with_its_team() -> None:
     before = attempt(directory(SHIFT), SHIFT_TEAM, EXCLUDED).plan
     assert before.changes == ()

@@ -67,6 +67,7 @@ def settled(here: Site, server: SandboxServer) -> Site:
     return here
 
 
+@pytest.mark.incident(20, 29)
 def test_a_re_execution_does_not_deactivate_people_who_came_back(
     settled: Site, server: SandboxServer
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_re_execution_does_not_deactivate_people_who_came_back(
     assert settled.twice() == 0
 
 
+@pytest.mark.incident(20, 29)
 def test_a_sync_suspended_before_the_gate_sends_nothing_after_two_newer_ones(
     settled: Site, server: SandboxServer
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_sync_suspended_before_the_gate_sends_nothing_after_two_newer_ones(
     assert deactivated(server) == []
 
 
+@pytest.mark.incident(20, 29)
 def test_a_sync_suspended_before_the_gate_reads_again_and_skips_what_changed(
     settled: Site, server: SandboxServer
 ) -> None:

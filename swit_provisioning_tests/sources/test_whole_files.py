@@ -32,6 +32,7 @@ def users(path: Path, text: str) -> int:
     return len(LdifDirectory(path).read().users)
 
 
+@pytest.mark.incident(29)
 def test_a_file_that_ends_anywhere_in_a_line_is_refused(path: Path) -> None:
     assert users(path, EXPORT) == PEOPLE
     begin = EXPORT.index(person(PEOPLE - 3))
