@@ -1,7 +1,8 @@
 """Every setting, declared once: its section, type, default and meaning.
 
-A field is a variable in lower case. `docs/settings.md` and `.env.example` list these fields; a test
-writes both. To add a setting, add a field here and run `test_documentation.py` with UPDATE_DOCS=1.
+A field is a variable in lower case. `docs/reference/settings.md` and `.env.example` list these
+fields; a test writes both. To add a setting, add a field here and run `test_documentation.py` with
+UPDATE_DOCS=1.
 """
 
 import re

@@ -56,7 +56,7 @@ def test_every_setting_belongs_to_one_section() -> None:
 
 def test_the_settings_page_lists_every_variable_as_the_program_reads_it() -> None:
     """Run with UPDATE_DOCS=1 to write the page anew."""
-    page = ROOT / "docs" / "settings.md"
+    page = ROOT / "docs" / "reference" / "settings.md"
     if os.environ.get("UPDATE_DOCS"):
         page.write_text(settings_page(), encoding="utf-8")
     assert page.read_text(encoding="utf-8") == settings_page()
@@ -145,7 +145,7 @@ def test_the_readme_names_the_port_of_the_sandbox() -> None:
 
 
 def test_each_section_on_performance_states_its_goals_once_and_as_its_table_has_them() -> None:
-    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "explanation" / "performance.md").read_text(encoding="utf-8")
     found = re.split("^# ", page, flags=re.MULTILINE)[1:]
     sections = {section.partition("\n")[0]: section for section in found}
     for title, section in sections.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-PAGE = TESTS.parent / "docs" / "incidents.md"
+PAGE = TESTS.parent / "docs" / "reference" / "incidents.md"
 NUMBERS = range(1, 30)
 _ROW = re.compile(r"^\| (\d+) \| (.*) \| (.*) \| (.*) \|$", re.MULTILINE)
 

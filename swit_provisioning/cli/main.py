@@ -136,7 +136,7 @@ COMMANDS: Final[Mapping[str, CommandSpec]] = {
     ),
     "serve": CommandSpec(
         "servers:serve",
-        "Run the HTTP gateway: start a sync, log in, status, metrics (docs/gateway.md).",
+        "Run the HTTP gateway: start a sync, log in, status, metrics.",
         (flag("--behind-proxy", "A reverse proxy with TLS is in front and sets X-Forwarded-For."),),
     ),
     "sandbox": CommandSpec(

@@ -10,7 +10,7 @@ import pytest
 from swit_provisioning.apply.run_model import RunState
 from swit_provisioning.cli.main import COMMANDS, function_of, main
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "commands.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "commands.md"
 HEAD = """# Commands
 
 `swit-provisioning COMMAND --help` prints the same. The first line of every output names the

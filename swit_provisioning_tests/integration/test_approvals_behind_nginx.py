@@ -18,7 +18,9 @@ DOCUMENTED = re.compile(r"^location /plans/ \{.*?^\}", re.MULTILINE | re.DOTALL)
 @pytest.mark.needs("nginx")
 def test_only_the_sign_on_of_nginx_names_the_approver(tmp_path: Path) -> None:
     tls, etc, port = certificate(tmp_path), tmp_path / "nginx", free_port()
-    documented = DOCUMENTED.search((DEPLOY.parent / "docs" / "gateway.md").read_text("utf-8"))
+    documented = DOCUMENTED.search(
+        (DEPLOY.parent / "docs" / "how-to" / "run-the-gateway.md").read_text("utf-8")
+    )
     assert documented is not None
     url = f"https://127.0.0.1:{port}"
     more = {"APPROVAL_KEY": "", "APPROVER_HEADER": "X-Approver", "GATEWAY_URL": url}

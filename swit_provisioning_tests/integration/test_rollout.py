@@ -1,4 +1,4 @@
-"""The steps of docs/rollout.md, one after the other, on a real OpenLDAP server and the sandbox."""
+"""The steps of docs/how-to/roll-out.md, in order, on a real OpenLDAP server and the sandbox."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every command of docs/tutorial.md runs, in its order, and prints what the page says."""
+"""Every command of docs/tutorial/first-week.md runs in order and prints what the page says."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from swit_provisioning.cli.main import main
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.integration.stage import settings
 
-PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
+PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "first-week.md"
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PLACEHOLDERS = {
     "RUN_ID": "[0-9a-f-]{8,36}",

@@ -23,7 +23,7 @@ from swit_provisioning.report.redaction import HIDDEN, change_without_people
 from swit_provisioning.report.summary import summary
 from swit_provisioning_tests.apply.changes import SAMPLES
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "actions.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "actions.md"
 UNLIMITED = {"membership.add"}
 """Adding members takes nothing from anybody."""
 PEOPLE = ("ann@example.com", "bob@example.com", "+49 1")

@@ -1,4 +1,4 @@
-"""A run killed at every one of its calls, and resumed: `docs/reliability.md` has the table.
+"""A run killed at every one of its calls and resumed: see docs/explanation/reliability.md.
 
 `python -m swit_provisioning_tests.reliability.kills` prints it.
 """
