@@ -5,6 +5,7 @@ fields; a test writes both. To add a setting, add a field here and run `test_doc
 UPDATE_DOCS=1.
 """
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from swit_provisioning import ENV_FILE_VARIABLE
 from swit_provisioning.planning.actions import actions_named
 from swit_provisioning.planning.limits import FirstSync, Limit, Limits
 from swit_provisioning.planning.model import ReferenceAttribute
@@ -103,7 +105,7 @@ class Section(BaseSettings):
     """Settings that belong together; the docstring is their heading in the documentation."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=os.environ.get(ENV_FILE_VARIABLE) or ".env",
         env_file_encoding="utf-8",
         extra="ignore",
         frozen=True,

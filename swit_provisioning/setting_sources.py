@@ -11,6 +11,7 @@ from typing import Final
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
+from swit_provisioning import ENV_FILE_VARIABLE
 from swit_provisioning.setting_fields import SECRETS, SECTIONS, Section
 
 SETTING_NAMES: Final[tuple[str, ...]] = tuple(
@@ -35,14 +36,19 @@ class SettingsError(Exception):
         super().__init__(f"Correct {count}:\n{lines}")
 
 
+def env_file() -> Path:
+    """The file with settings: `.env` in the working folder, or the one that `--env-file` names."""
+    return Path(str(Section.model_config["env_file"]))
+
+
 def sources() -> tuple[dict[str, str], ...]:
-    """The environment, then the lines of `.env`: names in upper case, without empty values.
+    """The environment, then the lines of the env file: names in upper case, without empty values.
 
     Raises:
-        SettingsError: `.env` cannot be read.
+        SettingsError: the env file cannot be read.
 
     """
-    path = Path(str(Section.model_config["env_file"]))
+    path = env_file()
     try:
         lines = dotenv_values(path, encoding="utf-8") if path.is_file() else {}
     except OSError as error:
@@ -89,7 +95,7 @@ class ShownSetting:
     value: str
     """`set` for a secret; empty if there is none."""
     source: str
-    """`environment`, `.env`, `file /path` or `default`."""
+    """`environment`, the env file (`.env`), `file /path` or `default`."""
 
 
 def shown_settings(settings: Section) -> list[ShownSetting]:
@@ -110,6 +116,7 @@ def shown_settings(settings: Section) -> list[ShownSetting]:
 def unknown_variables() -> dict[str, str]:
     """Variables that look like settings but are unknown -> the setting that may be meant, or ""."""
     known = {name.upper() for name in SETTING_NAMES} | {f"{name.upper()}_FILE" for name in SECRETS}
+    known.add(ENV_FILE_VARIABLE)
     environment, lines = sources()
     given = lines | environment
     found = {name: _similar(name, given[name], known) for name in sorted(given.keys() - known)}
@@ -188,7 +195,7 @@ def _similar(name: str, value: str, known: Iterable[str]) -> str:
 
 def _source(setting: str, given: Iterable[Mapping[str, str]]) -> str:
     name = setting.upper()
-    for title, source in zip(("environment", ".env"), given, strict=True):
+    for title, source in zip(("environment", str(env_file())), given, strict=True):
         if name in source:
             return title
         path = source.get(f"{name}_FILE")

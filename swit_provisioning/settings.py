@@ -83,8 +83,10 @@ class Settings(
     """All settings. `Settings.load()` reports every problem in one message."""
 
     @classmethod
-    def load(cls) -> Self:
-        """Read the environment, `.env`, and the files in `..._FILE` variables.
+    def load(cls, **given: object) -> Self:
+        """Read the environment, the env file, and the files in `..._FILE` variables.
+
+        Settings that are `given` by name have this value instead.
 
         Raises:
             SettingsError: names every problem.
@@ -92,7 +94,7 @@ class Settings(
         """
         from_files, problems = secrets_from_files(sources())
         try:
-            settings = cls.model_validate(from_files)
+            settings = cls.model_validate(from_files | given)
         except ValidationError as error:
             raise SettingsError(problems + _sentences(error)) from None
         if not problems:

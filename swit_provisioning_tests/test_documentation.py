@@ -19,8 +19,10 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 HEAD = """# Settings
 
 Settings are environment variables, or lines of a file `.env` in the folder where you start the
-program. The environment takes precedence. Every problem is reported at once, and no secret is
-shown. `swit-provisioning settings` prints each value and where it comes from.
+program. `swit-provisioning init` writes that file, `--env-file FILE` or the variable
+`SWIT_PROVISIONING_ENV_FILE` names another one. The environment takes precedence. Every problem is
+reported at once, and no secret is shown. `swit-provisioning settings` prints each value and where
+it comes from.
 
 Secrets (`{secrets}`) can also be given as files: `LDAP_PASSWORD_FILE=/run/secrets/ldap`.
 `HTTPS_PROXY` and `REQUESTS_CA_BUNDLE` work as usual.

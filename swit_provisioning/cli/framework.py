@@ -134,7 +134,7 @@ def exits(command: Callable[..., int]) -> Callable[..., None]:
     def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - click's own
         try:
             code = command(*args, **options)
-        except click.ClickException:
+        except (click.ClickException, click.Abort):
             raise
         except Exception as error:  # users get one line, not a traceback
             message = str(error)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import click
 
-from swit_provisioning import __version__
+from swit_provisioning import ENV_FILE_VARIABLE, __version__
 from swit_provisioning.cli.framework import exits, load_settings
 from swit_provisioning.sandbox import SANDBOX_PORT
 
@@ -56,6 +56,11 @@ COMMANDS: Final[Mapping[str, CommandSpec]] = {
         "servers:demo",
         "Show a first sync, a day of changes and a blocked mass departure on the sandbox.",
         (flag("--ui", "Leave the Dagster UI running afterwards."),),
+        settings="none",
+    ),
+    "init": CommandSpec(
+        "init:init",
+        "Ask for the settings of a first plan, test the connections, and write the .env file.",
         settings="none",
     ),
     "login": CommandSpec(
@@ -252,9 +257,24 @@ COMMANDS: Final[Mapping[str, CommandSpec]] = {
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="swit-provisioning")
+@click.option(
+    "--env-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Read the settings from this file instead of .env.",
+)
 @click.option("--traceback", is_flag=True, help="Show where an unexpected error happened.")
-def main(*, traceback: bool) -> None:
+@click.pass_context
+def main(context: click.Context, *, env_file: Path | None, traceback: bool) -> None:
     """Make a Swit organisation follow a company's directory."""
+    if env_file is not None:
+        if not env_file.exists() and context.invoked_subcommand != "init":
+            message = (
+                f"{env_file} does not exist. To make it: swit-provisioning --env-file FILE init"
+            )
+            raise click.UsageError(message)
+        # Before the settings are imported; child processes inherit it.
+        os.environ[ENV_FILE_VARIABLE] = str(env_file.absolute())
     del traceback  # `exits` looks it up
     # Only this account can read the files that are written.
     os.umask(0o077)

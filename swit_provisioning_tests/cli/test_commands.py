@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import subprocess
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import pytest
 
 from swit_provisioning.apply.run_model import RunState
 from swit_provisioning.cli.main import COMMANDS, function_of, main
+from swit_provisioning_tests.cli.terminal import PROGRAM
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "commands.md"
 HEAD = """# Commands
@@ -16,6 +18,15 @@ HEAD = """# Commands
 `swit-provisioning COMMAND --help` prints the same. The first line of every output names the
 organisation, the directory and the mode. `--json` prints one document on standard output; warnings,
 progress and errors go to standard error.
+
+Two options go before the command: `--env-file FILE` reads the settings from that file instead of
+`.env`, and `--traceback` shows where an unexpected error happened.
+
+To complete commands and options with the Tab key, add one line to `~/.bashrc` (for zsh:
+`zsh_source` in `~/.zshrc`):
+```
+eval "$(_SWIT_PROVISIONING_COMPLETE=bash_source swit-provisioning)"
+```
 
 ## Exit codes
 | code | means |
@@ -75,3 +86,20 @@ def test_the_page_of_commands_lists_every_option() -> None:
 
 def test_the_page_of_commands_has_every_exit_code() -> None:
     assert [f"| {code} |" in HEAD for code in sorted({s.exit_code for s in RunState})] == [True] * 7
+
+
+def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
+    def completed(line: str) -> list[str]:
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        done = subprocess.run(  # noqa: S603 - our own command
+            [PROGRAM],
+            env={**words, "PATH": "", "_SWIT_PROVISIONING_COMPLETE": "bash_complete"},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+    assert completed("swit-provisioning pl") == ["plan", "plans"]
+    assert "--no-names" in completed("swit-provisioning plan --")
