@@ -16,10 +16,10 @@ from swit_provisioning.planning.guards import (
     NEVER_LIFTED,
     GuardName,
     GuardResult,
-    RecentCounts,
     judge,
     without_advice,
 )
+from swit_provisioning.planning.limit_counts import History, RecentCounts
 from swit_provisioning.planning.limits import Limits
 from swit_provisioning.planning.model import LIMITED_COUNTS, Plan, PlanHash, shown_id
 from swit_provisioning.planning.normalize import clock
@@ -180,17 +180,11 @@ class PlanJudge:
                 f"The approval by {does_not_count.actor} does not count, because {applied_by}"
                 " applies the plan (APPROVALS=two_people). Let another person approve or apply it."
             )
-        last = self.store.reads.last()
         results = judge(
             part or plan,
             self.limits,
-            last_read=last.directory if last else {},
-            last_presence=last.presence if last else {},
-            recent=self.store.journal.unapproved_since(
-                self.clock() - LIMIT_WINDOW, but_not=application_id
-            ),
-            approval=frozenset(approval.guards) if approval else None,
-            recent_counts=self._recent_counts(plan, but_not=application_id),
+            self._history(plan, but_not=application_id),
+            approval=frozenset(approval.guards) if approval else frozenset(),
             apply_command=f"swit-provisioning apply {plan.plan_id}{selection}",
         )
         if does_not_count is None:
@@ -198,6 +192,18 @@ class PlanJudge:
         noted = next((v for v in results if v.stops and v.name in does_not_count.guards), None)
         return tuple(
             replace(v, message=f"{v.message} {note}") if v is noted else v for v in results
+        )
+
+    def _history(self, plan: Plan, *, but_not: str | None) -> History:
+        """The last accepted read, and what was sent, without the application `but_not`."""
+        last = self.store.reads.last()
+        return History(
+            last_read=last.directory if last else {},
+            last_presence=last.presence if last else {},
+            recent=self.store.journal.unapproved_since(
+                self.clock() - LIMIT_WINDOW, but_not=but_not
+            ),
+            recent_counts=self._recent_counts(plan, but_not=but_not),
         )
 
     def _recent_counts(self, plan: Plan, *, but_not: str | None) -> RecentCounts:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from swit_provisioning.planning.guards import judge
+from swit_provisioning.planning.limit_counts import History
 from swit_provisioning.planning.limits import Limits
 from swit_provisioning.planning.model import Plan
 from swit_provisioning.report.page import OPEN_AT_MOST, PlanFacts, plan_page
@@ -56,8 +57,7 @@ _UNNAMED = """() => [...document.querySelectorAll("input, select, button, [role=
 
 
 def write(plan: Plan, folder: Path) -> str:
-    last_read = plan.baselines.directory
-    verdicts = judge(plan, Limits(), last_read=last_read, recent={}, approval=None)
+    verdicts = judge(plan, Limits(), History(last_read=plan.baselines.directory))
     facts = PlanFacts(
         plan_id=plan.plan_id,
         created_at=datetime(2026, 3, 1, 2, 30, tzinfo=UTC),

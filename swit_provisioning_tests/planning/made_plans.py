@@ -5,12 +5,11 @@ from typing import Any
 
 from swit_provisioning.planning.actions import Action, Step
 from swit_provisioning.planning.guards import (
-    NO_HISTORY,
     GuardName,
     GuardResult,
-    RecentCounts,
     judge,
 )
+from swit_provisioning.planning.limit_counts import History, RecentCounts
 from swit_provisioning.planning.limits import Limits
 from swit_provisioning.planning.model import Baselines, Change, Plan
 
@@ -97,18 +96,20 @@ def verdict_of(
     limits: Limits | None = None,
     last_read: Mapping[str, Mapping[str, int]] | None = None,
     recent: Mapping[str, int] | None = None,
-    approval: frozenset[str] | None = None,
+    approval: frozenset[str] = frozenset(),
     last_presence: Mapping[str, Mapping[str, int]] | None = None,
-    recent_counts: RecentCounts = NO_HISTORY,
+    recent_counts: RecentCounts | None = None,
 ) -> GuardResult:
     """What one guard says; unless `last_read` is empty, this is not the first sync."""
     verdicts = judge(
         plan,
         limits or Limits(),
-        last_read=WHOLE_DIRECTORY if last_read is None else last_read,
-        recent=recent or {},
+        History(
+            last_read=WHOLE_DIRECTORY if last_read is None else last_read,
+            last_presence=last_presence or {},
+            recent=recent or {},
+            recent_counts=recent_counts or RecentCounts(),
+        ),
         approval=approval,
-        last_presence=last_presence,
-        recent_counts=recent_counts,
     )
     return next(verdict for verdict in verdicts if verdict.name == guard)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from swit_provisioning.planning.guards import judge
+from swit_provisioning.planning.limit_counts import History
 from swit_provisioning.planning.limits import Limits
 from swit_provisioning.planning.model import Baselines, Binding, Memory, Policy
 from swit_provisioning_tests.planning.by_hand import (
@@ -135,7 +136,7 @@ def test_counts_of_what_was_read_add_up_and_guards_say_them() -> None:
         "groups": {"usable": 1, "excluded": 1, "without a name": 1},
     }
     assert Baselines(**plan.baselines.document()) == plan.baselines
-    verdict, *_ = judge(plan, Limits(), last_read={}, recent={}, approval=None)
+    verdict, *_ = judge(plan, Limits(), History())
     assert verdict.message == (
         "Every base was read. Users: 5 read: 1 usable, 1 disabled, 1 excluded, 2 without an"
         " address. Groups: 3 read: 1 usable, 1 excluded, 1 without a name."

@@ -7,6 +7,7 @@ import pytest
 
 from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.guards import GUARDS, GuardName, judge
+from swit_provisioning.planning.limit_counts import History
 from swit_provisioning.planning.limits import Limit, Limits
 from swit_provisioning.planning.model import Change
 from swit_provisioning_tests.planning.made_plans import (
@@ -227,7 +228,7 @@ def test_with_no_limit_all_may_change(case: Limited) -> None:
 def test_only_the_guard_that_counts_these_changes_stops_them(case: Limited) -> None:
     plan = plan_with(*case.changes(case.most + 1), **case.bases)
     limits = limits_of(case.limits)
-    verdicts = judge(plan, limits, last_read=WHOLE_DIRECTORY, recent={}, approval=None)
+    verdicts = judge(plan, limits, History(last_read=WHOLE_DIRECTORY))
     assert tuple(verdict.name for verdict in verdicts) == GUARDS
     assert [verdict.name for verdict in verdicts if verdict.stops] == [case.guard]
 
@@ -246,7 +247,7 @@ def test_what_is_within_its_limits_is_told_count_by_count() -> None:
 def test_of_nothing_planned_each_limit_says_so_whatever_ran_before() -> None:
     recent = {"user.deactivate": 99, "team.delete": 99, "membership.remove": 99, "user.update": 99}
     limits = limits_of({"max_updates": "0"})
-    verdicts = judge(plan_with(), limits, last_read={}, recent=recent, approval=None)
+    verdicts = judge(plan_with(), limits, History(recent=recent))
     assert all(verdict.passed for verdict in verdicts)
     first_sync, shrunk, lost, *others = verdicts[3:]
     assert first_sync.message == "This first sync takes nothing away and activates nobody."
