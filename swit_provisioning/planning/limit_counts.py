@@ -5,7 +5,7 @@ days. What ran without an approval in the last 24 hours counts, too.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, get_args
 
@@ -21,6 +21,7 @@ from swit_provisioning.planning.model import (
     ACCOUNT_STATE,
     DISABLED,
     TOTAL,
+    Change,
     LimitedCount,
     Plan,
     is_first_primary_team,
@@ -38,6 +39,23 @@ COUNTED: Final[Mapping[str, frozenset[str]]] = {
 }
 """Guard -> the actions that it counts, as `recent` names them. An approval that lifts the guard
 leaves these out of the last 24 hours. Guards that compare two reads count none."""
+
+
+def is_counted(guard: str, change: Change, departing: Collection[str]) -> bool:
+    """Whether a guard counts a change of a plan in which these users depart.
+
+    Of a removal of members, it may count only some: the users that do not depart.
+    """
+    if change.action == "team.update" and is_marking(change.after):
+        return MARKINGS in COUNTED[guard]
+    if guard == "membership_removals_within_limit":
+        loses = {"membership.remove": "user_ids", "team.delete": "members"}.get(change.action)
+        return loses is not None and any(u not in departing for u in change.before[loses])
+    if guard == "updates_within_limit" and is_first_primary_team(change):
+        return False
+    return change.action in COUNTED[guard]
+
+
 _HARD_DELETE = "USER_REMOVAL=remove"
 _MEMBERSHIPS_THAT_MAY_ALWAYS_GO = 5
 _ACTIVATIONS_THAT_ALWAYS_PASS = 5

@@ -304,6 +304,11 @@ class Plan:
     """The search base or the file: equal for all servers of one directory."""
     person: str = ""
     """The only person whose changes it has, by address or DN; empty: it is for everyone."""
+    waiting: tuple[Change, ...] = ()
+    """Changes that wait for an approval as a plan of their own (`ON_LIMIT=hold_back`): not sent and
+    not part of the hash. Of a membership change, a part may wait."""
+    includes: str = ""
+    """Hash of the approved plan whose changes are among these, though they waited before."""
     exempt: tuple[Exemption, ...] = ()
     """What the settings exempt, to be remembered; not part of the hash."""
     teams: tuple[TeamBefore, ...] = ()
@@ -356,6 +361,8 @@ class Plan:
             "exempt": [vars(exemption) for exemption in self.exempt],
             "teams": [team.document() for team in self.teams],
             **self._person_document,
+            **({"waiting": [c.document() for c in self.waiting]} if self.waiting else {}),
+            **({"includes": self.includes} if self.includes else {}),
         }
 
     @property
@@ -382,6 +389,8 @@ class Plan:
             exempt=tuple(Exemption(**e) for e in document.get("exempt", ())),
             teams=tuple(TeamBefore(**t) for t in document.get("teams", ())),
             person=document.get("person", ""),
+            waiting=tuple(Change.of(c) for c in document.get("waiting", ())),
+            includes=document.get("includes", ""),
         )
 
     def without(self, change_ids: Iterable[str]) -> Self:

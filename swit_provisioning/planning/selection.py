@@ -35,6 +35,8 @@ class Selection:
     """The most changes of each action, of those that are still pending; none: no limit."""
     users: frozenset[str] | None = None
     """Ids of the only users whose changes may be sent; `None`: changes of any user or team."""
+    without: frozenset[str] = frozenset()
+    """Ids of changes that may not be sent."""
 
     @classmethod
     def parse(cls, only: str = "", exclude: str = "", limit: int = 0) -> Self:
@@ -155,8 +157,10 @@ class _Selecting:
 
     def _why(self, change: Change) -> str | None:
         users = self._selection.users
-        if change.action not in self._selection.actions or (
-            users is not None and users.isdisjoint(users_of(change))
+        if (
+            change.action not in self._selection.actions
+            or change.change_id in self._selection.without
+            or (users is not None and users.isdisjoint(users_of(change)))
         ):
             return NOT_CHOSEN
         if any(self._lacks(change)):
