@@ -72,8 +72,9 @@ security: $(READY)
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive swit_provisioning .ci
 	@$(BIN)/python .ci/audit.py
 
-docs: $(READY)
-	$(PYTEST) --numprocesses=0 swit_provisioning_tests/test_documentation.py
+docs: $(READY) ## the documentation as a searchable site in build/docs, and its tests
+	$(PYTEST) --numprocesses=0 swit_provisioning_tests/test_documentation.py swit_provisioning_tests/test_reference_pages.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 audit: $(READY) ## known vulnerabilities of the locked packages; fails where nobody can be asked
 	@$(BIN)/python .ci/audit.py --required

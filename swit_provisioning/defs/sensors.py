@@ -16,7 +16,11 @@ _SECONDS = 15
 _A_MINUTE = 60
 
 
-@dg.sensor(minimum_interval_seconds=_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    description="Marks runs as failed when their process has died.",
+    minimum_interval_seconds=_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Mark runs as failed whose process has died, so that they can be re-executed.
 
@@ -35,7 +39,11 @@ def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     )
 
 
-@dg.sensor(minimum_interval_seconds=_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    description="Posts the messages about runs that have ended.",
+    minimum_interval_seconds=_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def run_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Post the messages about runs that have ended and that no command has posted.
 
@@ -51,7 +59,11 @@ def run_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=reason, cursor=since.isoformat())
 
 
-@dg.sensor(minimum_interval_seconds=_A_MINUTE, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    description="Reports missed nights, days without success, an ending login; renews it.",
+    minimum_interval_seconds=_A_MINUTE,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def alarms(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Report missed nights, days without a success, a login that ends; renew the login."""
     now = datetime.now(UTC)

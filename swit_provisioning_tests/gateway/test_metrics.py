@@ -13,7 +13,7 @@ from swit_provisioning.operations.dagster_runs import RunSummary
 from swit_provisioning.state.coordination import LeaseHolder
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "run-the-gateway.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
 
 def run(job: str, *, hours_ago: int, status: str = "success", minutes: int = 5) -> RunSummary:

@@ -19,7 +19,7 @@ DOCUMENTED = re.compile(r"^location /plans/ \{.*?^\}", re.MULTILINE | re.DOTALL)
 def test_only_the_sign_on_of_nginx_names_the_approver(tmp_path: Path) -> None:
     tls, etc, port = certificate(tmp_path), tmp_path / "nginx", free_port()
     documented = DOCUMENTED.search(
-        (DEPLOY.parent / "docs" / "how-to" / "run-the-gateway.md").read_text("utf-8")
+        (DEPLOY.parent / "docs" / "how-to" / "approve.md").read_text("utf-8")
     )
     assert documented is not None
     url = f"https://127.0.0.1:{port}"
