@@ -42,8 +42,8 @@ with row counts, column schemas and a preview in their metadata.
 DETAILS = {
     "directory_read_is_complete": "It fails if a page, a range of members or a search base is"
     " missing, or if no usable user was read.",
-    "swit_read_is_complete": "It fails if the users read are not the total that Swit reports, if"
-    " there is more than one root team, or if the account of the login is no active admin.",
+    "swit_read_is_complete": "It fails if the users read are not the total that Swit reports, or"
+    " if there is more than one root team. The account of the login has to be an active admin.",
     "protected_users_untouched": "It fails if a user with a role in `PROTECTED_ROLES`, a user in"
     " `USERS_TO_EXCLUDE` or a team in `SWIT_TEAMS_TO_KEEP` would be changed against its"
     " protection.",
