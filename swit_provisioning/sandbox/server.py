@@ -53,8 +53,8 @@ class SandboxServer:
     """A stand-in for Swit, on a port of this machine during a `with` block.
 
     Edition, rate limit and latency can be changed at any time; the organisation can be read and
-    changed while the sandbox runs. Each object can be used once. Starting and stopping take about
-    0.2 seconds.
+    changed while the sandbox runs. A stopped sandbox can be started again, on the same port.
+    Starting and stopping take about 0.2 seconds.
     """
 
     def __init__(
@@ -82,21 +82,18 @@ class SandboxServer:
         self.faults = Faults()
         self.log = CallLog()
         self._port = port
-        self._thread = threading.Thread(target=self.serve, name="swit-sandbox", daemon=True)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                self._app(),
-                loop="asyncio",
-                http=H11Protocol,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                proxy_headers=False,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=1,
-            )
+        self._config = uvicorn.Config(
+            self._app(),
+            loop="asyncio",
+            http=H11Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=1,
         )
 
     @property
@@ -172,6 +169,7 @@ class SandboxServer:
             )
             raise SandboxStartError(message) from error
         self._port = self._socket.getsockname()[1]
+        self._server = uvicorn.Server(self._config)
 
     def serve(self) -> None:
         """Serve until `__exit__` or an interrupt."""
@@ -180,11 +178,12 @@ class SandboxServer:
     def __enter__(self) -> Self:
         """Start to serve in a thread. Raises `SandboxStartError`."""
         self.listen()
+        self._thread = threading.Thread(target=self.serve, name="swit-sandbox", daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop and wait for the thread; calls in flight get a second."""
+        """Stop, and wait until the server has ended. Calls in flight get a second."""
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
@@ -227,11 +226,10 @@ class SandboxServer:
         return JSONResponse(self.state())
 
     async def _answer(self, request: Request, *, call: Call) -> ASGIApp:
-        """Answer one request and log it."""
         try:
             values = {**await _arguments(request), **request.path_params}
         except ClientDisconnect:
-            # Half of a request is no call.
+            # An incomplete request is not a call.
             return partial(self._hang_up, Reply(closes="instead"))
         except RefusedError as error:
             values, work = {}, partial(call.refusal, error)

@@ -29,6 +29,21 @@ def test_servers_have_their_own_ports_and_end_their_threads() -> None:
         requests.get(one.url, timeout=TIMEOUT_SECONDS)
 
 
+def test_a_stopped_server_can_be_started_again_on_the_same_port() -> None:
+    """A test restarts Swit while a run holds its address and its token."""
+    before = threading.enumerate()
+    server = SandboxServer()
+    with server:
+        url, caller = server.url, Caller(server)
+    for _ in range(2):
+        with server, caller:
+            assert server.url == url
+            assert caller.get("user.info").status_code == 200
+        assert threading.enumerate() == before
+        with pytest.raises(requests.ConnectionError):
+            requests.get(url, timeout=TIMEOUT_SECONDS)
+
+
 def test_the_error_for_a_port_in_use_suggests_another_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -7,6 +7,7 @@ other error, whatever the bytes are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 
 from swit_provisioning.sources.entries import Entry
@@ -327,16 +328,16 @@ def _octet_strings(data: bytes, at: int, end: int) -> list[bytes]:
     """Decode the octet strings from `at` to `end`, such as the values of an attribute."""
     # A group can have a million members. Reading a stream takes half the time of slicing.
     stream = BytesIO(data[at:end])
-    read = stream.read
     found: list[bytes] = []
+    read, add = stream.read, found.append
     size: int | None = 0
-    while head := read(2):
+    for head in iter(partial(read, 2), b""):
         size = _VALUE_SIZES.get(head)
         if size is None:
             start, stop = expected(data, at + stream.tell() - len(head), end, OCTETS)
             stream.seek(start - at)
             size = stop - start
-        found.append(read(size))
+        add(read(size))
     if found and len(found[-1]) != size:
         raise WireError(_at(end, "a value is longer than what is around it"))
     return found
