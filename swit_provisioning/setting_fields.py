@@ -6,99 +6,33 @@ UPDATE_DOCS=1.
 """
 
 import os
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Final, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from swit_provisioning import ENV_FILE_VARIABLE
-from swit_provisioning.planning.actions import actions_named
-from swit_provisioning.planning.limits import FirstSync, Limit, Limits
+from swit_provisioning.planning.limits import FirstSync, Limits
 from swit_provisioning.planning.model import ReferenceAttribute
+from swit_provisioning.setting_types import (
+    Actions,
+    Address,
+    Clock,
+    EncryptionKey,
+    Filter,
+    HeaderName,
+    LimitSetting,
+    Names,
+    OptionalTimeZone,
+    Pace,
+    RedirectUrl,
+    Secret,
+    Text,
+    TimeZone,
+    Webhook,
+)
 from swit_provisioning.sources.config import KindSetting
-from swit_provisioning.sources.filters import parse_filter
-from swit_provisioning.state.token_store import Cipher
-from swit_provisioning.swit.rate_limit import parse_pace
-
-
-def _split(value: object) -> object:
-    """`a,b` as a tuple; separated by `;` if there is one."""
-    if not isinstance(value, str):
-        return value
-    separator = ";" if ";" in value else ","
-    return tuple(part.strip() for part in value.split(separator) if part.strip())
-
-
-def _blank_is_unset(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-def _checked_by(check: Callable[[Any], object]) -> AfterValidator:
-    """A validator that keeps a value for which `check` raises no `ValueError`, and `None`."""
-
-    def keep(value: object) -> object:
-        if value is not None:
-            check(value)
-        return value
-
-    return AfterValidator(keep)
-
-
-def _check_clock(value: str) -> None:
-    if not re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", value):
-        message = f"{value!r} is no time of day; write HH:MM, for example 02:30"
-        raise ValueError(message)
-
-
-def _check_header(value: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9-]+", value):
-        message = f"{value!r} is no name of an HTTP header; for example X-Approver"
-        raise ValueError(message)
-
-
-def _check_timezone(value: str) -> None:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        message = f"{value!r} is no time zone; for example Asia/Seoul or UTC"
-        raise ValueError(message) from error
-
-
-def _address(value: str | None) -> str | None:
-    if value is None:
-        return None
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        message = f"{value!r} is no address; for example https://openapi.swit.io"
-        raise ValueError(message)
-    return value.rstrip("/")
-
-
-def _check_webhook(value: SecretStr) -> None:
-    parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in {"http", "https"} or not parts.hostname or " " in parts.netloc:
-        # The address is a secret, so the message does not repeat it.
-        message = "it is no address; for example https://hook.swit.io/chat/CHANNEL/WEBHOOK"
-        raise ValueError(message)
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-LimitSetting = Annotated[
-    Limit,
-    NoDecode,
-    BeforeValidator(lambda value: Limit.parse(value) if isinstance(value, str) else value),
-]
-Text = Annotated[str | None, BeforeValidator(_blank_is_unset)]
-Address = Annotated[Text, AfterValidator(_address)]
-Secret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
-Webhook = Annotated[Secret, _checked_by(_check_webhook)]
-TimeZone = _checked_by(_check_timezone)
-Filter = Annotated[Text, AfterValidator(lambda value: value and parse_filter(value))]
 
 
 class Section(BaseSettings):
@@ -118,10 +52,10 @@ class Section(BaseSettings):
 class ScheduleFields(Section):
     """Schedule."""
 
-    schedule_time: Annotated[Text, _checked_by(_check_clock)] = Field(
+    schedule_time: Clock = Field(
         default=None, description="`HH:MM`: time of the daily run; unset: no daily run"
     )
-    schedule_timezone: Annotated[str, TimeZone] = Field(
+    schedule_timezone: TimeZone = Field(
         default="UTC",
         description="time zone of `SCHEDULE_TIME` and of `pause --until`, such as `Asia/Seoul`",
     )
@@ -244,7 +178,7 @@ class SwitFields(Section):
         default=None, description="id of the OAuth client (your app at developers.swit.io/apps)"
     )
     swit_client_secret: Secret = Field(default=None, description="secret of the OAuth client")
-    swit_redirect_url: Annotated[str, AfterValidator(_address)] = Field(
+    swit_redirect_url: RedirectUrl = Field(
         default="http://127.0.0.1:5000/oauth_callback",
         description="the redirect address registered with Swit",
     )
@@ -270,7 +204,7 @@ class SwitFields(Section):
         default=None,
         description="its refresh token; once a pair is stored, the stored pair is used",
     )
-    swit_requests_per_second: Annotated[str, _checked_by(parse_pace)] = Field(
+    swit_requests_per_second: Pace = Field(
         default="auto",
         description="a number; `auto`: finds the pace (5 to 20); `auto:N`: up to N",
     )
@@ -291,7 +225,7 @@ class RuleFields(Section):
     default_user_language: Literal["en", "ko"] = Field(
         default="en", description="language of new users: `en` or `ko`"
     )
-    default_user_timezone: Annotated[Text, TimeZone] = Field(
+    default_user_timezone: OptionalTimeZone = Field(
         default=None, description="time zone of new users, such as `Asia/Seoul`"
     )
     teams_to_exclude: Names = Field(
@@ -334,7 +268,7 @@ class RuleFields(Section):
         default=False,
         description="`True`: an empty phone number in the directory clears the one in Swit",
     )
-    disabled_actions: Annotated[Names, _checked_by(actions_named)] = Field(
+    disabled_actions: Actions = Field(
         default=(),
         description="actions that are planned and shown, but not sent: `user.create`..., "
         "`user.*`, `all`",
@@ -426,9 +360,9 @@ class StorageFields(Section):
         description="the state database: `postgresql://user:password@host/name` if several "
         "machines share it (needs the extra `postgresql`); unset: SQLite under `DAGSTER_HOME`",
     )
-    token_encryption_key: Annotated[
-        Secret, _checked_by(lambda key: Cipher(key.get_secret_value()))
-    ] = Field(default=None, description="a Fernet key that encrypts stored tokens")
+    token_encryption_key: EncryptionKey = Field(
+        default=None, description="a Fernet key that encrypts stored tokens"
+    )
     frames_base_path: Text = Field(
         default=None,
         description="folder or object store of the frames; unset: `frames` under `DAGSTER_HOME`",
@@ -491,7 +425,7 @@ class GatewayFields(Section):
         description="key for approvals in the browser, at least 16 characters; not the key of "
         "`OPERATION_AUTH_KEY`. Without it and `APPROVER_HEADER` the gateway shows no plan",
     )
-    approver_header: Annotated[Text, _checked_by(_check_header)] = Field(
+    approver_header: HeaderName = Field(
         default=None,
         description="the header in which the proxy's sign-on names the approver, such as "
         "`X-Approver`; accepted with `serve --behind-proxy` from trusted proxies only",

@@ -81,19 +81,24 @@ def plan_is_safe(
             block(context, settings, *stopped)
 
 
-class AcceptConfig(dg.Config):
-    """Which plan to send, why it may pass its limits, and which part of it to send."""
+class SendConfig(dg.Config, use_attribute_docstrings=True):
+    """Which changes of a plan to send, and why the plan may exceed its limits."""
+
+    approve: str = ""
+    """The reason to approve the plan that a guard blocked. It is recorded with user and time."""
+    only: str = ""
+    """Send only these actions, such as `user.create,team.*`. Empty: all actions."""
+    exclude: str = ""
+    """Send all actions except these, such as `user.deactivate`."""
+    limit: int = 0
+    """The number of pending changes of each action to send. 0: all."""
+
+
+class AcceptConfig(SendConfig):
+    """Which plan to send, and which changes of it."""
 
     plan_id: str = ""
-    """Empty: the plan that this run has made."""
-    approve: str = ""
-    """Only if a guard stopped the plan: the reason, recorded with user and time."""
-    only: str = ""
-    """Only these actions, such as `user.create,team.*`; changes that need another action wait."""
-    exclude: str = ""
-    """All actions but these."""
-    limit: int = 0
-    """The number of pending changes of each action to send; 0: all. Apply again for the rest."""
+    """The id of a stored plan. Empty: the plan that this run has made."""
 
 
 def refuse_env_references(config: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import dagster as dg
 
-from swit_provisioning.defs.gate import AcceptConfig
+from swit_provisioning.defs.gate import AcceptConfig, SendConfig
 from swit_provisioning.defs.planning_assets import PlanConfig
 from swit_provisioning.defs.resources import logger_config
 from swit_provisioning.operations.dagster_runs import NO_RETRY_TAGS, WRITERS
@@ -23,10 +23,14 @@ _APPLYING = dg.AssetSelection.assets("accepted_plan", *WRITERS, "change_log")
 
 
 class ApplyConfig(AcceptConfig):
-    """Which stored plan to apply, why it may pass its limits, and which part of it to send."""
+    """Which stored plan to apply, and which changes of it."""
 
     plan_id: str
-    """Printed by `swit-provisioning plan`, and shown on the asset `change_plan`."""
+    """The id that `swit-provisioning plan` prints, and that the asset `change_plan` shows."""
+
+
+class SyncConfig(PlanConfig, SendConfig):
+    """For whom to make a plan, and which changes of it to send."""
 
 
 @dg.config_mapping
@@ -42,25 +46,34 @@ def plan_config(config: PlanConfig) -> dict[str, object]:
     return {"ops": {"compute_difference": {"config": values}}, **logger_config()}
 
 
+@dg.config_mapping
+def sync_config(config: SyncConfig) -> dict[str, object]:
+    """Map the fields in the launchpad to the step that plans and to the gate."""
+    planning = config.model_dump(include={"user"}, exclude_none=True)
+    sending = config.model_dump(exclude={"user"})
+    ops = {"compute_difference": {"config": planning}, "accepted_plan": {"config": sending}}
+    return {"ops": ops, **logger_config()}
+
+
 plan = dg.define_asset_job(
     "plan",
     _PLANNING,
     config=plan_config,
-    description="Read both sides, compute what differs, judge it. Writes nothing.",
+    description="Read both sides, make a plan and judge it. Writes nothing to Swit.",
 )
 apply = dg.define_asset_job(
     "apply",
     _APPLYING,
     config=apply_config,
     run_tags=WRITES_TAGS,
-    description="Apply exactly one stored plan, if both sides are still as it says.",
+    description="Apply one stored plan. A stale plan is refused.",
 )
 sync = dg.define_asset_job(
     "sync",
     _PLANNING | _APPLYING,
-    config=plan_config,
+    config=sync_config,
     run_tags=WRITES_TAGS,
-    description="Read, compare, judge, apply: what the schedule starts.",
+    description="Read both sides, make a plan, judge it and apply it, as the schedule does.",
 )
 
 _SHORTEST_WINDOW: Final = timedelta(minutes=1)

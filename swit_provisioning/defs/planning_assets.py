@@ -145,11 +145,11 @@ _READS_OF: Final = {
 }
 
 
-class PlanConfig(dg.Config):
-    """For whom the plan is."""
+class PlanConfig(dg.Config, use_attribute_docstrings=True):
+    """For whom to make a plan."""
 
     user: str | None = None
-    """One person, by address, DN, id or name: nothing else is sent. Left out: everyone."""
+    """Plan for one person only: address, DN, id or name. Without it, plan for everyone."""
 
 
 @dg.multi_asset(

@@ -68,7 +68,7 @@ def test_a_directory_that_cannot_be_read_is_asked_for_again(folder: Path) -> Non
 def test_a_wrong_value_is_named_and_asked_for_again(folder: Path) -> None:
     result = answer("file", str(sample_directory_path()), "sandbox", "25:00", "", "y", "02:00", "")
     assert result.exit_code == 0, result.output
-    assert "SCHEDULE_TIME: '25:00' is no time of day" in result.output
+    assert "SCHEDULE_TIME: '25:00' is not a time of day" in result.output
     assert dotenv_values(folder / ".env")["SCHEDULE_TIME"] == "02:00"
 
 

@@ -92,6 +92,39 @@ def test_jobs_are_selections_of_one_graph(location: dg.Definitions) -> None:
     assert not set(STEPS) & steps["plan"]
 
 
+@pytest.mark.parametrize(
+    ("job", "fields"),
+    [
+        ("plan", {"user"}),
+        ("apply", {"plan_id", "approve", "only", "exclude", "limit"}),
+        ("sync", {"user", "approve", "only", "exclude", "limit"}),
+    ],
+)
+def test_the_launchpad_documents_every_field_of_a_job(
+    location: dg.Definitions, job: str, fields: set[str]
+) -> None:
+    config: Any = location.resolve_job_def(job).config_mapping
+    found = config.config_schema.config_type.fields
+    described = {name: field.description for name, field in found.items()}
+    assert described.keys() == fields
+    assert all(described.values())
+
+
+def test_the_launchpad_of_sync_configures_the_step_that_plans_and_the_gate(
+    location: dg.Definitions,
+) -> None:
+    given = {"user": "ann@example.com", "only": "user.*", "limit": 5, "approve": "reorganisation"}
+    config: Any = location.resolve_job_def("sync").config_mapping
+    ops = config.resolve_from_unvalidated_config(given)["ops"]
+    assert ops["compute_difference"]["config"] == {"user": "ann@example.com"}
+    assert ops["accepted_plan"]["config"] == {
+        "approve": "reorganisation",
+        "only": "user.*",
+        "exclude": "",
+        "limit": 5,
+    }
+
+
 def test_exactly_the_ops_that_send_are_in_the_pool(location: dg.Definitions) -> None:
     """The gate is not: a second run must be told at once who writes, and not wait for its end."""
     pooled = {op.name for op in ops_of(location.resolve_job_def("sync")) if op.pool}

@@ -374,7 +374,7 @@ def test_without_a_key_and_a_header_there_are_no_pages(tmp_path: Path) -> None:
         ({"APPROVER_HEADER": "X-Approver"}, "*", "FORWARDED_ALLOW_IPS=*"),
         ({"APPROVER_HEADER": "X-Approver"}, "0.0.0.0/0", "FORWARDED_ALLOW_IPS=0.0.0.0/0"),
         ({"APPROVAL_KEY": APPROVAL_KEY}, "127.0.0.1", "GATEWAY_URL is not set"),
-        ({"APPROVER_HEADER": "X Approver"}, "127.0.0.1", "is no name of an HTTP header"),
+        ({"APPROVER_HEADER": "X Approver"}, "127.0.0.1", "is not the name of an HTTP header"),
     ],
 )
 def test_settings_that_would_let_others_decide_are_refused(

@@ -44,5 +44,5 @@ def test_an_invalid_address_is_reported_without_showing_it(
     monkeypatch.setenv(name, value)
     result = on_stage.run("check")
     assert result.exit_code == 2
-    assert f"{name}: it is no address; for example https://" in result.stderr
+    assert f"{name}: it is not an address; for example https://" in result.stderr
     assert "mark-5e1f" not in result.output
