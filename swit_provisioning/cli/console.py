@@ -28,6 +28,9 @@ COMMAND: Final = "swit-provisioning "
 WIDTH_WITHOUT_TERMINAL: Final = 160
 """Columns. Rich's own default, 80, would break most addresses."""
 
+FORMAT_VERSION: Final = 1
+"""Version of all JSON documents. A new key keeps it; a removed or changed key raises it."""
+
 _GAP: Final = 3
 """Columns between two cells of a table."""
 _INDENT: Final = 4
@@ -65,7 +68,12 @@ def _console(*, stderr: bool) -> Console:
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document on standard output, with invisible characters escaped."""
+    """Print one JSON document on standard output, with invisible characters escaped.
+
+    An object begins with `format_version`; a list has none.
+    """
+    if isinstance(document, dict):
+        document = {"format_version": FORMAT_VERSION, **document}
     text = json.dumps(document, ensure_ascii=False, indent=2)
     sys.stdout.write(_UNSAFE_IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n")
 

@@ -4,13 +4,24 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from swit_provisioning.apply.approvals import PlanState
 from swit_provisioning.apply.outcomes import DONE
 from swit_provisioning.apply.run_model import RunResult
+from swit_provisioning.cli.json_types import (
+    ApplicationDocument,
+    ChangeDocument,
+    DecisionDocument,
+    FindingDocument,
+    GuardDocument,
+    HistoryEntryDocument,
+    ListedPlanDocument,
+    PlanDocument,
+    RunDocument,
+)
 from swit_provisioning.operations.plan_page import ExpectedPace
-from swit_provisioning.planning.model import Change, calls_by_kind, estimate
+from swit_provisioning.planning.model import Change, Finding, calls_by_kind, estimate
 from swit_provisioning.report.redaction import (
     hidden_target,
     hidden_values,
@@ -19,27 +30,37 @@ from swit_provisioning.report.redaction import (
 )
 from swit_provisioning.state.journal import JournalEntry
 from swit_provisioning.state.journal_history import HistoryEntry
-from swit_provisioning.state.plan_approvals import Approval, Rejection
+from swit_provisioning.state.plan_approvals import Acceptance, Approval, Rejection
 from swit_provisioning.state.stored_plans import StoredPlan
-
-_KEYS: Final = {"actor": "who", "reason": "why", "accepted_at": "begun_at"}
-"""Fields of decisions, applications, pauses and leases that have another name in JSON."""
 
 GuardResults = Iterable[Mapping[str, Any]]
 
 
-def fields_document(value: object, *names: str) -> dict[str, Any] | None:
-    """The fields of a value, or those with these names; times in ISO 8601. `None` stays null."""
-    if value is None:
+def iso(time: datetime | None) -> str | None:
+    """A time in ISO 8601."""
+    return None if time is None else time.isoformat()
+
+
+def decision_document(decision: Approval | Rejection | None) -> DecisionDocument | None:
+    """Who approved or rejected a plan, why and when."""
+    if decision is None:
         return None
-    found = {name: getattr(value, name) for name in names or vars(value)}
+    return {"who": decision.actor, "why": decision.reason, "at": decision.at.isoformat()}
+
+
+def application_document(application: Acceptance | None) -> ApplicationDocument | None:
+    """Who applied a plan, in which run, and from when to when."""
+    if application is None:
+        return None
     return {
-        _KEYS.get(name, name): field.isoformat() if isinstance(field, datetime) else field
-        for name, field in found.items()
+        "who": application.actor,
+        "run_id": application.run_id,
+        "begun_at": application.accepted_at.isoformat(),
+        "finished_at": iso(application.finished_at),
     }
 
 
-def plan_document(stored: StoredPlan, state: PlanState, pace: ExpectedPace) -> dict[str, Any]:
+def plan_document(stored: StoredPlan, state: PlanState, pace: ExpectedPace) -> PlanDocument:
     """The document of `plan` and `show`."""
     plan = stored.plan
     calls, seconds = estimate(plan, pace.per_second)
@@ -48,11 +69,13 @@ def plan_document(stored: StoredPlan, state: PlanState, pace: ExpectedPace) -> d
         "plan_hash": stored.plan_hash,
         "created_at": stored.created_at.isoformat(),
         "state": state.name,
-        **_decisions(state),
+        "approved": decision_document(state.approval),
+        "rejected": decision_document(state.rejection),
+        "applied": application_document(state.application),
         "user": plan.person or None,
         "counts": plan.counts(),
         "guards": guard_documents(stored.guard_results),
-        "findings": [finding.document() for finding in plan.findings],
+        "findings": finding_documents(plan.findings),
         "changes": [change_document(change) for change in plan.changes],
         "disabled": [change_document(change) for change in plan.disabled],
         "held": [change_document(change) for change in plan.held],
@@ -65,7 +88,7 @@ def plan_document(stored: StoredPlan, state: PlanState, pace: ExpectedPace) -> d
     }
 
 
-def listed_plan_document(state: PlanState) -> dict[str, Any]:
+def listed_plan_document(state: PlanState) -> ListedPlanDocument:
     """One plan in the documents of `plans` and `status`."""
     return {
         "plan_id": state.plan.plan_id,
@@ -76,21 +99,13 @@ def listed_plan_document(state: PlanState) -> dict[str, Any]:
         "user": state.plan.person or None,
         "counts": dict(state.plan.counts),
         "stopped_by": state.stopped_by,
-        **_decisions(state),
+        "approved": decision_document(state.approval),
+        "rejected": decision_document(state.rejection),
+        "applied": application_document(state.application),
     }
 
 
-def _decisions(state: PlanState) -> dict[str, Any]:
-    """Who approved, rejected and applied a plan; null for nobody."""
-    applied = ("actor", "run_id", "accepted_at", "finished_at")
-    return {
-        "approved": fields_document(state.approval, "actor", "reason", "at"),
-        "rejected": fields_document(state.rejection, "actor", "reason", "at"),
-        "applied": fields_document(state.application, *applied),
-    }
-
-
-def run_document(run: RunResult) -> dict[str, Any]:
+def run_document(run: RunResult) -> RunDocument:
     """The document of `apply` and `sync`.
 
     The guards are those of the gate, which knows approvals and the last 24 hours. `outcomes`
@@ -109,7 +124,7 @@ def run_document(run: RunResult) -> dict[str, Any]:
         "outcomes": _outcomes(entry for entry in entries if entry.run_id == run.run_id),
         "left_for_later": run.left_for_later,
         "guards": guard_documents(run.guards or (stored.guard_results if stored else ())),
-        "findings": [finding.document() for finding in plan.findings] if plan else [],
+        "findings": finding_documents(plan.findings) if plan else [],
         "calls": run.calls,
         "seconds": round(run.seconds, 1),
     }
@@ -134,7 +149,7 @@ def _outcomes(entries: Iterable[JournalEntry]) -> dict[str, int]:
     return dict(Counter(entry.outcome or "failed" for entry in entries))
 
 
-def history_document(done: HistoryEntry) -> dict[str, Any]:
+def history_document(done: HistoryEntry) -> HistoryEntryDocument:
     """One entry of `history`; `outcome` is null if no answer was recorded."""
     entry = done.entry
     return {
@@ -153,17 +168,38 @@ def history_document(done: HistoryEntry) -> dict[str, Any]:
         "http_status": entry.http_status,
         "attempts": entry.calls,
         "seconds": entry.seconds,
-        "approval": fields_document(done.approval, "actor", "reason", "at"),
+        "approval": decision_document(done.approval),
     }
 
 
-def guard_documents(results: GuardResults) -> list[dict[str, Any]]:
-    """The results of the guards: name, passed, blocking, message."""
-    keys = ("name", "passed", "blocking", "message")
-    return [{key: result[key] for key in keys} for result in results]
+def guard_documents(results: GuardResults) -> list[GuardDocument]:
+    """The results of the guards."""
+    return [
+        {
+            "name": result["name"],
+            "passed": result["passed"],
+            "blocking": result["blocking"],
+            "message": result["message"],
+        }
+        for result in results
+    ]
 
 
-def change_document(change: Change) -> dict[str, Any]:
+def finding_documents(findings: Iterable[Finding]) -> list[FindingDocument]:
+    """The findings of a plan."""
+    return [
+        {
+            "kind": finding.kind,
+            "subject": finding.subject,
+            "message": finding.message,
+            "attribute": finding.attribute,
+            "side": finding.side,
+        }
+        for finding in findings
+    ]
+
+
+def change_document(change: Change) -> ChangeDocument:
     """One change of a plan."""
     return {
         "action": change.action,

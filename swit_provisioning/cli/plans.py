@@ -1,7 +1,7 @@
 """`plans`, `show`, `approve`, `reject` and `history`: what the state database holds."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -17,6 +17,7 @@ from swit_provisioning.cli.console import (
     safe,
 )
 from swit_provisioning.cli.framework import UnwritableFileError, View, time_of_option, view_of
+from swit_provisioning.cli.json_types import ComparisonDocument, HistoryDocument
 from swit_provisioning.operations.plan_page import (
     ExpectedPace,
     expected_pace,
@@ -160,23 +161,26 @@ def _show_difference(
         found = found.with_each_change(change_without_people)
         first, second = documents.plan_without_people(first), documents.plan_without_people(second)
     if as_json:
-        print_json(
-            {
-                "plans": [
-                    documents.fields_document(plan, "plan_id", "plan_hash", "created_at")
-                    for plan in (first, second)
-                ],
-                "only_first": [documents.change_document(change) for change in found.only_first],
-                "only_second": [documents.change_document(change) for change in found.only_second],
-                "different": [
-                    {"first": documents.change_document(a), "second": documents.change_document(b)}
-                    for a, b in found.different
-                ],
-                "same": found.same,
-                "settings": list(found.settings),
-                "sides": list(found.sides),
-            }
-        )
+        document: ComparisonDocument = {
+            "plans": [
+                {
+                    "plan_id": plan.plan_id,
+                    "plan_hash": plan.plan_hash,
+                    "created_at": plan.created_at.isoformat(),
+                }
+                for plan in (first, second)
+            ],
+            "only_first": [documents.change_document(change) for change in found.only_first],
+            "only_second": [documents.change_document(change) for change in found.only_second],
+            "different": [
+                {"first": documents.change_document(a), "second": documents.change_document(b)}
+                for a, b in found.different
+            ],
+            "same": found.same,
+            "settings": list(found.settings),
+            "sides": list(found.sides),
+        }
+        print_json(document)
     else:
         print_plan_header(settings, second)
         _print_difference(first, second, found)
@@ -251,7 +255,7 @@ def show_history(
         if not as_json:
             print_state_header(output(), settings, store)
     if as_json:
-        document: dict[str, Any] = {
+        document: HistoryDocument = {
             "user": user,
             "team": team,
             "since": after.isoformat() if after else None,

@@ -1,7 +1,6 @@
 """`status` and `settings`."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
 
 import dagster as dg
@@ -14,8 +13,16 @@ from swit_provisioning.cli.console import (
     print_table,
     print_text,
 )
-from swit_provisioning.cli.documents import fields_document, listed_plan_document
+from swit_provisioning.cli.documents import iso, listed_plan_document
 from swit_provisioning.cli.framework import prepare_home, warn_of_open_files
+from swit_provisioning.cli.json_types import (
+    LastReadDocument,
+    LeaseDocument,
+    PauseDocument,
+    RestorationDocument,
+    SettingsDocument,
+    StatusDocument,
+)
 from swit_provisioning.cli.render import plans_table
 from swit_provisioning.operations.connections import swit_connection
 from swit_provisioning.operations.installation_status import Status, status_of
@@ -24,6 +31,9 @@ from swit_provisioning.planning.model import TOTAL
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.setting_sources import shown_settings, unknown_variables
 from swit_provisioning.settings import Settings, SettingsError
+from swit_provisioning.state.coordination import LeaseHolder, Pause
+from swit_provisioning.state.identities import AcceptedRead
+from swit_provisioning.state.plan_approvals import Restoration
 from swit_provisioning.state.store import Store
 from swit_provisioning.swit.errors import SwitError, SwitUnauthorizedError, SwitUnavailableError
 
@@ -50,35 +60,63 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
             print_text(output(), f"swit-provisioning {advice}")
         return 0
     token = status.token
-    print_json(
-        {
-            "mode": "test" if status.test_mode else "live",
-            "organization_id": status.organization_id,
-            "last_run": fields_document(status.last_run),
-            "last_success": fields_document(status.last_success),
-            "next_run": _iso(status.next_run),
-            "next_action": status.next_action,
-            "pause": fields_document(status.pause),
-            "lease": fields_document(status.lease),
-            "token": {
-                "account": account,
-                "state": login,
-                "stored": token.stored,
-                "expires_at": _iso(token.expires_at),
-                "days_left": None if token.days_left is None else round(token.days_left, 1),
-                "renewable": token.renewable,
-            },
-            "waiting": [listed_plan_document(state) for state in status.waiting],
-            "begun": [listed_plan_document(state) for state in status.begun],
-            "last_read": fields_document(status.last_read),
-            "restored": fields_document(status.restored),
-        }
-    )
+    document: StatusDocument = {
+        "mode": "test" if status.test_mode else "live",
+        "organization_id": status.organization_id,
+        "last_run": status.last_run.document() if status.last_run else None,
+        "last_success": status.last_success.document() if status.last_success else None,
+        "next_run": iso(status.next_run),
+        "next_action": status.next_action,
+        "pause": _pause_document(status.pause),
+        "lease": _lease_document(status.lease),
+        "token": {
+            "account": account,
+            "state": login,
+            "stored": token.stored,
+            "expires_at": iso(token.expires_at),
+            "days_left": None if token.days_left is None else round(token.days_left, 1),
+            "renewable": token.renewable,
+        },
+        "waiting": [listed_plan_document(state) for state in status.waiting],
+        "begun": [listed_plan_document(state) for state in status.begun],
+        "last_read": _read_document(status.last_read),
+        "restored": _restoration_document(status.restored),
+    }
+    print_json(document)
     return 0
 
 
-def _iso(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat()
+def _pause_document(pause: Pause | None) -> PauseDocument | None:
+    if pause is None:
+        return None
+    at, until = pause.at.isoformat(), iso(pause.until)
+    return {"who": pause.actor, "why": pause.reason, "at": at, "until": until}
+
+
+def _lease_document(lease: LeaseHolder | None) -> LeaseDocument | None:
+    if lease is None:
+        return None
+    since, until = lease.since.isoformat(), lease.until.isoformat()
+    return {"run_id": lease.run_id, "who": lease.actor, "since": since, "until": until}
+
+
+def _read_document(read: AcceptedRead | None) -> LastReadDocument | None:
+    if read is None:
+        return None
+    return {
+        "accepted_at": read.accepted_at.isoformat(),
+        "directory": {base: dict(counts) for base, counts in read.directory.items()},
+        "counts": dict(read.counts),
+        "counted_by": dict(read.counted_by),
+        "presence": {kind: dict(counts) for kind, counts in read.presence.items()},
+    }
+
+
+def _restoration_document(restored: Restoration | None) -> RestorationDocument | None:
+    if restored is None:
+        return None
+    at = restored.noticed_at.isoformat()
+    return {"noticed_at": at, "why": restored.reason, "planned_by": restored.planned_by}
 
 
 def _login(settings: Settings, store: Store) -> tuple[str | None, str]:
@@ -150,8 +188,8 @@ def list_settings(settings: Settings, *, as_json: bool) -> int:
     shown = shown_settings(settings)
     if as_json:
         unknown = unknown_variables().items()
-        document = {
-            "settings": [vars(setting) for setting in shown],
+        document: SettingsDocument = {
+            "settings": [{"name": s.name, "value": s.value, "source": s.source} for s in shown],
             "unknown": [{"name": name, "meant": meant or None} for name, meant in unknown],
         }
         print_json(document)

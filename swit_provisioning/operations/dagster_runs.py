@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import dagster as dg
 from sqlalchemy import text
@@ -237,7 +237,7 @@ class RunSummary:
         parts = [self.status, clock(when) if when else "", self.job, self.run_id]
         return " · ".join(filter(None, parts))
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, str | None]:
         """As plain JSON values."""
         return {
             "run_id": self.run_id,
