@@ -76,16 +76,16 @@ class ModeFields(Section):
 
     is_running_locally: bool = Field(
         default=False,
-        description="`True`: test mode. The directory is `IDP_FILE` or the bundled sample, Swit is "
-        "the bundled sandbox unless `SWIT_BASE_URL` names another; at an address that is not on "
-        "this machine nothing is deactivated, removed or deleted",
+        description="`True`: test mode. The directory is `IDP_FILE` or the bundled sample. Swit is "
+        "the bundled sandbox unless `SWIT_BASE_URL` names another address. If that address is not "
+        "on this machine, nothing is deactivated, removed or deleted",
     )
     swit: Literal["live", "sandbox"] = Field(
         default="live",
         description="`sandbox`: try your own directory. Swit is the bundled sandbox organisation, "
-        "which keeps its state under `DAGSTER_HOME`; no other Swit is called, whatever the other "
-        "`SWIT_*` settings say, and nothing is posted to `SWIT_WEBHOOK_URL`; `ALERT_WEBHOOK_URL` "
-        "still gets messages",
+        "which keeps its state under `DAGSTER_HOME`. No other Swit is called, even if other "
+        "`SWIT_*` settings name one. Nothing is posted to `SWIT_WEBHOOK_URL`, but "
+        "`ALERT_WEBHOOK_URL` still gets messages",
     )
 
 
@@ -231,7 +231,7 @@ class RuleFields(Section):
     teams_to_exclude: Names = Field(
         default=(),
         description="names of groups that are out of scope, together with all groups whose DN "
-        "contains such a CN; a team that one already has is kept; a renamed group stays excluded",
+        "contains such a CN. Teams that they already have are kept. A renamed group stays excluded",
     )
     swit_teams_to_keep: Names = Field(
         default=(),

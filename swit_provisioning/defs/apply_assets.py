@@ -292,7 +292,7 @@ def few_changes_were_rejected(change_log: pd.DataFrame) -> dg.AssetCheckResult:
 def _no_change_was_rejected(asset: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=asset, name=NO_CHANGE_REJECTED)
     def check(outcomes: pd.DataFrame, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-        """Swit rejected no change; a rejected one blocks no other, but somebody must look at it."""
+        """Swit rejected no change. A rejected change blocks no other, but look at its reason."""
         refused = outcomes[outcomes["outcome"].isin(["rejected", "skipped"])]
         sentence = f"Swit refused none of {len(outcomes):,} changes."
         if len(refused):

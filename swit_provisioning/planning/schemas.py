@@ -402,9 +402,9 @@ CHANGE_LOG = FrameSchema(
 
 _FINDING = {
     "kind string": "What is wrong, a short fixed phrase: `no address`, `ring`...",
-    "dn string": "The DN of the record to mend, as the directory writes it.",
-    "attribute string": "The attribute to mend; empty if it is none.",
-    "reason string": "What is wrong, what follows from it, and how to mend it.",
+    "dn string": "The DN of the record to correct, as the directory writes it.",
+    "attribute string": "The attribute to correct; empty if it is none.",
+    "reason string": "What is wrong, what follows from it, and how to correct it.",
 }
 IDP_FINDINGS: Final = FrameSchema(
     name="idp_findings",
@@ -415,8 +415,8 @@ IDP_FINDINGS: Final = FrameSchema(
 DIRECTORY_FINDINGS = FrameSchema(
     name="directory_findings",
     description="Every bad record of the directory, for its administrators: the users and teams"
-    " of these records are left alone. `change_plan` has these findings, and those to mend in Swit"
-    " or in the settings (an admin who left, a user whose address changed).",
+    " of these records stay unchanged. `change_plan` has these findings too, and those to correct"
+    " in Swit or in the settings (an admin who left, a user whose address changed).",
     key=("kind", "dn", "attribute", "reason"),
     columns=_columns(_FINDING),
 )

@@ -287,7 +287,7 @@ def list_scim_users(context: Context) -> Reply:
     _require_scim(context)
     match = _SCIM_FILTER.fullmatch(context.arguments.text("filter"))
     if match is None:
-        raise RefusedError(400, 'The only filter is: userName eq "somebody@example.com".')
+        raise RefusedError(400, 'The only filter is: userName eq "someone@example.com".')
     user = context.organisation.user_by_email(match[1])
     resources = [] if user is None else [_scim_user(user)]
     body = {

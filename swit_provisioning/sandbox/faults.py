@@ -61,7 +61,7 @@ class Fault:
     after_work: bool = False
     """Whether the call is carried out, so that only its answer is lost."""
     status: int = 500
-    message: str = "The sandbox was told to fail here."
+    message: str = "The sandbox fails this call on purpose."
     retry_after: str | None = None
     change: Callable[[Any], Any] | None = None
     act: Callable[[], None] | None = None
