@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "deploy" / "README.md",
     ROOT / "docs" / "README.md",
     *sorted(
         page
