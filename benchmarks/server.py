@@ -72,7 +72,7 @@ rootpw "{PASSWORD}"
 directory {{folder}}/database
 maxsize 8589934592
 dbnosync
-index objectClass eq
+index {{indexed}} eq
 """
 _GIVEN = ("Aiko", "Björn", "Chloé", "Dénes", "Elif", "Fatou", "Günther", "Håkon", "Olha", "Zoë")
 _FAMILY = ("Ångström", "Smith", "García Márquez", "Hébert-Roy", "Ivanović", "Müller", "Lee")
@@ -103,11 +103,11 @@ class Running:
 
 
 @contextmanager
-def serving(folder: Path, sizes: Sizes) -> Iterator[Running]:
-    """Fill a server, start it, and stop it at the end."""
+def serving(folder: Path, sizes: Sizes, *, indexed: str = "objectClass") -> Iterator[Running]:
+    """Fill a server, start it, and stop it at the end; `indexed` has attributes, with commas."""
     tls = certificate(folder)
     configuration = folder / "slapd.conf"
-    configuration.write_text(_CONFIGURATION.format(folder=folder, tls=tls))
+    configuration.write_text(_CONFIGURATION.format(folder=folder, tls=tls, indexed=indexed))
     (folder / "database").mkdir()
     entries = folder / "entries.ldif"
     with entries.open("w", encoding="utf-8") as file:
