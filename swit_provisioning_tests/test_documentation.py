@@ -15,6 +15,17 @@ from swit_provisioning.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+_KINDS = {"docs", "tutorial", "how-to", "reference", "explanation"}
+GUIDES = [ROOT / "README.md", *(page for page in PAGES if page.parent.name in _KINDS)]
+NO_SETTINGS = {
+    "PLAN_ID",
+    "HTTPS_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "FORWARDED_ALLOW_IPS",
+    "SWIT_PROVISIONING_ENV_FILE",
+    "MAX_DEACTIVATION",  # the example of a misspelled setting
+}
+"""Placeholders, and variables that libraries read."""
 HEAD = """# Settings
 
 Settings are environment variables, or lines of a file `.env` in the folder where you start the
@@ -86,6 +97,14 @@ def test_every_command_in_the_documentation_exists(page: Path) -> None:
     named = re.findall(r"^(?:\$ )?swit-provisioning ([a-z]+)\b", text, re.MULTILINE)
     named += re.findall(r"`swit-provisioning ([a-z]+)\b", text)
     assert [name for name in named if name not in main.commands] == []
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=str)
+def test_every_setting_in_the_documentation_exists(page: Path) -> None:
+    code = " ".join(re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")))
+    named = set(re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", code)) - NO_SETTINGS
+    known = {name.upper() for name in Settings.model_fields}
+    assert named - known - {f"{name.upper()}_FILE" for name in SECRETS} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

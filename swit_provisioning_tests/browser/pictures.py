@@ -101,7 +101,7 @@ class Pictures:
             page.get_by_title(guard, exact=True).click()
             expect(page.get_by_text("Evaluation result")).to_be_visible()
             _settle(page)
-            _save(page, "guards", {"x": 0, "y": 0, "width": 1280, "height": 650})
+            _save(page, "guards", {"x": 0, "y": 0, "width": 1280, "height": 870})
 
     def re_execution(self, run_id: str) -> None:
         """A red run and its green re-execution, with the steps that were left to do."""
