@@ -184,8 +184,8 @@ def _directory_problems(plan: Plan, last_read: Mapping[str, Mapping[str, int]]) 
         if before and not counts.get("users"):
             yield (
                 f"the base {base} gave {before} users in the last accepted read and none now: check"
-                " the account's rights, or take the base out of the settings if it is meant to be"
-                " empty"
+                " the account's rights. If the base is meant to be empty, take it out of the"
+                " settings"
             )
 
 
@@ -217,4 +217,5 @@ def _touched(plan: Plan) -> Iterator[str]:
                 why = protected[object_id]
                 yield f"the change {change.change_id} touches what is left alone: {why}"
         if change.action in DEPARTURES and change.object_id in never:
-            yield f"the change {change.change_id} lets go: {never[change.object_id]}"
+            why = never[change.object_id]
+            yield f"the change {change.change_id} takes away a protected user: {why}"

@@ -232,7 +232,7 @@ class Counts:
         users = self._bases.active_users_that_may_go + before
         yield Count(
             n=self._departures,
-            what="active users that may go would be deactivated or removed",
+            what="active users in scope would be deactivated or removed",
             base=self._baseline("active_users_that_may_go", users),
             now=users,
             limit=self._limits.max_deactivations,
@@ -241,7 +241,7 @@ class Counts:
         )
         yield Count(
             n=self._sent["user.remove"],
-            what="active users that may go would be removed for good",
+            what="active users in scope would be removed for good",
             base=self._bases.active_users_that_may_go,
             limit=Limit(number=0),
             setting=_HARD_DELETE,
@@ -254,7 +254,7 @@ class Counts:
             n=self._sent["user.activate"],
             what="users would be activated",
             base=max(min(now - before, self._baseline("active_users_that_may_go", now)), 0),
-            beside="active users that may go",
+            beside="active users in scope",
             limit=self._limits.max_activations,
             setting="MAX_ACTIVATIONS",
             recent=before,
@@ -267,7 +267,7 @@ class Counts:
         teams = self._bases.teams_that_may_go + before
         return Count(
             n=self._sent["team.delete"] + self._marked,
-            what="teams that may go would be deleted or marked",
+            what="managed teams would be deleted or marked",
             base=self._baseline("teams_that_may_go", teams),
             now=teams,
             limit=self._limits.max_team_deletions,
@@ -282,7 +282,7 @@ class Counts:
         memberships = self._bases.memberships + before
         yield Count(
             n=sum(lost.values()),
-            what="memberships would be removed, those of leavers not counted",
+            what="memberships would be removed, those of departed users not counted",
             base=self._baseline("memberships", memberships),
             now=memberships,
             limit=self._limits.max_membership_removals,

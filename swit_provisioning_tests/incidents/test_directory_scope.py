@@ -91,7 +91,7 @@ def test_21_another_search_base_of_the_same_size_suspends_nobody(
     _settle(on_stage)
     monkeypatch.setenv("LDAP_USER_OUS", "Alumni")
     message = _stopped(on_stage)["deactivations_within_limit"]
-    assert message.startswith("20 of 20 active users that may go would be deactivated")
+    assert message.startswith("20 of 20 active users in scope would be deactivated")
 
 
 @pytest.mark.incident(23)

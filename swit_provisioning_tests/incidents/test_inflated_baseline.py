@@ -51,7 +51,7 @@ def test_29_900_false_entries_do_not_let_all_100_real_people_be_deactivated(
     assert company.json("sync")["status"] == "nothing to do"
     company.directory["users"] = _people("false", 900)
     blocked = company.json("sync", code=3)
-    assert _deactivations(blocked)["message"].startswith("100 of 100 active users that may go")
+    assert _deactivations(blocked)["message"].startswith("100 of 100 active users in scope")
     assert all(user["active"] for user in company.users().values())
 
 

@@ -63,7 +63,7 @@ def test_27_a_hidden_lock_attribute_activates_nobody(site: Site) -> None:
     ldap.hide("pwdAccountLockedTime")
     stopped = _stopped(on_stage, user_activate=40)
     assert stopped["activations_within_limit"].startswith(
-        "40 users would be activated, beside the 30 active users that may go, MAX_ACTIVATIONS=10%"
+        "40 users would be activated, beside the 30 active users in scope, MAX_ACTIVATIONS=10%"
     )
     assert not any(on_stage.users()[f"{name}@example.test"]["active"] for name in LEAVERS)
 

@@ -57,7 +57,7 @@ CASES = {
         {"active_users_that_may_go": 119},
         11,
         {},
-        "12 of 119 active users that may go would be deactivated or removed,"
+        "12 of 119 active users in scope would be deactivated or removed,"
         " MAX_DEACTIVATIONS=10% allows fewer",
     ),
     "a number of users": Limited(
@@ -66,7 +66,7 @@ CASES = {
         {"active_users_that_may_go": 5000},
         7,
         {"max_deactivations": "7"},
-        "8 of 5000 active users that may go would be deactivated or removed,"
+        "8 of 5000 active users in scope would be deactivated or removed,"
         " MAX_DEACTIVATIONS=7 allows fewer",
     ),
     "both, the share is lower": Limited(
@@ -75,7 +75,7 @@ CASES = {
         {"active_users_that_may_go": 100},
         5,
         {"max_deactivations": "5%,50"},
-        "6 of 100 active users that may go would be deactivated or removed,"
+        "6 of 100 active users in scope would be deactivated or removed,"
         " MAX_DEACTIVATIONS=5%,50 allows fewer",
     ),
     "both, the number is lower": Limited(
@@ -84,7 +84,7 @@ CASES = {
         {"active_users_that_may_go": 2000},
         50,
         {"max_deactivations": "5%,50"},
-        "51 of 2000 active users that may go would be deactivated or removed,"
+        "51 of 2000 active users in scope would be deactivated or removed,"
         " MAX_DEACTIVATIONS=5%,50 allows fewer",
     ),
     "teams deleted or marked": Limited(
@@ -93,7 +93,7 @@ CASES = {
         {"teams_that_may_go": 40},
         4,
         {},
-        "5 of 40 teams that may go would be deleted or marked, MAX_TEAM_DELETIONS=10% allows fewer",
+        "5 of 40 managed teams would be deleted or marked, MAX_TEAM_DELETIONS=10% allows fewer",
     ),
     "memberships": Limited(
         "membership_removals_within_limit",
@@ -101,7 +101,7 @@ CASES = {
         {"memberships": 90},
         9,
         {},
-        "10 of 90 memberships would be removed, those of leavers not counted,"
+        "10 of 90 memberships would be removed, those of departed users not counted,"
         " MAX_MEMBERSHIP_REMOVALS=10% allows fewer",
     ),
     "members of one team": Limited(
@@ -128,7 +128,7 @@ CASES = {
         {"active_users_that_may_go": 79},
         7,
         {},
-        "8 users would be activated, beside the 79 active users that may go,"
+        "8 users would be activated, beside the 79 active users in scope,"
         " MAX_ACTIVATIONS=10% allows fewer",
     ),
     "users made": Limited(

@@ -40,7 +40,7 @@ def test_a_removal_for_good_needs_an_approval_each_time(limits: Limits) -> None:
     verdict = verdict_of(name, plan, limits=limits)
     assert verdict.stops
     assert verdict.message == (
-        "1 of 1000 active users that may go would be removed for good, USER_REMOVAL=remove needs"
+        "1 of 1000 active users in scope would be removed for good, USER_REMOVAL=remove needs"
         f" an approval each time; if this is meant: swit-provisioning apply {plan.plan_id}"
         ' --approve "reason".'
     )
@@ -57,8 +57,8 @@ def test_deactivations_and_removals_are_counted_together() -> None:
     plan = plan_with(*changes, active_users_that_may_go=20)
     message = verdict_of("deactivations_within_limit", plan).message
     assert message.startswith(
-        "3 of 20 active users that may go would be deactivated or removed, MAX_DEACTIVATIONS=10%"
-        " allows fewer; 1 of 20 active users that may go would be removed for good,"
+        "3 of 20 active users in scope would be deactivated or removed, MAX_DEACTIVATIONS=10%"
+        " allows fewer; 1 of 20 active users in scope would be removed for good,"
     )
 
 
@@ -66,7 +66,7 @@ def test_a_marking_counts_as_a_deletion_and_not_as_an_update() -> None:
     plan = plan_with(*map(marking, ids("T", 3)), teams_that_may_go=20, teams=40)
     limits = Limits(max_updates=NONE_AT_ALL)
     assert verdict_of("team_deletions_within_limit", plan, limits=limits).message.startswith(
-        "3 of 20 teams that may go would be deleted or marked"
+        "3 of 20 managed teams would be deleted or marked"
     )
     assert verdict_of("team_deletions_within_limit", plan, limits=limits).stops
     assert verdict_of("updates_within_limit", plan, limits=limits).passed
@@ -100,7 +100,7 @@ def test_teams_that_the_planner_marks_are_counted_as_the_planner_names_them() ->
         organisation.add_team(team, f"Team {team}", "T0", f"CN={team},OU=gone,DC=x")
     somebody = Directory(users=(Entry(dn="CN=ann,DC=x", emails=("ann@x",)),))
     plan = plan_of(somebody, organisation, Policy(team_removal="mark"))
-    assert verdict_of("team_deletions_within_limit", plan).message.startswith("3 of 3 teams")
+    assert verdict_of("team_deletions_within_limit", plan).message.startswith("3 of 3 managed teams")
 
 
 @pytest.mark.parametrize(

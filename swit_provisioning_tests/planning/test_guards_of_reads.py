@@ -54,7 +54,7 @@ def test_a_base_that_gave_users_before_and_none_now_stops_all() -> None:
     assert verdict.stops
     assert verdict.message.endswith(
         "u=branch,dc=x gave 4 users in the last accepted read and none now: check the account's"
-        " rights, or take the base out of the settings if it is meant to be empty."
+        " rights. If the base is meant to be empty, take it out of the settings."
     )
 
 
@@ -263,7 +263,10 @@ def test_an_admin_in_the_directory_is_updated_and_never_let_go(
     plan = plan_with(change(action, "U9"), never_deactivated={"U9": "PROTECTED_ROLES (admin)"})
     verdict = verdict_of("protected_users_untouched", plan)
     assert verdict.stops is stops
-    assert (f"The change {action}:U9 lets go: PROTECTED_ROLES (admin)." in verdict.message) is stops
+    assert (
+        f"The change {action}:U9 takes away a protected user: PROTECTED_ROLES (admin)."
+        in verdict.message
+    ) is stops
 
 
 BROKEN: dict[GuardName, Plan] = {

@@ -95,7 +95,7 @@ def test_users_that_we_created_do_not_count() -> None:
     verdict = verdict_of("deactivations_within_limit", over, recent_counts=week)
     assert verdict.stops
     assert verdict.message.startswith(
-        "11 of 100 active users that may go would be deactivated or removed (1000 are there, those"
+        "11 of 100 active users in scope would be deactivated or removed (1000 are there, those"
         " added in the last 7 days do not count), MAX_DEACTIVATIONS=10% allows fewer;"
     )
 
