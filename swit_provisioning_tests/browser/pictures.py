@@ -88,11 +88,15 @@ class Pictures:
             _save(page, "team-tree", _around([page.get_by_role("dialog")]))
 
     def page(self, path: Path) -> None:
-        """The page of a plan, down to the tree."""
+        """The page of a plan: the summary and the guards."""
         with self._page(1100, 1500) as page:
             page.goto(path.as_uri())
             _settle(page)
-            _save(page, "plan-page", {"x": 0, "y": 0, "width": 1100, "height": 1500})
+            teams = page.get_by_role("heading", name="Teams", exact=True).bounding_box()
+            assert teams is not None
+            _save(
+                page, "plan-page", {"x": 0, "y": 0, "width": 1100, "height": teams["y"] - _MARGIN}
+            )
 
     def guards(self, guard: str) -> None:
         """All guards of the plan, and what one of them says."""

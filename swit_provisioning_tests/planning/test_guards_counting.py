@@ -100,7 +100,9 @@ def test_teams_that_the_planner_marks_are_counted_as_the_planner_names_them() ->
         organisation.add_team(team, f"Team {team}", "T0", f"CN={team},OU=gone,DC=x")
     somebody = Directory(users=(Entry(dn="CN=ann,DC=x", emails=("ann@x",)),))
     plan = plan_of(somebody, organisation, Policy(team_removal="mark"))
-    assert verdict_of("team_deletions_within_limit", plan).message.startswith("3 of 3 managed teams")
+    assert verdict_of("team_deletions_within_limit", plan).message.startswith(
+        "3 of 3 managed teams"
+    )
 
 
 @pytest.mark.parametrize(
