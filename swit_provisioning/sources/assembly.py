@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -157,7 +158,7 @@ def assemble(
     memberships = Memberships(Logins(own_people), reader)
     teams = _read_groups(groups, memberships, reader, problems)
     chosen_groups = _distinct(teams, problems, source.name, taken=persons)
-    if problems:  # whose user or team they are would be a guess
+    if problems:  # it is not known which user or team they match
         message = (
             f"{source.name}: {len(problems)} entries have no valid DN, or have the same one, so"
             " nothing was read. Correct them in the directory, or exclude them with a filter:"
@@ -179,19 +180,6 @@ def assemble(
         pairs = _without_other_kinds(
             pairs, memberships.distinct, own_people, own_groups, identify, reader
         )
-    warnings = [*source.warnings]
-    if len(own_groups) and not len(pairs):
-        warnings.append(
-            f"no group lists a member (groups: {len(own_groups)}). If that is wrong, export member,"
-            " uniqueMember and memberUid, or let LDAP_USER read them"
-        )
-    usable_people, usable_groups = (
-        {one["values"]: one["counts"] for one in bases.value_counts().to_pylist()}
-        for bases in (
-            own_people["base"].filter(pa.array(usable(own_people))),
-            own_groups["base"],
-        )
-    )
     users = _frame_columns(_take(own_people, _ordered(own_people, reader)), IDP_USERS.names)
     findings = (dict(zip(IDP_FINDINGS.names, row, strict=True)) for row in reader.findings)
     return DirectorySnapshot(
@@ -200,27 +188,52 @@ def assemble(
         memberships=IDP_MEMBERSHIPS.from_arrow(pairs, distinct=True),
         findings=IDP_FINDINGS.frame(findings),
         scope=DnScope(source.search_base),
-        facts=DirectoryFacts(
-            source=source.name,
-            kind=source.kind,
-            search_base=source.search_base,
-            bases=tuple(
-                BaseCount(
-                    base=base, users=usable_people.get(base, 0), groups=usable_groups.get(base, 0)
-                )
-                for base in source.bases
-            ),
-            attributes={
-                **reader.mapping.by_field(),
-                "other_email": OTHER_ADDRESSES,
-                "member": ", ".join(sorted(memberships.attributes)),
-                "parent": "memberOf",
-            },
-            warnings=(*warnings, *reader.findings.warnings()),
-            server_kind=source.server_kind,
-            left_out={what: dict(counts) for what, counts in source.left_out.items()},
-            presence=attribute_presence(own_people, own_groups, pairs, reader.mapping),
+        facts=_facts(
+            source, reader, own_people, own_groups, pairs, member_attributes=memberships.attributes
         ),
+    )
+
+
+def _facts(
+    source: Source,
+    reader: EntryReader,
+    people: pa.Table,
+    groups: pa.Table,
+    memberships: pa.Table,
+    *,
+    member_attributes: AbstractSet[str],
+) -> DirectoryFacts:
+    """Describe the read: counts by search base, attributes and how many have them, warnings."""
+    warnings = [*source.warnings]
+    if len(groups) and not len(memberships):
+        warnings.append(
+            f"no group lists a member (groups: {len(groups)}). If that is wrong, export member,"
+            " uniqueMember and memberUid, or grant LDAP_USER read access to them"
+        )
+    usable_people, usable_groups = (
+        {one["values"]: one["counts"] for one in bases.value_counts().to_pylist()}
+        for bases in (people["base"].filter(pa.array(usable(people))), groups["base"])
+    )
+    return DirectoryFacts(
+        source=source.name,
+        kind=source.kind,
+        search_base=source.search_base,
+        bases=tuple(
+            BaseCount(
+                base=base, users=usable_people.get(base, 0), groups=usable_groups.get(base, 0)
+            )
+            for base in source.bases
+        ),
+        attributes={
+            **reader.mapping.by_field(),
+            "other_email": OTHER_ADDRESSES,
+            "member": ", ".join(sorted(member_attributes)),
+            "parent": "memberOf",
+        },
+        warnings=(*warnings, *reader.findings.warnings()),
+        server_kind=source.server_kind,
+        left_out={what: dict(counts) for what, counts in source.left_out.items()},
+        presence=attribute_presence(people, groups, memberships, reader.mapping),
     )
 
 
@@ -344,9 +357,12 @@ def _distinct(
         for row, key in enumerate(keys.to_pylist()):
             before = first.setdefault(key, row)
             if taken is not None and key in elsewhere:
-                problems.append(_one_dn(taken.describe(elsewhere[key]), found.describe(row)))
+                other = taken.describe(elsewhere[key])
             elif not key or (before != row and not _is_same(found, before, row, source)):
-                problems.append(_one_dn(found.describe(before), found.describe(row)))
+                other = found.describe(before)
+            else:
+                continue
+            problems.append(f"{other} and {found.describe(row)} have the same DN")
         rows = np.array(list(first.values()), dtype=np.int64)
     if found.entries is None and not _are_distinct(ids := _take(found.table, rows)["directory_id"]):
         seen: dict[str, int] = {}
@@ -381,9 +397,9 @@ def _is_same(found: _Found, first: int, row: int, source: str) -> bool:
         return False
     if one["base"] == two["base"]:
         message = (
-            f"{source}: reading {two['base']!r}: {two['dn']!r} came twice in one search, so the"
-            " server lost its place and other entries may be missing. Nothing of it is used. If a"
-            " load balancer is before it, name one server in LDAP_SERVER_DOMAIN"
+            f"{source}: reading {two['base']!r}: one search returned {two['dn']!r} twice, so other"
+            " entries may be missing. Nothing that was read is used. If there is a load balancer,"
+            " name one server behind it in LDAP_SERVER_DOMAIN"
         )
         raise DirectoryIncompleteError(message)
     return True
@@ -393,18 +409,14 @@ def _refuse_moved(one: dict[str, str], two: dict[str, str], source: str) -> NoRe
     message = (
         f"{source}: reading {two['base']!r}: {two['dn']!r} has the id {two['directory_id']!r}, and"
         f" so has {one['dn']!r} (below {one['base']!r}): the entry was moved while it was read."
-        " Nothing of it is used. If it stays so, two entries have one id: leave one out with a"
-        " filter"
+        " Nothing that was read is used. If this happens again, two entries have the same id:"
+        " exclude one of them with a filter"
     )
     raise DirectoryUnavailableError(message)
 
 
-def _one_dn(one: str, other: str) -> str:
-    return f"{one} and {other} have the same DN"
-
-
 def _refuse_nobody(people: pa.Table, source: Source, reader: EntryReader) -> None:
-    """Fail if no person is usable: that is a failed read, not a company that everyone left."""
+    """Fail if no person is usable: the read must have failed."""
     if usable(people).any():
         return
     if not len(people):

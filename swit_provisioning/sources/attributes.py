@@ -101,12 +101,10 @@ def _pairs(text: str, fields: Mapping[str, str], example: str) -> dict[str, str 
             message = f"{piece.strip()!r} must be one of {known}, `=`, an attribute: {example}"
             raise ValueError(message)
         if field in found:
-            message = f"{given} is given twice; once is meant, as in {example}"
+            message = f"{given} is given twice. Give it once, as in {example}"
             raise ValueError(message)
         if not _NAME.fullmatch(attribute) and (attribute or field in _NEEDED):
-            message = (
-                f"{given}={attribute}: {attribute!r} is not the name of an attribute; {example}"
-            )
+            message = f"{given}={attribute}: {attribute!r} is not an attribute name: {example}"
             raise ValueError(message)
         found[field] = attribute or None
     return found

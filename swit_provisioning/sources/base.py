@@ -48,23 +48,23 @@ def utc_now() -> datetime:
 
 
 class DirectoryError(Exception):
-    """The directory was not read; the message says where, what happened, and how to mend it."""
+    """The directory was not read. The message says where, what happened and what to do."""
 
 
 class DirectoryConfigError(DirectoryError):
-    """A setting or the file is wrong; trying again changes nothing."""
+    """A setting or the file is wrong. Trying again changes nothing."""
 
 
 class DirectoryUntrustedError(DirectoryConfigError):
-    """The server's certificate doesn't prove that it is the one that was asked for."""
+    """The certificate of the server is not trusted, or is for another host."""
 
 
 class DirectoryIncompleteError(DirectoryError):
-    """Something was read, but not everything: none of it may be taken for the directory."""
+    """The read is not complete, so nothing that was read may be used."""
 
 
 class DirectoryUnavailableError(DirectoryError):
-    """No server answered to the end; a later attempt may work."""
+    """No server answered completely. A later attempt may work."""
 
 
 def listed(examples: Iterable[str], *, most: int = 5) -> str:

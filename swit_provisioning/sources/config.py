@@ -58,11 +58,11 @@ def parse_servers(text: str, port: int, tls: str | None) -> tuple[ServerAddress,
 
     """
     if tls is not None and tls not in get_args(Tls):
-        message = f"LDAP_TLS is {tls!r}; it can be ldaps, starttls or none, as in LDAP_TLS=starttls"
+        message = f"LDAP_TLS is {tls!r}. Set it to ldaps, starttls or none"
         raise ValueError(message)
     pieces = [piece for piece in re.split(r"[,;\s]+", text) if piece]
     if not pieces:
-        message = f"no server is named; for example {_EXAMPLE}"
+        message = f"no server is named. Name one, such as {_EXAMPLE}"
         raise ValueError(message)
     try:
         return tuple(dict.fromkeys(_server(piece, port, tls) for piece in pieces))
@@ -70,7 +70,7 @@ def parse_servers(text: str, port: int, tls: str | None) -> tuple[ServerAddress,
         # The text before an `@` can be a password.
         before, at, host = error.piece.rpartition("@")
         shown = f"...@{host}" if at and before else error.piece
-        message = f"server {shown!r}: {error}; for example {_EXAMPLE}"
+        message = f"server {shown!r}: {error}. Write it as in {_EXAMPLE}"
         raise ValueError(message) from error
 
 
@@ -94,9 +94,9 @@ def _server(piece: str, port: int, tls: str | None) -> ServerAddress:
     if scheme not in {"", "ldap", "ldaps"}:
         raise _WrongServer(piece, f"{scheme}:// is not ldap:// or ldaps://")
     if not parts.hostname or not re.fullmatch(r"[\w.:%-]+", parts.hostname):
-        raise _WrongServer(piece, "it holds no host name")
+        raise _WrongServer(piece, "it contains no host name")
     if parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
-        problem = "only a host and a port can stand here (the base is LDAP_SEARCH_BASE)"
+        problem = "write only a host and a port (the base is LDAP_SEARCH_BASE)"
         raise _WrongServer(piece, problem)
     # The port of the settings, unless it is the usual one of the other scheme.
     usual = {("ldap", LDAPS_PORT): LDAP_PORT, ("ldaps", LDAP_PORT): LDAPS_PORT}
@@ -111,7 +111,7 @@ def _server(piece: str, port: int, tls: str | None) -> ServerAddress:
     if tls is not None:
         mode = cast("Tls", tls)
         if scheme and (scheme == "ldaps") != (tls == "ldaps"):
-            problem = f"{scheme}:// and LDAP_TLS={tls} contradict each other; leave one out"
+            problem = f"{scheme}:// and LDAP_TLS={tls} contradict each other. Remove one of them"
             raise _WrongServer(piece, problem)
     return ServerAddress(host=parts.hostname, port=chosen, tls=mode)
 
@@ -134,10 +134,10 @@ def parse_bases(text: str, search_base: str) -> tuple[str, ...]:
     try:
         base_key = dn_key(search_base)
     except InvalidDN as error:
-        message = f"LDAP_SEARCH_BASE: {error}; for example DC=example,DC=com"
+        message = f"LDAP_SEARCH_BASE: {error}. Set it as in DC=example,DC=com"
         raise ValueError(message) from error
     if not base_key:
-        message = "LDAP_SEARCH_BASE is needed, for example DC=example,DC=com"
+        message = "LDAP_SEARCH_BASE is not set. Set it, for example to DC=example,DC=com"
         raise ValueError(message)
     if ";" in text:
         pieces = re.split(r"(?<!\\);", text)
@@ -162,15 +162,15 @@ def _full_dn(piece: str, search_base: str, base_key: str) -> str:
         kinds = {kind.lower() for rdn in parse_dn(piece) for kind, _ in rdn}
     except InvalidDN as error:
         message = (
-            rf"{error}; a `=` in a name is written `\=`, as in OU=R\=D. Example: {_BASES_EXAMPLE}"
+            rf"{error}. Write `\=` for a `=` in a name, as in OU=R\=D. Example: {_BASES_EXAMPLE}"
         )
         raise ValueError(message) from error
     if _at_or_below(piece, base_key):
         return piece
     if "dc" in kinds:
         message = (
-            f"{piece!r} is not below LDAP_SEARCH_BASE ({search_base}); write a base above both,"
-            f" and separate several by `;` where one holds a comma: {_BASES_EXAMPLE}"
+            f"{piece!r} is not below LDAP_SEARCH_BASE ({search_base}). Set a search base above"
+            f" both, and separate several names by `;` if one contains a comma: {_BASES_EXAMPLE}"
         )
         raise ValueError(message)
     return f"{piece},{search_base}"
@@ -182,7 +182,7 @@ def _escaped_name(name: str) -> str:
         try:
             ((_, value),) = parse_dn(f"OU={name}")[0]
         except InvalidDN as error:
-            message = rf"{name!r}: a backslash is written `\\`; example: {_BASES_EXAMPLE}"
+            message = rf"{name!r}: write `\\` for a backslash. Example: {_BASES_EXAMPLE}"
             raise ValueError(message) from error
         name = str(value)
     escaped = re.sub(r'([\\,+"<>;=])', r"\\\1", name)
@@ -251,10 +251,10 @@ class LdapConfig:
     def __post_init__(self) -> None:
         """Refuse an anonymous bind. The settings have checked everything else."""
         if not self.user.strip():
-            message = "LDAP_USER is empty: the account that reads is needed"
+            message = "LDAP_USER is empty. Set it to the account that reads the directory"
             raise ValueError(message)
         if not self.password:
-            message = "LDAP_PASSWORD is empty: the server would treat the login as anonymous"
+            message = "LDAP_PASSWORD is empty: the login would be anonymous. Set it"
             raise ValueError(message)
 
     def limits_from_now(self) -> LdapLimits:

@@ -164,8 +164,7 @@ class EntryReader:
 
     def first(self, entry: Entry, name: str | None) -> str | None:
         """First usable value of an attribute, if any."""
-        found = self.texts(entry, name) if name else None
-        return found[0] if found else None
+        return next(iter(self.texts(entry, name)), None)
 
     def first_of(self, entry: Entry, names: Sequence[str]) -> list[str]:
         """Usable values of the first attribute that has any.
@@ -207,8 +206,8 @@ class EntryReader:
     def report_unreadable(self, entry: Entry, name: str) -> None:
         """Add a finding about a value that is not UTF-8."""
         reason = (
-            "A value can't be read as text (UTF-8), so it is ignored. The value in Swit does not"
-            " change. Write it again as UTF-8."
+            "A value is not text in UTF-8, so it is ignored. The value in Swit does not change."
+            " Write it again as UTF-8."
         )
         self.report("not text", entry, name, reason)
 

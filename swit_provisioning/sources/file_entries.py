@@ -1,4 +1,4 @@
-"""What all file sources share: reading text, and selecting the entries that are in scope."""
+"""Base of the file sources: read text, and select the entries that are in scope."""
 
 import codecs
 import re
@@ -81,7 +81,7 @@ class FileDirectory(ABC):
         try:
             raw = path.read_bytes()
         except OSError as error:
-            message = f"{path} can't be read: {error.strerror}. IDP_FILE names the directory's file"
+            message = f"{path} cannot be read: {error.strerror}. Check IDP_FILE"
             raise DirectoryConfigError(message) from error
         try:
             return raw.decode("utf-16" if raw.startswith(_UTF16) else "utf-8-sig")
@@ -170,8 +170,8 @@ class FileEntries:
         self._compare_with_count()
         selections, name = self._selections.values(), self._path.name
         blind = [
-            f"{one.prefix}_FILTER looks at {', '.join(sorted(one.missing))}, but no entry of {name}"
-            " has it. Export it too, or change the filter"
+            f"{one.prefix}_FILTER uses {', '.join(sorted(one.missing))}, but no entry of {name} has"
+            " it. Export it too, or change the filter"
             for one in selections
             if one.missing
         ]
@@ -228,18 +228,18 @@ class FileEntries:
         except FileNotFoundError:
             return
         except (OSError, UnicodeDecodeError) as error:
-            message = f"{count_file} can't be read: {error}. It should hold the number of entries"
+            message = f"{count_file} cannot be read: {error}. Write the number of entries into it"
             raise DirectoryConfigError(message) from error
         if not re.fullmatch(r"[0-9]{1,12}", text):
             message = (
-                f"{count_file} should hold the number of entries in {self._path.name}, and nothing"
-                f" else. It holds {text[:40]!r}. Write the number, or remove the file"
+                f"{count_file} contains {text[:40]!r} instead of the number of entries in"
+                f" {self._path.name}. Write the number, or remove the file"
             )
             raise DirectoryConfigError(message)
         if int(text) != self._read:
             message = (
                 f"{self._path} has {self._read} entries, but {count_file.name} says {int(text)}, so"
-                " the file is not the whole export. Export it again, with its count"
+                " the export is not complete. Export it again, with its count"
             )
             raise DirectoryIncompleteError(message)
 

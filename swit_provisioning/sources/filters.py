@@ -50,7 +50,7 @@ def _parsed(text: str) -> tuple[str, FilterNode]:
             check_names=False,
         )
     except LDAPExceptionError as error:
-        raise _invalid(text, f"{error}; are all brackets there, and in pairs?") from error
+        raise _invalid(text, f"{error}. Check that every bracket has its pair") from error
     for condition in _conditions(root):
         attribute = condition["attr"]
         # An extensible match may name a rule instead of an attribute.
@@ -63,7 +63,7 @@ def _parsed(text: str) -> tuple[str, FilterNode]:
 
 def _invalid(text: str, problem: str) -> ValueError:
     return ValueError(
-        f"the filter {text!r} can't be used: {problem}; for example {_FILTERS_EXAMPLE}"
+        f"the filter {text!r} cannot be used: {problem}. Write it as in {_FILTERS_EXAMPLE}"
     )
 
 
@@ -114,7 +114,7 @@ class EntryFilter:
             else:
                 continue
             message = (
-                f"the filter {self._text!r} can't be applied to a file: {part} is not supported."
+                f"the filter {self._text!r} cannot be applied to a file: {part} is not supported."
                 f" Supported are {_SUPPORTED}. Remove that part, or filter when you export the file"
             )
             raise ValueError(message)

@@ -43,7 +43,7 @@ class JsonDirectory(FileDirectory):
             entries.add(person, person=True)
         for group in groups:
             entries.add(group, group=True)
-        return entries.snapshot("json", hint=f"Look into `users` of {self._path}.")
+        return entries.snapshot("json", hint=f"Check `users` in {self._path}.")
 
     def _document(self) -> Mapping[str, Any]:
         text = self._text()
@@ -55,7 +55,7 @@ class JsonDirectory(FileDirectory):
             raise DirectoryConfigError(message) from error
         except (ValueError, RecursionError) as error:
             message = (
-                f"{self._path} can't be read: it is nested too deeply, or holds a number with"
+                f"{self._path} cannot be read: it is nested too deeply, or contains a number with"
                 f" thousands of digits. Correct the file. Expected: {_SHAPE}"
             )
             raise DirectoryConfigError(message) from error
@@ -69,7 +69,7 @@ def _entries(document: Mapping[str, Any], part: str, problems: list[str]) -> Ite
     rows = document.get(part)
     if not isinstance(rows, list):
         found = "is missing" if part not in document else "is not a list"
-        problems.append(f"`{part}` {found} (write [] where there are none)")
+        problems.append(f"`{part}` {found} (write [] if there are none)")
         return
     for index, row in enumerate(rows):
         where = f"{part}[{index}]"

@@ -75,19 +75,19 @@ class LdifDirectory(FileDirectory):
                         "class not known",
                         entry,
                         "objectClass",
-                        f"The entry lists members, but {name} is no known class of"
-                        " groups, so it is left out. If it is a group, set LDAP_GROUP_FILTER.",
+                        f"The entry lists members, but {name} is not a known class of"
+                        " groups, so it is ignored. If it is a group, set LDAP_GROUP_FILTER.",
                     )
         counts = Counter(_classes_of(entry) for entry in records if entry.classes() in unknown)
         classes = listed(f"{count} {name}" for name, count in counts.most_common())
         warning = (
-            f"{counts.total()} entries count as people because entries of their class have an"
-            f" address ({self._mapping.email}), though the class is not known: {classes}. Set"
-            " LDAP_USER_FILTER to choose the people yourself"
+            f"{counts.total()} entries of unknown classes count as people, because entries of these"
+            f" classes have an address ({self._mapping.email}): {classes}. Set LDAP_USER_FILTER to"
+            " choose the people"
         )
         return entries.snapshot(
             "ldif",
-            hint="People are known by their objectClass or their address: export both.",
+            hint="Export objectClass and the addresses: they identify people.",
             warnings=[warning] if counts and self._scope.user_filter is None else [],
         )
 
@@ -133,22 +133,22 @@ class LdifDirectory(FileDirectory):
         for result in _SEARCH_RESULT.finditer(text):
             if result["code"] != "0":
                 message = (
-                    f"{self._path} is only a part of a directory: the export ended with result"
+                    f"{self._path} is not a complete export: it ended with result"
                     f" {result['code']}{result['text'].rstrip()}. Export again, with paging"
                     " (ldapsearch -E pr=1000/noprompt) or an account without a size limit."
                 )
                 raise DirectoryIncompleteError(message)
         if text and not text.endswith(("\n", "\r")):
             self._cut(
-                "the last line has no end. If you wrote the file by hand, end that line."
-                " Otherwise export it again."
+                "the last line has no line break. If you wrote the file by hand, add one. Otherwise"
+                " export it again."
             )
         # `ldapsearch` begins each page with the one comment and ends the export with the other.
         if text.rfind(_LDAPSEARCH_BEGINS) > text.rfind(_LDAPSEARCH_ENDS):
             self._cut("the comment at the end of an ldapsearch export is missing. Export it again.")
 
     def _refuse_cut_short(self, text: str, records: Sequence[Entry]) -> None:
-        """Fail if entries or attributes are missing that the rest of the file leads to expect."""
+        """Fail if the file shows that entries or attributes are missing at its end."""
         numbers = [int(number) for number in _NUMBER_OF_ENTRIES.findall(text)]
         if len(records) < sum(numbers):
             self._cut(
@@ -160,7 +160,7 @@ class LdifDirectory(FileDirectory):
                 kind, _, limits = name.partition(";range=")
                 if kind in _MEMBERS_IN_RANGES and limits and limits != "0-*":
                     self._cut(  # Active Directory sent only some members to the exporting program
-                        f"{entry} has only a part of its members ({name}). Export it again with a"
+                        f"{entry} has only some of its members ({name}). Export it again with a"
                         " program that reads all ranges."
                     )
         if len(records) < 2 or _CLOSED.search(text):  # noqa: PLR2004 - the last one and others
@@ -177,19 +177,19 @@ class LdifDirectory(FileDirectory):
             expected = set.intersection(*(set(one.attributes) for one in alike))
         if missing := sorted(expected - set(last.attributes)):
             self._cut(
-                f"the last entry, {last}, has no {', '.join(missing)}, but all entries like it have"
-                " it, and no empty line follows. If the file is whole, end it with an empty line."
+                f"the last entry, {last}, has no {', '.join(missing)}, but all similar entries"
+                " have, and no empty line follows. If the file is complete, add an empty line."
                 " Otherwise export it again."
             )
 
     def _cut(self, problem: str) -> NoReturn:
-        message = f"{self._path} is not a whole export: {problem}"
+        message = f"{self._path} is not a complete export: {problem}"
         raise DirectoryIncompleteError(message)
 
     def _broken(self, number: int, problem: str) -> DirectoryConfigError:
         return DirectoryConfigError(
-            f"{self._path}: record {number} is no LDIF entry: {problem}. Each record begins with"
-            " `dn:` and is separated from the next by an empty line."
+            f"{self._path}: record {number} is not an LDIF entry: {problem}. Begin each record with"
+            " `dn:`, and separate records by an empty line."
         )
 
 

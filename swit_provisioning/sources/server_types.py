@@ -225,10 +225,10 @@ def requesting_reference(kind: Kind, reference: ReferenceAttribute, server: obje
         return kind
     if reference not in kind.identity_attributes:
         message = (
-            f"LDAP_REFERENCE_ATTRIBUTE={reference}, but entries of {server} ({kind.title}) don't"
+            f"LDAP_REFERENCE_ATTRIBUTE={reference}, but entries of {server} ({kind.title}) do not"
             f" have it. Set LDAP_REFERENCE_ATTRIBUTE={kind.identity_attributes[0]}: teams that"
-            " carry another key are re-keyed in place. If the server is of another kind, LDAP_KIND"
-            " can say so."
+            " carry another reference get the new one. If the server is of another kind, set"
+            " LDAP_KIND."
         )
         raise DirectoryConfigError(message)
     # No other id may be used instead: 389 Directory Server can add an entryUUID to old entries
@@ -266,7 +266,7 @@ def with_reference_warning(
         )
         raise DirectoryConfigError(message)
     warning = (
-        f"{len(without)} of {len(groups)} groups have no {reference}; their teams carry the"
+        f"{len(without)} of {len(groups)} groups have no {reference}. Their teams carry the"
         f" distinguished name instead, which changes with a rename: {listed(without)}"
     )
     facts = replace(snapshot.facts, warnings=(*snapshot.facts.warnings, warning))

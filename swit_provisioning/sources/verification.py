@@ -1,4 +1,4 @@
-"""A directory that is asked again for everybody whom its read does not return."""
+"""Verify a read: look for the people and groups that it should have returned, but did not."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -15,8 +15,8 @@ _log = logging.getLogger(__name__)
 class VerifiedDirectory:
     """Reads a directory, and looks by id for the people and groups that are missing.
 
-    A read that misses somebody who is present is wrong: somebody was moved while it was read, or a
-    server is behind the others. The directory is then read once more.
+    If one of them is present, the read is wrong: an entry was moved while it was read, or a server
+    lags behind the others. The directory is then read once more.
     """
 
     def __init__(self, directory: Directory, expected: Callable[[], Expected]) -> None:
@@ -38,28 +38,28 @@ class VerifiedDirectory:
     def find(
         self, people: AbstractSet[str], groups: AbstractSet[str]
     ) -> dict[str, Whereabouts] | None:
-        """As the directory finds them."""
+        """Whereabouts of people and groups, as the directory returns them."""
         return self._directory.find(people, groups)
 
     def read(self) -> DirectorySnapshot:
-        """Read everything; the facts have the whereabouts of whoever is missing.
+        """Read everything. The facts contain the whereabouts of missing people and groups.
 
         Raises:
-            DirectoryIncompleteError: two reads in a row missed somebody who is present.
-            DirectoryError: as the directory raises it.
+            DirectoryIncompleteError: two reads in a row missed people or groups that are present.
+            DirectoryError: a read failed.
 
         """
         snapshot = self._directory.read()
         whereabouts, present = self._look_for_missing(snapshot)
         if present:
-            _log.warning("The directory is read again, as the first read is wrong: %s", present)
+            _log.warning("The directory is read again, because the first read missed: %s", present)
             snapshot = self._directory.read()
             whereabouts, present = self._look_for_missing(snapshot)
         if present:
             message = (
                 f"{snapshot.facts.source}: two reads did not return people or groups that are"
-                f" present: {present}. Nothing of it is used. If a server lags behind, wait until"
-                " it has caught up, or take it out of LDAP_SERVER_DOMAIN"
+                f" present: {present}. Nothing that was read is used. If a server lags behind, wait"
+                " until it has caught up, or remove it from LDAP_SERVER_DOMAIN"
             )
             raise DirectoryIncompleteError(message)
         return replace(snapshot, facts=replace(snapshot.facts, whereabouts=whereabouts))
@@ -67,13 +67,13 @@ class VerifiedDirectory:
     def _look_for_missing(
         self, snapshot: DirectorySnapshot
     ) -> tuple[Mapping[str, Whereabouts] | None, str]:
-        """Whereabouts by id, `None` if the source cannot be asked; and who is present, if any."""
+        """Whereabouts by id (`None` if the source cannot be asked), and a list of those present."""
         expected = self._expected()
         enabled = snapshot.users[snapshot.users["enabled"]]
         people = expected.people.difference(enabled["directory_id"])
         groups = expected.groups.difference(snapshot.groups["directory_id"])
         found = self._directory.find(people, groups)
-        # The server may call an object by another id than it did when the object was matched.
+        # An object can have another id than it had when it was matched.
         read = {*enabled["key"], *snapshot.groups["key"]} if found else set()
         present = [
             each.detail

@@ -62,7 +62,11 @@ def test_25_a_team_of_five_is_not_emptied_on_any_other_night(night: Night) -> No
     ("name", "value", "words"),
     [
         ("LDAP_PASSWORD", "not this one", ("the password is wrong", "LDAP_PASSWORD")),
-        ("LDAP_USER_OUS", "Staf", ("OU=Staf,DC=example,DC=org", "what exists is", "LDAP_USER_OUS")),
+        (
+            "LDAP_USER_OUS",
+            "Staf",
+            ("OU=Staf,DC=example,DC=org", "the nearest existing entry is", "LDAP_USER_OUS"),
+        ),
         ("LDAP_USER_OUS", "Units", ("there is no person", "LDAP_USER_OUS")),
         ("LDAP_SEARCH_BASE", "DC=exmaple,DC=org", ("LDAP_SEARCH_BASE",)),
         ("LDAP_USER_ATTRIBUTES", "email=otherMailbox", ("has an address", "otherMailbox")),
@@ -89,7 +93,7 @@ def test_04_limits_are_judged_before_the_first_write(night: Night) -> None:
     [
         ("(department=Sales)", ("there is no person", "LDAP_USER_FILTER"), 1),
         ("(mail=a*)", ("19 of 20 users", "MAX_DIRECTORY_SHRINK"), 3),
-        ("(&(mail=*)", ("LDAP_USER_FILTER", "can't be used"), 2),
+        ("(&(mail=*)", ("LDAP_USER_FILTER", "cannot be used"), 2),
     ],
 )
 def test_10_a_wrong_filter_removes_nobody(

@@ -190,7 +190,7 @@ def test_a_login_in_clear_text_is_refused_by_the_domain(active_directory: SambaD
         active_directory.config(active_directory.server("none")), DirectoryConfigError
     )
     assert "answered 8 strongerAuthRequired" in message
-    assert "LDAP_TLS=ldaps or starttls" in message
+    assert "LDAP_TLS=ldaps or LDAP_TLS=starttls" in message
 
 
 @pytest.mark.parametrize("tls", ["ldaps", "starttls"])
@@ -217,7 +217,7 @@ def test_a_refused_login_names_the_account_and_not_the_password(
     config = active_directory.config(user=login, password=password)
     message = refused(config, DirectoryConfigError)
     assert login in message
-    assert "Look at LDAP_USER and LDAP_PASSWORD" in message
+    assert "Check LDAP_USER and LDAP_PASSWORD" in message
     assert password not in message
 
 

@@ -124,7 +124,7 @@ def test_all_addresses_of_a_name_are_tried(slapd: Slapd, monkeypatch: pytest.Mon
     by_name = ServerAddress(host="localhost", port=slapd.tls_port, tls="ldaps")
     assert len(read(slapd.config(by_name)).users) == 200
     elsewhere = ServerAddress(host="localhost", port=slapd.port, tls="ldaps")
-    assert "636 goes with" in refused(slapd.config(elsewhere), DirectoryUnavailableError)
+    assert "use 636" in refused(slapd.config(elsewhere), DirectoryUnavailableError)
 
 
 @pytest.mark.parametrize("tls", ["ldaps", "starttls"])
@@ -174,7 +174,7 @@ def test_a_self_signed_certificate_is_refused(
 def test_tls_at_the_port_without_it_is_an_error_that_names_both(slapd: Slapd) -> None:
     wrong = ServerAddress(host="127.0.0.1", port=slapd.port, tls="ldaps")
     message = refused(slapd.config(wrong), DirectoryUnavailableError)
-    assert "636 goes with LDAP_TLS=ldaps" in message
+    assert "use 636 with LDAP_TLS=ldaps" in message
 
 
 def test_starttls_at_a_port_that_expects_tls_is_an_error_that_says_what_to_set(
@@ -187,7 +187,7 @@ def test_starttls_at_a_port_that_expects_tls_is_an_error_that_says_what_to_set(
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(None, "can't be read"), (b"\x30\x82\x01", "no certificate in PEM form")],
+    [(None, "cannot be read"), (b"\x30\x82\x01", "no certificate in PEM form")],
 )
 def test_an_invalid_authority_file_is_an_error(
     slapd: Slapd, tmp_path: Path, content: bytes | None, problem: str
@@ -272,7 +272,7 @@ def test_a_referral_is_refused_and_no_password_is_sent_after_it(
         finally:
             slapd.delete(dn)
         assert visits == []
-    assert "Referrals aren't followed" in message if below else target in message
+    assert "Referrals are not followed" in message if below else target in message
 
 
 @contextmanager

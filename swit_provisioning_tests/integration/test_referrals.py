@@ -42,7 +42,7 @@ def test_no_referral_of_a_search_is_followed() -> None:
         message = refused(SmallServer(company_of(people=3), fault=fault))
         assert visits == []
     assert "answered 10 referral" in message
-    assert "Referrals aren't followed" in message
+    assert "Referrals are not followed" in message
 
 
 def test_no_referral_on_a_later_page_is_followed() -> None:

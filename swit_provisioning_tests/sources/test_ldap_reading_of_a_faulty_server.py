@@ -147,7 +147,7 @@ def test_a_server_that_ignores_paging_is_not_believed() -> None:
 
 def test_paging_that_never_ends_is_an_error() -> None:
     with ScriptedServer(lambda _: [done(cookie=b"again")]) as server:
-        with pytest.raises(DirectoryIncompleteError, match="without end"):
+        with pytest.raises(DirectoryIncompleteError, match="endless series"):
             read(server.address)
         assert len(server.searches) == 2
 

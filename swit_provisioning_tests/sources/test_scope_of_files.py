@@ -320,7 +320,7 @@ def test_a_filter_does_not_find_an_entry_of_a_file(text: str) -> None:
 def test_a_filter_that_only_a_server_can_apply_is_an_error_that_names_the_part(
     text: str, part: str
 ) -> None:
-    with pytest.raises(ValueError, match="can't be applied to a file") as caught:
+    with pytest.raises(ValueError, match="cannot be applied to a file") as caught:
         EntryFilter(text)
     assert part in str(caught.value)
     assert text in str(caught.value)

@@ -101,12 +101,12 @@ def test_bases_are_names_or_names_below_the_search_base(text: str, expected: lis
 @pytest.mark.parametrize(
     ("text", "base", "problem"),
     [
-        ("Employees", "", "LDAP_SEARCH_BASE is needed"),
+        ("Employees", "", "LDAP_SEARCH_BASE is not set"),
         ("Employees", "example.com", "LDAP_SEARCH_BASE"),
         ("OU=Staff,OU=Elsewhere,DC=example,DC=com;", BASE, "not below LDAP_SEARCH_BASE"),
         ("OU=Staff,DC=example,DC=com", BASE, "not below LDAP_SEARCH_BASE"),
         ("R&D=Lab", BASE, r"written `\=`"),
-        ("Back\\zlash", BASE, "a backslash is written"),
+        ("Back\\zlash", BASE, "for a backslash"),
     ],
 )
 def test_a_base_that_can_not_be_used_is_an_error_with_an_example(

@@ -38,7 +38,7 @@ def test_a_file_that_ends_anywhere_in_a_line_is_refused(path: Path) -> None:
     begin = EXPORT.index(person(PEOPLE - 3))
     for end in range(begin, len(EXPORT)):
         if EXPORT[end - 1] != "\n":
-            with pytest.raises(DirectoryIncompleteError, match="the last line has no end"):
+            with pytest.raises(DirectoryIncompleteError, match="the last line has no line break"):
                 users(path, EXPORT[:end])
 
 
@@ -130,7 +130,7 @@ def test_the_count_beside_a_file_has_to_agree(path: Path) -> None:
         users(path, EXPORT)
     for text in ("", "about 26", "-26"):
         beside.write_text(text, encoding="utf-8")
-        with pytest.raises(DirectoryConfigError, match="should hold the number of entries"):
+        with pytest.raises(DirectoryConfigError, match="instead of the number of entries"):
             users(path, export)
 
 

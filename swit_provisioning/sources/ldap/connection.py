@@ -1,7 +1,7 @@
 """A connection to an LDAP server: sends requests and receives answers, within limits.
 
-ldap3 only encodes filters here: it takes seven times as long to decode an answer, waits without a
-limit, and hides some of the problems that an answer can have.
+ldap3 only encodes filters here. It takes seven times as long to decode an answer, waits without a
+time limit, and hides some problems of an answer.
 """
 
 import math
@@ -17,14 +17,7 @@ from ldap3.utils.asn1 import encode  # type: ignore[attr-defined] # the stubs la
 
 from swit_provisioning.sources.base import DirectoryIncompleteError
 from swit_provisioning.sources.config import LdapLimits
-from swit_provisioning.sources.ldap.wire import (
-    Answer,
-    Result,
-    WireError,
-    paging,
-    request,
-    single_answer,
-)
+from swit_provisioning.sources.ldap import wire
 
 _RECEIVE_BYTES = 1 << 18
 _TLS_RECORDS = (0x15, 0x16)
@@ -82,7 +75,7 @@ class Connection:
         """
         self.socket = socket
         self.limits = limits
-        self.awaited: Answer | None = None
+        self.awaited: wire.Answer | None = None
         """Answer that is not complete, with the entries that have arrived."""
         self._server = server
         self._seconds = seconds
@@ -106,10 +99,10 @@ class Connection:
 
         """
         number = self.begin()
-        self._send(request(number, operation, *controls))
+        self._send(wire.request(number, operation, *controls))
         return number
 
-    def call(self, operation: bytes, tag: int) -> Result:
+    def call(self, operation: bytes, tag: int) -> wire.Result:
         """Send a request whose answer is one message with this tag, and wait for it.
 
         Raises:
@@ -123,8 +116,8 @@ class Connection:
             data += self._receive()
             if data[0] in _TLS_RECORDS:
                 message = "it is TLS"
-                raise WireError(message)
-            result = single_answer(data, number, tag, self.limits.login_bytes)
+                raise wire.WireError(message)
+            result = wire.single_answer(data, number, tag, self.limits.login_bytes)
         return result
 
     def ask(self, *searches: bytes, page: tuple[int, bytes] | None = None) -> None:
@@ -139,20 +132,20 @@ class Connection:
 
         """
         numbers = [self.begin() for _ in searches]
-        controls = () if page is None else (paging(*page),)
-        self.awaited = Answer(
+        controls = () if page is None else (wire.paging(*page),)
+        self.awaited = wire.Answer(
             numbers[0],
             self._left_over,
             requests=len(numbers),
             most_bytes=self.limits.answer_bytes,
         )
         messages = (
-            request(number, search, *controls)
+            wire.request(number, search, *controls)
             for number, search in zip(numbers, searches, strict=True)
         )
         self._send(b"".join(messages))
 
-    def answer(self) -> Answer:
+    def answer(self) -> wire.Answer:
         """Wait for the whole answer to the searches.
 
         Raises:
@@ -164,7 +157,7 @@ class Connection:
         """
         answer = self.awaited
         if answer is None:
-            message = "nothing was asked"
+            message = "no search was sent"
             raise RuntimeError(message)
         ended = answer.add()
         while not ended:
@@ -184,8 +177,8 @@ class Connection:
         now = time.monotonic()
         if now >= self.limits.read_until:
             self._refuse(
-                "the whole read took longer than DIRECTORY_TIMEOUT_MINUTES allows. Ask who runs the"
-                " server why it is slow, or set DIRECTORY_TIMEOUT_MINUTES higher."
+                "the whole read took longer than DIRECTORY_TIMEOUT_MINUTES allows. Ask the"
+                " administrator of the server why it is slow, or raise DIRECTORY_TIMEOUT_MINUTES."
             )
         if now >= self._end:
             message = f"the answer was not complete after {self.limits.answer_seconds:g} seconds"
@@ -210,7 +203,7 @@ class Connection:
             except TimeoutError as error:
                 if waits < self._seconds:
                     continue  # a deadline has passed, which `wait_at_most` reports
-                message = f"timed out: nothing came for {waits:g} seconds"
+                message = f"timed out: the server sent nothing for {waits:g} seconds"
                 raise LostConnectionError(message) from error
             except OSError as error:
                 raise LostConnectionError(str(error)) from error
@@ -223,5 +216,5 @@ class Connection:
         return chunk
 
     def _refuse(self, problem: str) -> NoReturn:
-        message = f"{self._server}: {problem} Nothing of it is used."
+        message = f"{self._server}: {problem} Nothing that was read is used."
         raise DirectoryIncompleteError(message)

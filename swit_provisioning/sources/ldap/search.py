@@ -1,4 +1,4 @@
-"""Searches, page by page. One ends without an error only if its result is complete."""
+"""Search page by page. A search that ends without an error has returned every entry."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from swit_provisioning.sources.base import (
     DirectoryUnavailableError,
 )
 from swit_provisioning.sources.entries import Entry, Value
+from swit_provisioning.sources.ldap import wire
 from swit_provisioning.sources.ldap.connection import (
     BadRequestError,
     Connection,
@@ -22,13 +23,6 @@ from swit_provisioning.sources.ldap.connection import (
     encoded_filter,
 )
 from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_dn
-from swit_provisioning.sources.ldap.wire import (
-    Answer,
-    DisconnectedError,
-    Result,
-    WireError,
-    search_request,
-)
 
 _BASE_OBJECT, _SUBTREE = 0, 2
 _REQUESTS_AT_ONCE = 10
@@ -42,63 +36,63 @@ _UNAVAILABLE = {51, 52}
 # Problems of configuration. Every other code means an incomplete read.
 _CONFIG = {7, 8, 12, 13, 18, 32, 34, 48, 49, 50}
 
-_ENCRYPT = "The server wants an encrypted connection: LDAP_TLS=ldaps or starttls."
-_CUT_SHORT = "limit cut the answer short: raise it for the account that reads"
+_ENCRYPT = "The server requires an encrypted connection. Set LDAP_TLS=ldaps or LDAP_TLS=starttls."
+_RAISE_LIMIT = "limit ended the search. Raise this limit for LDAP_USER"
 _ADVICE: Mapping[int, str] = {
-    3: f"The server's time {_CUT_SHORT}.",
+    3: f"The server's time {_RAISE_LIMIT}.",
     4: (
-        f"The server's size {_CUT_SHORT} (OpenLDAP: limits dn.exact=... size=unlimited), or set"
-        " LDAP_PAGE_SIZE below the limit (389 Directory Server limits each page): try"
+        f"The server's size {_RAISE_LIMIT} (OpenLDAP: limits dn.exact=... size=unlimited), or set"
+        " LDAP_PAGE_SIZE below the limit (389 Directory Server limits each page), such as"
         " LDAP_PAGE_SIZE=200."
     ),
-    7: "The server takes no password from anyone: ask who runs it.",
+    7: "The server does not accept passwords. Ask its administrator to allow simple binds.",
     8: _ENCRYPT,
     10: (
-        "The server says that this part is kept by another server. Referrals aren't followed,"
-        " because that would send the password there: name the server that keeps it in"
-        " LDAP_SERVER_DOMAIN."
+        "Another server holds this part of the directory. Referrals are not followed, because that"
+        " would send the password to that server. Name it in LDAP_SERVER_DOMAIN."
     ),
     11: (
-        f"The server's administrative {_CUT_SHORT} (389 Directory Server:"
+        f"The server's administrative {_RAISE_LIMIT} (389 Directory Server:"
         " nsPagedLookThroughLimit of that account), or lower LDAP_PAGE_SIZE."
     ),
     12: (
-        "The server doesn't offer paged results to this account, without which a long answer"
-        " can't be read safely: allow them."
+        "The server does not offer paged results to LDAP_USER. A long answer cannot be read safely"
+        " without them. Allow them."
     ),
     13: _ENCRYPT,
-    18: "The server can't use the filter: look at LDAP_USER_FILTER and LDAP_GROUP_FILTER.",
+    18: "The server cannot use the filter. Check LDAP_USER_FILTER and LDAP_GROUP_FILTER.",
     32: (
-        "It does not exist, or LDAP_USER may not see it: look at LDAP_SEARCH_BASE, LDAP_USER_OUS"
-        " and LDAP_GROUP_OUS (separate several by `;` where one holds a comma)."
+        "The entry does not exist, or LDAP_USER may not see it. Check LDAP_SEARCH_BASE,"
+        " LDAP_USER_OUS and LDAP_GROUP_OUS (separate several by `;` if one contains a comma)."
     ),
     34: (
-        "The server doesn't take that for a distinguished name: look at LDAP_SEARCH_BASE,"
-        " LDAP_USER_OUS, LDAP_GROUP_OUS and LDAP_USER."
+        "The server does not accept this distinguished name. Check LDAP_SEARCH_BASE, LDAP_USER_OUS,"
+        " LDAP_GROUP_OUS and LDAP_USER."
     ),
-    48: "The account may not log in this way: look at LDAP_USER.",
-    49: "Look at LDAP_USER and LDAP_PASSWORD.",
-    50: "LDAP_USER may not read this: give it the right to.",
-    51: "The server is busy: try again later.",
-    52: "The server is going down or coming up: try again later.",
+    48: "The account may not log in with a password. Check LDAP_USER.",
+    49: "Check LDAP_USER and LDAP_PASSWORD.",
+    50: "LDAP_USER may not read this. Grant it read access.",
+    51: "The server is busy. Try again later.",
+    52: "The server is stopping or starting. Try again later.",
 }
-_DEFAULT_ADVICE = "Nothing of what was read is used; ask who runs the server."
+_DEFAULT_ADVICE = "Nothing that was read is used. Ask the administrator of the server."
 
-# Active Directory tells in the text of result 49 why it refused.
+# Active Directory gives the reason for result 49 in its text.
+_WRONG_LOGIN = "the account does not exist, or the password is wrong"
 _AD_REFUSALS = {
-    "data 525": "there is no such account",
-    "data 52e": "no such account, or the password is wrong",
+    "data 525": "the account does not exist",
+    "data 52e": _WRONG_LOGIN,
     "data 530": "the account may not log in at this time",
     "data 531": "the account may not log in from here",
     "data 532": "the password has expired",
     "data 533": "the account is disabled",
     "data 701": "the account has expired",
-    "data 773": "the password has to be changed first",
+    "data 773": "the password must be changed first",
     "data 775": "the account is locked",
 }
 
 
-def failure(result: Result, *, doing: str, got: int | None = None) -> DirectoryError:
+def failure(result: wire.Result, *, doing: str, got: int | None = None) -> DirectoryError:
     """Error for a result code other than 0.
 
     Args:
@@ -115,10 +109,10 @@ def failure(result: Result, *, doing: str, got: int | None = None) -> DirectoryE
     if got is not None:
         parts.append(f" after {got} entries")
     if code == NO_SUCH_OBJECT and result.matched_dn:
-        parts.append(f"; what exists is {result.matched_dn!r}")
+        parts.append(f"; the nearest existing entry is {result.matched_dn!r}")
     reason = next((text for mark, text in _AD_REFUSALS.items() if mark in said.lower()), None)
     if code == INVALID_CREDENTIALS:
-        parts.append(f": {reason or 'no such account, or the password is wrong'}")
+        parts.append(f": {reason or _WRONG_LOGIN}")
     message = f"{''.join(parts)}. {_ADVICE.get(code, _DEFAULT_ADVICE)}"
     if code in _UNAVAILABLE:
         return DirectoryUnavailableError(message)
@@ -126,10 +120,10 @@ def failure(result: Result, *, doing: str, got: int | None = None) -> DirectoryE
 
 
 # Every Active Directory refers to these parts of itself, which hold no people and no groups. Any
-# other reference means that something is kept elsewhere, so the result is not complete.
+# other reference means that another server holds entries, so the result is not complete.
 _WITHOUT_PEOPLE = ("cn=configuration,", "dc=domaindnszones,", "dc=forestdnszones,")
 
-# A page is empty if the account may see nothing in it. More than this means a defect.
+# A page is empty if the account may see none of its entries. More than this means a defect.
 _MOST_EMPTY_PAGES = 10_000
 _RANGE = re.compile(r"range=(\d+)-(\d+|\*)")
 
@@ -203,7 +197,7 @@ class _Search:
         self._doing = doing
         self._asked = {name.lower().partition(";range=")[0] for name in query.attributes}
         self._got = 0
-        self._ahead: Answer | None = None
+        self._ahead: wire.Answer | None = None
         """Answer to the next page, if it had to be received before a range was requested."""
 
     def pages(self) -> Iterator[list[Entry]]:
@@ -220,16 +214,14 @@ class _Search:
             self._check(answer)
             cookie = answer.result.cookie
             if cookie is None:
-                self._fail("the server didn't say whether there are more pages")
+                self._fail("the server did not say whether there are more pages")
             pages += 1
             if cookie and pages >= self._limits.pages:
-                self._fail(
-                    f"there are more than {self._limits.pages} pages; set LDAP_PAGE_SIZE higher"
-                )
+                self._fail(f"there are more than {self._limits.pages} pages. Raise LDAP_PAGE_SIZE")
             if cookie and not answer.entries:
                 # Cookies alone do not show a loop: some servers send the same one with each page.
                 if cookie in empty_pages or len(empty_pages) > _MOST_EMPTY_PAGES:
-                    self._fail("the server sends empty pages without end")
+                    self._fail("the server sends an endless series of empty pages")
                 empty_pages.add(cookie)
             if cookie:
                 # Requested before the entries are used: the server works in the meantime.
@@ -238,9 +230,9 @@ class _Search:
                 first = answer.entries[0].dn
                 if first in first_dns:
                     self._fail(
-                        f"the page that begins with {first!r} came twice, so the server lost its"
-                        " place. If a load balancer is before it, name one server in"
-                        " LDAP_SERVER_DOMAIN"
+                        f"the server sent the page that begins with {first!r} twice, so other pages"
+                        " may be missing. If there is a load balancer, name one server behind it"
+                        " in LDAP_SERVER_DOMAIN"
                     )
                 first_dns.add(first)
             yield self._completed(answer)
@@ -266,9 +258,9 @@ class _Search:
 
     def _request(self, base: str, filter_: str, scope: int, attributes: tuple[str, ...]) -> bytes:
         try:
-            return search_request(base, scope, encoded_filter(filter_), attributes)
+            return wire.search_request(base, scope, encoded_filter(filter_), attributes)
         except BadRequestError as error:
-            message = f"{self._doing}: the request can't be made ({error}); look at the filter"
+            message = f"{self._doing}: the filter is not valid ({error}). Correct it."
             raise DirectoryConfigError(message) from error
 
     def _ask(self, *requests: bytes, page: tuple[int, bytes] | None = None) -> None:
@@ -277,13 +269,13 @@ class _Search:
         except LostConnectionError as error:
             raise self._lost(error) from error
 
-    def _answer(self) -> Answer:
+    def _answer(self) -> wire.Answer:
         try:
             return self._connection.answer()
-        except (LostConnectionError, DisconnectedError, WireError) as error:
+        except (LostConnectionError, wire.DisconnectedError, wire.WireError) as error:
             partial = self._connection.awaited
             self._got += len(partial.entries) if partial else 0
-            if isinstance(error, WireError):
+            if isinstance(error, wire.WireError):
                 self._fail(f"the answer is not LDAP ({error})")
             raise self._lost(error) from error
 
@@ -291,7 +283,7 @@ class _Search:
         message = f"{self._doing}: the connection was lost after {self._got} entries ({error})"
         return DirectoryUnavailableError(message)
 
-    def _check(self, answer: Answer) -> None:
+    def _check(self, answer: wire.Answer) -> None:
         """Fail unless the answer is successful and complete."""
         if answer.result.code != SUCCESS:
             raise failure(answer.result, doing=self._doing, got=self._got)
@@ -302,12 +294,12 @@ class _Search:
                 key = ""
             if not key.startswith(_WITHOUT_PEOPLE):
                 self._fail(
-                    f"a part of it is kept elsewhere ({url}). References aren't followed, because"
-                    " that would send the password there: choose bases in LDAP_USER_OUS and"
-                    " LDAP_GROUP_OUS that this server keeps whole"
+                    f"another server holds a part of it ({url}). References are not followed,"
+                    " because that would send the password there. Choose bases in LDAP_USER_OUS and"
+                    " LDAP_GROUP_OUS that this server holds completely"
                 )
 
-    def _completed(self, answer: Answer) -> list[Entry]:
+    def _completed(self, answer: wire.Answer) -> list[Entry]:
         """Entries of an answer, with all values of attributes that were sent in ranges."""
         if not answer.names.has_options:
             return answer.entries
@@ -332,14 +324,14 @@ class _Search:
     ) -> Sequence[Value]:
         """Request the remaining values of an attribute until the server says `-*`."""
         if name not in self._asked:
-            self._fail(f"only a part of {name} of {dn!r} was sent, unasked")
+            self._fail(f"the server sent only a range of {name} of {dn!r}, which was not requested")
         values: list[Value] = []
         more = first
         ranges = 1
         while True:
             matched = _RANGE.fullmatch(limits)
             if matched is None:
-                self._fail(f"{name};{limits} of {dn!r} is no range")
+                self._fail(f"{name};{limits} of {dn!r} is not a valid range")
             low, high = int(matched[1]), None if matched[2] == "*" else int(matched[2])
             values_end = low + len(more) - 1
             if low != len(values) or (high is not None and high != values_end) or not more:
@@ -371,7 +363,9 @@ class _Search:
         return sent[0]
 
     def _fail(self, problem: str) -> NoReturn:
-        message = f"{self._doing}: {problem} (after {self._got} entries). Nothing of it is used."
+        message = (
+            f"{self._doing}: {problem} (after {self._got} entries). Nothing that was read is used."
+        )
         raise DirectoryIncompleteError(message)
 
 

@@ -14,17 +14,9 @@ from swit_provisioning.sources.base import (
     DirectoryUntrustedError,
 )
 from swit_provisioning.sources.config import LdapConfig, ServerAddress
+from swit_provisioning.sources.ldap import wire
 from swit_provisioning.sources.ldap.connection import Connection, LostConnectionError
 from swit_provisioning.sources.ldap.search import REFERRAL, SUCCESS, failure
-from swit_provisioning.sources.ldap.wire import (
-    BIND_RESPONSE,
-    EXTENDED_RESPONSE,
-    START_TLS,
-    UNBIND,
-    DisconnectedError,
-    WireError,
-    bind,
-)
 
 _CONNECT_SECONDS = 10
 
@@ -53,7 +45,7 @@ def logged_in(config: LdapConfig, server: ServerAddress) -> Iterator[Connection]
 def _close(connection: Connection) -> None:
     """Unbind and close. Errors are ignored: they must not hide why the read ended."""
     with suppress(LostConnectionError, DirectoryIncompleteError):
-        connection.send(UNBIND)
+        connection.send(wire.UNBIND)
     with suppress(OSError):
         connection.socket.close()
 
@@ -84,7 +76,7 @@ class _Login:
                 raise
             else:
                 return connection
-        # One error for all addresses. A wrong answer says more than an address without an answer.
+        # One error for all addresses. Its class is that of a server that answered, if any did.
         wrong = (one for one in problems if not isinstance(one, DirectoryUnavailableError))
         kind = type(next(wrong, problems[0]))
         raise kind("; ".join(dict.fromkeys(str(one) for one in problems)))
@@ -94,12 +86,12 @@ class _Login:
         server, user = self.server, self.config.user
         doing = f"{server}: logging in as {user!r}"
         try:
-            result = connection.call(bind(user, self.config.password), BIND_RESPONSE)
-        except (LostConnectionError, DisconnectedError) as error:
+            result = connection.call(wire.bind(user, self.config.password), wire.BIND_RESPONSE)
+        except (LostConnectionError, wire.DisconnectedError) as error:
             message = f"{doing}: the connection was lost ({error})"
             raise DirectoryUnavailableError(message) from error
-        except WireError as error:
-            advice = self._hint if server.tls == "none" else "Ask who runs the server."
+        except wire.WireError as error:
+            advice = self._hint if server.tls == "none" else "Ask the administrator of the server."
             message = f"{doing}: the answer is not LDAP ({error}). {advice}"
             raise DirectoryUnavailableError(message) from error
         if result.code == SUCCESS:
@@ -125,7 +117,7 @@ class _Login:
             found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             message = (
-                f"{server}: the name {server.host!r} is not known here ({error}). Check"
+                f"{server}: the name {server.host!r} cannot be resolved ({error}). Check"
                 " LDAP_SERVER_DOMAIN and the name service of this machine"
             )
             raise DirectoryUnavailableError(message) from error
@@ -141,7 +133,7 @@ class _Login:
             connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             message = (
-                f"{server} could not be reached ({error}). Check LDAP_SERVER_DOMAIN,"
+                f"{server} cannot be reached ({error}). Check LDAP_SERVER_DOMAIN,"
                 " LDAP_SERVER_PORT and the firewall"
             )
             raise DirectoryUnavailableError(message) from error
@@ -153,16 +145,16 @@ class _Login:
             connection.socket = context.wrap_socket(connection.socket, server_hostname=server.host)
         except ssl.SSLCertVerificationError as error:
             message = (
-                f"{server}: its certificate can't be trusted: {error.verify_message}. Nothing was"
-                " sent to it. LDAP_CA_FILE names the authority's certificate (PEM), and"
-                " LDAP_SERVER_DOMAIN must be a name that the server's certificate is for."
+                f"{server}: its certificate is not trusted: {error.verify_message}. Nothing was"
+                " sent to it. Name the authority's certificate (PEM) in LDAP_CA_FILE, and write a"
+                " name that the server's certificate contains in LDAP_SERVER_DOMAIN."
             )
             raise DirectoryUntrustedError(message) from error
         except (OSError, ValueError) as error:
             reason = error.reason if isinstance(error, ssl.SSLError) else None
             message = (
-                f"{server}: TLS could not be started ({reason or error}). Is the port right?"
-                " 636 goes with LDAP_TLS=ldaps, 389 with LDAP_TLS=starttls."
+                f"{server}: TLS could not be started ({reason or error}). Check the port: use 636"
+                " with LDAP_TLS=ldaps, and 389 with LDAP_TLS=starttls."
             )
             raise DirectoryUnavailableError(message) from error
 
@@ -170,12 +162,11 @@ class _Login:
         """Ask the server to begin TLS."""
         doing = f"{self.server}: asking for StartTLS"
         try:
-            result = connection.call(START_TLS, EXTENDED_RESPONSE)
-        except (LostConnectionError, DisconnectedError) as error:
-            message = f"{doing}: the connection was lost ({error}). {self._hint}"
-            raise DirectoryUnavailableError(message) from error
-        except WireError as error:
-            message = f"{doing}: the answer is not LDAP ({error}). {self._hint}"
+            result = connection.call(wire.START_TLS, wire.EXTENDED_RESPONSE)
+        except (LostConnectionError, wire.DisconnectedError, wire.WireError) as error:
+            is_other = isinstance(error, wire.WireError)
+            problem = "the answer is not LDAP" if is_other else "the connection was lost"
+            message = f"{doing}: {problem} ({error}). {self._hint}"
             raise DirectoryUnavailableError(message) from error
         if result.code != SUCCESS:
             refusal = failure(result, doing=doing)
@@ -183,7 +174,7 @@ class _Login:
                 raise refusal
             message = (
                 f"{self.server}: the connection could not be encrypted ({refusal}). Nothing was"
-                " sent. LDAP_TLS=ldaps on port 636 is the alternative."
+                " sent. Try LDAP_TLS=ldaps on port 636."
             )
             raise DirectoryConfigError(message)
 
@@ -196,13 +187,13 @@ class _Login:
             return ssl.create_default_context(cafile=ca_file)
         except ssl.SSLError as error:
             message = (
-                f"LDAP_CA_FILE={ca_file} holds no certificate in PEM form. To convert one from DER"
-                " form, run: openssl x509 -inform der -in ca.cer -out ca.pem"
+                f"LDAP_CA_FILE={ca_file} contains no certificate in PEM form. To convert one from"
+                " DER form, run: openssl x509 -inform der -in ca.cer -out ca.pem"
             )
             raise DirectoryConfigError(message) from error
         except OSError as error:
             message = (
-                f"LDAP_CA_FILE={ca_file} can't be read: {error.strerror}. Name a file in PEM form"
+                f"LDAP_CA_FILE={ca_file} cannot be read: {error.strerror}. Name a file in PEM form"
                 " that this account may read."
             )
             raise DirectoryConfigError(message) from error

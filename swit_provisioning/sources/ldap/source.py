@@ -189,8 +189,8 @@ class LdapDirectory:
                     kind="ldap",
                     search_base=dn_key(config.search_base),
                     bases=tuple(dict.fromkeys(bases)),
-                    hint="Look at LDAP_USER_OUS, LDAP_USER_FILTER, LDAP_USER_ATTRIBUTES"
-                    " (email=...) and at what LDAP_USER may see.",
+                    hint="Check LDAP_USER_OUS, LDAP_USER_FILTER, LDAP_USER_ATTRIBUTES"
+                    " (email=...) and the read access of LDAP_USER.",
                     warnings=tuple(warnings),
                     server_kind=kind.title,
                 ),
@@ -225,8 +225,8 @@ class LdapDirectory:
                     for entry in people:
                         if not entry.has(kind.state_attribute):
                             reader.findings.warn(
-                                f"{kind.state_attribute} can't be read, so whether they are"
-                                " disabled isn't known; give LDAP_USER the right to"
+                                f"{kind.state_attribute} cannot be read, so it is not known whether"
+                                " the accounts are disabled. Grant LDAP_USER read access to it"
                             )
                 yield Batch(base=dn_key(base), entries=people)
 

@@ -53,7 +53,7 @@ class Result:
 
 
 def element(tag: int, *contents: bytes) -> bytes:
-    """Encode contents under one tag."""
+    """Encode one value: its tag, its length and its content."""
     content = b"".join(contents)
     size = len(content)
     if size <= _SHORT:
@@ -120,7 +120,7 @@ def header(data: Data, at: int, end: int) -> tuple[int, int, int]:
         raise WireError(_at(at, "a value is cut off"))
     size, start = found
     if start + size > end:
-        raise WireError(_at(at, "a value is longer than what is around it"))
+        raise WireError(_at(at, "a value is longer than the value that contains it"))
     return data[at], start, start + size
 
 
@@ -246,7 +246,7 @@ class Answer:
         elif tag == SEARCH_REFERENCE:
             urls = _octet_strings(data, content, content_stop)
             if not urls:
-                raise WireError(_at(content, "a reference to nowhere"))
+                raise WireError(_at(content, "a reference without a URL"))
             self.references.extend(url.decode(errors="replace") for url in urls)
         else:
             raise WireError(_at(id_stop, f"tag 0x{tag:02x} in the answer to a search"))
@@ -318,7 +318,7 @@ def _decode_entry(  # noqa: C901, PLR0912, PLR0915 - most of a read is spent her
             before = attributes.get(name)
             attributes[name] = values if before is None else [*before, *values]
         if at != stop:
-            raise WireError(_at(at, "an attribute is longer than what is around it"))
+            raise WireError(_at(at, "an attribute is longer than the entry"))
     except IndexError:
         raise WireError(_at(at, "a value is cut off")) from None
     return Entry(dn.decode(errors="surrogateescape"), attributes, "", names.has_options)
@@ -339,7 +339,7 @@ def _octet_strings(data: bytes, at: int, end: int) -> list[bytes]:
             size = stop - start
         add(read(size))
     if found and len(found[-1]) != size:
-        raise WireError(_at(end, "a value is longer than what is around it"))
+        raise WireError(_at(end, "a value is longer than the value that contains it"))
     return found
 
 
@@ -394,7 +394,7 @@ def _long_length(data: bytes, at: int) -> tuple[int, int]:
     """Decode a length of several octets, the first of which is before `at`, and its end."""
     octets = data[at - 1] & _SHORT
     if not 1 <= octets <= _LENGTH_OCTETS:
-        raise WireError(_at(at, "a length that LDAP doesn't have"))
+        raise WireError(_at(at, "a length that LDAP does not allow"))
     if at + octets > len(data):
         raise WireError(_at(at, "a value is cut off"))
     return int.from_bytes(data[at : at + octets], "big"), at + octets
@@ -409,7 +409,7 @@ def _length(data: Data, at: int, end: int) -> tuple[int, int] | None:
         return size, start
     octets = size & _SHORT
     if not 1 <= octets <= _LENGTH_OCTETS:
-        raise WireError(_at(at, "a length that LDAP doesn't have"))
+        raise WireError(_at(at, "a length that LDAP does not allow"))
     start += octets
     return (int.from_bytes(data[at + 2 : start], "big"), start) if start <= end else None
 
@@ -459,7 +459,7 @@ def _cookie(data: Data, at: int, end: int) -> bytes | None:
 
 def _disconnection(data: Data, tag: int, at: int, end: int) -> Exception:
     if tag != EXTENDED_RESPONSE:
-        return WireError(_at(at, f"tag 0x{tag:02x} in a message that nobody asked for"))
+        return WireError(_at(at, f"tag 0x{tag:02x} in a message that was not requested"))
     start, stop = expected(data, at, end, ENUMERATED)
     matched = expected(data, stop, end, OCTETS)[1]
     text_start, text_stop = expected(data, matched, end, OCTETS)
@@ -469,7 +469,7 @@ def _disconnection(data: Data, tag: int, at: int, end: int) -> Exception:
 
 def _number(data: Data, start: int, stop: int) -> int:
     if not 1 <= stop - start <= _INTEGER_OCTETS:
-        raise WireError(_at(start, "a number of no sensible size"))
+        raise WireError(_at(start, "a number with too few or too many bytes"))
     return int.from_bytes(data[start:stop], "big", signed=True)
 
 
