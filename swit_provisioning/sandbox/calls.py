@@ -1,4 +1,4 @@
-"""The table of all calls: how each is made, who may make it, and what it does."""
+"""The table of all calls: method, path, required scopes and effect of each."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _NO_CONTENT = Reply(status=204, raw=b"")
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a call works with. The organisation's lock is held."""
+    """Input of a call. The organisation is locked during the call."""
 
     organisation: Organisation
     tokens: Tokens
@@ -43,9 +43,9 @@ class Call:
     path: str
     """A part in braces is an argument."""
     scopes: frozenset[str] | None
-    """The call needs a token with any of these scopes; `None`: it needs no token."""
+    """The token needs one of these scopes. `None`: no token is needed."""
     bot: bool
-    """Whether a token that belongs to the app, not to a person, may make it."""
+    """True if a token of the app, which belongs to no person, may make the call."""
     work: Work
 
     def check(self, grant: Grant) -> None:
@@ -54,10 +54,10 @@ class Call:
             needed = " or ".join(sorted(self.scopes))
             raise RefusedError(403, f"The access token lacks the scope {needed}.")
         if grant.bot and not self.bot:
-            raise RefusedError(403, "This call can't be made with an app's token.")
+            raise RefusedError(403, "The token of an app may not make this call.")
 
     def refusal(self, error: RefusedError) -> Reply:
-        """The error in Swit's form, in SCIM's form too where it is a call of SCIM."""
+        """The error in Swit's form. An error of a SCIM call has SCIM's form too."""
         reply = refusal(error)
         if self.path.startswith(SCIM_PATH):
             reply.body["schemas"] = [_SCIM_ERROR]
@@ -78,7 +78,7 @@ def _call(
     bot: bool = True,
     path: str | None = None,
 ) -> Callable[[Work], Work]:
-    """Enter the decorated function into the table."""
+    """Add the decorated function to the table."""
 
     def enter(work: Work) -> Work:
         CALLS[name] = Call(
@@ -275,7 +275,7 @@ _SCIM_PATHS = (
     "displayname",
     "preferredlanguage",
     _MOBILE,
-    # Accepted and not stored: the API shows neither.
+    # Accepted but not stored: the API returns neither.
     'phonenumbers[type eq "work"].value',
     "externalid",
 )
@@ -322,14 +322,14 @@ def update_scim_user(context: Context) -> Reply:
 
 def _require_scim(context: Context) -> None:
     if not context.organisation.behaviour.scim:
-        raise RefusedError(403, "SCIM is not switched on for this organisation.")
+        raise RefusedError(403, "SCIM is not enabled for this organisation.")
 
 
 def _scim_changes(body: Any) -> dict[str, str]:  # noqa: ANN401 - as JSON has it
-    """The new values by path in small letters."""
+    """New values by path in lower case."""
     schemas, operations = body.get("schemas"), body.get("Operations")
     if not isinstance(schemas, list) or not {_SCIM_USER, _SCIM_PATCH} & {*map(str, schemas)}:
-        raise RefusedError(400, f"schemas must hold {_SCIM_USER}.")
+        raise RefusedError(400, f"schemas must contain {_SCIM_USER}.")
     if not isinstance(operations, list) or not operations:
         raise RefusedError(400, "Operations must be a list with at least one operation.")
     changes = {}
@@ -342,7 +342,7 @@ def _scim_changes(body: Any) -> dict[str, str]:  # noqa: ANN401 - as JSON has it
             if value not in ("true", "false"):
                 raise RefusedError(400, "The value of active must be true or false.")
         elif path not in _SCIM_PATHS:
-            raise RefusedError(400, f"The path {operation.get('path')} can't be replaced.")
+            raise RefusedError(400, f"The path {operation.get('path')} cannot be replaced.")
         elif not isinstance(value, str):
             raise RefusedError(400, f"The value of {operation.get('path')} must be a string.")
         changes[path] = value

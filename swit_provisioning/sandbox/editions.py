@@ -1,8 +1,8 @@
-"""Users and teams as each edition of Swit's API writes them.
+"""Users and teams in the format of each edition of Swit's API.
 
-`old` is the API as described until February 2024, `new` since then, `production` as a program in
-use has seen it: mixed names, a single user as a list of one. A field without a value is null in
-`old` and empty in the others, because the models of the known production client require it.
+`old` is the API as documented until February 2024, `new` since then. `production` is the API as a
+program in production sees it: mixed field names, and a list with one user instead of a user. A
+field without a value is null in `old` and empty in the others, as that program requires.
 """
 
 from typing import Any, Literal, get_args
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 class Shapes:
-    """Writes the organisation's records in one edition."""
+    """Formats the organisation's records for one edition."""
 
     def __init__(self, organisation: Organisation, edition: Edition) -> None:
         """Take the organisation and the edition."""
@@ -24,7 +24,7 @@ class Shapes:
         self.edition = edition
 
     def user(self, user: UserRecord) -> Json:
-        """One user, as every edition writes them."""
+        """One user, in every edition."""
         return {
             "user_id": user.id,
             "user_name": user.name,
@@ -58,7 +58,7 @@ class Shapes:
         return {"user": self.user(user)} if self.edition == "old" else self.user(user)
 
     def single_user(self, user: UserRecord) -> Json:
-        """The `data` of one user's information."""
+        """The `data` of a call for one user."""
         shape = self.user(user)
         return {"user": [shape] if self.edition == "production" else shape}
 

@@ -1,4 +1,4 @@
-"""Faults that tests add in advance: which calls fail, how, and before or after the work."""
+"""Faults that tests add in advance: which calls fail, how, and with or without their effect."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -40,13 +40,19 @@ class Gate:
 class Fault:
     """A fault of the next calls that match.
 
-    Kinds: `status` answers `status` with a JSON error; `code` answers 200 with that JSON error;
-    `html` answers a web page with `status` (give 200 for a captive portal); `garbage` answers
-    bytes that are no text; `truncated` a JSON body that stops half way; `cut` promises the whole
-    body and hangs up in the middle; `drop` hangs up without an answer; `change` passes the JSON
-    body of the real answer through `change`; `slow` holds the answer back for `seconds`;
-    `held` holds it back until `gate` is opened; `meanwhile` calls `act` first and then answers
-    normally.
+    | kind | answer |
+    |---|---|
+    | `status` | `status` with a JSON error |
+    | `code` | 200 with that JSON error |
+    | `html` | a web page with `status` (200: a captive portal) |
+    | `garbage` | bytes that are not text |
+    | `truncated` | half of the JSON body |
+    | `cut` | half of the body, with the `Content-Length` of all of it |
+    | `drop` | none: the connection is closed |
+    | `change` | the real answer, with its JSON body changed by `change` |
+    | `slow` | the real answer after `seconds` |
+    | `held` | the real answer after `gate` is opened |
+    | `meanwhile` | the real answer after `act` was called |
     """
 
     kind: FaultKind
@@ -57,9 +63,9 @@ class Fault:
     skip: int = 0
     """Number of matching calls that succeed before."""
     where: Callable[[Mapping[str, Any]], bool] | None = None
-    """Match only calls with such arguments (the JSON body, the form, or the query)."""
+    """Returns True for the arguments (JSON body, form or query) of a call that matches."""
     after_work: bool = False
-    """Whether the call is carried out, so that only its answer is lost."""
+    """True if the call has its effect, and only its answer is lost."""
     status: int = 500
     message: str = "The sandbox fails this call on purpose."
     retry_after: str | None = None

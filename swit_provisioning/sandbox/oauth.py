@@ -14,7 +14,7 @@ from swit_provisioning.sandbox.records import RefusedError
 from swit_provisioning.sandbox.replies import Arguments, Reply
 
 SANDBOX_CLIENT_ID = "sandbox-client"
-SANDBOX_CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - for everyone
+SANDBOX_CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - not a secret
 SANDBOX_REDIRECT_URLS = (
     "http://127.0.0.1:5000/oauth_callback",
     "http://localhost:5000/oauth_callback",
@@ -68,11 +68,11 @@ class Tokens:
         self._refresh: dict[str, Grant] = {}
 
     def authorize(self, arguments: Arguments) -> Reply:
-        """Agree at once, as a person who presses "Allow": send the browser back with a code.
+        """Redirect the browser with a code, as if a person had pressed "Allow".
 
         Raises:
             RefusedError: 400, the client is unknown or the address not registered. Other errors
-                are sent to the address, as OAuth requires.
+                are added to the redirect address, as OAuth requires.
 
         """
         redirect_url = arguments.text("redirect_uri")
@@ -181,24 +181,27 @@ class Tokens:
         self._codes.clear()
 
     def _exchange(self, arguments: Arguments) -> dict[str, Any]:
-        """The tokens for a code: unused, not expired, for this address, with its verifier."""
+        """Tokens for a code that is unused, not expired, for this address and with its verifier."""
         verifier = arguments.optional_text("code_verifier")
         if verifier is not None and self._organisation.behaviour.pkce == "refused at token":
             raise RefusedError(400, "The parameter code_verifier is not known.")
         redirect_url = arguments.text("redirect_uri")
         code = self._codes.pop(arguments.text("code"), None)
-        is_meant = code is not None and code.redirect_url == redirect_url
-        if code is None or not is_meant or code.grant.expires_at <= time.time():
+        if (
+            code is None
+            or code.redirect_url != redirect_url
+            or code.grant.expires_at <= time.time()
+        ):
             raise RefusedError(400, "The code is unknown, used, or for another redirect_uri.")
         if code.challenge is not None:
             # S256 (RFC 7636).
             hashed = _base64(hashlib.sha256((verifier or "").encode()).digest())
             if hashed != code.challenge:
-                raise RefusedError(400, "The code_verifier does not fit the code_challenge.")
+                raise RefusedError(400, "The code_verifier does not match the code_challenge.")
         return self.issue(code.grant.scope)
 
     def _renew(self, refresh_token: str) -> dict[str, Any]:
-        """New tokens for a refresh token, which is then invalid unless `Behaviour` keeps it."""
+        """New tokens for a refresh token. By default that token is then invalid."""
         grant = self._refresh.pop(refresh_token, None)
         if grant is None:
             raise RefusedError(400, "The refresh token is not valid.")

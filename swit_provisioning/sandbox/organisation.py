@@ -1,4 +1,4 @@
-"""The sandbox's organisation: what Swit does with users, teams and memberships, and refuses."""
+"""The sandbox's organisation: Swit's rules for users, teams and memberships."""
 
 import copy
 import threading
@@ -25,8 +25,8 @@ class Organisation:
     """One Swit organisation in memory. Thread-safe.
 
     A new one has the root team, `Unassigned` under it, and one administrator, who owns all
-    tokens. Every method raises `RefusedError` where Swit refuses the call: 404 for an unknown id,
-    and what its docstring says.
+    tokens. If Swit refuses a call, its method raises `RefusedError`: 404 for an unknown id, and
+    the statuses in its docstring.
     """
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class Organisation:
         with self.lock:
             records = self.records
             if role == MASTER and any(user.role == MASTER for user in records.users.values()):
-                message = "An organisation has one master, and this one has one already."
+                message = "The organisation has a master already. It can have only one."
                 raise ValueError(message)
             email = email.strip()
             local_part, _, domain = email.partition("@")
@@ -376,10 +376,8 @@ class Organisation:
         return self._fitted(name, self.behaviour.longest_name, what=f"name of a {of}")
 
     def _checked_reference(self, reference: str | None) -> str | None:
-        return (
-            self._fitted(reference or "", self.behaviour.longest_reference, what="reference")
-            or None
-        )
+        longest = self.behaviour.longest_reference
+        return self._fitted(reference or "", longest, what="reference") or None
 
     def _fitted(self, text: str, longest: int | None, *, what: str) -> str:
         if longest is None or len(text) <= longest:

@@ -1,4 +1,4 @@
-"""Users, teams and the organisation as the sandbox stores them, and what Swit leaves open."""
+"""Users, teams and the organisation as the sandbox stores them, and its variable behaviour."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,18 +22,18 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """The sandbox's behaviour where Swit's own behaviour is not known."""
+    """The sandbox's behaviour in cases for which Swit's behaviour is not known."""
 
     parent_deletion: Literal["cascade", "orphan", "reject"] = "cascade"
-    """Children of a deleted team: deleted too, moved to its parent, or a reason to refuse (400)."""
+    """Children of a deleted team are deleted, move to its parent, or prevent the deletion (400)."""
     inactive_members: Literal["stay", "leave"] = "stay"
-    """Whether deactivated users stay in their teams; with `leave` they cannot be added either."""
+    """Deactivated users stay in their teams, or leave them and cannot be added."""
     lost_primary: Literal["next", "none"] = "next"
-    """The primary team of a user who left it: the next team, or none."""
+    """Primary team of a user who left the old one: the next team, or none."""
     repeated_membership: Literal["accepted", "refused"] = "accepted"
-    """Whether adding a member again, or removing a user who is no member, succeeds."""
+    """Adding a member again, or removing a user who is not a member, succeeds or fails."""
     teamless: Literal["unassigned", "nowhere"] = "unassigned"
-    """Whether users without a team are shown as members of `Unassigned`."""
+    """Users without a team are shown as members of `Unassigned`, or of no team."""
     refreshing: Literal["rotates", "stays"] = "rotates"
     """`stays`: a refresh returns no new refresh token, and the old one stays valid."""
     pkce: Pkce = "checked"
@@ -127,7 +127,7 @@ class Records:
     team_names: dict[str, str] = field(default_factory=dict)
 
     def new_id(self, kind: str) -> str:
-        """The next id, 19 letters and digits; the same history gives the same ids."""
+        """The next id, 19 letters and digits. The same calls in order give the same ids."""
         self.last_number += 1
         return f"240101{self.last_number:09d}{kind:x<4.4}"
 

@@ -67,10 +67,17 @@ class SandboxServer:
         latency_seconds: float = 0.0,
         state_file: Path | None = None,
     ) -> None:
-        """Start with a new organisation unless one is given; `reset` returns to it.
+        """Prepare the server. By default, its organisation is a new one.
 
-        `port=0` takes a free port. `state_file` keeps the organisation; its content takes
-        precedence over `organisation`.
+        Args:
+            organisation: the state at the start, to which `reset` returns.
+            port: 0 chooses a free port.
+            edition: format of the answers.
+            rate_limit: limit of all calls.
+            latency_seconds: delay of each answer.
+            state_file: stores the organisation. If it exists, its content replaces
+                `organisation`.
+
         """
         self.organisation = organisation or Organisation()
         self._file = StateFile(state_file, self.organisation) if state_file else None
@@ -98,7 +105,7 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """The address for `SWIT_BASE_URL`, without a slash at the end."""
+        """Address for `SWIT_BASE_URL`, without a slash at the end."""
         return f"http://{_HOST}:{self._port}"
 
     @property
@@ -122,7 +129,7 @@ class SandboxServer:
         return self.tokens.redirect_urls[0]
 
     def issue_tokens(self, scope: str = DEFAULT_SCOPE) -> dict[str, Any]:
-        """A pair without a login: `access_token`, `refresh_token`, `expires_in`, `scope`, ..."""
+        """New tokens without a login: `access_token`, `refresh_token`, `expires_in`, `scope`."""
         return self.tokens.issue(scope)
 
     @contextlib.contextmanager
@@ -133,7 +140,7 @@ class SandboxServer:
             yield
 
     def reset(self) -> None:
-        """Restore the organisation of the start, and forget calls and faults. Tokens stay valid."""
+        """Restore the organisation of the start. Deletes log and faults; tokens stay valid."""
         with self.exclusive():
             self.organisation.reset()
         self.faults.clear()
@@ -153,8 +160,8 @@ class SandboxServer:
 
     def listen(self) -> None:
         """Open the port. Raises `SandboxStartError`."""
-        # With the protocol named, asyncio switches Nagle's algorithm off, which costs 40 ms an
-        # answer.
+        # If the protocol is given, asyncio disables Nagle's algorithm, which delays each answer by
+        # 40 ms.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -274,7 +281,7 @@ class SandboxServer:
         call.check(grant)
 
     async def _hang_up(self, reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send half of the reply, or nothing; close the connection and wait until it is closed."""
+        """Send half of the reply, or nothing. Then close the connection and wait for its end."""
         if reply.closes == "midway":
             content = reply.content()
             headers = [(b"content-length", str(len(content)).encode())]

@@ -1,4 +1,4 @@
-"""What an answer of Swit means: a JSON object, or the error that its status or `code` names."""
+"""Parse the answers of Swit: a JSON object, or an error by its status or `code`."""
 
 import json
 import math
@@ -21,7 +21,7 @@ from swit_provisioning.swit.http import HttpAnswer
 
 _MAX_MESSAGE_LENGTH: Final = 300
 _MAX_TEXT_BYTES: Final = 4000
-"""Enough for a message; the encoding of a whole page is never searched for."""
+"""Enough for a message."""
 _MAX_CODE_DIGITS: Final = 9
 _KINDS: Final[Mapping[int, type[SwitError]]] = {
     HTTPStatus.UNAUTHORIZED: SwitUnauthorizedError,
@@ -29,7 +29,7 @@ _KINDS: Final[Mapping[int, type[SwitError]]] = {
     HTTPStatus.REQUEST_TIMEOUT: SwitUnavailableError,
     HTTPStatus.TOO_MANY_REQUESTS: SwitThrottledError,
 }
-"""Errors by status; the others of 4xx are refusals."""
+"""Errors by status. Every other 4xx is a `SwitRejectedError`."""
 _MARKUP: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -55,8 +55,8 @@ def read_answer(
     if not isinstance(body, dict):
         kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
         message = (
-            f"the answer is not a complete JSON object ({kind}, {len(response.content)} bytes); it"
-            " may be a proxy's page"
+            f"the answer is not a complete JSON object ({kind}, {len(response.content)} bytes)."
+            " It may be the page of a proxy"
         )
         raise SwitUnavailableError(call=call, message=message, status=status)
     code = _code(body)
@@ -118,14 +118,14 @@ def _error(
     kind = _KINDS.get(meaning, SwitRejectedError)
     if HTTPStatus.MULTIPLE_CHOICES <= meaning < HTTPStatus.BAD_REQUEST:
         kind = SwitUnavailableError
-        message = "a redirect, which is not followed; check SWIT_BASE_URL and the proxy"
+        message = "a redirect, which is not followed. Check SWIT_BASE_URL and the proxy"
     elif 500 <= meaning < 600:  # noqa: PLR2004 - 5xx
         kind = SwitUnavailableError
     return kind(call=call, message=message, status=status, retry_after=retry_after(response))
 
 
 def _code(body: Mapping[str, Any]) -> int | None:
-    """The `code` of an answer, cut if it is too long to be one."""
+    """The `code` of an answer, limited to nine digits."""
     code = body.get("code")
     if isinstance(code, str) and code.strip().isdecimal():
         return int(code.strip()[:_MAX_CODE_DIGITS])

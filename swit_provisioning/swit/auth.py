@@ -190,7 +190,9 @@ class OAuthClient:
 
         access_token = text("access_token")
         if access_token is None:
-            raise SwitUnavailableError(call=OAUTH_CALL, message="the answer holds no access token")
+            raise SwitUnavailableError(
+                call=OAUTH_CALL, message="the answer contains no access token"
+            )
         now = self.now()
         try:
             expires_at = now + timedelta(seconds=float(str(answer.get("expires_in"))))
@@ -288,20 +290,20 @@ class StoredTokens:
     def _refresh(self, pair: TokenPair) -> TokenPair:
         """The next pair, stored.
 
-        Swit gives each pair only once, so the store is written before the request to prove that
-        it accepts writes, and first of all after it.
+        Swit sends each pair only once. The old pair is saved before the request, which proves that
+        the store accepts writes. The new pair is saved first of all after it.
         """
         if not pair.refresh_token:
-            words = "the access token is refused, and there is no refresh token with it"
+            words = "Swit refuses the access token, and no refresh token is stored"
             raise SwitUnauthorizedError(call=OAUTH_CALL, message=words)
         if pair.refresh_token == self._dead_refresh_token:
-            words = "the refresh token was refused before"
+            words = "Swit has refused the refresh token"
             raise SwitUnauthorizedError(call=OAUTH_CALL, message=words)
         self._store.save(pair)
         try:
             new = self._oauth.refresh(pair.refresh_token)
         except SwitUnauthorizedError:
-            # All calls in flight get here; Swit is asked once.
+            # All calls in flight come here, but only one asks Swit.
             self._dead_refresh_token = pair.refresh_token
             raise
         self._store.save(new)
@@ -313,13 +315,13 @@ class LoginError(Exception):
 
 
 class ForeignAnswerError(LoginError):
-    """The answer carries the state of another login."""
+    """The answer contains the state of another login."""
 
     def __init__(self) -> None:
         """Make the message."""
         super().__init__(
-            "This address does not belong to the login that was started: its state is another one."
-            " Use the whole address that the browser ended on, or start again."
+            "This address belongs to another login: its state is not the one that was sent. Use the"
+            " whole address of the page where the browser ended, or start again."
         )
 
 
@@ -329,7 +331,7 @@ class LoginDeclinedError(LoginError):
     def __init__(self, answer: str) -> None:
         """Repeat Swit's `answer`."""
         super().__init__(
-            f"Swit did not agree: {answer}. Log in as an administrator, agree to what is asked, and"
+            f"Swit declined the login: {answer}. Log in as an administrator, allow the access, and"
             " check that the app at developers.swit.io/apps has these scopes."
         )
 
@@ -397,8 +399,8 @@ class Login:
         try:
             return oauth.exchange(code, verifier=self.verifier), self.verifier is not None
         except SwitUnauthorizedError as error:
-            # Only if Swit does not know PKCE. A code that does not fit its verifier may have been
-            # injected from another login, and stays refused.
+            # Only if Swit does not support PKCE. A code that does not match its verifier may come
+            # from another login, and must not be used.
             is_unsupported = (
                 error.status == HTTPStatus.BAD_REQUEST
                 and _PKCE_ERROR.search(error.message)

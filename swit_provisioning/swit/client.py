@@ -40,7 +40,7 @@ REMOVE_TEAM_USERS: Final = Call(name="team.user.remove", method="POST", repeatab
 UPDATE_PRIMARY_TEAM: Final = Call(name="team.user.primary.update", method="POST")
 
 MAX_USERS: Final = 5_000_000
-"""More than any organisation has, so that reading page after page ends."""
+"""More than any organisation has. It limits the number of pages."""
 
 # Swit requires this schema where RFC 7644 has PatchOp.
 _SCIM_SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -52,9 +52,9 @@ Model = TypeVar("Model", bound=BaseModel)
 class SwitClient(Transport):
     """Reads and writes one Swit organisation, with one method for each call. Thread-safe.
 
-    Every method raises a `SwitError` by what to do about it. Calls that fail in Swit or in the
-    network are repeated, except the two creations and the two membership changes: if only the
-    answer was lost, the caller has to look before it sends them again.
+    Every method raises a `SwitError`. Calls that fail in Swit or in the network are sent again,
+    except the two creations and the two membership changes: the answer alone may be lost, so the
+    caller must look in Swit before it sends them again.
     """
 
     def user_info(self) -> AuthorisedUser:
@@ -77,14 +77,13 @@ class SwitClient(Transport):
         `keyword` is a part of a name or an address.
 
         Raises:
-            SwitIncompleteReadError: Swit counts more users than any organisation has, so reading
-                page after page would not end.
+            SwitIncompleteReadError: Swit counts more than `MAX_USERS` users.
 
         """
         query = {"cnt": str(count), "page": str(page), "keyword": keyword}
         answer = self._ask(LIST_USERS, UserPage, query=query)
         if answer.total_rows > MAX_USERS:
-            words = f"Swit counts {answer.total_rows:,} users; the maximum is {MAX_USERS:,}"
+            words = f"Swit counts {answer.total_rows:,} users. The maximum is {MAX_USERS:,}"
             raise SwitIncompleteReadError(call=LIST_USERS.name, message=words)
         return answer
 

@@ -1,14 +1,14 @@
-"""What can go wrong when talking to Swit, named by what to do about it.
+"""Errors of calls to Swit, one class for each remedy.
 
 * SwitError
-  - SwitRejectedError             the request is refused; sending it again changes nothing
+  - SwitRejectedError             Swit refuses the request; a repetition fails too
     + SwitNotFoundError           its object does not exist
     + SwitOtherOrganizationError  the token belongs to another organisation
   - SwitUnavailableError          Swit or the network failed; a later attempt may work
     + SwitThrottledError          too many requests, for longer than the client waits
     + SwitEndlessAnswerError      the answer is too large, or the whole exchange too slow
   - SwitUnauthorizedError         no valid token, even after a refresh: log in again
-  - SwitIncompleteReadError       a read is not proved complete: it must not be used for a plan
+  - SwitIncompleteReadError       a read is not complete, so no plan may use it
 """
 
 from typing import ClassVar
@@ -27,7 +27,7 @@ class SwitError(Exception):
         status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        """Take the call, Swit's or our message, and what else is known."""
+        """Make the message of the error."""
         self.call = call
         """Swit's name of the call, such as `team.create`; also `SCIM Users` and `oauth/token`."""
         self.message = message
@@ -44,9 +44,7 @@ class SwitError(Exception):
 class SwitRejectedError(SwitError):
     """Swit understood the request and refused it."""
 
-    remedy = (
-        "Correct what Swit names, in Swit or in the settings; sending it again changes nothing."
-    )
+    remedy = "Correct the cause in Swit or in the settings. Sending the call again changes nothing."
 
 
 class SwitNotFoundError(SwitRejectedError):
@@ -72,7 +70,7 @@ class SwitThrottledError(SwitUnavailableError):
 
 
 class SwitEndlessAnswerError(SwitUnavailableError):
-    """The answer is larger or takes longer than any answer of Swit should."""
+    """The answer is too large, or takes too long."""
 
     remedy = "Check SWIT_BASE_URL and the proxy. If they are right, raise SWIT_TIMEOUT_SECONDS."
 
@@ -84,6 +82,6 @@ class SwitUnauthorizedError(SwitError):
 
 
 class SwitIncompleteReadError(SwitError):
-    """The read of Swit is not proved complete."""
+    """The read of Swit is not complete."""
 
-    remedy = "No plan is made from it. Run it again; if it happens again, ask help@swit.io."
+    remedy = "No plan is made from this read. Run it again. If it fails again, ask help@swit.io."

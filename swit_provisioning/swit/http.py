@@ -1,8 +1,8 @@
 """One HTTP exchange: a `requests` session, a deadline, and an answer of limited size.
 
 The timeout limits each silence, the deadline the whole exchange, and an answer is read up to a
-maximum size. So neither a server that sends a byte now and then nor a small compressed answer
-that expands to gigabytes can block a run.
+maximum size. A server that sends one byte at a time cannot block a run, and neither can a small
+compressed answer that expands to gigabytes.
 
 Proxies and certificates come from the environment (`HTTPS_PROXY`, `NO_PROXY`,
 `REQUESTS_CA_BUNDLE`). Redirects are not followed, cookies not stored, `.netrc` not read.
@@ -30,7 +30,7 @@ from swit_provisioning.swit.errors import SwitEndlessAnswerError, SwitUnavailabl
 MIB: Final = 1024 * 1024
 DEADLINE_TIMEOUTS: Final = 3
 """The deadline of an exchange, in timeouts."""
-# An unusable address is a plain ValueError in the layer below requests.
+# The layer below requests raises a plain ValueError for an invalid address.
 EXCHANGE_ERRORS: Final = (requests.RequestException, ValueError)
 
 _CHUNK_BYTES: Final = 64 * 1024
@@ -125,7 +125,7 @@ def _read(response: requests.Response, *, call: str, most_bytes: int) -> bytes:
     status = response.status_code
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
-        message = f"the answer is compressed as {encoding[:40]!r}, which was not asked for"
+        message = f"the answer is compressed as {encoding[:40]!r}, which was not requested"
         raise SwitUnavailableError(call=call, message=message, status=status)
     decompressor = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
     received, content = 0, bytearray()
@@ -159,13 +159,13 @@ def _problem(url: str, timeout_seconds: float, error: Exception) -> str:
     host = _host(url)
     if isinstance(error, ValueError):
         return (
-            f"{host or url} is not a usable address; check SWIT_BASE_URL, SWIT_SCIM_BASE_URL and"
-            " the proxy, such as https://openapi.swit.io"
+            f"{host or url} is not a valid address. Check SWIT_BASE_URL (such as"
+            " https://openapi.swit.io), SWIT_SCIM_BASE_URL and the proxy"
         )
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
         return f"no answer from {host} within {timeout_seconds:g} seconds"
     if not isinstance(error, requests.ConnectionError):
-        return f"the exchange with {host} broke off ({type(error).__name__})"
+        return f"the connection to {host} was interrupted ({type(error).__name__})"
     # The innermost cause, such as `Connection refused`; urllib3 wraps it when it gives up.
     cause: object = error.args[0] if error.args else error
     reason = str(getattr(cause, "reason", None) or cause).rpartition(": ")[2].strip(" '\"")
@@ -173,8 +173,8 @@ def _problem(url: str, timeout_seconds: float, error: Exception) -> str:
     reason = reason if 0 < len(reason) < _MAX_REASON_LENGTH else type(error).__name__
     if isinstance(error, requests.exceptions.SSLError):
         return (
-            f"the certificate of {host} is not trusted ({reason}); if a proxy has a certificate of"
-            " its own, name its file in REQUESTS_CA_BUNDLE"
+            f"the certificate of {host} is not trusted ({reason}). If a proxy has its own"
+            " certificate, name its file in REQUESTS_CA_BUNDLE"
         )
     if isinstance(error, requests.exceptions.ProxyError):
         return f"no connection to {host} through the proxy in HTTPS_PROXY ({reason})"

@@ -17,10 +17,6 @@ def _none_if(*texts: str) -> BeforeValidator:
     )
 
 
-def _is_yes(value: object) -> bool:
-    return value is True or (isinstance(value, str) and value.strip().upper() == "Y")
-
-
 # A value with one of these keys is the object itself, not a wrapper around it.
 _IDS = frozenset({"id", "user_id", "team_id"})
 
@@ -63,9 +59,9 @@ class UserTeam(_Answer):
     """A team of a user in the user list."""
 
     team_id: Id = Field(validation_alias=AliasChoices("team_id", "id"))
-    primary: Annotated[bool, BeforeValidator(_is_yes)] = Field(
-        default=False, validation_alias=AliasChoices("main_dept_yn", "primary")
-    )
+    primary: Annotated[
+        bool, BeforeValidator(lambda value: value is True or str(value).strip().upper() == "Y")
+    ] = Field(default=False, validation_alias=AliasChoices("main_dept_yn", "primary"))
 
 
 class User(_Answer):

@@ -1,4 +1,4 @@
-"""How fast requests are sent: one pace for all threads and steps of a run, fixed or found."""
+"""Rate limit of requests, for all threads and steps of a run: fixed or adaptive."""
 
 import math
 import re
@@ -43,7 +43,7 @@ class Pace(Protocol):
 
 
 class FixedPace:
-    """At most so many requests a second, evenly spaced."""
+    """A fixed number of requests per second, evenly spaced."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class FixedPace:
 
 
 class AutoPace(FixedPace):
-    """Finds the pace: each answer adds a little, a 429 halves it.
+    """Adapts the pace: each answer adds a little, a 429 halves it.
 
     A 429 also shows the limit: the number of requests that went through in the time that Swit
     asks to wait (one second if it does not say). The pace returns to that limit quickly and
@@ -155,7 +155,7 @@ class AutoPace(FixedPace):
             self._halved_at = self._clock()
 
     def succeeded(self, turn: float) -> None:
-        """Raise the pace a little, unless it is not used or at the limit."""
+        """Raise the pace a little. Does nothing if the pace is not used, or is at the limit."""
         with self._lock:
             # The answer to a request that was sent before the last 429 says nothing about now.
             is_used = self._sent_before(turn, 1.0) >= self._per_second / 4
@@ -192,7 +192,7 @@ def parse_pace(text: str) -> Pace:
     if number and bool(auto) == bool(colon) and float(number) > 0:
         return AutoPace(most=float(number)) if auto else FixedPace(float(number))
     message = (
-        f"{text!r} is no pace; give auto, auto:10 (finds the pace, up to 10 requests a second)"
-        " or a number of requests a second above 0, such as 4"
+        f"{text!r} is not a pace. Write auto, auto:10 (adapts, up to 10 requests per second) or a"
+        " number of requests per second above 0, such as 4"
     )
     raise ValueError(message)

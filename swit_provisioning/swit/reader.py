@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from swit_provisioning.planning.model import ROLES
 from swit_provisioning.planning.schemas import SWIT_MEMBERSHIPS, SWIT_TEAMS, SWIT_USERS
@@ -55,14 +55,14 @@ def read_organization(
     root = _prove_tree(teams)
     team_ids = {team.team_id for team in teams}
     user_ids = {user.user_id for user in users}
-    # Taken from both lists: one of them may be shortened or missing.
+    # From both lists: one of them may be shortened or missing.
     named = {(team.team_id, user.user_id) for user in users for team in user.teams or ()}
     named |= {(team.team_id, user_id) for team in teams for user_id in team.user_ids or ()}
     members = {(team, user) for team, user in named if team in team_ids and user in user_ids}
     warnings = []
     if unlisted := sorted({team_id for team_id, _ in named - members}):
         warnings.append(
-            "memberships that name a user or a team that Swit does not list are left out;"
+            "memberships that name a user or a team that Swit does not list are ignored;"
             f" teams: {len(unlisted)} (ids {_some(unlisted)})"
         )
     return OrganizationSnapshot.checked(
@@ -92,17 +92,42 @@ def read_organization(
     )
 
 
+@retry(
+    retry=retry_if_exception_type(SwitIncompleteReadError),
+    stop=stop_after_attempt(ATTEMPTS),
+    reraise=True,
+)
 def read_users(client: SwitClient, *, page_size: int = _PAGE_SIZE) -> tuple[User, ...]:
-    """All users, page by page; from the first page again if the list changed meanwhile.
+    """All users. If the list changes while it is read, the read begins again.
 
-    Raises as `read_organization`.
+    Raises:
+        SwitIncompleteReadError: the pages do not fit together: the total changed, a user is on
+            two pages, or a page is too short.
+        SwitError: a call failed.
+
     """
-    again = Retrying(
-        retry=retry_if_exception_type(SwitIncompleteReadError),
-        stop=stop_after_attempt(ATTEMPTS),
-        reraise=True,
-    )
-    return again(_read_pages, client, page_size)
+    users: dict[str, User] = {}
+    total: int | None = None
+    page = 0
+    while total is None or len(users) < total:
+        page += 1
+        answer = client.list_users(page=page, count=page_size)
+        count = len(answer.users)
+        read = len(users) + count
+        users.update({user.user_id: user for user in answer.users})
+        if total is not None and answer.total_rows != total:
+            problem = f"the total changed from {total} to {answer.total_rows} between pages"
+        elif repeated := read - len(users):
+            problem = f"users that were listed twice: {repeated} (page {page})"
+        elif read > answer.total_rows:
+            problem = f"Swit listed {read} users, but counts {answer.total_rows}"
+        elif count < page_size and read < answer.total_rows:
+            problem = f"page {page} is too short: {read} of {answer.total_rows} users were read"
+        else:
+            total = answer.total_rows
+            continue
+        raise SwitIncompleteReadError(call=LIST_USERS.name, message=problem)
+    return tuple(users.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,43 +183,17 @@ def _organization_of(
     except SwitNotFoundError as error:
         # Older editions of the API lack the call; only the id is known.
         if not me.organization_id:
-            problem = "it names no organisation"
+            problem = "the answer contains no organisation"
             raise SwitIncompleteReadError(call=USER_INFO.name, message=problem) from error
         found = Organization(id=me.organization_id)
     wanted = (expected or "").strip()
     if wanted and wanted != found.id and wanted.casefold() != (found.subdomain or "").casefold():
         problem = (
             f"the token belongs to {found.name or 'an organisation'} (id {found.id}, subdomain"
-            f" {found.subdomain or 'not known'}), but {wanted} is meant"
+            f" {found.subdomain or 'not known'}), but {wanted} is expected"
         )
         raise SwitOtherOrganizationError(call=ORGANIZATION_INFO.name, message=problem)
     return found
-
-
-def _read_pages(client: SwitClient, page_size: int) -> tuple[User, ...]:
-    """All users, if the pages fit together: same total, nobody twice, no page too short."""
-    users: dict[str, User] = {}
-    total: int | None = None
-    page = 0
-    while total is None or len(users) < total:
-        page += 1
-        answer = client.list_users(page=page, count=page_size)
-        count = len(answer.users)
-        read = len(users) + count
-        users.update({user.user_id: user for user in answer.users})
-        if total is not None and answer.total_rows != total:
-            problem = f"the total went from {total} to {answer.total_rows} while paging"
-        elif repeated := read - len(users):
-            problem = f"users that came twice: {repeated} (page {page})"
-        elif read > answer.total_rows:
-            problem = f"{read} users came where Swit counts {answer.total_rows}"
-        elif count < page_size and read < answer.total_rows:
-            problem = f"page {page} came short: {read} of {answer.total_rows} users were read"
-        else:
-            total = answer.total_rows
-            continue
-        raise SwitIncompleteReadError(call=LIST_USERS.name, message=problem)
-    return tuple(users.values())
 
 
 def _prove_authorised(me: AuthorisedUser, users: Sequence[User]) -> None:
@@ -205,7 +204,7 @@ def _prove_authorised(me: AuthorisedUser, users: Sequence[User]) -> None:
     elif not mine.active:
         problem = "is not active"
     elif mine.role not in _ADMINISTRATORS:
-        problem = f"is no master or admin (its role is {mine.role}), so it may not see everybody"
+        problem = f"is not a master or admin (role {mine.role}), so it may not see all users"
     else:
         return
     message = f"the user that the token belongs to (id {me.user_id}) {problem}"
@@ -225,13 +224,13 @@ def _prove_tree(teams: Sequence[Team]) -> Team:
     by_id = {team.team_id: team for team in teams}
     roots = [team for team in teams if is_root(team)]
     if len(by_id) != len(teams):
-        problem = f"teams that came twice: {len(teams) - len(by_id)}"
+        problem = f"teams that were listed twice: {len(teams) - len(by_id)}"
     elif len(roots) != 1:
-        problem = f"there must be one root team, found: {count(roots)}"
+        problem = f"there must be one root team. Root teams found: {count(roots)}"
     elif lost := [t for t in teams if not is_root(t) and t.parent_id not in by_id]:
         problem = f"teams whose parent is not in the list: {count(lost)}"
-    elif ring := _not_below(roots[0], teams):
-        problem = f"teams below each other in a ring: {count(ring)}"
+    elif cycle := _not_below(roots[0], teams):
+        problem = f"teams that form a cycle: {count(cycle)}"
     else:
         return roots[0]
     raise SwitIncompleteReadError(call=LIST_TEAMS.name, message=problem)

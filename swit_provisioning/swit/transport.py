@@ -1,4 +1,4 @@
-"""Sends calls: token, pace, one refresh after a 401, retries of what may succeed later."""
+"""Send calls: with token and pace, one token refresh after a 401, and retries."""
 
 import copy
 import logging
@@ -28,7 +28,7 @@ ATTEMPTS: Final = 4
 THROTTLED_ATTEMPTS: Final = 8
 """How often a call is sent if Swit answers 429."""
 PATIENCE_SECONDS: Final = 300.0
-"""How long one call waits between attempts in all; a longer `Retry-After` is not waited for."""
+"""Total wait of one call between its attempts. A longer `Retry-After` ends the call."""
 
 _MAX_BACKOFF_SECONDS: Final = 30.0
 
@@ -42,7 +42,7 @@ class Call:
     name: str
     method: Literal["GET", "POST", "PATCH"]
     host: Literal["api", "scim"] = "api"
-    """Which of Swit's two addresses it goes to."""
+    """Which of Swit's two addresses receives it."""
     repeatable: bool = True
     """Whether it may be sent again if its answer was lost."""
     most_bytes: int = 32 * MIB
@@ -52,7 +52,7 @@ class Call:
         """True if the call may be sent again after `attempt` attempts and this error."""
         if isinstance(error, SwitThrottledError):
             return attempt < THROTTLED_ATTEMPTS
-        # An endless answer would be endless again.
+        # The answer would be too large or too slow again.
         is_endless = isinstance(error, SwitEndlessAnswerError)
         return self.repeatable and not is_endless and attempt < ATTEMPTS
 
@@ -67,7 +67,7 @@ class Call:
             return f"/v1/api/{self.name}"
         # Quoting keeps dots, and `/Users/..` is another address.
         if object_id in {"", ".", ".."}:
-            message = f"the id {object_id!r} cannot be part of an address; nothing was sent"
+            message = f"the id {object_id!r} cannot be part of an address. Nothing was sent"
             raise SwitRejectedError(call=self.name, message=message)
         return f"/Users/{quote(object_id, safe='')}"
 
@@ -115,7 +115,7 @@ class Transport:
         self._sleep = sleep
 
     def only_while(self, check: Callable[[], None]) -> Self:
-        """A client that calls `check` before each request; an error of it ends the call.
+        """A client that calls `check` before each request. If `check` raises, nothing is sent.
 
         Both clients share connections, pace and the count of calls, so close only one of them.
         """
@@ -198,7 +198,7 @@ class Transport:
     ) -> dict[str, Any] | None:
         # No header can hold such a token, and requests would print it in its error.
         if not token or not token.isascii() or not token.isprintable() or " " in token:
-            message = "the access token is empty or contains a character that no token has"
+            message = "the access token is empty or contains an invalid character"
             raise SwitUnauthorizedError(call=call.name, message=message)
         turn = self._pace.wait()
         self._check()
@@ -221,7 +221,7 @@ class Transport:
         try:
             answer = read_answer(response, call=call.name, secrets=(token,))
         except SwitThrottledError as error:
-            # A wait that is too long for this call must not hold the other calls either.
+            # A wait that is too long for this call must not delay the other calls either.
             wait = error.retry_after
             is_waited_for = wait is None or wait <= PATIENCE_SECONDS
             self._pace.throttled(turn, wait if is_waited_for else None)

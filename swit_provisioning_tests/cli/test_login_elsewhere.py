@@ -64,8 +64,11 @@ def test_pasting_needs_no_proof_key_where_swit_takes_none(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda address: address.replace("state=", "state=x"), "its state is another one"),
-        (lambda address: address.partition("?")[0], "its state is another one"),
+        (
+            lambda address: address.replace("state=", "state=x"),
+            "its state is not the one that was sent",
+        ),
+        (lambda address: address.partition("?")[0], "its state is not the one that was sent"),
         (lambda address: address.replace("code=", "kode="), "there is no code in the address"),
         (lambda address: address.replace("code=", "error=access_denied&x="), "access_denied"),
         (lambda address: address.replace("code=", "code=x"), "oauth/token: HTTP 400"),

@@ -126,7 +126,7 @@ def test_an_answer_with_another_state_ends_nothing_and_stores_nothing(desk: Desk
             page = answer(url)
             assert page.status_code == 400
             assert "<h1>Not logged in</h1>" in page.text
-            assert "its state is another one" in page.text
+            assert "its state is not the one that was sent" in page.text
         assert desk.stored is None
         assert come_back(terminal).status_code == 200
         assert terminal.code() == 0, terminal.errors

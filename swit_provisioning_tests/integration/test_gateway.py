@@ -244,7 +244,7 @@ def test_a_callback_without_cookie_or_state_or_started_login_stores_nothing(
         for query in ("", "?code=x", "?code=x&state=y"):
             answer = browser.ask(f"/oauth_callback{query}")
             assert answer.status_code == 400
-            assert "its state is another one" in answer.text
+            assert "its state is not the one that was sent" in answer.text
         assert token() is None
         assert not nobody.server.log.of("oauth.token"), "Swit was not even asked"
         assert browser.get(callback, timeout=30).status_code == 200

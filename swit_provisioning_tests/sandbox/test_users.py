@@ -112,7 +112,7 @@ def test_the_master_cannot_be_deactivated_or_removed(
 
 def test_a_second_master_is_refused(organisation: Organisation) -> None:
     organisation.add_user("master@example.com", role=10)
-    with pytest.raises(ValueError, match="one master"):
+    with pytest.raises(ValueError, match="a master already"):
         organisation.add_user("other@example.com", role=10)
 
 

@@ -181,5 +181,5 @@ def test_a_number_is_parsed_as_a_fixed_pace(text: str, per_second: float) -> Non
     ["", "fast", "0", "0.0", "-1", "auto:", "auto:0", ":5", "auto5", "inf", "nan", "1e3", "5/s"],
 )
 def test_an_invalid_pace_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no pace; give auto, auto:10 .* such as 4"):
+    with pytest.raises(ValueError, match=r"is not a pace. Write auto, auto:10 .* such as 4"):
         parse_pace(text)

@@ -105,7 +105,7 @@ def test_a_new_organisation_is_read_completely(sandbox: SandboxServer, client: S
 
 
 def test_another_organisation_is_refused(client: SwitClient) -> None:
-    with pytest.raises(SwitOtherOrganizationError, match="but acme is meant"):
+    with pytest.raises(SwitOtherOrganizationError, match="but acme is expected"):
         read_organization(client, expected="acme")
 
 
@@ -213,7 +213,7 @@ def test_a_total_that_is_not_reached_is_an_incomplete_read(
     sandbox.faults.add(
         Fault(kind="change", call="organization.user.list", times=None, change=one_more)
     )
-    with pytest.raises(SwitIncompleteReadError, match="page 1 came short: 1 of 2"):
+    with pytest.raises(SwitIncompleteReadError, match="page 1 is too short: 1 of 2"):
         read_organization(client)
 
 

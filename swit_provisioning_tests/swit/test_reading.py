@@ -108,7 +108,7 @@ def swit(web: responses.RequestsMock) -> Swit:
 def incomplete(client: SwitClient, *, page_size: int = 1000) -> str:
     with pytest.raises(SwitIncompleteReadError) as caught:
         read_organization(client, page_size=page_size)
-    assert "No plan is made from it" in str(caught.value)
+    assert "No plan is made from this read" in str(caught.value)
     return str(caught.value)
 
 
@@ -181,23 +181,23 @@ def test_no_page_is_read_after_a_full_last_page(swit: Swit, client: SwitClient) 
 
 def test_a_short_page_is_an_incomplete_read(swit: Swit, client: SwitClient) -> None:
     swit.bend = lambda _, data: data["users"].pop()
-    assert "page 1 came short: 1 of 5 users were read" in incomplete(client, page_size=2)
+    assert "page 1 is too short: 1 of 5 users were read" in incomplete(client, page_size=2)
     assert client.calls == 2 + ATTEMPTS
 
 
 def test_an_empty_page_is_an_incomplete_read(swit: Swit, client: SwitClient) -> None:
     swit.bend = lambda _, data: data.update(users=[])
-    assert "page 1 came short: 0 of 5" in incomplete(client)
+    assert "page 1 is too short: 0 of 5" in incomplete(client)
 
 
 def test_a_last_page_below_the_total_is_an_incomplete_read(swit: Swit, client: SwitClient) -> None:
     swit.bend = lambda _, data: data.update(total_rows=6)
-    assert "page 1 came short: 5 of 6" in incomplete(client)
+    assert "page 1 is too short: 5 of 6" in incomplete(client)
 
 
 def test_more_users_than_the_total_are_an_incomplete_read(swit: Swit, client: SwitClient) -> None:
     swit.bend = lambda _, data: data.update(total_rows=4)
-    assert "5 users came where Swit counts 4" in incomplete(client)
+    assert "Swit listed 5 users, but counts 4" in incomplete(client)
 
 
 def test_an_empty_user_list_is_an_incomplete_read(swit: Swit, client: SwitClient) -> None:
@@ -222,7 +222,7 @@ def test_a_total_that_keeps_changing_is_an_incomplete_read(swit: Swit, client: S
         swit.users.append(user(100 + number))
 
     swit.bend = restless
-    assert "the total went from 9 to 10 while paging" in incomplete(client, page_size=3)
+    assert "the total changed from 9 to 10 between pages" in incomplete(client, page_size=3)
     assert client.calls == 2 + ATTEMPTS * 2
 
 
@@ -231,7 +231,7 @@ def test_a_repeated_user_is_an_incomplete_read(
     page_size: int, swit: Swit, client: SwitClient
 ) -> None:
     swit.users[4] = user(1, role=10)
-    assert "users that came twice: 1 (page " in incomplete(client, page_size=page_size)
+    assert "users that were listed twice: 1 (page " in incomplete(client, page_size=page_size)
 
 
 def test_a_user_who_moves_to_the_next_page_restarts_the_read(
@@ -252,8 +252,8 @@ def test_a_user_who_moves_to_the_next_page_restarts_the_read(
     ("mine", "problem"),
     [
         (user(1, role=10, is_active=False), "is not active"),
-        (user(1, role=30), "is no master or admin (its role is 30)"),
-        (user(1, role=None), "is no master or admin (its role is 0)"),
+        (user(1, role=30), "is not a master or admin (role 30)"),
+        (user(1, role=None), "is not a master or admin (role 0)"),
         (user(9, role=10), "is not among the 5 users"),
     ],
 )
@@ -273,9 +273,9 @@ def test_a_master_or_an_admin_may_read(role: object, swit: Swit, client: SwitCli
 @pytest.mark.parametrize(
     ("teams", "problem"),
     [
-        ([], "one root team, found: 0."),
-        ([team(1)], "one root team, found: 0."),
-        ([team(0, None), team(1, None)], "one root team, found: 2 (Team 0, Team 1)."),
+        ([], "Root teams found: 0."),
+        ([team(1)], "Root teams found: 0."),
+        ([team(0, None), team(1, None)], "Root teams found: 2 (Team 0, Team 1)."),
         (
             [team(0, None), team(1), team(2, 7), team(3, 8)],
             "teams whose parent is not in the list: 2 (Team 2, Team 3).",
@@ -284,10 +284,10 @@ def test_a_master_or_an_admin_may_read(role: object, swit: Swit, client: SwitCli
             [team(0, None), team(1, None, depth=1)],
             "teams whose parent is not in the list: 1 (Team 1).",
         ),
-        ([team(0, None), team(1), team(1)], "teams that came twice: 1."),
+        ([team(0, None), team(1), team(1)], "teams that were listed twice: 1."),
         (
             [team(0, None), team(1, 2), team(2, 1), team(3, 2)],
-            "teams below each other in a ring: 3 (Team 1, Team 2, Team 3).",
+            "teams that form a cycle: 3 (Team 1, Team 2, Team 3).",
         ),
         (
             [team(0, None), *(team(n, 99) for n in range(1, 9))],
@@ -336,7 +336,7 @@ def test_another_organisation_is_not_read(expected: str, swit: Swit, client: Swi
     assert isinstance(caught.value, SwitRejectedError)
     assert str(caught.value) == (
         "organization.info: the token belongs to Acme (id o1, subdomain acme), but"
-        f" {expected} is meant. Use a token of the expected organisation, or correct"
+        f" {expected} is expected. Use a token of the expected organisation, or correct"
         " SWIT_ORGANIZATION."
     )
     assert "organization.user.list" not in swit.asked
@@ -361,7 +361,7 @@ def test_an_old_edition_cannot_confirm_a_subdomain(swit: Swit, client: SwitClien
 def test_an_organisation_without_an_id_is_not_read(swit: Swit, client: SwitClient) -> None:
     swit.organization = None
     swit.me = {"id": "u1"}
-    assert "user.info: it names no organisation" in incomplete(client)
+    assert "user.info: the answer contains no organisation" in incomplete(client)
 
 
 def test_memberships_are_read_from_both_lists(swit: Swit, client: SwitClient) -> None:
@@ -387,7 +387,7 @@ def test_memberships_of_unlisted_users_and_teams_are_left_out_with_a_warning(
     assert state.users["primary_team"].isna().all()
     (warning,) = state.facts.warnings
     assert warning == (
-        "memberships that name a user or a team that Swit does not list are left out;"
+        "memberships that name a user or a team that Swit does not list are ignored;"
         " teams: 2 (ids t1, t88)"
     )
 
