@@ -61,7 +61,7 @@ def test_a_directory_that_cannot_be_read_is_asked_for_again(folder: Path) -> Non
         "file", str(folder / "none.json"), "y", str(sample_directory_path()), "sandbox", "", ""
     )
     assert result.exit_code == 0, result.output
-    assert "none.json can't be read" in result.output
+    assert "none.json cannot be read" in result.output
     assert dotenv_values(folder / ".env")["IDP_FILE"] == str(sample_directory_path())
 
 

@@ -218,7 +218,7 @@ def test_an_account_with_a_size_limit_reads_nothing(slapd: Slapd, page_size: int
 def test_a_base_that_does_not_exist_is_an_error_that_names_it(slapd: Slapd) -> None:
     message = refused(slapd.config(user_bases=(f"ou=Nobody,{SUFFIX}",)), DirectoryConfigError)
     assert f"ou=Nobody,{SUFFIX}" in message
-    assert f"what exists is '{SUFFIX}'" in message
+    assert f"the nearest existing entry is '{SUFFIX}'" in message
 
 
 def test_a_base_without_people_is_an_error(slapd: Slapd) -> None:

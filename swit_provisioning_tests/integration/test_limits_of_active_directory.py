@@ -197,7 +197,7 @@ def test_a_base_that_does_not_exist_is_an_error_that_names_it() -> None:
     entries = {dn: held for dn, held in THREE_PAGES.items() if not dn.endswith(PEOPLE)}
     message = refused(entries, lambda _, answer: answer, DirectoryConfigError)
     assert PEOPLE in message
-    assert "what exists is 'DC=example,DC=org'" in message
+    assert "the nearest existing entry is 'DC=example,DC=org'" in message
     assert "LDAP_USER_OUS" in message
 
 
@@ -220,7 +220,9 @@ def test_a_reference_to_another_server_is_a_failed_read() -> None:
     url = "ldap://dc2.example.org/OU=More,OU=Staff,DC=example,DC=org"
     with (
         SmallServer(THREE_PAGES, elsewhere=[url]) as server,
-        pytest.raises(DirectoryIncompleteError, match="kept elsewhere") as caught,
+        pytest.raises(
+            DirectoryIncompleteError, match="another server holds a part of it"
+        ) as caught,
     ):
         read(server.address)
     assert url in str(caught.value)

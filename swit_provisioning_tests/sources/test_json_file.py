@@ -160,7 +160,7 @@ def test_a_member_that_is_no_name_is_a_finding_and_stops_nobody(path: Path) -> N
         pytest.param(f"[{'1' * 5_000}]", "a number with thousands of digits", id="long number"),
         ({"groups": []}, "`users` is missing"),
         ({"users": {}, "groups": []}, "`users` is not a list"),
-        ({"users": [ADA]}, "`groups` is missing (write [] where there are none)"),
+        ({"users": [ADA]}, "`groups` is missing (write [] if there are none)"),
         ({"users": [ADA, "Ben"], "groups": []}, "users[1] is not an object"),
         ({"users": [{"mail": "x"}], "groups": []}, "users[0] has no `distinguishedName`"),
         ({"users": [ADA], "groups": [{**TEAM, "distinguishedName": " "}]}, "groups[0] has no"),

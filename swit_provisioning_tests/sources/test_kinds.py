@@ -271,4 +271,4 @@ def test_a_domain_that_hides_who_is_disabled_is_a_warning(root: Root, *, told: b
     """An ordinary account of a domain often may not read userAccountControl."""
     with ScriptedServer(answer, root=says(root)) as server:
         warnings = read(server).facts.warnings
-    assert any("userAccountControl can't be read" in warning for warning in warnings) is told
+    assert any("userAccountControl cannot be read" in warning for warning in warnings) is told

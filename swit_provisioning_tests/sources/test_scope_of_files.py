@@ -99,7 +99,7 @@ def test_an_unknown_class_with_addresses_is_one_of_people(tmp_path: Path) -> Non
     assert list(state.users["dn"]) == [ADA, BEN, CEM, DAN]
     assert list(state.groups["dn"]) == [SALES, OLD]
     (warning,) = state.facts.warnings
-    assert "3 entries count as people" in warning
+    assert "3 entries of unknown classes count as people" in warning
     assert "2 companyPerson; 1 OpenLDAPperson" in warning
 
 
@@ -173,7 +173,7 @@ def test_filters_of_the_settings_apply_to_a_file(tmp_path: Path) -> None:
 def test_a_filter_about_what_no_entry_has_is_a_warning(tmp_path: Path) -> None:
     scope = FileScope(user_filter=EntryFilter("(&(cn=*)(!(employeeStatus=left)))"))
     (warning,) = read(tmp_path, scope, MIXED.replace("companyList", "device")).facts.warnings
-    assert "LDAP_USER_FILTER looks at employeestatus, but no entry of mixed.ldif has it" in warning
+    assert "LDAP_USER_FILTER uses employeestatus, but no entry of mixed.ldif has it" in warning
 
 
 @pytest.mark.parametrize(
@@ -200,10 +200,10 @@ def test_a_filter_may_look_at_attributes_with_options_and_at_those_of_the_dn(
     warnings = [
         warning
         for warning in read(tmp_path, scope, ann + bob).facts.warnings
-        if "looks at" in warning
+        if "_FILTER uses" in warning
     ]
     assert [warning.partition(", but")[0] for warning in warnings] == [
-        f"LDAP_GROUP_FILTER looks at {name}" for name in missing
+        f"LDAP_GROUP_FILTER uses {name}" for name in missing
     ]
 
 

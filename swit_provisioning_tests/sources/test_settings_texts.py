@@ -105,7 +105,7 @@ def test_bases_are_names_or_names_below_the_search_base(text: str, expected: lis
         ("Employees", "example.com", "LDAP_SEARCH_BASE"),
         ("OU=Staff,OU=Elsewhere,DC=example,DC=com;", BASE, "not below LDAP_SEARCH_BASE"),
         ("OU=Staff,DC=example,DC=com", BASE, "not below LDAP_SEARCH_BASE"),
-        ("R&D=Lab", BASE, r"written `\=`"),
+        ("R&D=Lab", BASE, r"Write `\=`"),
         ("Back\\zlash", BASE, "for a backslash"),
     ],
 )
@@ -207,7 +207,7 @@ def test_a_filter_gets_the_outer_brackets_that_were_left_out() -> None:
     ],
 )
 def test_a_filter_that_no_server_would_take_is_an_error_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match="for example") as caught:
+    with pytest.raises(ValueError, match="Write it as in") as caught:
         parse_filter(text)
     assert repr(text) in str(caught.value)
 

@@ -111,7 +111,7 @@ def test_a_range_of_the_members_of_a_group_is_not_the_group(path: Path) -> None:
     group = "dn: cn=g,dc=x\nobjectClass: group\ncn: g\nmember;range=0-{}: uid=p1,ou=people,dc=x\n"
     with pytest.raises(
         DirectoryIncompleteError,
-        match=r"'cn=g,dc=x' has only a part of its members .*\. Export it again with a program that"
+        match=r"'cn=g,dc=x' has only some of its members .*\. Export it again with a program that"
         " reads all ranges.$",
     ):
         users(path, EXPORT + group.format(1499))
