@@ -284,6 +284,11 @@ class LimitFields(Section):
         "nothing to do, departures, deletions, membership removals and activations need an "
         "approval; `full`: only the limits apply",
     )
+    on_limit: Literal["stop", "hold_back"] = Field(
+        default="stop",
+        description="`stop`: a plan that exceeds a limit is not sent; `hold_back`: the changes "
+        "that exceed it wait for an approval, and the others are sent",
+    )
     max_deactivations: LimitSetting = Field(
         default=Limits.max_deactivations,
         description="of the active users in scope. Each limit is a share, a number, both (`5%,50`: "

@@ -145,10 +145,13 @@ class PlanJudge:
     limits: Limits
     max_age: timedelta
     """The highest age of a plan, and of its approval: `PLAN_MAX_AGE_HOURS`."""
+    holds_back: bool = False
+    """Whether changes that exceed a limit wait while the others are sent: `ON_LIMIT`."""
     two_people: bool = False
     """Whether another person has to approve a plan than who made it or applies it: `APPROVALS`."""
     clock: Callable[[], datetime] = utc_now
-    _newest: tuple[PlanHash, Plan] | None = field(default=None, init=False)
+    _newest: tuple[tuple[PlanHash, datetime], Plan] | None = field(default=None, init=False)
+    _left_out: dict[str, str] = field(default_factory=dict, init=False)
 
     def judge(
         self,
@@ -183,7 +186,7 @@ class PlanJudge:
         results = judge(
             part or plan,
             self.limits,
-            self._history(plan, but_not=application_id),
+            self.history(plan, but_not=application_id),
             approval=frozenset(approval.guards) if approval else frozenset(),
             apply_command=f"swit-provisioning apply {plan.plan_id}{selection}",
         )
@@ -194,7 +197,7 @@ class PlanJudge:
             replace(v, message=f"{v.message} {note}") if v is noted else v for v in results
         )
 
-    def _history(self, plan: Plan, *, but_not: str | None) -> History:
+    def history(self, plan: Plan, *, but_not: str | None) -> History:
         """The last accepted read, and what was sent, without the application `but_not`."""
         last = self.store.reads.last()
         return History(
@@ -230,8 +233,10 @@ class PlanJudge:
         return RecentCounts(smallest=smallest, created_users=created)
 
     def approval_of(self, plan: Plan) -> Approval | None:
-        """The approval of this plan that is in force: neither spent nor expired."""
-        return self.store.approvals.of(plan.plan_hash, newer_than=self.max_age)
+        """The approval in force (not spent or expired) of this plan or the one that it includes."""
+        hashes = filter(None, (plan.plan_hash, plan.includes))
+        found = (self.store.approvals.of(PlanHash(h), newer_than=self.max_age) for h in hashes)
+        return next(filter(None, found), None)
 
     def lift(
         self,
@@ -377,7 +382,12 @@ class PlanJudge:
     def _state(self, plan: ListedPlan) -> PlanState:
         rejection = self.store.rejections.of(plan.plan_hash)
         approval = self.store.approvals.of(plan.plan_hash, newer_than=self.max_age)
-        application = self.store.acceptances.newest_of(plan.plan_hash)
+        if approval is None and any(result.get("lifted") for result in plan.guard_results):
+            stored = self.store.plans.get(plan.plan_hash)  # it may include an approved plan
+            approval = self.approval_of(stored.plan) if stored else None
+        application = self.store.acceptances.newest_of(
+            plan.plan_hash
+        ) or self.store.acceptances.included(plan.plan_hash, made_at=plan.created_at)
         name = self._state_name(plan, rejection, approval, application)
         if application is not None and application.approval_id and name in {"applied", "begun"}:
             approval = self.store.approvals.get(application.approval_id)
@@ -444,10 +454,13 @@ class PlanJudge:
         return ""
 
     def _newest_plan(self, plan_hash: PlanHash) -> Plan:
-        """The newest plan; read once while it stays the newest."""
-        if self._newest is None or self._newest[0] != plan_hash:
+        """The newest plan with what waits beside it; read once until it is made again."""
+        made_at = self._listed(plan_hash).created_at
+        if self._newest is None or self._newest[0] != (plan_hash, made_at):
             stored = self.store.plans.get(plan_hash)
-            self._newest = plan_hash, stored.plan if stored else Plan(changes=())
+            plan = stored.plan if stored else Plan(changes=())
+            whole = replace(plan, changes=plan.changes + plan.waiting)
+            self._newest = (plan_hash, made_at), whole
         return self._newest[1]
 
     def _overtaken_by(self, plan: ListedPlan) -> Acceptance | None:
@@ -455,7 +468,16 @@ class PlanJudge:
         newest = self.store.acceptances.newest()
         if newest is None or newest.plan_hash == plan.plan_hash:
             return None
-        return newest if newest.accepted_at > plan.created_at else None
+        if newest.accepted_at <= plan.created_at or self.was_left_out_of(newest, plan.plan_hash):
+            return None
+        return newest
+
+    def was_left_out_of(self, accepted: Acceptance, plan_hash: PlanHash) -> bool:
+        """Whether the changes of this plan are those that wait beside the accepted plan."""
+        if accepted.run_id not in self._left_out:
+            stored = self.store.plans.get(accepted.plan_hash)
+            self._left_out[accepted.run_id] = stored.plan.waiting_hash if stored else ""
+        return self._left_out[accepted.run_id] == plan_hash
 
 
 def same_person(first: str, second: str) -> bool:

@@ -11,7 +11,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:  # every command reads exit codes here, and most need no database
+    from swit_provisioning.planning.model import Change
     from swit_provisioning.state.journal import JournalEntry
+    from swit_provisioning.state.plan_approvals import Rejection
     from swit_provisioning.state.stored_plans import StoredPlan
 
 JobName = Literal["plan", "apply", "sync"]
@@ -70,7 +72,7 @@ class RunState(StrEnum):
     APPLIED = "applied", 0
     NOTHING_TO_DO = "nothing to do", 0
     PARTLY_APPLIED = "partly applied", 4
-    """Applied, but Swit rejected some changes, or they were skipped."""
+    """Applied, but Swit rejected some changes, they were skipped, or they wait for an approval."""
     PLANNED = "planned", 0
     """A run of the job `plan`: it writes nothing."""
     BLOCKED = "blocked", 3
@@ -137,3 +139,20 @@ class RunResult:
     seconds: float = 0.0
     left_for_later: str = ""
     """The changes of the plan that were not chosen, counted; empty: none."""
+    waiting: "WaitingPlan | None" = None
+    """The plan of the changes that exceed a limit and were held back, if there are any."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingPlan:
+    """The plan of the changes that a run held back."""
+
+    plan_id: str
+    changes: "tuple[Change, ...]"
+    rejection: "Rejection | None" = None
+    """If it was rejected, it waits for nobody."""
+
+    @property
+    def command(self) -> str:
+        """The command that approves it."""
+        return f'swit-provisioning approve {self.plan_id} --reason "reason"'

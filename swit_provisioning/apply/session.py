@@ -35,7 +35,7 @@ from swit_provisioning.apply.run_model import (
 )
 from swit_provisioning.planning.actions import STEPS, Step
 from swit_provisioning.planning.guards import GuardResult
-from swit_provisioning.planning.model import Plan, Policy
+from swit_provisioning.planning.model import Plan, PlanHash, Policy
 from swit_provisioning.planning.planner import make_plan
 from swit_provisioning.planning.selection import (
     Selection,
@@ -245,12 +245,13 @@ class Session:
     def _conclude(self, plan: Plan, application_id: str, *, is_complete: bool) -> None:
         """Remember the matches; after all of the plan also the read, and spend the approval.
 
-        A plan for one person leaves the other changes of the read undone, so it is not recorded.
+        A plan for one person leaves the other changes of the read undone, and so does one beside
+        which changes wait: the read is not recorded.
         """
         bindings = bindings_to_remember(plan, self.store, application_id)
         self.store.identities.remember(bindings)
         if is_complete:
-            if not plan.person:
+            if not plan.person and not plan.waiting:
                 self.store.reads.accept(
                     plan.baselines.directory,
                     counts=plan.baselines.limited_counts(),
@@ -258,7 +259,8 @@ class Session:
                     presence=plan.baselines.presence,
                 )
             self.store.acceptances.finish(application_id)
-            self.store.approvals.spend(plan.plan_hash)
+            for plan_hash in filter(None, (plan.plan_hash, PlanHash(plan.includes))):
+                self.store.approvals.spend(plan_hash)
 
     def _applier(self, accepted: pd.DataFrame, log: logging.Logger) -> Applier:
         """The executor of the plan that the gate accepted for this run's root run."""
@@ -392,14 +394,18 @@ class Session:
         """Refuse a plan that is too old, or that another run has overtaken since it was read.
 
         Both sides are read again in any case for a plan that a person names, so its own earlier
-        application does not count there, nor a run that was still writing during the first read.
+        application does not count there, nor that of the plan beside which it waited, nor a run
+        that was still writing during the first read.
         """
         nothing = _nothing_written(entries)
         newest = self.store.acceptances.newest()
         if newest is not None:
             is_other = newest.application_id != application_id
             is_newer = is_other and newest.accepted_at > stored.created_at
-            if is_newer and not (is_named and newest.plan_hash == stored.plan_hash):
+            is_it = newest.plan_hash == stored.plan_hash or self.judge.was_left_out_of(
+                newest, stored.plan_hash
+            )
+            if is_newer and not (is_named and is_it):
                 raise _overtaken(stored.plan_id, newest, nothing)
             ended = self.store.journal.last_call_ended(but_not=application_id)
             if not is_named and ended is not None and ended > stored.created_at:

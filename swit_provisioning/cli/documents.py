@@ -19,9 +19,10 @@ from swit_provisioning.cli.json_types import (
     ListedPlanDocument,
     PlanDocument,
     RunDocument,
+    WaitingPlanDocument,
 )
 from swit_provisioning.operations.plan_page import ExpectedPace
-from swit_provisioning.planning.model import Change, Finding, calls_by_kind, estimate
+from swit_provisioning.planning.model import Change, Finding, Plan, calls_by_kind, estimate
 from swit_provisioning.report.redaction import (
     hidden_target,
     hidden_values,
@@ -79,12 +80,24 @@ def plan_document(stored: StoredPlan, state: PlanState, pace: ExpectedPace) -> P
         "changes": [change_document(change) for change in plan.changes],
         "disabled": [change_document(change) for change in plan.disabled],
         "held": [change_document(change) for change in plan.held],
+        "waiting": waiting_document(plan),
         "estimate": {
             "calls": calls,
             "seconds": round(seconds, 1),
             "calls_per_second": round(pace.per_second, 2),
             "by_kind": calls_by_kind(plan),
         },
+    }
+
+
+def waiting_document(plan: Plan) -> WaitingPlanDocument | None:
+    """The plan of the changes that exceed a limit and wait for an approval; null: none do."""
+    if not plan.waiting:
+        return None
+    return {
+        "plan_id": plan.waiting_id,
+        "plan_hash": plan.waiting_hash,
+        "counts": dict(Counter(change.action for change in plan.waiting)),
     }
 
 
@@ -123,6 +136,7 @@ def run_document(run: RunResult) -> RunDocument:
         "counts": plan.counts() if plan else {},
         "outcomes": _outcomes(entry for entry in entries if entry.run_id == run.run_id),
         "left_for_later": run.left_for_later,
+        "waiting": waiting_document(plan) if plan else None,
         "guards": guard_documents(run.guards or (stored.guard_results if stored else ())),
         "findings": finding_documents(plan.findings) if plan else [],
         "calls": run.calls,

@@ -7,6 +7,7 @@ from typing import Final
 
 from rich.console import Console
 
+from swit_provisioning.apply.waiting_plans import plan_to_send
 from swit_provisioning.cli.console import output, print_header, print_json, print_markup, safe
 from swit_provisioning.cli.documents import history_document, history_without_people
 from swit_provisioning.cli.framework import AmbiguousSubjectError, UnknownSubjectError
@@ -14,6 +15,7 @@ from swit_provisioning.cli.render import coloured, history_table
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.planning.actions import describe
+from swit_provisioning.planning.model import Change, users_of
 from swit_provisioning.planning.planner import explained_plan
 from swit_provisioning.report.explanations import (
     Answer,
@@ -43,6 +45,8 @@ class _Subject:
     explained: PersonExplained | TeamExplained | None
     """`None`: on neither side now, but in the journal."""
     history: list[HistoryEntry]
+    waiting: tuple[Change, ...] = ()
+    """The changes to it that exceed a limit and wait for an approval."""
 
 
 def explain(settings: Settings, who: str, *, as_json: bool, no_names: bool) -> int:
@@ -62,7 +66,11 @@ def explain(settings: Settings, who: str, *, as_json: bool, no_names: bool) -> i
         read_at = datetime.now(UTC)
         planned = explained_plan(directory, swit, settings.policy(), store.memory())
         subjects = _subjects(who, explain_subjects(who, planned), store, no_names=no_names)
-        results = plan_judge(settings, store).judge(planned.plan) if planned.plan.changes else ()
+        judge, plan = plan_judge(settings, store), planned.plan
+        if plan.changes:
+            plan = plan_to_send(judge, plan)
+        results = judge.judge(plan) if plan.changes else ()
+    subjects = [replace(s, waiting=_waiting(s.explained, plan.waiting)) for s in subjects]
     # Guards that would stop the whole plan, whoever is explained.
     stopped_by = [result.name for result in results if result.stops]
     if no_names:
@@ -83,10 +91,12 @@ def explain(settings: Settings, who: str, *, as_json: bool, no_names: bool) -> i
                     {
                         **(subject.explained.document() if subject.explained else {"kind": "gone"}),
                         "history": [history_document(done) for done in subject.history],
+                        "waiting": [change.action for change in subject.waiting],
                     }
                     for subject in subjects
                 ],
                 "stopped_by": stopped_by,
+                "waiting_plan": plan.waiting_id or None,
             }
         )
         return 0
@@ -103,6 +113,12 @@ def explain(settings: Settings, who: str, *, as_json: bool, no_names: bool) -> i
             if stopped_by and subject.explained.changes:
                 names = ", ".join(stopped_by)
                 print_markup(console, f"[red]The whole plan would be stopped by {names}.[/red]")
+        if subject.waiting:
+            actions = ", ".join(dict.fromkeys(change.action for change in subject.waiting))
+            text = (
+                f"{actions} exceeds a limit, and waits for an approval as plan {plan.waiting_id}."
+            )
+            print_markup(console, f"[yellow]{text}[/yellow]")
         if subject.history:
             print_markup(console, "Changes sent before:")
             history_table(console, subject.history)
@@ -131,6 +147,15 @@ def _subjects(who: str, answer: Answer, store: Store, *, no_names: bool) -> list
             history = [done for entries in found_by for done in entries]
         subjects.append(_Subject(explained=each, history=history))
     return subjects
+
+
+def _waiting(
+    explained: PersonExplained | TeamExplained | None, waiting: Iterable[Change]
+) -> tuple[Change, ...]:
+    """The changes to a person or team that wait; of a batch of members, others may be sent."""
+    users = {change.change_id: users_of(change) for change in waiting}
+    changes = explained.changes if explained else ()
+    return tuple(c for c in changes if c.change_id in users and users_of(c) <= users[c.change_id])
 
 
 def _print_explained(console: Console, explained: PersonExplained | TeamExplained) -> None:

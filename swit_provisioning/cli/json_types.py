@@ -75,6 +75,14 @@ class EstimateDocument(TypedDict):
     by_kind: dict[str, int]
 
 
+class WaitingPlanDocument(TypedDict):
+    """The plan of the changes that exceed a limit (`ON_LIMIT=hold_back`)."""
+
+    plan_id: str
+    plan_hash: str
+    counts: dict[str, int]
+
+
 class PlanDocument(TypedDict):
     """`plan` and `show`."""
 
@@ -92,6 +100,7 @@ class PlanDocument(TypedDict):
     changes: list[ChangeDocument]
     disabled: list[ChangeDocument]
     held: list[ChangeDocument]
+    waiting: WaitingPlanDocument | None
     estimate: EstimateDocument
 
 
@@ -150,6 +159,7 @@ class RunDocument(TypedDict):
     counts: dict[str, int]
     outcomes: dict[str, int]
     left_for_later: str
+    waiting: WaitingPlanDocument | None
     guards: list[GuardDocument]
     findings: list[FindingDocument]
     calls: int
@@ -200,6 +210,7 @@ class PersonExplainedDocument(TypedDict):
     groups: list[GroupSeat]
     teams: list[TeamSeat]
     history: list[HistoryEntryDocument]
+    waiting: list[str]
 
 
 class TeamExplainedDocument(TypedDict):
@@ -214,6 +225,7 @@ class TeamExplainedDocument(TypedDict):
     group: GroupFacts | None
     team: TeamFacts | None
     history: list[HistoryEntryDocument]
+    waiting: list[str]
 
 
 class GoneDocument(TypedDict):
@@ -221,6 +233,7 @@ class GoneDocument(TypedDict):
 
     kind: Literal["gone"]
     history: list[HistoryEntryDocument]
+    waiting: list[str]
 
 
 class ExplainDocument(TypedDict):
@@ -230,6 +243,7 @@ class ExplainDocument(TypedDict):
     read_at: str
     explained: list[PersonExplainedDocument | TeamExplainedDocument | GoneDocument]
     stopped_by: list[str]
+    waiting_plan: str | None
 
 
 class PauseDocument(TypedDict):

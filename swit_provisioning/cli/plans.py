@@ -29,7 +29,7 @@ from swit_provisioning.planning.actions import SPECS, describe
 from swit_provisioning.planning.model import calls_by_kind, estimate
 from swit_provisioning.report.page import plan_page
 from swit_provisioning.report.redaction import change_without_people
-from swit_provisioning.report.summary import Comparison, compare
+from swit_provisioning.report.summary import Comparison, compare, summary
 from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.stored_plans import StoredPlan
@@ -131,6 +131,7 @@ def print_plan(
             (plan.changes, ""),
             (plan.disabled, ", not sent: DISABLED_ACTIONS"),
             (plan.held, ", not sent: does not stick, see the findings"),
+            (plan.waiting, ", not sent: exceeds a limit, waits for an approval"),
         ):
             render.changes_tables(console, changes, aside=aside, most=most, all_of_them=all_of_them)
         most_teams = _ALL if view == "full" else _SHORT_TREE
@@ -138,6 +139,10 @@ def print_plan(
         render.findings_table(console, plan.findings, most=most, all_of_them=all_of_them)
         render.guards_table(console, stored.guard_results)
     render.print_state(console, state)
+    if plan.waiting:
+        words = f"Plan {plan.waiting_id} waits for a decision beside it: {summary(plan.waiting)}."
+        print_text(console, words, style="yellow")
+        print_text(console, f"To see it: swit-provisioning show {plan.waiting_id}")
 
 
 def _print_summary(stored: StoredPlan, pace: ExpectedPace) -> None:

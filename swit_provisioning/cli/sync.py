@@ -41,6 +41,7 @@ from swit_provisioning.operations.run_results import result_of
 from swit_provisioning.operations.services import open_store, plan_judge
 from swit_provisioning.planning.selection import Selection
 from swit_provisioning.report.safe_text import for_a_terminal
+from swit_provisioning.report.summary import summary
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.database import StoreError
 
@@ -194,13 +195,25 @@ def _print_run(settings: Settings, run: RunResult) -> None:
     counts = ", ".join(f"{n} {kind}" for kind, n in document["outcomes"].items())
     line = f"{run.state.capitalize()}: {counts or 'no change was sent'}"
     print_text(console, f"{line} · {run.calls} API calls · {run.seconds:.1f} s")
-    if run.state.is_success and run.left_for_later:
-        print_text(console, f"Left for later: {run.left_for_later}.")
-        print_text(console, f"To send it: swit-provisioning apply {document['plan_id']}")
+    _print_not_sent(console, run)
     if run.run_id:
         print_text(console, f"Run {run.run_id} (in the Dagster UI)")
     if document["message"] and not blocking:
         print_text(console, for_a_terminal(document["message"]), style="red")
+
+
+def _print_not_sent(console: Console, run: RunResult) -> None:
+    """Print the changes that were not chosen, and those that wait for an approval."""
+    if run.state.is_success and run.left_for_later and run.stored:
+        print_text(console, f"Left for later: {run.left_for_later}.")
+        print_text(console, f"To send it: swit-provisioning apply {run.stored.plan_id}")
+    if run.waiting is not None:
+        words = f"plan {run.waiting.plan_id}: {summary(run.waiting.changes)}"
+        if run.waiting.rejection is None:
+            print_text(console, f"Waiting for an approval: {words}.", style="yellow")
+            print_text(console, f"To approve it: {run.waiting.command}")
+        else:
+            print_text(console, f"Not sent: {words}. {run.waiting.rejection.words}")
 
 
 class Bar:

@@ -17,6 +17,7 @@ from swit_provisioning.defs.endings import block, failing_clearly, public_text
 from swit_provisioning.defs.io_manager import asset_facts
 from swit_provisioning.operations.dagster_runs import LEFT_OUT_TAG, WRITING_JOBS
 from swit_provisioning.planning.guards import GUARDS, GuardName, GuardResult
+from swit_provisioning.report.summary import summary
 from swit_provisioning.settings import Settings
 
 APPROVED_BY_TAG: Final = "swit_provisioning/approved_by"
@@ -159,6 +160,9 @@ def accepted_plan(
             "plan_id": decision.plan.plan_id,
             "approved": decision.approval is not None,
             "left for later": decision.remaining or "nothing",
+            "waiting for an approval": summary(decision.plan.waiting)
+            if decision.plan.waiting
+            else "nothing",
             "back in the directory": len(decision.evidence.returning),
             "no longer called for": len(decision.evidence.moved),
             **(decision.counts or {}),

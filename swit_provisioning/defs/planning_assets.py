@@ -15,6 +15,7 @@ from upath import UPath
 
 from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.apply.session import Session
+from swit_provisioning.apply.waiting_plans import plan_to_send
 from swit_provisioning.defs.endings import failing_clearly, public_text
 from swit_provisioning.defs.gate import refuse_env_references
 from swit_provisioning.defs.io_manager import PREVIEW_ROWS, asset_facts, preview, schema_of
@@ -31,6 +32,7 @@ from swit_provisioning.planning.convergence import repeats_to_remember
 from swit_provisioning.planning.findings import KIND as UNMANAGED
 from swit_provisioning.planning.findings import departures_not_looked_up, findings_frame
 from swit_provisioning.planning.guards import GuardResult, counts_in_words
+from swit_provisioning.planning.hold_back import waiting_plan
 from swit_provisioning.planning.model import DISABLED, TOTAL, Finding, Plan, calls_by_kind, estimate
 from swit_provisioning.planning.planner import ExplainedPlan, explained_plan
 from swit_provisioning.planning.schemas import changes_frame
@@ -245,6 +247,17 @@ def _make_and_store_plan(
     store.identities.note_active(
         users=swit.users.loc[swit.users["active"], "user_id"], teams=swit.teams["team_id"]
     )
+    plan = plan_to_send(session.judge, plan, applied_by=session.run.actor)
+    if plan.waiting:
+        # Saved first: the plan of the run is the last one that it has made.
+        held = waiting_plan(plan)
+        store.plans.save(
+            held,
+            run_id=run_id,
+            guard_results=[result.document() for result in session.judge.judge(held)],
+            read_at=read_at,
+            actor=session.run.actor,
+        )
     results = session.judge.judge(plan)
     documents = [result.document() for result in results]
     store.plans.save(
@@ -333,9 +346,22 @@ def _plan_output(
             "number of findings": len(plan.findings),
             "not sent (disabled)": len(plan.disabled),
             "not sent (does not stick)": len(plan.held),
+            **_waiting_metadata(plan, shown),
             **{action: plan.counts().get(action, 0) for action in ACTIONS},
         },
     )
+
+
+def _waiting_metadata(plan: Plan, shown: Plan) -> dict[str, str | dg.MetadataValue]:
+    """The changes that wait for an approval as a plan of their own; nothing if none do."""
+    if not plan.waiting:
+        return {}
+    plan_id = plan.waiting_id
+    return {
+        "waiting plan": plan_id,
+        "waiting for an approval": summary(shown.waiting),
+        "approve": dg.MetadataValue.md(f'`swit-provisioning approve {plan_id} --reason "reason"`'),
+    }
 
 
 def keep_page(settings: Settings, run_id: str, page: str) -> dg.MetadataValue:

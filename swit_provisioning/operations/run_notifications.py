@@ -33,7 +33,7 @@ def _concerns_others(run: dg.DagsterRun, store: Store | None) -> bool:
 
 def story_of(result: RunResult, settings: Settings, store: Store | None) -> RunStory:
     """The result of a run as a message tells it."""
-    stored = result.stored
+    stored, waiting = result.stored, result.waiting
     is_blocked = result.state is RunState.BLOCKED
     organization = stored.plan.organization_name if stored else ""
     bound = store.organization.bound_to() if store and not organization else ""
@@ -56,6 +56,8 @@ def story_of(result: RunResult, settings: Settings, store: Store | None) -> RunS
         mode=settings.mode,
         link=f"{ui}/runs/{result.run_id}" if ui else None,
         plan_link=f"{gateway}/plans/{stored.plan_id}" if gateway and stored else None,
+        waiting=waiting,
+        waiting_link=f"{gateway}/plans/{waiting.plan_id}" if gateway and waiting else None,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import dagster as dg
 
 from swit_provisioning.apply.outcomes import DONE
-from swit_provisioning.apply.run_model import RunResult, RunState
+from swit_provisioning.apply.run_model import RunResult, RunState, WaitingPlan
 from swit_provisioning.operations.dagster_runs import (
     BLOCKED_TAG,
     CALLS_TAG,
@@ -20,7 +20,7 @@ from swit_provisioning.operations.dagster_runs import (
     root_run_id,
 )
 from swit_provisioning.planning.guards import GUARDS
-from swit_provisioning.planning.model import PlanHash
+from swit_provisioning.planning.model import PlanHash, shown_id
 from swit_provisioning.state.journal import JournalEntry
 from swit_provisioning.state.store import Store
 from swit_provisioning.state.stored_plans import AmbiguousPlanError, StoredPlan
@@ -58,8 +58,9 @@ class _EndedRun:
     def result(self, store: Store | None) -> RunResult:
         run = self._run
         stored, entries = self._sent(store) if store else (None, {})
+        waiting = _waiting(stored, store) if stored and store else None
         if run.is_success:
-            state, message = self._success_state(stored, entries), ""
+            state, message = self._success_state(stored, entries, waiting), ""
         else:
             state, message = self._why()
         record = self._dagster.get_run_record_by_id(run.run_id)
@@ -75,6 +76,7 @@ class _EndedRun:
             calls=int(run.tags.get(CALLS_TAG, "0")),
             seconds=max(ended - started, 0.0) if ended and started else 0.0,
             left_for_later=run.tags.get(LEFT_OUT_TAG, ""),
+            waiting=waiting,
         )
 
     def _events(self, kind: dg.DagsterEventType) -> Iterator[Any]:
@@ -82,13 +84,17 @@ class _EndedRun:
             yield entry.get_dagster_event()
 
     def _success_state(
-        self, stored: StoredPlan | None, entries: Mapping[str, JournalEntry]
+        self,
+        stored: StoredPlan | None,
+        entries: Mapping[str, JournalEntry],
+        waiting: WaitingPlan | None,
     ) -> RunState:
         if self._run.job_name == "plan":
             return RunState.PLANNED
         if stored is None or not stored.plan.changes:
             return RunState.NOTHING_TO_DO
         is_partial = any(entry.outcome not in DONE for entry in entries.values())
+        is_partial |= waiting is not None and waiting.rejection is None
         return RunState.PARTLY_APPLIED if is_partial else RunState.APPLIED
 
     def _why(self) -> tuple[RunState, str]:
@@ -160,6 +166,18 @@ class _EndedRun:
             return store.plans.find(plan_id) if isinstance(plan_id, str) else None
         except AmbiguousPlanError:
             return None
+
+
+def _waiting(stored: StoredPlan, store: Store) -> WaitingPlan | None:
+    """The plan of the changes that were held back when this plan was made."""
+    if not stored.plan.waiting:
+        return None
+    held = PlanHash(stored.plan.waiting_hash)
+    return WaitingPlan(
+        plan_id=shown_id(held),
+        changes=stored.plan.waiting,
+        rejection=store.rejections.of(held),
+    )
 
 
 def _own_words(error: Any) -> str:  # noqa: ANN401 - SerializableErrorInfo is not public

@@ -29,11 +29,12 @@ def current_actor() -> str:
 
 
 def plan_judge(settings: Settings, store: Store) -> PlanJudge:
-    """The judge of plans, with the limits, the highest age and the approvers of the settings."""
+    """The judge of plans, with the limits, what they do, the highest age and the approvers."""
     max_age = timedelta(hours=settings.plan_max_age_hours)
     return PlanJudge(
         store=store,
         limits=settings.limits(),
         max_age=max_age,
+        holds_back=settings.on_limit == "hold_back",
         two_people=settings.approvals == "two_people",
     )

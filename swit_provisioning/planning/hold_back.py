@@ -31,7 +31,7 @@ def hold_back(plan: Plan, stopped_by: Callable[[Plan], Collection[str]]) -> Plan
             return None
         exceeded |= found
         rest = _without_counted(plan, exceeded)
-    return rest
+    return replace(rest, waiting_hash=waiting_plan(rest).plan_hash) if rest.waiting else rest
 
 
 def waiting_plan(rest: Plan) -> Plan:
@@ -42,7 +42,7 @@ def waiting_plan(rest: Plan) -> Plan:
         replace(change, depends_on=tuple(name for name in change.depends_on if name in ids))
         for change in rest.waiting
     )
-    cut = replace(rest, changes=changes, waiting=(), disabled=(), held=())
+    cut = replace(rest, changes=changes, waiting=(), waiting_hash="", disabled=(), held=())
     return selected_plan(cut, ())
 
 

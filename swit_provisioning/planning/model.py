@@ -307,6 +307,8 @@ class Plan:
     waiting: tuple[Change, ...] = ()
     """Changes that wait for an approval as a plan of their own (`ON_LIMIT=hold_back`): not sent and
     not part of the hash. Of a membership change, a part may wait."""
+    waiting_hash: str = ""
+    """Hash of that plan."""
     includes: str = ""
     """Hash of the approved plan whose changes are among these, though they waited before."""
     exempt: tuple[Exemption, ...] = ()
@@ -331,6 +333,11 @@ class Plan:
     def plan_id(self) -> str:
         """The first digits of the hash, for people; only `plan_hash` is unique."""
         return shown_id(self.plan_hash)
+
+    @property
+    def waiting_id(self) -> str:
+        """The short id of the plan that waits; empty if none does."""
+        return shown_id(PlanHash(self.waiting_hash))
 
     def counts(self) -> dict[str, int]:
         """The number of changes of each action that the plan has, in the order of the plan."""
@@ -361,9 +368,15 @@ class Plan:
             "exempt": [vars(exemption) for exemption in self.exempt],
             "teams": [team.document() for team in self.teams],
             **self._person_document,
-            **({"waiting": [c.document() for c in self.waiting]} if self.waiting else {}),
-            **({"includes": self.includes} if self.includes else {}),
+            **self._hold_back_document,
         }
+
+    @property
+    def _hold_back_document(self) -> dict[str, Any]:
+        """Nothing for a plan with which nothing waits or waited, as in earlier versions."""
+        waiting = [change.document() for change in self.waiting]
+        found = {"waiting": waiting, "waiting_hash": self.waiting_hash, "includes": self.includes}
+        return {name: value for name, value in found.items() if value}
 
     @property
     def _person_document(self) -> dict[str, str]:
@@ -390,6 +403,7 @@ class Plan:
             teams=tuple(TeamBefore(**t) for t in document.get("teams", ())),
             person=document.get("person", ""),
             waiting=tuple(Change.of(c) for c in document.get("waiting", ())),
+            waiting_hash=document.get("waiting_hash", ""),
             includes=document.get("includes", ""),
         )
 

@@ -260,9 +260,16 @@ class _Comparison:
         users: set[str] = set()
         if stored.person:
             users = {self.now(user) for change in stored.changes for user in users_of(change)}
+        # Of a membership change, some users may wait beside the stored plan.
+        waiting = {c.change_id: users_of(c) for c in stored.waiting if SPECS[c.action].members}
         planned: dict[_Key, list[Change]] = {}
         for change in fresh.changes:
-            if not stored.person or users & users_of(change):
+            if change.change_id in waiting:
+                left = users_of(change) - waiting[change.change_id]
+                if left:
+                    part = only_about(change, left)
+                    planned.setdefault((part.action, part.object_id), []).append(part)
+            elif not stored.person or users & users_of(change):
                 part = only_about(change, users)
                 planned.setdefault((part.action, part.object_id), []).append(part)
         return planned

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from swit_provisioning.apply.outcomes import DONE
-from swit_provisioning.apply.run_model import RunState
+from swit_provisioning.apply.run_model import RunState, WaitingPlan
 from swit_provisioning.planning.actions import describe
 from swit_provisioning.planning.model import Change, Plan, PlanHash, shown_id
 from swit_provisioning.report.redaction import HIDDEN, change_without_people, without_people_in
@@ -127,6 +127,10 @@ class RunStory:
     """The run's page."""
     plan_link: str | None = None
     """The plan's page, where it can be approved."""
+    waiting: WaitingPlan | None = None
+    """The plan of the changes that exceed a limit and were held back."""
+    waiting_link: str | None = None
+    """Its page."""
 
     @property
     def plan_id(self) -> str | None:
@@ -168,6 +172,8 @@ class RunStory:
             "plan_id": self.plan_id,
             "plan_hash": self.plan_hash,
             "plan_url": self.plan_link,
+            "waiting_plan_id": self.waiting.plan_id if self.waiting else None,
+            "waiting_plan_url": self.waiting_link,
             "summary": summary(self.plan.changes) if self.plan else None,
             "counts": self.plan.counts() if self.plan else {},
             "outcomes": self.outcomes,
@@ -199,6 +205,8 @@ def run_message(story: RunStory, *, no_names: bool) -> Message:
             "changes not sent (do not stick)": len(plan.held),
         }
         lines.append(", ".join(f"{number:,} {words}" for words, number in aside.items() if number))
+    if story.waiting is not None:
+        lines.append(_waiting(story.waiting, story.waiting_link))
     if story.plan_id is not None:
         page = f" · {story.plan_link}" if story.plan_link else ""
         lines.append(f"Plan {story.plan_id}: swit-provisioning show {story.plan_id}{page}")
@@ -212,6 +220,14 @@ def run_message(story: RunStory, *, no_names: bool) -> Message:
         lines=tuple(readable(line) for line in lines if line),
         facts=story.facts,
     )
+
+
+def _waiting(held: WaitingPlan, link: str | None) -> str:
+    """The changes that wait, counted, and where to approve them; names nobody."""
+    words = f"plan {held.plan_id}: {summary(held.changes)}"
+    if held.rejection is not None:
+        return f"Rejected, so not sent: {words}"
+    return f"WAITING FOR AN APPROVAL, {words}. {held.command}{f' · {link}' if link else ''}"
 
 
 def _changes(story: RunStory, *, no_names: bool) -> Iterator[str]:

@@ -158,6 +158,7 @@ def plan_page(plan: Plan, facts: PlanFacts, decision: DecisionForm | None = None
         changes=_tables(plan.changes, "change"),
         disabled=_tables(plan.disabled, "disabled"),
         held=_tables(plan.held, "held"),
+        waiting=_tables(plan.waiting, "waiting"),
         findings=findings,
         is_open=len(plan.changes) <= OPEN_AT_MOST,
         rows_of_a_block=ROWS_OF_A_BLOCK,

@@ -78,6 +78,7 @@ def without_people(plan: Plan) -> Plan:
         changes=tuple(map(change_without_people, plan.changes)),
         disabled=tuple(map(change_without_people, plan.disabled)),
         held=tuple(map(change_without_people, plan.held)),
+        waiting=tuple(map(change_without_people, plan.waiting)),
         findings=tuple(map(finding_without_people, plan.findings)),
         person=code_of(plan.person) if plan.person else "",
     )

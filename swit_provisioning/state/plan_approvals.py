@@ -194,6 +194,15 @@ class Acceptances(Section):
                 return None
         return _acceptance(row)
 
+    def included(self, plan_hash: PlanHash, *, made_at: datetime) -> Acceptance | None:
+        """The finished application since `made_at` of a plan that includes this approved one."""
+        found = (
+            NEWEST_ACCEPTANCE.join_from(ACCEPTANCES, APPROVALS)
+            .where(APPROVALS.c.plan_hash == plan_hash, ACCEPTANCES.c.plan_hash != plan_hash)
+            .where(ACCEPTANCES.c.accepted_at > made_at, ACCEPTANCES.c.finished_at.is_not(None))
+        )
+        return _acceptance(self._database.first(found))
+
     def finish(self, application_id: str) -> None:
         """Record that all changes of the plan have been handled."""
         mine = update(ACCEPTANCES).where(ACCEPTANCES.c.application_id == application_id)

@@ -213,6 +213,7 @@ def test_the_json_document_of_a_run_is_complete(
         "counts",
         "outcomes",
         "left_for_later",
+        "waiting",
         "guards",
         "findings",
         "calls",

@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from swit_provisioning.apply.run_model import RunState
+from swit_provisioning.apply.run_model import RunState, WaitingPlan
 from swit_provisioning.planning.model import Finding, Plan, PlanHash, single_change
 from swit_provisioning.report.messages import MOST_CHANGES, RunStory, run_message
 from swit_provisioning.report.redaction import code_of
+from swit_provisioning.state.plan_approvals import Rejection
 from swit_provisioning_tests.state.made import a_plan
 
 
@@ -75,6 +77,25 @@ def test_a_guard_stops_and_so_may_a_person() -> None:
     paused = _lines(_story("blocked", 1, why="Runs are paused."))
     assert paused[0].endswith(": STOPPED")
     assert "Runs are paused." in paused
+
+
+def test_changes_that_wait_are_counted_with_the_way_to_approve_them() -> None:
+    """Who they are is left to the plan's page."""
+    held = WaitingPlan(plan_id="H1", changes=a_plan(1, 2, 3).changes)
+    link = "https://sync.example.com/plans/H1"
+    message = run_message(
+        _story("partly applied", 4, waiting=held, waiting_link=link), no_names=False
+    )
+    approve = 'swit-provisioning approve H1 --reason "reason"'
+    assert f"WAITING FOR AN APPROVAL, plan H1: 3 leave. {approve} · {link}" in message.lines
+    facts = (message.facts["waiting_plan_id"], message.facts["waiting_plan_url"])
+    assert facts == ("H1", link)
+    rejection = Rejection(
+        plan_hash=PlanHash("H1"), actor="ann", reason="no", at=datetime(2026, 3, 1, tzinfo=UTC)
+    )
+    rejected = _story("applied", 4, waiting=replace(held, rejection=rejection))
+    assert "Rejected, so not sent: plan H1: 3 leave" in _lines(rejected)
+    assert run_message(_story("applied", 4), no_names=True).facts["waiting_plan_id"] is None
 
 
 def test_people_are_codes_on_demand_in_reasons_too() -> None:
