@@ -66,7 +66,22 @@ def read_organization(
             f" teams: {len(unlisted)} (ids {_some(unlisted)})"
         )
     return OrganizationSnapshot.checked(
-        users=SWIT_USERS.frame(_user_row(user, team_ids) for user in users),
+        users=SWIT_USERS.frame(
+            {
+                "user_id": user.user_id,
+                "email": user.email,
+                "name": user.name,
+                "phone_number": user.phone_number,
+                "role": user.role,
+                "active": user.active,
+                "language": user.language,
+                "primary_team": next(
+                    (t.team_id for t in user.teams or () if t.primary and t.team_id in team_ids),
+                    None,
+                ),
+            }
+            for user in users
+        ),
         teams=SWIT_TEAMS.frame(
             {
                 "team_id": team.team_id,
@@ -249,20 +264,6 @@ def _not_below(root: Team, teams: Sequence[Team]) -> list[Team]:
         below.update(team.team_id for team in reached)
         waiting += reached
     return [team for team in teams if team.team_id not in below]
-
-
-def _user_row(user: User, team_ids: set[str]) -> dict[str, object]:
-    primary = (t.team_id for t in user.teams or () if t.primary and t.team_id in team_ids)
-    return {
-        "user_id": user.user_id,
-        "email": user.email,
-        "name": user.name,
-        "phone_number": user.phone_number,
-        "role": user.role,
-        "active": user.active,
-        "language": user.language,
-        "primary_team": next(primary, None),
-    }
 
 
 def _some(words: Sequence[str]) -> str:

@@ -173,7 +173,7 @@ def root_entry(
 def entries_at(
     connection: Connection, dns: Sequence[str], attributes: tuple[str, ...], *, server: object
 ) -> dict[str, Entry]:
-    """Entries by these DNs, except those that do not exist, are hidden or are kept elsewhere.
+    """Entries by these DNs, except those that do not exist, are hidden or are on other servers.
 
     Raises:
         DirectoryError: the connection was lost, or the answer is not LDAP.
