@@ -81,9 +81,10 @@ MOST_NAMED: Final = 5
 class Phrase(NamedTuple):
     """One thing that the changes of an action do, as the summary of a plan counts it."""
 
-    one: str
-    many: str
-    """With `{}` for the number."""
+    noun: str
+    """What is counted, in the singular: `user`, `membership`."""
+    verb: str
+    """What happens to it: `to create`."""
     number: Callable[[Values, Values], int] = lambda _before, _after: 1
     """How often a change with these `before` and `after` does it."""
 
@@ -178,7 +179,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit="creations_within_limit",
             danger=9,
             heading="Users created",
-            phrases=(Phrase("1 joins", "{} join"),),
+            phrases=(Phrase("user", "to create"),),
             describe=lambda _, after: _listed(after),
             creates=True,
         ),
@@ -189,7 +190,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit="updates_within_limit",
             danger=6,
             heading="Users updated",
-            phrases=(Phrase("1 person's data change", "{} people's data change"),),
+            phrases=(Phrase("user", "to update"),),
             describe=_differences,
             by_field=True,
         ),
@@ -200,7 +201,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit="deactivations_within_limit",
             danger=2,
             heading="Users deactivated",
-            phrases=(Phrase("1 leaves", "{} leave"),),
+            phrases=(Phrase("user", "to deactivate"),),
             describe=lambda _before, _after: "the user stays, inactive",
         ),
         _about_user(
@@ -210,7 +211,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit="deactivations_within_limit",
             danger=1,
             heading="Users removed for good",
-            phrases=(Phrase("1 is removed for good", "{} are removed for good"),),
+            phrases=(Phrase("user", "to remove"),),
             describe=lambda _before, _after: "the user is gone for good",
         ),
         _about_user(
@@ -220,7 +221,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit="activations_within_limit",
             danger=7,
             heading="Users activated again",
-            phrases=(Phrase("1 is back", "{} are back"),),
+            phrases=(Phrase("user", "to activate"),),
             describe=lambda _before, _after: "active again",
         ),
         _about_team(
@@ -230,7 +231,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit="team_deletions_within_limit",
             danger=3,
             heading="Teams deleted",
-            phrases=(Phrase("1 team deleted", "{} teams deleted"),),
+            phrases=(Phrase("team", "to delete"),),
             describe=lambda before, _: _members(before),
             personal={"members": "mask"},
         ),
@@ -241,7 +242,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit="creations_within_limit",
             danger=8,
             heading="Teams created",
-            phrases=(Phrase("1 team created", "{} teams created"),),
+            phrases=(Phrase("team", "to create"),),
             describe=lambda _, after: f"under {after.get('parent', after['parent_id'])}",
             creates=True,
         ),
@@ -253,23 +254,15 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             danger=5,
             heading="Teams renamed, moved or re-keyed",
             phrases=(
+                Phrase("team", "to mark as removed", lambda _, after: is_marking(after)),
                 Phrase(
-                    "1 team marked as removed",
-                    "{} teams marked as removed",
-                    lambda _, after: is_marking(after),
-                ),
-                Phrase(
-                    "1 team renamed",
-                    "{} teams renamed",
+                    "team",
+                    "to rename",
                     lambda _, after: "name" in after and not is_marking(after),
                 ),
-                Phrase("1 team moved", "{} teams moved", lambda _, after: "parent_id" in after),
+                Phrase("team", "to move", lambda _, after: "parent_id" in after),
                 # Next to a new name or place, the reference is not worth counting.
-                Phrase(
-                    "1 team re-keyed",
-                    "{} teams re-keyed",
-                    lambda _, after: {*after} == {"reference"},
-                ),
+                Phrase("team", "to re-key", lambda _, after: {*after} == {"reference"}),
             ),
             describe=_differences,
             by_field=True,
@@ -282,7 +275,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit="updates_within_limit",
             danger=12,
             heading="Teams whose child teams are sorted",
-            phrases=(Phrase("the teams below 1 team sorted", "the teams below {} teams sorted"),),
+            phrases=(Phrase("team order", "to change"),),
             describe=lambda _, after: _first_of(_teams(after)),
             value="team_ids",
         ),
@@ -293,13 +286,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit=None,
             danger=10,
             heading="Teams that gain members",
-            phrases=(
-                Phrase(
-                    "1 membership begins",
-                    "{} memberships begin",
-                    lambda _, after: len(after["user_ids"]),
-                ),
-            ),
+            phrases=(Phrase("membership", "to add", lambda _, after: len(after["user_ids"])),),
             describe=lambda _, after: _first_of(after.get("emails", ())),
             members="after",
         ),
@@ -310,13 +297,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit="membership_removals_within_limit",
             danger=4,
             heading="Teams that lose members",
-            phrases=(
-                Phrase(
-                    "1 membership ends",
-                    "{} memberships end",
-                    lambda before, _: len(before["user_ids"]),
-                ),
-            ),
+            phrases=(Phrase("membership", "to remove", lambda before, _: len(before["user_ids"])),),
             describe=lambda before, _: _first_of(before.get("emails", ())),
             members="before",
         ),
@@ -329,7 +310,7 @@ SPECS: Final[Mapping[Action, ActionSpec]] = {
             limit="updates_within_limit",
             danger=11,
             heading="Primary teams set",
-            phrases=(Phrase("1 primary team set", "{} primary teams set"),),
+            phrases=(Phrase("primary team", "to set"),),
             describe=lambda _, after: f"primary team: {after.get('team', after['team_id'])}",
             personal={"target": "code"},
             value="team_id",

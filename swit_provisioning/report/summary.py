@@ -1,4 +1,7 @@
-"""A plan in one sentence, the most dangerous first: `3 leave, 12 join, 2 teams renamed`."""
+"""A plan in one sentence, the most dangerous first.
+
+`3 users to deactivate, 12 to create; 2 teams to rename`.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -16,13 +19,13 @@ def summary(changes: Iterable[Change]) -> str:
     for change in changes:
         for phrase in SPECS[change.action].phrases:
             counted[phrase] += phrase.number(change.before, change.after)
-    phrases = (
-        phrase.one if counted[phrase] == 1 else phrase.many.format(f"{counted[phrase]:,}")
-        for action in DANGEROUS_FIRST
-        for phrase in SPECS[action].phrases
-        if counted[phrase]
-    )
-    return ", ".join(phrases) or "nothing to do"
+    by_noun: dict[str, list[str]] = {}
+    for phrase in (phrase for action in DANGEROUS_FIRST for phrase in SPECS[action].phrases):
+        if number := counted[phrase]:
+            noun, others = phrase.noun, by_noun.setdefault(phrase.noun, [])
+            named = "" if others else f" {noun}" if number == 1 else f" {noun}s"
+            others.append(f"{number:,}{named} {phrase.verb}")
+    return "; ".join(map(", ".join, by_noun.values())) or "nothing to do"
 
 
 def plan_summary(plan: Plan) -> str:

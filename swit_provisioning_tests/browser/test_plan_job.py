@@ -66,7 +66,7 @@ def test_user_diff_lists_the_users_to_create(
 def test_user_diff_has_a_summary_and_counts(page: Page, dagster: DagsterDev) -> None:
     page.goto(f"{dagster.url}/assets/user_diff")
     expect(metadata_value(page, "summary")).to_have_text(
-        re.compile(r"^2 leave, \d+ people's data change, 3 join$")
+        re.compile(r"^2 users to deactivate, \d+ to update, 3 to create$")
     )
     expect(metadata_value(page, "user.create")).to_have_text("3")
     expect(metadata_value(page, "user.remove")).to_have_text("0")

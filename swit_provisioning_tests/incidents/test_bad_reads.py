@@ -50,7 +50,7 @@ def test_02_server_down_deactivates_nobody_and_returning_people_are_activated(ni
     night.server.fault = None
     ended, said = night.sync()
     assert ended == 0, said
-    assert "1 is back" in said
+    assert "1 user to activate" in said
     assert all(user["active"] for user in night.stage.users().values())
 
 

@@ -388,7 +388,7 @@ def test_a_scheduled_plan_job_reports_its_changes_and_writes_nothing(
     assert ran.success
     made = ran.asset_materializations_for_node("compute_difference")
     plan = next(m for m in made if m.asset_key == dg.AssetKey("change_plan"))
-    assert plan.metadata["summary"].value == "1 leaves, 1 membership ends"
+    assert plan.metadata["summary"].value == "1 user to deactivate; 1 membership to remove"
     shadow = listed(settled)[0]
     assert (shadow["state"], shadow["run_id"]) == ("ready", ran.run_id)
     assert shadow["counts"] == {"user.deactivate": 1, "membership.remove": 1}

@@ -63,7 +63,7 @@ def test_a_plan_is_shown_as_a_summary_then_by_action_then_as_a_tree(
     on_stage: Stage, plan_id: str
 ) -> None:
     lines = on_stage.run("show", plan_id).stdout.splitlines()
-    summary = f"Plan {plan_id}: 11 teams created, 20 join, "
+    summary = f"Plan {plan_id}: 11 teams to create; 20 users to create; "
     places = [
         next(number for number, line in enumerate(lines) if line.startswith(start))
         for start in (
@@ -99,7 +99,7 @@ def test_a_plan_is_printed_with_ten_rows_an_action_with_all_or_as_a_sentence(
     assert created(full) == addresses
     assert "--full" not in full
     lines = sentence.splitlines()
-    assert lines[1].startswith(f"Plan {plan_id}: 11 teams created, 20 join, ")
+    assert lines[1].startswith(f"Plan {plan_id}: 11 teams to create; 20 users to create; ")
     assert lines[2:] == [
         "Ready to be applied.",
         f"To apply it: swit-provisioning apply {plan_id}",
@@ -244,7 +244,7 @@ def test_no_names_shows_no_person_in_any_form(
 def test_the_metadata_of_assets_begins_with_the_summary(on_stage: Stage) -> None:
     plan_id = on_stage.json("plan")["plan_id"]
     users, teams, plan = (metadata(name) for name in ("user_diff", "team_diff", "change_plan"))
-    assert users["summary"] == "20 join"
+    assert users["summary"] == "20 users to create"
     assert (users["user.create"], users["user.deactivate"]) == (20, 0)
     assert str(teams["tree"]).startswith("![The team tree as it will be](data:image/svg+xml")
     assert plan["plan_id"] == plan_id

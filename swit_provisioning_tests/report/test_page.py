@@ -74,7 +74,7 @@ def test_a_page_says_what_where_when_and_how_to_apply_it() -> None:
         "TEST MODE",
         "Plan 8e788415fdc6",
         "1 March 2026, 02:30 UTC",
-        "4 leave, 10 teams deleted",
+        "4 users to deactivate, 1 to create; 10 teams to delete",
         "about 1,046 API calls, 2 minutes",
         "4 reading, 1,042 user.create · 10 calls a second (a guess)",
         "swit-provisioning apply 8e788415fdc6",

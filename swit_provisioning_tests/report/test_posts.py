@@ -17,13 +17,15 @@ def _texts(posts: list[str]) -> list[str]:
 
 
 def test_a_short_message_is_one_post() -> None:
-    assert _texts(chat_posts(_message("Applied", "1 joins"))) == ["Applied\n1 joins"]
-    (post,) = map(json.loads, alert_posts(_message("Applied", "1 joins")))
+    assert _texts(chat_posts(_message("Applied", "1 user to create"))) == [
+        "Applied\n1 user to create"
+    ]
+    (post,) = map(json.loads, alert_posts(_message("Applied", "1 user to create")))
     assert post == {
         "event": "run",
         "severity": "info",
         "title": "Applied",
-        "text": "Applied\n1 joins",
+        "text": "Applied\n1 user to create",
         "part": 1,
         "parts": 1,
         "status": "applied",

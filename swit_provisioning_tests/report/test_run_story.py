@@ -41,7 +41,7 @@ def test_it_begins_with_whose_it_is_and_how_it_ended() -> None:
     lines = _lines(_story("applied", 1, 2))
     assert lines[:3] == (
         "Swit provisioning of Acme: applied",
-        "2 leave",
+        "2 users to deactivate",
         "3 API calls · 12 seconds",
     )
     assert lines[-2:] == (

@@ -24,27 +24,30 @@ def rename(team: str) -> Change:
         (
             [*(change("user.create", f"n{n}") for n in range(12)), rename("A"), rename("B")]
             + [change("user.deactivate", f"u{n}") for n in range(3)],
-            "3 leave, 2 teams renamed, 12 join",
+            "3 users to deactivate, 12 to create; 2 teams to rename",
         ),
-        ([change("user.deactivate", "u1"), change("user.create", "u2")], "1 leaves, 1 joins"),
-        ([change("user.remove", "u")], "1 is removed for good"),
-        ([change("user.activate", "u"), change("user.activate", "v")], "2 are back"),
-        ([deletion("A", 2), removal("B", 5)], "1 team deleted, 5 memberships end"),
-        ([marking("A")], "1 team marked as removed"),
+        (
+            [change("user.create", "u2"), change("user.deactivate", "u1")],
+            "1 user to deactivate, 1 to create",
+        ),
+        ([change("user.remove", "u")], "1 user to remove"),
+        ([change("user.activate", "u"), change("user.activate", "v")], "2 users to activate"),
+        ([deletion("A", 2), removal("B", 5)], "1 team to delete; 5 memberships to remove"),
+        ([marking("A")], "1 team to mark as removed"),
         (
             [change("team.update", "A", after={"name": "B", "parent_id": "t", "reference": "r"})],
-            "1 team renamed, 1 team moved",
+            "1 team to rename, 1 to move",
         ),
-        ([change("team.update", "A", after={"reference": "r"})], "1 team re-keyed"),
+        ([change("team.update", "A", after={"reference": "r"})], "1 team to re-key"),
         (
             [change("membership.add", "A", after={"user_ids": ["a", "b"]})],
-            "2 memberships begin",
+            "2 memberships to add",
         ),
-        ([change("team.sort", "A")], "the teams below 1 team sorted"),
-        ([change("user.create", str(n)) for n in range(1234)], "1,234 join"),
+        ([change("team.sort", "A")], "1 team order to change"),
+        ([change("user.create", str(n)) for n in range(1234)], "1,234 users to create"),
     ],
 )
-def test_a_plan_is_told_in_one_sentence(changes: list[Change], says: str) -> None:
+def test_the_summary_counts_users_teams_and_memberships(changes: list[Change], says: str) -> None:
     assert summary(changes) == says
 
 
