@@ -57,11 +57,9 @@ class FindingsFile:
             raise UnwritableFileError(path, error, example=_EXAMPLE) from error
 
     def __enter__(self) -> Self:
-        """Return the file, which is not open."""
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Remove the empty file that was created as a proof."""
         if self._is_empty_and_new:
             self._path.unlink(missing_ok=True)
 

@@ -26,7 +26,7 @@ from swit_provisioning.planning.model import Change, Finding, Plan, calls_by_kin
 from swit_provisioning.report.redaction import (
     hidden_target,
     hidden_values,
-    without_people,
+    stored_without_people,
     without_people_in,
 )
 from swit_provisioning.state.journal import JournalEntry
@@ -224,12 +224,6 @@ def change_document(change: Change) -> ChangeDocument:
     }
 
 
-def plan_without_people(stored: StoredPlan) -> StoredPlan:
-    """The plan with codes for people, but with the same id."""
-    results = tuple({**v, "message": without_people_in(v["message"])} for v in stored.guard_results)
-    return replace(stored, plan=without_people(stored.plan), guard_results=results)
-
-
 def state_without_people(state: PlanState) -> PlanState:
     """The state of a plan with codes for the people who decided about it."""
     application = state.application
@@ -255,7 +249,7 @@ def run_without_people(run: RunResult) -> RunResult:
     return replace(
         run,
         message=without_people_in(run.message),
-        stored=run.stored and plan_without_people(run.stored),
+        stored=run.stored and stored_without_people(run.stored),
         entries={name: _entry_without_people(entry) for name, entry in run.entries.items()},
     )
 

@@ -37,7 +37,6 @@ class UnwritableFileError(Exception):
     """The output file cannot be written."""
 
     def __init__(self, path: Path, error: OSError, *, example: str) -> None:
-        """Name the file, the system's error, and an `example` of a command that works."""
         super().__init__(
             f"{path} cannot be written: {error.strerror or error}. Name a file in a folder"
             f" that exists and that you may write to: {example}"
@@ -48,7 +47,6 @@ class UnknownSubjectError(Exception):
     """Nothing has this name, on either side or in the journal."""
 
     def __init__(self, who: str, similar: Iterable[str] = ()) -> None:
-        """Name the subject and similar names."""
         near = ", ".join(for_a_terminal(shortened(text)) for text in similar)
         meant = f" Did you mean: {near}?" if near else ""
         super().__init__(
@@ -62,7 +60,6 @@ class AmbiguousSubjectError(Exception):
     """Too many people and teams have this name."""
 
     def __init__(self, who: str, number: int, ways: Sequence[str]) -> None:
-        """Give their number, and unambiguous names of a few of them."""
         few = ", ".join(for_a_terminal(shortened(way)) for way in ways[:5])
         super().__init__(
             f"{number} people and teams have the name {for_a_terminal(shortened(who))}. Name one by"
@@ -74,7 +71,6 @@ class UnusableHomeError(Exception):
     """Dagster's storage cannot be used."""
 
     def __init__(self, home: Path, error: Exception) -> None:
-        """Name the folder and the error of the system or the database, without its statement."""
         cause = getattr(error, "orig", None) or getattr(error, "strerror", None)
         super().__init__(
             f"Dagster's storage (DAGSTER_HOME: {home}) cannot be used:"

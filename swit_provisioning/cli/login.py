@@ -129,7 +129,6 @@ class BrowserLogin:
     """A login whose browser comes back to `SWIT_REDIRECT_URL` on this machine."""
 
     def __init__(self, settings: Settings, store: Store, scope: str) -> None:
-        """Start it; nothing listens yet."""
         self._settings, self._store = settings, store
         self._login = auth.Login.begin(scope)
         self._lock = threading.Lock()

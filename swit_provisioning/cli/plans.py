@@ -28,7 +28,7 @@ from swit_provisioning.operations.services import current_actor, open_store, pla
 from swit_provisioning.planning.actions import SPECS, describe
 from swit_provisioning.planning.model import calls_by_kind, estimate
 from swit_provisioning.report.page import plan_page
-from swit_provisioning.report.redaction import change_without_people
+from swit_provisioning.report.redaction import change_without_people, stored_without_people
 from swit_provisioning.report.summary import Comparison, compare, summary
 from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings
@@ -85,7 +85,7 @@ def show(
         stored, state = judge.current(judge.stored(plan_id))
         if no_names:
             stored, state = (
-                documents.plan_without_people(stored),
+                stored_without_people(stored),
                 documents.state_without_people(state),
             )
         pace = expected_pace(settings, store)
@@ -164,7 +164,7 @@ def _show_difference(
     found = compare(first.plan, second.plan)
     if no_names:
         found = found.with_each_change(change_without_people)
-        first, second = documents.plan_without_people(first), documents.plan_without_people(second)
+        first, second = stored_without_people(first), stored_without_people(second)
     if as_json:
         document: ComparisonDocument = {
             "plans": [

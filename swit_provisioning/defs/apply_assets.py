@@ -42,7 +42,6 @@ from swit_provisioning.planning.schemas import CHANGE_LOG, OUTCOMES
 from swit_provisioning.report.redaction import frame_without_people
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.database import StoreError
-from swit_provisioning.state.journal_history import Effort
 from swit_provisioning.state.store import Store
 
 WRITERS_POOL: Final = "swit_writers"
@@ -50,13 +49,11 @@ WRITERS_POOL: Final = "swit_writers"
 _STOPPED: Final = dict.fromkeys(STOPPED, "Stopped in the middle")
 _CHANGE_LOG_ASSET: Final = "change_log"
 
-Numbers = dict[str, int | float]
-
 
 def _change_log_of(store: Store, run: dg.DagsterRun) -> pd.DataFrame:
-    """The journal of the plan that a run may send, with the entries of all runs that sent parts.
+    """The journal of the accepted plan of a run, with the entries of all runs that sent it.
 
-    A run without an accepted plan, which was launched for the log alone, gets that of the newest.
+    A run that was launched for the log alone gets the log of the newest accepted plan.
     """
     acceptance = store.acceptances.of(root_run_id(run)) or store.acceptances.newest()
     if acceptance is None:
@@ -77,7 +74,7 @@ def _change_log_counts(log: pd.DataFrame) -> dict[str, str | int]:
 def _sending(
     context: dg.OpExecutionContext, settings: Settings, session: Session, frames: ParquetFrames
 ) -> Iterator[None]:
-    """Let a step that sends fail clearly, and write the change log: its own step won't run then."""
+    """Let a step fail clearly, and write the change log, whose own step is then skipped."""
     try:
         with failing_clearly(context, settings, _STOPPED):
             yield
@@ -124,7 +121,7 @@ def _sending_op(step: Step) -> dg.OpDefinition:
 def _settling_op(asset: str, steps: tuple[Step, ...]) -> dg.OpDefinition:
     @dg.op(
         name=f"settle_{asset.removeprefix('applied_')}",
-        description="Send the changes of the steps before that are still undone; fail if any are.",
+        description="Send the pending changes of the earlier steps. Fail if any remain.",
         pool=WRITERS_POOL,
         ins=_SENDING_INS,
         out=dg.Out(pd.DataFrame, metadata={"dagster/column_schema": table_schema(OUTCOMES)}),
@@ -140,7 +137,17 @@ def _settling_op(asset: str, steps: tuple[Step, ...]) -> dg.OpDefinition:
             outcomes = session.settle(steps, accepted_plan, log=context.log)
             frame = outcomes_frame(outcomes)
             effort = session.store.history.effort(context.run.run_id, steps)
-            metadata = _settled_metadata(outcomes, frame, settings, effort)
+            metadata: dict[str, dg.RawMetadataValue] = {
+                "summary": _counted(outcomes),
+                **_numbers(outcomes),
+                "calls": effort.calls,
+                "seconds": round(effort.seconds, 1),
+            }
+            if effort.seconds:
+                metadata["calls per second"] = round(effort.calls / effort.seconds, 1)
+            undone = frame[~frame["outcome"].isin(DONE)]
+            if not undone.empty:
+                metadata["not done"] = outcomes_preview(undone, settings)
             failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
             if failed:
                 # A step that fails leaves no frame and no preview, so all of it is shown here.
@@ -148,10 +155,10 @@ def _settling_op(asset: str, steps: tuple[Step, ...]) -> dg.OpDefinition:
                 context.log_event(dg.AssetObservation(asset, metadata=shown))
                 first = failed[0]
                 message = (
-                    f"{len(failed)} of {len(outcomes)} changes failed; the first:"
+                    f"{len(failed)} of {len(outcomes)} changes failed. The first one is"
                     f" {first.change.action} {first.change.target}:"
                     f" {(first.message or 'no answer').rstrip('.')}."
-                    " Re-execute from failure: what is done is not sent again."
+                    " Re-execute the run from failure. Applied changes are not sent again."
                 )
                 raise dg.Failure(
                     public_text(settings, message),
@@ -163,26 +170,6 @@ def _settling_op(asset: str, steps: tuple[Step, ...]) -> dg.OpDefinition:
     return settle
 
 
-def _settled_metadata(
-    outcomes: list[Outcome],
-    frame: pd.DataFrame,
-    settings: Settings,
-    effort: Effort,
-) -> "dict[str, dg.RawMetadataValue]":
-    """The outcomes as a sentence and as numbers, the effort, and the changes not applied."""
-    pace = effort.calls / effort.seconds if effort.seconds else 0.0
-    not_done = frame[~frame["outcome"].isin(DONE)]
-    preview_of = {} if not_done.empty else {"not done": outcomes_preview(not_done, settings)}
-    return {
-        "summary": _counted(outcomes),
-        **_numbers(outcomes),
-        **preview_of,
-        "calls": effort.calls,
-        "seconds": round(effort.seconds, 1),
-        "calls per second": round(pace, 1),
-    }
-
-
 def outcomes_preview(outcomes: pd.DataFrame, settings: Settings) -> dg.TableMetadataValue:
     """Outcomes as a table for the UI, the most dangerous actions first."""
     rows = dangerous_rows_first(outcomes).head(PREVIEW_ROWS)
@@ -191,13 +178,15 @@ def outcomes_preview(outcomes: pd.DataFrame, settings: Settings) -> dg.TableMeta
     return preview(rows, OUTCOMES.shown)
 
 
-def _numbers(outcomes: list[Outcome]) -> Numbers:
+def _numbers(outcomes: list[Outcome]) -> dict[str, int]:
+    """The number of changes for each outcome that occurred."""
     counts = Counter(outcome.outcome for outcome in outcomes)
-    return {kind: counts[kind] for kind in get_args(OutcomeKind)}
+    return {kind: counts[kind] for kind in get_args(OutcomeKind) if counts[kind]}
 
 
 def _counted(outcomes: list[Outcome]) -> str:
-    return ", ".join(f"{n} {kind}" for kind, n in _numbers(outcomes).items() if n) or "nothing"
+    counts = (f"{number:,} {kind}" for kind, number in _numbers(outcomes).items())
+    return ", ".join(counts) or "no changes"
 
 
 def _writing_graph(asset: str, diff: Diff, *, after: str | None, says: str) -> dg.AssetsDefinition:
@@ -294,18 +283,19 @@ def _no_change_was_rejected(asset: str) -> dg.AssetChecksDefinition:
     def check(outcomes: pd.DataFrame, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
         """Swit rejected no change. A rejected change blocks no other, but look at its reason."""
         refused = outcomes[outcomes["outcome"].isin(["rejected", "skipped"])]
-        sentence = f"Swit refused none of {len(outcomes):,} changes."
-        if len(refused):
-            sentence = (
-                f"{len(refused):,} of {len(outcomes):,} changes were refused or skipped; the table"
-                " says why. Correct what it names in the directory or in Swit: the next plan holds"
-                " them again."
-            )
+        if refused.empty:
+            sentence = f"Swit rejected none of {len(outcomes):,} changes."
+            return dg.AssetCheckResult(passed=True, description=sentence)
+        sentence = (
+            f"{len(refused):,} of {len(outcomes):,} changes were rejected or skipped. The table"
+            " gives the reasons. Correct the records in the directory or in Swit. The next plan"
+            " contains these changes again."
+        )
         return dg.AssetCheckResult(
-            passed=refused.empty,
+            passed=False,
             severity=dg.AssetCheckSeverity.WARN,
             description=sentence,
-            metadata={"refused": len(refused), "which": outcomes_preview(refused, settings)},
+            metadata={"rejected": len(refused), "changes": outcomes_preview(refused, settings)},
         )
 
     return check

@@ -81,9 +81,9 @@ _SHORTEST_WINDOW: Final = timedelta(minutes=1)
 
 
 def daily_sync(settings: ScheduleSettings) -> list[dg.ScheduleDefinition]:
-    """The schedule, switched on from the start; none without `SCHEDULE_TIME`.
+    """The schedule, which is on from the start; none without `SCHEDULE_TIME`.
 
-    A time that the clock change skips runs an hour later.
+    If the clock change skips its time, the run starts an hour later.
     """
     if settings.schedule_time is None:
         return []
@@ -101,9 +101,8 @@ def daily_sync(settings: ScheduleSettings) -> list[dg.ScheduleDefinition]:
     ]
 
 
-def _unless_paused(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Start the run; while runs are paused, start no run that writes and say why."""
-    del context
+def _unless_paused(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Start the run. During a pause, skip a run that would write, and give the reason."""
     try:
         settings = Settings.load()
         with open_store(settings) as store:
@@ -119,7 +118,7 @@ def _unless_paused(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
 def planned_every_night(
     assets: Iterable[dg.AssetsDefinition], settings: ScheduleSettings
 ) -> list[dg.AssetsDefinition]:
-    """The assets, the plan with a freshness policy: the UI shows it as overdue after too long."""
+    """The assets. `change_plan` gets a freshness policy: the UI shows when it is overdue."""
     if settings.schedule_time is None or not settings.alert_after_hours:
         return list(assets)
     window = max(timedelta(hours=settings.alert_after_hours), _SHORTEST_WINDOW)
@@ -151,12 +150,12 @@ def delete_expired_data(context: dg.OpExecutionContext) -> None:
     description="Delete data that is older than RETENTION_DAYS, without the directory or Swit.",
 )
 def prune_job() -> None:
-    """One step; it needs neither the directory nor Swit."""
+    """Delete expired data in one step, without the directory or Swit."""
     delete_expired_data()
 
 
 def daily_prune(settings: ScheduleSettings) -> dg.ScheduleDefinition:
-    """Every day, an hour after the daily run where there is one."""
+    """Every day, an hour after the daily run; at 03:30 if there is no daily run."""
     hour, minute = (int(part) for part in (settings.schedule_time or _ELSE_AT).split(":"))
     later = (hour + _HOURS_AFTER) % 24 if settings.schedule_time else hour
     return dg.ScheduleDefinition(

@@ -3,6 +3,7 @@
 Nothing here changes Swit or the directory.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from swit_provisioning.operations.plan_page import (
     page_facts,
     write_private,
 )
-from swit_provisioning.planning.actions import ACTIONS, Action, Diff, actions_of
+from swit_provisioning.planning.actions import Action, Diff, actions_of
 from swit_provisioning.planning.baselines import is_complete
 from swit_provisioning.planning.convergence import repeats_to_remember
 from swit_provisioning.planning.findings import KIND as UNMANAGED
@@ -302,15 +303,15 @@ def _diff_output(
     changes = [change for change in plan.changes if change.action in actions]
     metadata: dict[str, dg.RawMetadataValue] = {
         "summary": summary(changes),
-        **{action: sum(c.action == action for c in changes) for action in actions},
+        **Counter(change.action for change in changes),
     }
     if name == "team_diff":
         root = tree_of(plan.teams, plan.changes)
         if root is not None:
             metadata["tree"] = dg.MetadataValue.md(tree_markdown(root, MOST_TEAMS))
         unmanaged = [finding for finding in shown.findings if finding.kind == UNMANAGED]
-        metadata["number of unmanaged teams"] = len(unmanaged)
         if unmanaged:
+            metadata["number of unmanaged teams"] = len(unmanaged)
             rows = [{"team": f.subject, "what to do": f.message} for f in unmanaged[:PREVIEW_ROWS]]
             metadata["unmanaged teams"] = preview(pd.DataFrame(rows))
     return dg.Output(changes_frame(changes, schema_of(name)), name, metadata=metadata)
@@ -322,10 +323,19 @@ def _plan_output(
     """The plan with its summary, the command to apply it and its page; `shown` hides names."""
     calls, seconds = estimate(plan, pace.per_second)
     by_kind = ", ".join(f"{n:,} {kind}" for kind, n in calls_by_kind(plan).items())
-    findings = pd.DataFrame(
-        [finding.document() for finding in shown.findings[:PREVIEW_ROWS]],
-        columns=["kind", "subject", "attribute", "message", "side"],
-    )
+    numbers = {
+        "number of findings": len(plan.findings),
+        "not sent (disabled)": len(plan.disabled),
+        "not sent (does not stick)": len(plan.held),
+        **plan.counts(),
+    }
+    metadata: dict[str, dg.RawMetadataValue] = {
+        name: number for name, number in numbers.items() if number
+    }
+    if plan.findings:
+        findings = [finding.document() for finding in shown.findings[:PREVIEW_ROWS]]
+        columns = ["kind", "subject", "attribute", "message", "side"]
+        metadata["findings"] = preview(pd.DataFrame(findings, columns=columns))
     return dg.Output(
         changes_frame(plan.changes),
         "change_plan",
@@ -342,12 +352,8 @@ def _plan_output(
             "estimated calls": calls,
             "estimated seconds": round(seconds, 1),
             "estimate": f"{by_kind} · {pace.sentence}" if plan.changes else "nothing to send",
-            **({"findings": preview(findings)} if plan.findings else {}),
-            "number of findings": len(plan.findings),
-            "not sent (disabled)": len(plan.disabled),
-            "not sent (does not stick)": len(plan.held),
             **_waiting_metadata(plan, shown),
-            **{action: plan.counts().get(action, 0) for action in ACTIONS},
+            **metadata,
         },
     )
 

@@ -22,9 +22,9 @@ _A_MINUTE = 60
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Mark runs as failed whose process has died, so that they can be re-executed.
+    """Mark runs as failed when their process has died, so that you can re-execute them.
 
-    Dagster itself does not detect that; such a run would also make scheduled runs wait.
+    Dagster does not detect a dead process, and a dead run keeps scheduled runs waiting.
     """
     try:
         settings = Settings.load()
@@ -33,9 +33,9 @@ def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     except (SettingsError, StoreError) as error:
         return dg.SkipReason(str(error))
     if not dead:
-        return dg.SkipReason("Every run that has not ended is alive.")
+        return dg.SkipReason("All started runs are alive.")
     return dg.SkipReason(
-        f"Their process has died, so they were marked as failed: {', '.join(dead)}."
+        f"These runs were marked as failed because their process has died: {', '.join(dead)}."
     )
 
 
@@ -45,9 +45,9 @@ def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def run_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Post the messages about runs that have ended and that no command has posted.
+    """Post the messages about ended runs that no command has posted.
 
-    The cursor is the time of the first look: older runs are no news.
+    The cursor is the time of the first evaluation. Earlier runs get no message.
     """
     now = datetime.now(UTC)
     since = datetime.fromisoformat(context.cursor) if context.cursor else now
@@ -65,7 +65,7 @@ def run_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def alarms(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Report missed nights, days without a success, a login that ends; renew the login."""
+    """Renew the login. Report missed runs, days without a success, and an expiring login."""
     now = datetime.now(UTC)
     watch = Watch.of(context.cursor, now)
     settings = settings_or_usable()
@@ -75,9 +75,9 @@ def alarms(context: dg.SensorEvaluationContext) -> dg.SensorResult:
                 watch=watch, store=store, settings=settings, dagster=context.instance, now=now
             ).look()
     except StoreError as error:
-        # Nothing was looked at: what was missed meanwhile is reported once that is possible.
+        # Nothing was checked. A later evaluation reports the problems of this period.
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    reason = " ".join(watch.deliver(settings)) or "Nothing new is wrong."
+    reason = " ".join(watch.deliver(settings)) or "There are no new problems."
     return dg.SensorResult(skip_reason=reason, cursor=watch.cursor())
 
 

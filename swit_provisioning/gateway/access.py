@@ -93,7 +93,6 @@ class WrongKeyLimit:
     """Allows `burst` wrong keys in a row for each client, and one more every `seconds`."""
 
     def __init__(self, burst: int, seconds: float) -> None:
-        """Remember no client yet."""
         self._burst = burst
         self._seconds = seconds
         self._clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -207,7 +206,6 @@ class BodyLimit:
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        """Take the application."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

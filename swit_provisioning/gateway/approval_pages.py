@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -44,7 +44,7 @@ from swit_provisioning.report.page import (
     content_policy,
     plan_page,
 )
-from swit_provisioning.report.redaction import without_people, without_people_in
+from swit_provisioning.report.redaction import stored_without_people
 from swit_provisioning.settings import Settings, SettingsError
 from swit_provisioning.state.store import Store
 from swit_provisioning.state.stored_plans import StoredPlan
@@ -360,7 +360,7 @@ class ApprovalPages:
     ) -> Response:
         stored, state = judge.current(stored)
         hidden = self._settings.names_are_hidden_everywhere
-        shown = _without_people(stored) if hidden else stored
+        shown = stored_without_people(stored) if hidden else stored
         failed = {str(r["name"]) for r in stored.guard_results if not r["passed"] and r["blocking"]}
         can_be_lifted = not failed & NEVER_LIFTED
         is_stopped = state.name in {"waiting for approval", "rejected"} or (
@@ -382,14 +382,6 @@ class ApprovalPages:
         answer.headers["Content-Security-Policy"] = policy
         self._set_cookie(answer, approver.session)
         return answer
-
-
-def _without_people(stored: StoredPlan) -> StoredPlan:
-    results = tuple(
-        {**result, "message": without_people_in(result["message"])}
-        for result in stored.guard_results
-    )
-    return replace(stored, plan=without_people(stored.plan), guard_results=results)
 
 
 def _text(form: dict[str, str], name: str) -> str:

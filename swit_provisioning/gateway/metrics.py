@@ -112,7 +112,6 @@ class CachedFacts:
     def __init__(
         self, settings: Settings, *, read: Callable[[Settings], Facts] = read_facts
     ) -> None:
-        """Read nothing yet."""
         self._settings = settings
         self._read = read
         self._lock = threading.Lock()
@@ -144,7 +143,6 @@ class GatewayCounters:
     """Counters since the start of this gateway."""
 
     def __init__(self) -> None:
-        """Start at 0."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.refusals = Counter(
@@ -170,7 +168,6 @@ class CountRefusals:
     """ASGI middleware: counts every answer with an error status."""
 
     def __init__(self, app: ASGIApp, *, counters: GatewayCounters) -> None:
-        """Take the application and the counters."""
         self._app = app
         self._counters = counters
 

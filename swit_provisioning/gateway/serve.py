@@ -59,7 +59,6 @@ class BusyError(Exception):
     """Another run is writing, or a run that this gateway started has not ended."""
 
     def __init__(self, run_id: str) -> None:
-        """Name the run."""
         super().__init__(f"A run is in progress already: {run_id}. Try again when it has ended.")
         self.run_id = run_id
 
@@ -78,7 +77,6 @@ class SyncRuns:
     """Starts runs of `sync`, one at a time. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
-        """Start nothing yet."""
         self._settings = settings
         self._lock = threading.Lock()
         self.last: StartedRun | None = None

@@ -35,16 +35,14 @@ from swit_provisioning.swit.rate_limit import parse_pace
 def open_directory(settings: Settings, store: Store) -> Directory:
     """The directory that the settings name: a file, the bundled sample, or an LDAP server.
 
-    Its read looks for everybody whom `store` has matched before.
+    Its read looks up each person and group that `store` has matched before.
     """
-    return VerifiedDirectory(_source(settings), store.identities.expected)
-
-
-def _source(settings: Settings) -> Directory:
     if settings.idp_file is None and settings.is_running_locally:
-        # OUs and filters are those of another directory, which the settings describe.
-        return JsonDirectory(sample_directory_path(), settings.attribute_mapping())
-    return open_source(settings)
+        # The OUs and filters in the settings belong to another directory.
+        source: Directory = JsonDirectory(sample_directory_path(), settings.attribute_mapping())
+    else:
+        source = open_source(settings)
+    return VerifiedDirectory(source, store.identities.expected)
 
 
 @contextmanager
@@ -115,7 +113,6 @@ class TokensInStore:
     """The state database as the client's token store."""
 
     def __init__(self, store: Store) -> None:
-        """Take the open database."""
         self._store = store
 
     def load(self) -> TokenPair | None:
@@ -136,7 +133,6 @@ class SandboxLogin:
     """Logs in to the sandbox by itself: it approves everybody."""
 
     def __init__(self, oauth: OAuthClient) -> None:
-        """Take the client registered with the sandbox."""
         self._oauth = oauth
         self._pair: TokenPair | None = None
 

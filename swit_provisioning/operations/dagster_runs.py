@@ -78,7 +78,6 @@ class Runs:
     """The runs of our code location in an instance that other projects may share."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        """Take Dagster's storage."""
         self._instance = instance
         self._ours = dict(OURS)
 
@@ -164,20 +163,13 @@ def alive(home: Path, run_id: str) -> Iterator[None]:
 def dead_runs(home: Path) -> Iterator[str]:
     """Runs whose process has died; each is returned once."""
     for path in sorted((home / _ALIVE_FOLDER).glob("[!.]*")):
-        if not _is_locked(path):
-            yield path.name
-            path.unlink(missing_ok=True)
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return True  # it has just ended normally
-    return False
+        try:
+            with path.open() as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # its process holds the lock, or it has just ended
+        yield path.name
+        path.unlink(missing_ok=True)
 
 
 def mark_failed(instance: dg.DagsterInstance, run_id: str) -> bool:

@@ -60,7 +60,6 @@ class StillPresentError(ErasureError):
     """The next run would read the person again."""
 
     def __init__(self, places: Iterable[str]) -> None:
-        """Say where, and what to do."""
         super().__init__(
             f"Nothing was changed. The last read found this person in {' and in '.join(places)},"
             " so the next run would read and write them again. Remove them there first and run"
@@ -73,7 +72,6 @@ class RunsUnderWayError(ErasureError):
     """A run may be writing the person's data at this moment."""
 
     def __init__(self, runs: Iterable[str]) -> None:
-        """Say which."""
         super().__init__(f"Nothing was changed. Wait until these runs are over: {', '.join(runs)}.")
 
 
@@ -109,7 +107,6 @@ class Forgetting:
     """Works while no run does; one that was interrupted is done again from the start."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance, store: Store) -> None:
-        """Take the three places where data is kept."""
         self._settings = settings
         self._instance = instance
         self._store = store
@@ -347,7 +344,6 @@ class Pseudonym:
     """The code of one person, and the texts in whose place it stands."""
 
     def __init__(self, person: Trace, code: str) -> None:
-        """Take the person, as all traces together describe them."""
         self.person = person
         self._code = code
         keys = person.keys | {code_of(key) for key in person.keys}

@@ -23,7 +23,6 @@ class FrameFiles:
     """`<asset>/<run id>.parquet` and the files beside it; `<run id>/` of the ops in graphs."""
 
     def __init__(self, base: UPath) -> None:
-        """Take the folder, which need not exist yet."""
         self.base = base
 
     def runs(self) -> dict[str, list[UPath]]:
@@ -129,7 +128,6 @@ class Pruning:
     """Finds and deletes expired data; data that is still needed stays at any age."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance, store: Store) -> None:
-        """Take the three places where data is stored."""
         self._settings = settings
         self._store, self._instance = store, instance
         self._runs = Runs(instance)

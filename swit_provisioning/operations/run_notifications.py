@@ -23,14 +23,6 @@ from swit_provisioning.state.database import StoreError
 from swit_provisioning.state.store import Store
 
 
-def _concerns_others(run: dg.DagsterRun, store: Store | None) -> bool:
-    """Whether others than the person who started the run want to know how it ended."""
-    if run.job_name in WRITING_JOBS or SCHEDULE_TAG in run.tags:
-        return True
-    # Steps that were launched by hand.
-    return store is not None and bool(store.journal.rows(run_id=run.run_id))
-
-
 def story_of(result: RunResult, settings: Settings, store: Store | None) -> RunStory:
     """The result of a run as a message tells it."""
     stored, waiting = result.stored, result.waiting
@@ -165,8 +157,12 @@ def _notify(
 def _message(
     dagster: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings, store: Store | None
 ) -> Message | None:
-    """The message about a run; `None` if nobody needs one."""
+    """The message about a run; `None` if it wrote nothing and no schedule started it."""
+    is_of_interest = run.job_name in WRITING_JOBS or SCHEDULE_TAG in run.tags
+    if not is_of_interest and store is not None:
+        # Steps that were launched one by one in the UI.
+        is_of_interest = bool(store.journal.rows(run_id=run.run_id))
     story = story_of(result_of(dagster, run, store), settings, store)
-    if not (_concerns_others(run, store) and story.is_worth_telling):
+    if not (is_of_interest and story.is_worth_telling):
         return None
     return run_message(story, no_names=settings.hide_names != "nowhere")

@@ -213,7 +213,6 @@ class IncompleteReadError(Exception):
     """A read is not complete."""
 
     def __init__(self) -> None:
-        """Say so, and how to see what is missing."""
         super().__init__(
             "A read is not complete: the directory has no user, or Swit's own numbers do not fit"
             " together. So nothing can be explained by it. See what is missing:"

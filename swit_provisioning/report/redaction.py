@@ -18,6 +18,8 @@ from swit_provisioning.planning.normalize import address_key
 if TYPE_CHECKING:  # most commands show no frame
     import pandas as pd
 
+    from swit_provisioning.state.stored_plans import StoredPlan
+
 HIDDEN: Final = "(hidden)"
 
 _ADDRESS: Final = re.compile(r"[^\s@\"'<>(),;:=]+@[^\s@\"'<>(),;:=]*[^\s@\"'<>(),;:=.]")
@@ -82,6 +84,12 @@ def without_people(plan: Plan) -> Plan:
         findings=tuple(map(finding_without_people, plan.findings)),
         person=code_of(plan.person) if plan.person else "",
     )
+
+
+def stored_without_people(stored: "StoredPlan") -> "StoredPlan":
+    """The stored plan with codes for people, but with the same id."""
+    results = tuple({**r, "message": without_people_in(r["message"])} for r in stored.guard_results)
+    return replace(stored, plan=without_people(stored.plan), guard_results=results)
 
 
 def change_without_people(change: Change) -> Change:

@@ -113,7 +113,6 @@ class _Names:
     """What a person, user, group or team can be found by."""
 
     def __init__(self, *, ids: Iterable[str], names: Iterable[str], more: Iterable[str]) -> None:
-        """Take ids in normal form, names, and more texts to suggest."""
         names = tuple(names)
         self.ids = frozenset(ids) - {""}
         self.names = frozenset(map(name_key, names)) - {""}
@@ -124,7 +123,6 @@ class Subjects:
     """All people and teams of two reads, found by address, name, DN or id."""
 
     def __init__(self, planned: ExplainedPlan, stages: Stages) -> None:
-        """Index both reads."""
         directory = planned.directory
         self._scope, self._remembered = directory.scope, planned.memory.users
         self._person_of, self._teams = stages.users.person_of, stages.teams

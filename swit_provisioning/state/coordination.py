@@ -46,7 +46,6 @@ class LeaseHeldError(StoreError):
     """Another run is writing."""
 
     def __init__(self, holder: LeaseHolder) -> None:
-        """Name the run, who started it, since when it writes, and when its lease ends (UTC)."""
         begun, ends = (
             f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for time in (holder.since, holder.until)
         )
@@ -61,7 +60,6 @@ class LeaseLostError(StoreError):
     """This run may not write any longer: its lease ran out, or another run has it."""
 
     def __init__(self, holder: str, reason: str) -> None:
-        """Name the run that has lost its lease, and the reason."""
         super().__init__(
             f"The run {holder} may not write any longer, it has lost its lease: {reason}. Nothing"
             " more was sent. Once no other run is writing, re-execute it from failure, or make a"

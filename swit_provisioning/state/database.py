@@ -74,7 +74,6 @@ class NewerSchemaError(StoreError):
     """The state was written by a newer version of this program."""
 
     def __init__(self, *, found: str, known: str) -> None:
-        """Say which version of the schema was found, and the newest that this program knows."""
         super().__init__(
             f"The state database has schema {found}; this version of swit-provisioning knows"
             f" {known} at most. Install the newer version that wrote it, or let"
@@ -145,7 +144,6 @@ class Database(ABC):
     """One open database. Safe for several threads."""
 
     def __init__(self, engine: Engine) -> None:
-        """Take an engine that is configured for its kind of database."""
         self._engine = engine
 
     @contextlib.contextmanager
@@ -218,7 +216,6 @@ class Section:
     """A part of the state: the methods for a few tables that belong together."""
 
     def __init__(self, database: Database) -> None:
-        """Take the open database."""
         self._database = database
 
 
@@ -275,8 +272,25 @@ class SqliteFile(Database):
             connect_args={"timeout": LOCK_TIMEOUT_SECONDS},
             max_overflow=-1,
         )
-        event.listen(engine, "connect", _configure)
-        event.listen(engine, "begin", _begin)
+
+        @event.listens_for(engine, "connect")
+        def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+            # Otherwise the driver begins its own transactions, and too late.
+            connection.isolation_level = None
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.close()
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            options = connection.get_execution_options()
+            words = options.get(_BEGIN, "BEGIN")
+            if _SYNCHRONOUS in options:
+                # Connections are reused, and keep the last value.
+                connection.exec_driver_sql(f"PRAGMA synchronous={options[_SYNCHRONOUS]}")
+            if words is not None:
+                connection.exec_driver_sql(words)
+
         super().__init__(engine)
 
     def prepare(self) -> None:
@@ -346,25 +360,6 @@ def _make_private(path: Path) -> None:
             " account that runs this program write permission, or set STATE_DATABASE_URL."
         )
         raise StoreUnavailableError(message) from error
-
-
-def _configure(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-    del entry
-    # Otherwise the driver begins its own transactions, and too late.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    words = options.get(_BEGIN, "BEGIN")
-    if _SYNCHRONOUS in options:
-        # Connections are reused, and keep the last value.
-        connection.exec_driver_sql(f"PRAGMA synchronous={options[_SYNCHRONOUS]}")
-    if words is not None:
-        connection.exec_driver_sql(words)
 
 
 # Any number will do, as long as all processes use the same.

@@ -65,7 +65,6 @@ class OtherOrganizationError(StoreError):
     """The state belongs to another Swit organisation."""
 
     def __init__(self, *, bound_to: str, found: str) -> None:
-        """Name both organisations by their ids."""
         super().__init__(
             f"The state database belongs to the Swit organisation {bound_to}, but the token to"
             f" {found}. Use a token of the right organisation, or let STATE_DATABASE_URL name"

@@ -298,19 +298,18 @@ def _answer_values(answer: Answer) -> dict[str, Any]:
 def entries_where(database: Database, *conditions: ColumnElement[bool]) -> list[JournalEntry]:
     """The entries that meet all conditions, oldest first."""
     rows = database.rows(select(JOURNAL).where(*conditions).order_by(JOURNAL.c.id))
-    return [_entry(row._asdict()) for row in rows]
-
-
-def _entry(values: dict[str, Any]) -> JournalEntry:
-    return JournalEntry(
-        entry_id=values.pop("id"),
-        before=json.loads(values.pop("before")),
-        after=json.loads(values.pop("after")),
-        changed=json.loads(values.pop("changed")),
-        left_out=tuple(json.loads(values.pop("left_out"))),
-        kept=json.loads(values.pop("kept") or _NOTHING),
-        **values,
-    )
+    return [
+        JournalEntry(
+            entry_id=values.pop("id"),
+            before=json.loads(values.pop("before")),
+            after=json.loads(values.pop("after")),
+            changed=json.loads(values.pop("changed")),
+            left_out=tuple(json.loads(values.pop("left_out"))),
+            kept=json.loads(values.pop("kept") or _NOTHING),
+            **values,
+        )
+        for values in (row._asdict() for row in rows)
+    ]
 
 
 RETRIED_AFTER: Final = timedelta(days=30)

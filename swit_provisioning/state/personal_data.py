@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from swit_provisioning.planning.actions import SPECS
 from swit_provisioning.planning.model import NEW_USER
 from swit_provisioning.state.database import METADATA, Database
 from swit_provisioning.state.identities import EXEMPTIONS, IDENTITIES
@@ -58,15 +59,14 @@ def texts(*values: object) -> frozenset[str]:
 
 def traces_of_change(record: Mapping[str, Any]) -> Iterator[Trace]:
     """The people that a change in a plan, or an entry of the journal, is about."""
-    action, sides = str(record["action"]), (record["before"], record["after"])
-    if action.startswith("membership."):
+    spec, sides = SPECS[record["action"]], (record["before"], record["after"])
+    if spec.members:
         for side in sides:
             for user, email in zip(side.get("user_ids", ()), side.get("emails", ()), strict=True):
                 yield Trace(keys=_swit_ids(user) | texts(email))
-    elif action.startswith("user.") or action == "primary.update":
-        of_user = sides if action.startswith("user.") else ()
-        addresses = texts(record["target"], *(side.get("email") for side in of_user))
-        words = (side.get(name) for side in of_user for name in ("name", "phone_number"))
+    elif spec.object == "user":
+        addresses = texts(record["target"], *(side.get("email") for side in sides))
+        words = (side.get(name) for side in sides for name in ("name", "phone_number"))
         yield Trace(
             keys=addresses | _swit_ids(record["object_id"], record.get("made_id")),
             words=texts(*words),
@@ -95,7 +95,6 @@ class Erasure:
     """Finds people in the rows of the state, and erases one person."""
 
     def __init__(self, database: Database, cipher: Cipher) -> None:
-        """Take the open database, and the cipher that secrets are stored with."""
         self._database = database
         self._cipher = cipher
 

@@ -91,5 +91,4 @@ class Store(AbstractContextManager["Store"]):
         self._database.close()
 
     def __exit__(self, *_: object) -> None:
-        """Close all connections."""
         self.close()

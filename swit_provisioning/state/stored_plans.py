@@ -56,7 +56,6 @@ class AmbiguousPlanError(Exception):
     """Several plans begin with the digits that were given."""
 
     def __init__(self, digits: str, plan_ids: Sequence[str]) -> None:
-        """Take the digits, and the plans' ids as far as they differ."""
         few = ", ".join(plan_ids[:_NAMED]) + (", ..." if plan_ids[_NAMED:] else "")
         super().__init__(
             f"{len(plan_ids)} plans begin with {digits}: {few}. Look at each with"

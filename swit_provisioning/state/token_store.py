@@ -15,7 +15,6 @@ class TokensUnreadableError(StoreError):
     """The stored tokens can't be decrypted with the key that is set, or no key is set."""
 
     def __init__(self, *, key_given: bool) -> None:
-        """Say whether a key is missing or wrong."""
         problem = (
             "TOKEN_ENCRYPTION_KEY is not the key they were encrypted with"
             if key_given
@@ -101,7 +100,6 @@ class Tokens:
     """The stored pair."""
 
     def __init__(self, database: Database, cipher: Cipher) -> None:
-        """Take the open database and the cipher."""
         self._database = database
         self._cipher = cipher
 

@@ -45,7 +45,7 @@ def test_the_message_about_the_nightly_run_links_to_its_page(night: Night, page:
     )
     (text,) = night.chat.texts
     assert text.splitlines()[0].endswith(": applied")
-    assert text.splitlines()[1].startswith("11 teams created, 20 join")
+    assert text.splitlines()[1].startswith("11 teams to create; 20 users to create")
     found = re.search(r"Run ([0-9a-f-]{36}): (http://\S+)", text)
     assert found is not None
     run_id, link = found.groups()
@@ -84,7 +84,7 @@ def test_a_run_of_the_gateway_is_reported_once_although_the_daemon_sees_it_too(
 
 
 def test_the_daemon_runs_the_alarms_sensor(night: Night) -> None:
-    assert set(_skip_reasons(night, "alarms")) == {"Nothing new is wrong."}
+    assert set(_skip_reasons(night, "alarms")) == {"There are no new problems."}
     assert [post["event"] for post in night.alerts.taken] == ["run"] * len(night.alerts.taken)
 
 

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from swit_provisioning.apply.progress import CURRENT_DISPLAY, Headway
 from swit_provisioning.cli.console import errors, output, print_header, print_table
-from swit_provisioning.cli.documents import plan_without_people
 from swit_provisioning.cli.render import (
     MOST_ROWS,
     changes_tables,
@@ -22,6 +21,7 @@ from swit_provisioning.cli.render import (
 from swit_provisioning.cli.sync import progress_bar
 from swit_provisioning.planning.actions import Action, Step
 from swit_provisioning.planning.model import Change, Finding, Plan
+from swit_provisioning.report.redaction import stored_without_people
 from swit_provisioning.report.tree import tree_of
 from swit_provisioning.settings import Settings
 from swit_provisioning.state.stored_plans import StoredPlan
@@ -236,7 +236,7 @@ def test_no_name_steers_the_terminal(*, no_names: bool) -> None:
             {"name": "g", "passed": False, "blocking": True, "message": name} for name in NAMES
         ),
     )
-    shown_plan = plan_without_people(made) if no_names else made
+    shown_plan = stored_without_people(made) if no_names else made
     on = console()
     print_header(on, Settings.load(), organization=NAMES[8], directory=NAMES[10])
     plan_summary(on, shown_plan, 1, 1)

@@ -34,7 +34,7 @@ def test_a_sync_with_changes_is_reported_once_to_both_channels(
     (text,) = chat.texts
     lines = text.splitlines()
     assert lines[0].endswith(": applied")
-    assert lines[1].startswith("11 teams created, 20 join")
+    assert lines[1].startswith("11 teams to create; 20 users to create")
     assert f"Run {done['run_id']}: https://sync.example.com/runs/{done['run_id']}" in lines
     page = f"https://sync.example.com:8443/plans/{done['plan_id']}"
     assert f"Plan {done['plan_id']}: swit-provisioning show {done['plan_id']} · {page}" in lines
@@ -154,8 +154,8 @@ def test_a_webhook_that_is_down_is_tried_for_one_run_per_tick(
     chat.manner = "takes"
     daemon()
     joined, renamed = (text.splitlines()[1] for text in chat.texts)
-    assert joined.startswith("11 teams created, 20 join")
-    assert renamed.endswith("data change")
+    assert joined.startswith("11 teams to create; 20 users to create")
+    assert renamed.endswith("to update")
 
 
 def test_a_refused_message_is_given_up(on_stage: Stage, chat: Receiver, daemon: Looks) -> None:
@@ -174,7 +174,7 @@ def test_only_a_scheduled_plan_is_reported(on_stage: Stage, chat: Receiver, daem
     daemon()
     (text,) = chat.texts
     assert "planned, nothing was written" in text.splitlines()[0]
-    assert "20 join" in text
+    assert "20 users to create" in text
 
 
 def test_the_daemon_posts_the_message_of_a_scheduled_run_at_once_and_only_once(
@@ -252,7 +252,7 @@ def test_the_alarms_sensor_keeps_its_watch_and_says_what_it_could_not_do(
         monkeypatch.setenv("STATE_DATABASE_URL", "sqlite:////proc/nowhere/state.sqlite")
         with dg.build_sensor_context(instance=dagster, cursor=second.cursor) as context:
             third = alarms.evaluate_tick(context)
-    assert (first.skip_message, second.skip_message) == ("Nothing new is wrong.",) * 2
+    assert (first.skip_message, second.skip_message) == ("There are no new problems.",) * 2
     assert "can't be created or written" in (third.skip_message or "")
     assert third.cursor == second.cursor
     (text,) = chat.texts

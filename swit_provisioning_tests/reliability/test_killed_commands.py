@@ -11,7 +11,7 @@ from swit_provisioning_tests.reliability.death import Death
 from swit_provisioning_tests.reliability.endings import Ending, writes
 from swit_provisioning_tests.reliability.site import Site
 
-ALL_ALIVE = "Every run that has not ended is alive"
+ALL_ALIVE = "All started runs are alive"
 
 
 def killed(here: Site, *words: str, call: str, at: int, after_work: bool = True) -> str:
