@@ -53,7 +53,7 @@ def explain(settings: Settings, who: str, *, as_json: bool, no_names: bool) -> i
     """Read both sides and explain everyone with this name. Writes nothing, stores no plan.
 
     Raises:
-        UnknownSubjectError: nobody has this name, on either side or in the journal.
+        UnknownSubjectError: the name is unknown, on both sides and in the journal.
         AmbiguousSubjectError: too many have it.
         IncompleteReadError: a read is not complete.
 
@@ -71,7 +71,7 @@ def explain(settings: Settings, who: str, *, as_json: bool, no_names: bool) -> i
             plan = plan_to_send(judge, plan)
         results = judge.judge(plan) if plan.changes else ()
     subjects = [replace(s, waiting=_waiting(s.explained, plan.waiting)) for s in subjects]
-    # Guards that would stop the whole plan, whoever is explained.
+    # Guards that would stop the whole plan.
     stopped_by = [result.name for result in results if result.stops]
     if no_names:
         subjects = [

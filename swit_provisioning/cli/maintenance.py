@@ -60,7 +60,7 @@ def forget(settings: Settings, who: str, *, anyway: bool, as_json: bool) -> int:
     """Erase a person, unless the next run would read the person again.
 
     Raises:
-        ErasureError: nobody or several people have this name, or the person is still present.
+        ErasureError: no person or several people have this name, or the person is still present.
 
     """
     prepare_home(settings)

@@ -38,7 +38,7 @@ from swit_provisioning.state.store import Store
 from swit_provisioning.swit.errors import SwitError, SwitUnauthorizedError, SwitUnavailableError
 
 _PATIENCE_SECONDS: Final = 5.0
-"""Timeout of the call that asks whose the login is."""
+"""Timeout of the call for the authorised account."""
 
 
 def show_status(settings: Settings, *, as_json: bool) -> int:

@@ -82,7 +82,7 @@ def _sending(
         try:
             log = _change_log_of(session.store, context.run)
         except StoreError as error:
-            # Then the journal is what failed, and the step says so.
+            # The step reports that the journal failed.
             context.log.warning("The change log could not be read: %s", error)
         else:
             frames.put(_CHANGE_LOG_ASSET, context.run.run_id, log)

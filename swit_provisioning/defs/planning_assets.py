@@ -278,7 +278,7 @@ def _plan_for(who: str, explained: ExplainedPlan) -> Plan:
     """The part of the plan that is about one person; of an incomplete read, nothing.
 
     Raises:
-        RefusedError: nobody has this name, or several people do.
+        RefusedError: no person has this name, or several do.
 
     """
     if not who.strip():

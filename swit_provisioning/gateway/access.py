@@ -193,7 +193,7 @@ class ForwardedHeaders:
 
 
 def forwarded_approver(request: Request) -> str | None:
-    """The person whom a trusted proxy names in `APPROVER_HEADER`; `None` if it names nobody."""
+    """The person whom a trusted proxy names in `APPROVER_HEADER`; `None` if there is none."""
     named = str(request.scope.get(_NAMED_APPROVER, "")).strip()
     return named if named and len(named) <= MAX_NAME_LENGTH and named.isprintable() else None
 

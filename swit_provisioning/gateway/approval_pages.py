@@ -163,7 +163,7 @@ def approval_pages(settings: Settings, *, trusted_proxies: str | None) -> "Appro
     `trusted_proxies`: addresses of the proxies in front, separated by commas; `None`: no proxy.
 
     Raises:
-        SettingsError: the settings would let somebody else decide.
+        SettingsError: the settings would let another person decide.
 
     """
     if settings.approval_key is None and settings.approver_header is None:

@@ -1,8 +1,8 @@
 """The login page of the gateway, and the pages that end a login here and in the command `login`.
 
-An attacker who sends somebody's browser to the callback fails: the login belongs to the browser
-that has its cookie, the answer must carry its state, and each login ends once. The key is asked
-for before anyone is sent to Swit.
+An attacker who sends another person's browser to the callback fails: a login belongs to the
+browser that has its cookie, the answer must carry its state, and each login ends once. The key is
+checked before the browser is sent to Swit.
 """
 
 import base64

@@ -37,7 +37,7 @@ OWNER: Final = "owner of the login"
 """The `event` of a message that is about no run."""
 
 AWAY: Final = timedelta(minutes=10)
-"""A daemon that has not looked for so long was off: it looks every minute."""
+"""The sensor runs every minute. After a longer gap, the daemon was off."""
 _GIVEN_UP_AFTER: Final = timedelta(hours=24)
 
 
@@ -56,22 +56,22 @@ class Watch(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     since: datetime
-    """The first look of all."""
+    """The first evaluation."""
     up_since: datetime
-    """The first look after the daemon was off."""
+    """The first evaluation after the daemon was off."""
     seen: datetime
-    """The last look."""
+    """The last evaluation."""
     asked: datetime | None = None
     """When Swit was last asked to renew the login."""
     plan_of: str = ""
     """The run whose plan was last searched for a departed owner of the login."""
     problems: dict[str, str] = Field(default_factory=dict)
-    """Event of a problem that lasts -> what it is about, which tells it from the next one."""
+    """Event of a current problem -> its subject, which distinguishes it from the next problem."""
     pending: list[PendingMessage] = Field(default_factory=list)
 
     @classmethod
     def of(cls, cursor: str | None, now: datetime) -> Self:
-        """Read a cursor; without one, or if it can't be read, the watch begins now."""
+        """Read a cursor. The watch begins now if there is none, or if it can't be read."""
         try:
             return cls.model_validate_json(cursor or "")
         except ValidationError:
@@ -92,9 +92,9 @@ class Watch(BaseModel):
         self.seen = now
 
     def deliver(self, settings: Settings) -> list[str]:
-        """Post the pending messages, oldest first; what went wrong, a sentence each.
+        """Post the pending messages, oldest first. Returns a sentence for each problem.
 
-        A webhook that is down gets the rest at a later look; after a day they are given up.
+        If a webhook is down, a later evaluation tries again. After a day the message is discarded.
         """
         known = {channel.name: channel for channel in channels(settings)}
         problems: dict[str, str] = {}
@@ -116,7 +116,7 @@ class Watch(BaseModel):
 
 
 DAYS_AHEAD: Final = timedelta(days=3)
-"""A login that can't be renewed is reported so long before its end."""
+"""A login that can't be renewed is reported this long before it expires."""
 _TIME_TO_CATCH_UP: Final = timedelta(hours=1)
 """After the daemon was off, the run that Dagster catches up on comes first."""
 _ASKED_EVERY: Final = timedelta(hours=1)
@@ -289,19 +289,19 @@ class Alarms:
         self._end(LOGIN, f"over: there is a login that works{until}.")
 
     def _begin(self, name: str, about: str, *lines: str) -> None:
-        """A problem exists: add a message, unless it lasts already and is about the same."""
+        """Add a message about a new problem; none if it was reported with the same subject."""
         # As soon as there is a webhook, it gets the message.
         if channels(self.settings) and self.watch.problems.get(name) != about:
             self.watch.problems[name] = about
             self._add(name, "error", *lines)
 
     def _end(self, name: str, *lines: str) -> None:
-        """A problem is over: add a message if it lasted."""
+        """Add a message that a problem is over, if it was reported."""
         if self.watch.problems.pop(name, None) is not None:
             self._add(name, "info", *lines)
 
     def _add(self, name: str, severity: Severity, *lines: str) -> None:
-        """Add a message that is about no run, for each webhook that is set."""
+        """Add a message for each webhook that is set."""
         mode = self.settings.mode
         first, *more = lines
         message = Message(

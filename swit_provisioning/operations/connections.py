@@ -130,7 +130,7 @@ class TokensInStore:
 
 
 class SandboxLogin:
-    """Logs in to the sandbox by itself: it approves everybody."""
+    """Logs in to the sandbox, which approves every login."""
 
     def __init__(self, oauth: OAuthClient) -> None:
         self._oauth = oauth

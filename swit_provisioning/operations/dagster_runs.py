@@ -35,13 +35,13 @@ NO_RETRY_TAGS: Final[Mapping[str, str]] = {"dagster/max_retries": "0"}
 WRITING_JOBS: Final = ("sync", "apply")
 """The jobs that may write to Swit."""
 BLOCKED_TAG: Final = "swit_provisioning/blocked"
-"""Run tag: why the run was blocked before it wrote anything; empty: it re-executes such a run."""
+"""Run tag: why the run was blocked. Empty in a re-execution of a blocked run."""
 RESULT_TAG: Final = "swit_provisioning/result"
-"""Run tag: the `RunState` of a run that was refused; empty: it re-executes such a run."""
+"""Run tag: the `RunState` of a refused run. Empty in a re-execution of a refused run."""
 CALLS_TAG: Final = "swit_provisioning/calls"
 """Run tag: API calls to Swit in this run, reads included."""
 LEFT_OUT_TAG: Final = "swit_provisioning/left_for_later"
-"""Run tag: the changes of the plan that were not chosen, counted."""
+"""Run tag: the changes of the plan that were not selected, counted."""
 ONE_PERSON_TAG: Final = "swit_provisioning/one_person"
 """Run tag: the run planned for one person only."""
 FEW_REJECTED: Final = "few_changes_were_rejected"
@@ -100,7 +100,7 @@ class Runs:
         return list(self._all(dg.RunsFilter(statuses=list(_UNDER_WAY), tags=self._ours)))
 
     def is_known(self, run_id: str) -> bool:
-        """Whether Dagster has such a run, of any code location."""
+        """Whether Dagster has a run with this id, of any code location."""
         return self._instance.get_run_by_id(run_id) is not None
 
     def all(self) -> Iterator[dg.DagsterRun]:

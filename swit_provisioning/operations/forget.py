@@ -69,7 +69,7 @@ class StillPresentError(ErasureError):
 
 
 class RunsUnderWayError(ErasureError):
-    """A run may be writing the person's data at this moment."""
+    """A run that may write the person's data has not ended."""
 
     def __init__(self, runs: Iterable[str]) -> None:
         super().__init__(f"Nothing was changed. Wait until these runs are over: {', '.join(runs)}.")
@@ -86,7 +86,7 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Forgotten:
-    """What was deleted, and the code that stands in the person's place."""
+    """The deleted data, and the code that replaces the person."""
 
     code: str
     rows: dict[str, int]
@@ -116,7 +116,7 @@ class Forgetting:
         """The one person of this address, id, DN, or name.
 
         Raises:
-            NotOnePersonError: nobody is known by it, or several people have this name.
+            NotOnePersonError: no person has this name, or several do.
 
         """
         wanted = asked.strip().casefold()

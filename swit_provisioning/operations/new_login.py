@@ -115,7 +115,7 @@ def store_login(
     if bound not in {None, account.organization_id}:
         raise OtherOrganizationError(bound_to=str(bound), found=account.organization_id)
     pair = unstored.pair
-    # A run that refreshes at this moment must not overwrite the new pair by the old one.
+    # A run that refreshes the old pair now must not overwrite the new one.
     with store.tokens.exclusive():
         TokensInStore(store).save(pair)
     scopes = tuple(sorted(pair.scope.replace(",", " ").split())) if pair.scope else None

@@ -95,9 +95,9 @@ def write_private(path: Path, text: str) -> None:
 def readable_by_others(home: Path, frames: Path | None = None) -> Path | None:
     """A file or folder of `DAGSTER_HOME` that other accounts may read or write, if there is one.
 
-    If nobody else can enter the home, only the state and the frames are checked: Dagster's services
-    create other files with wider modes there, which nobody else can reach. `frames` is a folder
-    outside the home.
+    If no other account can enter the home, only the state and the frames are checked: Dagster's
+    services create other files there with wider modes, which other accounts cannot reach.
+    `frames` is a folder outside the home.
     """
     if _is_open(home):
         return home

@@ -1,8 +1,8 @@
 """Messages about runs that have ended: each webhook gets each message once.
 
 The command that carried out a run posts its message. The daemon looks every 15 seconds and posts
-the messages that nobody has posted or that a webhook did not take. A tag of the run remembers which
-webhook has taken how much.
+the messages that are not posted yet or that a webhook did not accept. A tag of the run records the
+number of posts that each webhook has accepted.
 """
 
 import json
@@ -57,11 +57,11 @@ _NOTIFIED_TAG: Final = "swit_provisioning/notified"
 """JSON: channel -> posts of the message about this run that it has taken; -1: it needs no more."""
 _NO_MORE: Final = -1
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
-"""A message that no webhook took for so long is no news any longer."""
+"""A message that no webhook has accepted for this time is discarded."""
 _LEFT_TO_COMMANDS: Final = timedelta(seconds=30)
-"""The command that carried out a run has so long to post its message before the daemon does.
+"""The daemon posts the message of a command's run after this time, if the command did not.
 
-No command carries out the runs of the schedule: their messages are posted at once.
+The messages of scheduled runs are posted at once.
 """
 _MOST_RUNS: Final = 200
 

@@ -32,8 +32,8 @@ _NEXT_STEP: Final = (
 
 _CANCELING: Final = dg.DagsterEventType.RUN_CANCELING
 _SQLALCHEMY: Final = "https://sqlalche.me/"
-"""Stands in every error of a database."""
-_MEND_STORAGE: Final = (
+"""Part of every SQLAlchemy error."""
+_STORAGE_ADVICE: Final = (
     "Check its permissions and the space left on its disk. Run the command again after that:"
     " applied changes are not sent again."
 )
@@ -190,6 +190,6 @@ def _own_words(error: Any) -> str:  # noqa: ANN401 - SerializableErrorInfo is no
     if _SQLALCHEMY in words:
         # The rest of the text is the statement with its values, which may be people's names.
         cause = words.splitlines()[0].rpartition(") ")[2]
-        return f"Dagster's storage (DAGSTER_HOME) cannot be used: {cause}. {_MEND_STORAGE}"
+        return f"Dagster's storage (DAGSTER_HOME) cannot be used: {cause}. {_STORAGE_ADVICE}"
     name, _, rest = words.partition(": ")
     return rest if name.rpartition(".")[2] == error.cls_name else words

@@ -75,7 +75,7 @@ class Webhook:
             else:
                 ended.put(None)
 
-        # No timeout of the library ends an answer of a byte at a time, so a thread does the work.
+        # The library's timeouts do not end an answer that arrives byte by byte, so a thread posts.
         threading.Thread(target=work, daemon=True).start()
         try:
             error = ended.get(timeout=CALL_SECONDS)
@@ -113,7 +113,7 @@ class Webhook:
 
 
 PATIENCE_SECONDS: Final = 10.0
-"""After so long no new post to a channel begins: the remaining posts are sent the next time."""
+"""After this time no further post to a channel begins. The others are sent the next time."""
 
 
 class Channel(NamedTuple):

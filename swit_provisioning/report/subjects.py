@@ -64,7 +64,7 @@ def find_person(text: str, planned: ExplainedPlan, stages: Stages) -> PersonIds:
     """Find the one person with this address, DN, id or name.
 
     Raises:
-        NotOnePersonError: nobody has it, or several people do.
+        NotOnePersonError: no person has this name, or several do.
 
     """
     subjects = Subjects(planned, stages)

@@ -33,7 +33,7 @@ class Branch:
 
     @property
     def sign(self) -> str:
-        """The signs of all its marks, each once."""
+        """The distinct signs of its marks."""
         return "".join(dict.fromkeys(SIGNS[mark] for mark in self.marks))
 
     @property

@@ -362,7 +362,7 @@ def _make_private(path: Path) -> None:
         raise StoreUnavailableError(message) from error
 
 
-# Any number will do, as long as all processes use the same.
+# An arbitrary number; all processes must use the same one.
 _LOCK_NUMBER: Final = 737_469_742
 
 # The driver of Dagster's own PostgreSQL storage; an address may name another one.

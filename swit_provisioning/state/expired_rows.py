@@ -111,7 +111,7 @@ def _old_entries(connection: Connection, before: datetime) -> tuple[ColumnElemen
     """The condition for old entries, and the ids of further ones.
 
     These have a value that Swit stores differently, and a newer entry replaces them. The newest
-    entry of all stays: its id must not be used a second time.
+    entry stays: its id must not be used a second time.
     """
     application_id, _ = _unfinished(connection)
     seen = func.coalesce(select(SEEN.c.entry_id).scalar_subquery(), 0)

@@ -313,7 +313,7 @@ def entries_where(database: Database, *conditions: ColumnElement[bool]) -> list[
 
 
 RETRIED_AFTER: Final = timedelta(days=30)
-"""After so long without an attempt, a change that does not stick is sent again."""
+"""After this time without an attempt, a change that does not stick is sent again."""
 
 _REPEATS: Final = Table(
     "repeat",
