@@ -97,7 +97,7 @@ def _change(number: int) -> Change:
 
 def _finding(number: int) -> Finding:
     return Finding(
-        kind="no address",
+        kind="missing email",
         subject=f"CN=Person {number},OU=People,DC=example,DC=com",
         attribute="mail",
         message="The entry has no usable e-mail address. Give it one, or disable it.",

@@ -143,7 +143,7 @@ def findings_table(
 
 
 def findings_summary(findings: Sequence[Finding]) -> str:
-    """`Findings: 2 no address, 1 unusable address`."""
+    """`Findings: 2 missing email, 1 invalid email`."""
     kinds = findings_by_kind(findings)
     return "Findings: " + ", ".join(f"{len(found)} {kind}" for kind, found in kinds.items())
 

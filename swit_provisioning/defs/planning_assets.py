@@ -30,7 +30,7 @@ from swit_provisioning.operations.plan_page import (
 from swit_provisioning.planning.actions import Action, Diff, actions_of
 from swit_provisioning.planning.baselines import is_complete
 from swit_provisioning.planning.convergence import repeats_to_remember
-from swit_provisioning.planning.findings import KIND as UNMANAGED
+from swit_provisioning.planning.finding_kinds import UNMANAGED_TEAM
 from swit_provisioning.planning.findings import departures_not_looked_up, findings_frame
 from swit_provisioning.planning.guards import GuardResult, counts_in_words
 from swit_provisioning.planning.hold_back import waiting_plan
@@ -309,7 +309,7 @@ def _diff_output(
         root = tree_of(plan.teams, plan.changes)
         if root is not None:
             metadata["tree"] = dg.MetadataValue.md(tree_markdown(root, MOST_TEAMS))
-        unmanaged = [finding for finding in shown.findings if finding.kind == UNMANAGED]
+        unmanaged = [finding for finding in shown.findings if finding.kind == UNMANAGED_TEAM]
         if unmanaged:
             metadata["number of unmanaged teams"] = len(unmanaged)
             rows = [{"team": f.subject, "what to do": f.message} for f in unmanaged[:PREVIEW_ROWS]]

@@ -20,7 +20,7 @@ from swit_provisioning.operations.dagster_runs import (
 )
 from swit_provisioning.operations.installation_status import next_run
 from swit_provisioning.operations.webhooks import channels, deliver
-from swit_provisioning.planning.match_users import OWNER_LEFT
+from swit_provisioning.planning.finding_kinds import AUTHORISING_USER_DEPARTED
 from swit_provisioning.planning.normalize import clock
 from swit_provisioning.report.messages import Message, Severity
 from swit_provisioning.report.redaction import code_of
@@ -225,7 +225,7 @@ class Alarms:
         if newest is None or stored is None or newest.run_id == self.watch.plan_of:
             return
         self.watch.plan_of = newest.run_id
-        left = next((each for each in stored.plan.findings if each.kind == OWNER_LEFT), None)
+        left = next((f for f in stored.plan.findings if f.kind == AUTHORISING_USER_DEPARTED), None)
         if left is None:
             found = (
                 "over: the owner of the login is in the directory, or another one has logged in."

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS, SPECS, Action, describe
+from swit_provisioning.planning.finding_kinds import DOES_NOT_STICK
 from swit_provisioning.planning.model import (
     Change,
     Finding,
@@ -278,16 +279,16 @@ def _without(side: Mapping[str, Any], teams: Collection[str]) -> Mapping[str, An
 
 
 def _finding(change: Change, waiting: int) -> Finding:
-    whose = f"--{SPECS[change.action].object}"
-    also = f" {waiting} more that need it are not sent either." if waiting else ""
+    option = f"--{SPECS[change.action].object}"
+    also = f" {waiting} changes that depend on it are not sent either." if waiting else ""
     return Finding(
-        kind="does not stick",
+        kind=DOES_NOT_STICK,
         subject=change.target,
         side="swit",
-        message=f"{change.action} ({describe(change.action, change.before, change.after)}) was done"
-        " twice in a row, and each time the next read of Swit showed it undone: somebody else"
-        " writes there, or Swit keeps another value. It is not sent a third time." + also + " Find"
-        f' out who (swit-provisioning history {whose} "{change.target}" says when it was sent) and'
-        " set it in Swit by hand, or let the directory say what Swit has. It is tried again 30"
-        " days after the last time.",
+        message=f"{change.action} ({describe(change.action, change.before, change.after)}) was"
+        " applied twice in a row, and each time the next read of Swit showed the earlier state."
+        " Something else overwrites it, or Swit stores a different value. It is not sent a third"
+        f" time.{also} To find the cause, compare the times that swit-provisioning history"
+        f' {option} "{change.target}" prints with Swit\'s own log. Then set the value in Swit, or'
+        " correct the directory. It is sent again 30 days after the last time.",
     )

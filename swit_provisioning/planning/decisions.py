@@ -15,28 +15,28 @@ class Rule(Enum):
     """A rule; its value is the reason as a sentence, with the names of a decision's values."""
 
     # people and users
-    DISABLED = "The person is disabled or expired in the directory, so counts as absent."
+    DISABLED = "The person is disabled or expired in the directory and counts as absent."
     EXCLUDED = (
         "USERS_TO_EXCLUDE names the address: no user is created, and nothing about an existing one"
         " is changed."
     )
-    NO_ADDRESS = (
+    MISSING_EMAIL = (
         "The person has no usable e-mail address: no user is created, and the last matched one is"
         " left alone. Give the person an address."
     )
-    TWO_WITH_ONE_ADDRESS = (
-        "Another person has one of the addresses, so it is unknown whose user it is: all of them"
-        " are left alone. Leave each address to one person."
+    DUPLICATE_EMAIL = (
+        "Another person has one of the addresses, so the match is ambiguous. Their users are left"
+        " alone. Give each address to one person only."
     )
-    TWO_ACCOUNTS = (
-        "The addresses are those of several users: all of them are left alone. Remove the addresses"
-        " that are not this person's."
+    MULTIPLE_MATCHING_USERS = (
+        "The addresses belong to several users, and all of them are left alone. Remove the"
+        " addresses that are not this person's."
     )
-    TWO_ACCOUNTS_WITH_ONE_ADDRESS = (
-        "Several users have the address: all of them are left alone. Leave the address to one user"
-        " in Swit's console."
+    DUPLICATE_USER_EMAIL = (
+        "Several users have the address, and all of them are left alone. Give the address to one"
+        " user only in Swit's console."
     )
-    ADDRESS_CHANGED = (
+    EMAIL_CHANGED = (
         "The person's address differs from that of the matched user: the user is left alone, and no"
         " other one is created. Change the address of the user in Swit's console."
     )
@@ -46,11 +46,11 @@ class Rule(Enum):
     CREATED = "In the directory, without a user: one is created{unless}."
     NO_NAME = "The person has no usable name, so no user is created. Set a display name."
     NO_ADDRESS_IN_SWIT = (
-        "The user has no address in Swit, so it is unknown whose it is: it is left alone."
+        "The user has no address in Swit, so no person can be matched. The user is left alone."
     )
     USER_EXCLUDED = "USERS_TO_EXCLUDE names the user's address: nothing about the user is changed."
     AUTHORISING_ACCOUNT = (
-        "The user is not in the directory, but authorised this program, and is left alone."
+        "The user is not in the directory, but authorised this program. The user is left alone."
     )
     PROTECTED_ROLE = (
         "Not in the directory, but the role is protected: the user is left alone."
@@ -58,10 +58,10 @@ class Rule(Enum):
     )
     INACTIVE = "{where}, and the user is not active: nothing to do."
     NEVER_SEEN = (
-        "Not in the directory, and no read has ever found the person there: the user is left as it"
-        " is (UNMANAGED_USERS=keep)."
+        "Not in the directory, and no earlier read found the person: the user is not changed"
+        " (UNMANAGED_USERS=keep)."
     )
-    KEPT = "{where}, but the user is left as it is (USER_REMOVAL=keep)."
+    KEPT = "{where}, but the user is not changed (USER_REMOVAL=keep)."
     DEPARTURE_UNCERTAIN = (
         "The person was not read, but it is not certain that the person has left ({detail}): the"
         " user is left alone."
@@ -69,25 +69,25 @@ class Rule(Enum):
     DEPARTS = "{where}: the user is {done} (USER_REMOVAL={removal}){unless}."
     # groups and teams
     GROUP_EXCLUDED = (
-        "TEAMS_TO_EXCLUDE names the group, by its name, an earlier one or a part of its DN: it is"
-        " out of scope, and its team, if it has one, is left alone."
+        "TEAMS_TO_EXCLUDE names the group, by its name, a former name or a part of its DN. The"
+        " group is out of scope, and its team, if it has one, is left alone."
     )
     REMEMBERED = "The team is the group's: an earlier plan matched the two."
     REFERENCE = "The team is the group's: its reference is a key of the group."
     ADOPTED = (
-        "The team has the name of the group, which has no other team, and becomes its team"
-        " (UNMANAGED_TEAMS=adopt)."
+        "The team has the name of the group, and the group has no other team. The team becomes the"
+        " group's team (UNMANAGED_TEAMS=adopt)."
     )
     TEAM_KEPT_BY_NAME = "SWIT_TEAMS_TO_KEEP names it: it is never changed, moved or deleted."
     NO_FREE_NAME = "The group has no name that a team may have: the team keeps its name."
-    NUMBERED = "It is called {name}, as another team has the group's name."
+    NUMBERED = "The team is called {name}, because another team has the group's name."
     STAYS_IN_PLACE = "It stays where it is: no parent of the group has a team."
     NO_TEAM_NO_NAME = "The group has no usable name, so no team is created. Give it another name."
     NO_TEAM_NO_FREE_NAME = (
-        "SWIT_TEAMS_TO_KEEP has all names of the group, so no team is created. Give it another"
-        " name."
+        "SWIT_TEAMS_TO_KEEP contains all names of the group, so no team is created. Give the group"
+        " another name."
     )
-    NO_TEAM_DISABLED = "The group has no team, and DISABLED_ACTIONS keeps one from being created."
+    NO_TEAM_DISABLED = "The group has no team. DISABLED_ACTIONS prevents its creation."
     TEAM_CREATED = 'The group has no team: "{name}" is created, below "{parent}".'
     SWITS_OWN = "The team is Swit's own (the organisation itself, or Unassigned): never touched."
     TEAM_KEPT = (
@@ -100,13 +100,15 @@ class Rule(Enum):
     )
     TEAM_DELETED = "{why}: it is deleted ({setting})."
     TEAM_MARKED = "{why}: it is renamed as removed ({setting})."
-    TEAM_DELETION_DISABLED = "{why}, but DISABLED_ACTIONS keeps it from being deleted ({setting})."
-    TEAM_BELOW_STAYS = "{why}, but a team that stays is below it, so it stays too ({setting})."
-    TEAM_LEFT_AS_IT_IS = "{why}: it is left as it is ({setting})."
+    TEAM_DELETION_DISABLED = "{why}, but DISABLED_ACTIONS prevents its deletion ({setting})."
+    TEAM_BELOW_STAYS = (
+        "{why}, but a team below it is not deleted, so this team is not deleted either ({setting})."
+    )
+    TEAM_LEFT_AS_IT_IS = "{why}: it is not changed ({setting})."
 
     @property
     def phrase(self) -> str:
-        """The name in words: `two with one address`."""
+        """The name in words: `duplicate email`."""
         return self.name.lower().replace("_", " ")
 
 

@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 import pandas as pd
 
+from swit_provisioning.planning.finding_kinds import FINDING_KINDS, UNMANAGED_TEAM, current_kind
 from swit_provisioning.planning.groups import (
     Group,
     Groups,
@@ -37,17 +38,17 @@ from swit_provisioning.planning.snapshots import (
 
 
 def departures_not_looked_up(facts: DirectoryFacts, changes: Iterable[Change]) -> Iterator[Finding]:
-    """A finding if users or teams go on the word of one read, as the source cannot be asked."""
+    """A finding if users or teams depart and the source cannot be asked about single ones."""
     gone = Counter(change.action for change in changes)
     users, teams = gone["user.deactivate"] + gone["user.remove"], gone["team.delete"]
     if facts.whereabouts is None and users + teams:
         yield Finding(
-            kind="departures not looked up",
+            kind="departures not verified",
             subject=facts.source,
             side="swit",
-            message=f"Users to deactivate or remove: {users}; teams to delete: {teams}. A file"
-            " can't be asked about single people and groups: they count as departed because this"
-            " read lacks them. Make sure that the export is complete.",
+            message=f"Users to deactivate or remove: {users}. Teams to delete: {teams}. This source"
+            " cannot be asked about single people and groups, so everyone who is absent from this"
+            " read counts as departed. Make sure that the export is complete.",
         )
 
 
@@ -58,11 +59,11 @@ def organisation_findings(organization: OrganizationSnapshot) -> Iterator[Findin
     ]
     for user_id, name in zip(unknown["user_id"], unknown["name"], strict=True):
         yield Finding(
-            kind="account without an address",
+            kind="user without email",
             subject=f"{name} ({user_id})",
             side="swit",
-            message="The user has no address in Swit, so it is unknown whose it is; it is left"
-            " alone. Set an address in Swit's console, or deactivate the user there.",
+            message="The user has no email address in Swit, so no person can be matched. The user"
+            " is left alone. Set an address in Swit's console, or deactivate the user there.",
         )
     members = organization.memberships["team_id"].value_counts()
     names = ("team_id", "name", "member_count")
@@ -71,11 +72,12 @@ def organisation_findings(organization: OrganizationSnapshot) -> Iterator[Findin
         listed = int(members.get(team_id, 0))
         if count is not None and count != listed:
             yield Finding(
-                kind="member count",
+                kind="member count mismatch",
                 subject=name,
                 side="swit",
-                message=f"Swit counts {count} members of this team and lists {listed}; it"
-                " may count people of teams below, or have left some out. Look at it in Swit.",
+                message=f"Swit counts {count} members of this team and lists {listed}. It may count"
+                " members of the teams below, or the list may be incomplete. Check the team in"
+                " Swit.",
             )
 
 
@@ -93,31 +95,9 @@ def unknown_members(directory: DirectorySnapshot, groups: Groups) -> Iterator[Fi
                 kind="unknown member",
                 subject=groups.in_scope[key].dn,
                 message=f"The member {dn} was not read as a person or a group, so it is ignored. If"
-                " it is one, its OU is missing in LDAP_USER_OUS or LDAP_GROUP_OUS, or a filter"
-                " leaves it out: change the settings. If not, nothing has to be done.",
+                " it is one, add its OU to LDAP_USER_OUS or LDAP_GROUP_OUS, or change the filter"
+                " that excludes it. Otherwise, nothing has to be done.",
             )
-
-
-_ABOUT: Final[Mapping[str, str]] = {
-    "account claimed by two": "email",
-    "address changed": "email",
-    "group name changed": "group_name",
-    "group without a name": "group_name",
-    "language": "language",
-    "name changed": "name",
-    "name is kept": "group_name",
-    "name taken": "group_name",
-    "no address": "email",
-    "no name": "name",
-    "phone number": "phone_number",
-    "two accounts": "email",
-    "two accounts with one address": "email",
-    "two groups with one name": "group_name",
-    "two with one address": "email",
-    "unknown member": "member",
-    "unusable address": "email",
-}
-"""Kind -> the field that it concerns, which the facts translate to an attribute."""
 
 
 def directory_findings(
@@ -137,7 +117,7 @@ def bad_records(
     """The findings of `directory_findings`, of records read already, in no order."""
     columns = (column(directory.findings, name) for name in IDP_FINDINGS.names)
     for kind, dn, attribute, reason in zip(*columns, strict=True):
-        yield Finding(kind=kind, subject=dn, attribute=attribute, message=reason)
+        yield Finding(kind=current_kind(kind), subject=dn, attribute=attribute, message=reason)
     yield from bad_users(
         people,
         policy,
@@ -152,7 +132,8 @@ def in_order(findings: Iterable[Finding], facts: DirectoryFacts) -> tuple[Findin
     """The distinct findings with their attributes, sorted by kind and subject."""
     complete = set()
     for finding in findings:
-        name = finding.attribute or facts.attributes.get(_ABOUT.get(finding.kind, ""), "")
+        kind = FINDING_KINDS.get(finding.kind)
+        name = finding.attribute or facts.attributes.get(kind.field if kind else "", "")
         complete.add(replace(finding, attribute=name))
     return tuple(sorted(complete, key=lambda f: (f.kind, f.subject, f.attribute, f.message)))
 
@@ -166,7 +147,6 @@ def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
     )
 
 
-KIND: Final = "unmanaged team"
 _FEW: Final = 3
 """The fewest common members that suggest a group with another name."""
 _NEARLY_ALL: Final = 0.8
@@ -218,14 +198,14 @@ def unmanaged_teams(
         adopting = [groups[key] for key in called.get(name_key(team.name), ())]
         members = "1 member" if len(users) == 1 else f"{len(users)} members"
         yield Finding(
-            kind=KIND,
+            kind=UNMANAGED_TEAM,
             subject=team.name,
             side="swit",
-            message=f"No group stands behind this team ({members});"
-            f" UNMANAGED_TEAMS={policy.unmanaged_teams} leaves it as it is."
+            message=f"The team ({members}) belongs to no group."
+            f" UNMANAGED_TEAMS={policy.unmanaged_teams} does not change it."
             f" {_belongs(best, len(users))} {_adopting(best, teams, adopting)}"
-            " UNMANAGED_TEAMS=delete would delete it. Name it in SWIT_TEAMS_TO_KEEP if it is meant"
-            " to be as it is.",
+            " UNMANAGED_TEAMS=delete would delete it. To keep the team as it is, add it to"
+            " SWIT_TEAMS_TO_KEEP.",
         )
 
 
@@ -245,23 +225,26 @@ def _likelihood(
 
 def _belongs(candidate: _Candidate | None, members: int) -> str:
     if candidate is None:
-        return "No group is called so or has most of its members."
+        return "No group has its name or most of its members."
     why = ["the same name"] if candidate.same_name else []
     if candidate.common or not candidate.same_name:
         why.append(f"{candidate.common} of {members} members in common")
-    return f"It is {candidate.likelihood} the team of {candidate.group.dn}: {' and '.join(why)}."
+    return f"It is {candidate.likelihood} the team of {candidate.group.dn} ({' and '.join(why)})."
 
 
 def _adopting(candidate: _Candidate | None, teams: TeamMatches, called: list[Group]) -> str:
     """What `UNMANAGED_TEAMS=adopt`, which compares names only, would do with the team."""
     if len(called) > 1:
-        return "UNMANAGED_TEAMS=adopt would leave it too, as several groups are called so."
+        return "UNMANAGED_TEAMS=adopt would not change it, because several groups have its name."
     if called and called[0].key in teams.team_of:
-        return "UNMANAGED_TEAMS=adopt would leave it too, as the group of its name has a team."
+        return (
+            "UNMANAGED_TEAMS=adopt would not change it, because the group with its name has a team."
+        )
     if called:
         return f"UNMANAGED_TEAMS=adopt would make it the team of {called[0].dn}."
-    unchanged = "UNMANAGED_TEAMS=adopt would leave it too, as no group is called so"
+    unchanged = "UNMANAGED_TEAMS=adopt would not change it, because no group has its name."
     is_free = candidate is not None and candidate.group.key not in teams.team_of
     if candidate is None or not is_free or not candidate.group.names:
-        return f"{unchanged}."
-    return f'{unchanged}; called "{candidate.group.names[0]}" in Swit it would be that group\'s.'
+        return unchanged
+    name = candidate.group.names[0]
+    return f'{unchanged} If you rename it to "{name}" in Swit, it would become that group\'s team.'

@@ -310,10 +310,10 @@ def bad_groups(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Find
     for group in groups.values():
         if ids[group.directory_id] > 1:
             yield Finding(
-                kind="two groups with one id",
+                kind="duplicate group id",
                 subject=group.dn,
-                message=f"Another group has the id {group.directory_id} too; neither is known"
-                " again by it after a rename. Ask who runs the directory.",
+                message=f"Another group also has the id {group.directory_id}. Neither group can be"
+                " recognised by its id after a rename. Ask the directory's administrators.",
             )
     yield from _bad_parents(rows, groups)
 
@@ -322,29 +322,30 @@ def _bad_names(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Find
     for group in groups.values():
         if not group.names:
             yield Finding(
-                kind="group without a name",
+                kind="missing group name",
                 subject=group.dn,
-                message="The group has no usable name; no team is made for it, and a team that it"
-                " has keeps its name. Give it a name.",
+                message="The group has no usable name. No team is created for it, and an existing"
+                " team keeps its name. Give the group a name.",
             )
     for key, names in zip(column(rows, "key"), column(rows, "names"), strict=True):
         for name in names or () if key in groups else ():
             if clean := changed_name(name, clean_team_name(name)):
                 yield Finding(
-                    kind="group name changed",
+                    kind="invalid characters in group name",
                     subject=groups[key].dn,
-                    message=f"The name {name!r} can't be a team's; it becomes {clean!r}. Write it"
-                    " without @ # < > § ▒ { } ; *, control characters and a leading (removed).",
+                    message=f"Swit does not accept the team name {name!r}. The team is called"
+                    f" {clean!r}. Write the name without @ # < > § ▒ {{ }} ; *, control characters"
+                    " and a leading (removed).",
                 )
     for same in map(sorted, keys_by_name(groups).values()):
         for key in same if len(same) > 1 else ():
             other = next(holder for holder in same if holder != key)
             also = others(groups[other].dn, len(same) - 1)
             yield Finding(
-                kind="two groups with one name",
+                kind="duplicate group name",
                 subject=groups[key].dn,
-                message=f"The group is called as {also}, compared without case; all teams but one"
-                " get a number behind their name. Give each group a name of its own.",
+                message=f"The group has the same name as {also}. Case is ignored. All teams"
+                " but one get a number after their name. Give each group a unique name.",
             )
 
 
@@ -356,16 +357,16 @@ def _bad_parents(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Fi
         above = "; ".join(groups[parent].dn for parent in group.parents)
         if len(group.parents) > 1:
             yield Finding(
-                kind="several parents",
+                kind="multiple parents",
                 subject=group.dn,
                 attribute=attribute,
-                message=f"The group is a member of {above}. Its team stays below the one of these"
-                " that it is below in Swit, or goes below the first. To choose one, remove the"
-                " group from the others.",
+                message=f"The group is a member of {above}. If its team is below the team of one of"
+                " these in Swit, it stays there. Otherwise, it is moved below the first. To choose"
+                " a parent, remove the group from the others.",
             )
         if group.in_itself:
             yield Finding(
-                kind="ring",
+                kind="circular membership",
                 subject=group.dn,
                 attribute=attribute,
                 message="The group is a member of itself. This membership is ignored. Remove it.",
@@ -373,9 +374,10 @@ def _bad_parents(rows: pd.DataFrame, groups: Mapping[str, Group]) -> Iterator[Fi
         if group.key in rings:
             round_about = "; ".join(groups[parent].dn for parent in rings[group.key])
             yield Finding(
-                kind="ring",
+                kind="circular membership",
                 subject=group.dn,
                 attribute=attribute,
-                message=f"The group is a member of {round_about}, and that is below the group in"
-                " turn; one parent in the ring is passed over. Take one out of the other.",
+                message=f"The group is a member of {round_about}, which is itself a member of the"
+                " group, directly or through other groups. One of these memberships is ignored."
+                " Remove one of them.",
             )

@@ -84,14 +84,14 @@ class TeamMatches:
         if team_id in self.doubles:
             return "its group has another team"
         if team_id not in self.left:
-            return "no group stands behind it"
+            return "it belongs to no group"
         place = self.whereabouts.get(team_id)
         return "its group has left the directory" + (f": {place.detail}" if place else "")
 
     def why_kept(self, team_id: str) -> str:
         """Why a team is kept as it is."""
         if team_id in self.uncertain:
-            return f"its group may still be there ({self.whereabouts[team_id].detail})"
+            return f"its group may still exist ({self.whereabouts[team_id].detail})"
         return "SWIT_TEAMS_TO_KEEP or TEAMS_TO_EXCLUDE"
 
 
@@ -186,11 +186,11 @@ def match_teams(
 
 def _group_uncertain(team: Team, place: Whereabouts) -> Finding:
     return Finding(
-        kind="group uncertain",
+        kind="uncertain group deletion",
         subject=team.name,
         side="swit",
-        message="The group of this team was not read, and it is not certain that it has left"
-        f" ({place.detail}), so the team is kept as it is. {place.remedy}",
+        message="The group of this team was not read, and it is not certain that the group has left"
+        f" ({place.detail}). The team is not changed. {place.remedy}",
     )
 
 
@@ -371,8 +371,9 @@ def _entries(groups: Groups, group: Group) -> set[ExemptingEntry]:
 
 
 _HOW_TO_END: Final = (
-    "Add the new name to the setting. To end this instead, take the old name out of the setting and"
-    " make a plan (swit-provisioning plan); then you can put it back for others."
+    "Add the new name to the setting. To end the exemption, remove the old name from the setting"
+    " and make a plan (swit-provisioning plan). After that, you can add the old name again for"
+    " other objects."
 )
 
 
@@ -393,18 +394,18 @@ def _exempt_by_earlier_name(
         of_groups |= entries
         if group.key in groups.renamed:
             yield Finding(
-                kind="excluded by an earlier name",
+                kind="excluded by former name",
                 subject=group.dn,
-                message=f"It was renamed and stays out of scope, because {_named(entries, policy)}."
+                message=f"The renamed group stays out of scope, because {_named(entries, policy)}."
                 f" {_HOW_TO_END}",
                 side="swit",
             )
     for team in sorted(renamed):
         if kept_by[team] - of_groups:
             yield Finding(
-                kind="kept by an earlier name",
+                kind="kept by former name",
                 subject=teams[team].name,
-                message=f"The team stays as it is, because {_named(kept_by[team], policy)}."
+                message=f"The renamed team is not changed, because {_named(kept_by[team], policy)}."
                 f" {_HOW_TO_END}",
                 side="swit",
             )
@@ -414,4 +415,4 @@ def _named(entries: Iterable[ExemptingEntry], policy: Policy) -> str:
     """The entries as the settings have them, in a sentence."""
     written = policy.exempting_entries()
     said = [f"{setting} ({written[setting][entry]})" for setting, entry in sorted(entries)]
-    return f"{' and '.join(said)} named it before"
+    return f"{' and '.join(said)} matched its former name"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from swit_provisioning.planning.decisions import Decision, Rule
+from swit_provisioning.planning.finding_kinds import AUTHORISING_USER_DEPARTED
 from swit_provisioning.planning.model import ROLES, Finding, Memory, Policy
 from swit_provisioning.planning.normalize import (
     address_key,
@@ -156,11 +157,11 @@ def match_users(
 
 def _departure_uncertain(user: User, place: Whereabouts) -> Finding:
     return Finding(
-        kind="departure uncertain",
+        kind="uncertain departure",
         subject=user.email,
         side="swit",
-        message="The person of this account was not read, and it is not certain that the person has"
-        f" left ({place.detail}), so the account is left alone. {place.remedy}",
+        message="The person of this user was not read, and it is not certain that the person has"
+        f" left ({place.detail}). The user is left alone. {place.remedy}",
     )
 
 
@@ -193,21 +194,21 @@ def _match(
     is_remembered: bool,
 ) -> Match:
     if not person.addresses:
-        return Match(person, "", None, Rule.NO_ADDRESS)
+        return Match(person, "", None, Rule.MISSING_EMAIL)
     known = [address for address in person.all_addresses if address in users_at]
     address = known[0] if known else person.addresses[0]
     users = users_at[address] if known else []
     ambiguity: Rule | None = None
     if len(known) > 1:
-        ambiguity = Rule.TWO_ACCOUNTS
+        ambiguity = Rule.MULTIPLE_MATCHING_USERS
     elif is_out(address):
         ambiguity = Rule.EXCLUDED
     elif not shared.keys().isdisjoint(person.all_addresses):
-        ambiguity = Rule.TWO_WITH_ONE_ADDRESS
+        ambiguity = Rule.DUPLICATE_EMAIL
     elif len(users) > 1:
-        ambiguity = Rule.TWO_ACCOUNTS_WITH_ONE_ADDRESS
+        ambiguity = Rule.DUPLICATE_USER_EMAIL
     elif not users and is_remembered:
-        ambiguity = Rule.ADDRESS_CHANGED
+        ambiguity = Rule.EMAIL_CHANGED
     user = users[0] if users and ambiguity is None else None
     return Match(person, address, user, ambiguity)
 
@@ -262,14 +263,11 @@ def _never_deactivated(
     return never
 
 
-OWNER_LEFT: Final = "owner of the login left"
-"""The kind of the finding that the authorising account's owner left: soon nothing works."""
-
 _MESSAGES: Final[Mapping[Rule, str]] = {
-    Rule.TWO_ACCOUNTS: "The person's addresses belong to two Swit users or more; all of them are"
-    " left alone. Remove the addresses that are not this person's.",
-    Rule.TWO_ACCOUNTS_WITH_ONE_ADDRESS: "Two Swit users or more have this person's address; all of"
-    " them are left alone. Leave the address to one user in Swit's console.",
+    Rule.MULTIPLE_MATCHING_USERS: "The person's addresses belong to several users in Swit. All"
+    " of them are left alone. Remove the addresses that are not this person's.",
+    Rule.DUPLICATE_USER_EMAIL: "Several users in Swit have this person's address. All of them"
+    " are left alone. Give the address to one user only in Swit's console.",
 }
 
 
@@ -281,24 +279,24 @@ def _ambiguous(
             yield Finding(
                 kind=ambiguity.phrase,
                 subject=person.dn,
-                side="directory" if ambiguity is Rule.TWO_ACCOUNTS else "swit",
+                side="directory" if ambiguity is Rule.MULTIPLE_MATCHING_USERS else "swit",
                 message=_MESSAGES[ambiguity],
             )
-        elif ambiguity is Rule.ADDRESS_CHANGED:
+        elif ambiguity is Rule.EMAIL_CHANGED:
             other = person_of.get(remembered[person.key].user_id)
             written = written_address(person.emails, address)
             message = (
-                f"The person's address is {written} now; the matched user has another one and is"
-                " left alone. Change the address of the user in Swit's console: no API call does"
-                " that."
+                f"The person's address is now {written}. The matched user has another one and is"
+                " left alone. Change the user's address in Swit's console. Swit's API cannot change"
+                " it."
             )
             if other is not None:
                 message = (
-                    f"This person's user is claimed by {other.dn} too, who has its address now; the"
-                    f" user is left alone. Give the user the address {written} in Swit's console,"
-                    " and the other person gets a user of their own."
+                    f"This person's user also matches {other.dn}, who now has the user's address."
+                    f" The user is left alone. Change the user's address to {written} in Swit's"
+                    " console. A new user is then created for the other person."
                 )
-            kind = "address changed" if other is None else "account claimed by two"
+            kind = "email changed" if other is None else "conflicting match"
             yield Finding(kind=kind, subject=person.dn, message=message, side="swit")
 
 
@@ -310,22 +308,22 @@ def _has_left(user_id: str, people: People, memory: Memory) -> bool:
 
 def _owner_left(user: User) -> Finding:
     return Finding(
-        kind=OWNER_LEFT,
+        kind=AUTHORISING_USER_DEPARTED,
         subject=user.email,
         side="swit",
-        message="This program works with the login of this user, who has left the"
-        " directory; the user is left alone. Let another administrator log in"
-        " (swit-provisioning login), then deactivate it in Swit's console.",
+        message="This user authorised this program and has left the directory. The user is left"
+        " alone. Let another administrator log in (swit-provisioning login). Then deactivate this"
+        " user in Swit's console.",
     )
 
 
 def _admin_left(user: User) -> Finding:
     return Finding(
-        kind="admin not in the directory",
+        kind="admin not in directory",
         subject=user.email,
         side="swit",
-        message=f"The user is active ({role_name(user.role)}), but not in the directory, and is"
-        " protected. Take the rights away in Swit's console if the person has left.",
+        message=f"The user is active ({role_name(user.role)}) but not in the directory. Users with"
+        " this role are protected. If the person has left, remove the role in Swit's console.",
     )
 
 
@@ -357,10 +355,10 @@ def bad_users(
         if choose_phone(person.phone_numbers, None) is None:
             written = ", ".join(sorted(person.phone_numbers))
             yield Finding(
-                kind="phone number",
+                kind="invalid phone number",
                 subject=person.dn,
-                message=f"The value {written!r} is no phone number and is not looked at. Correct"
-                " it in the directory.",
+                message=f"The value {written!r} is not a phone number and is ignored. Correct it in"
+                " the directory.",
             )
 
 
@@ -371,20 +369,22 @@ def _bad_addresses(person: Person, unread: AbstractSet[str]) -> Iterator[Finding
     written = sorted({text.strip() for text in person.emails} - {""})
     bad = [text for text in written if not usable_address(address_key(text))]
     left_alone = (
-        "" if person.addresses else " There is no other, so the last matched user is left alone."
+        ""
+        if person.addresses
+        else " The person has no other, so the last matched user is left alone."
     )
     for text in bad:
         yield Finding(
-            kind="unusable address",
+            kind="invalid email",
             subject=person.dn,
-            message=f"The value {text!r} can't be an e-mail address and is not used.{left_alone}"
+            message=f"The value {text!r} is not an email address and is ignored.{left_alone}"
             " Correct it in the directory.",
         )
     if not (person.addresses or bad or person.dn in unread):
         yield Finding(
-            kind="no address",
+            kind="missing email",
             subject=person.dn,
-            message="The person has no e-mail address, so the last matched user is left alone. Give"
+            message="The person has no email address, so the last matched user is left alone. Give"
             " the person an address, or disable the person.",
         )
 
@@ -399,11 +399,11 @@ def _two_with_one_address(
             written = written_address([*person.emails, *person.other_emails], address)
             is_main = address in person.addresses
             yield Finding(
-                kind="two with one address",
+                kind="duplicate email",
                 subject=person.dn,
                 attribute=attributes.get("email" if is_main else "other_email", ""),
-                message=f"The address {written} is also that of {also};"
-                " all of them, and the user, are left alone. Leave each address to one person.",
+                message=f"The address {written} also belongs to {also}. Their users are left alone."
+                " Give each address to one person only.",
             )
 
 
@@ -411,16 +411,17 @@ def _bad_name(dn: str, names: list[str]) -> Iterator[Finding]:
     cleaned = [clean_name(name) for name in names]
     if not any(cleaned):
         yield Finding(
-            kind="no name",
+            kind="missing name",
             subject=dn,
-            message="The person has no usable name; no user is created, and an existing user keeps"
-            " its name. Set a display name.",
+            message="The person has no usable name. No user is created, and an existing user keeps"
+            " the name. Set a display name.",
         )
     for name, would_be in zip(names, cleaned, strict=True):
         if clean := changed_name(name, would_be):
             yield Finding(
-                kind="name changed",
+                kind="invalid characters in name",
                 subject=dn,
-                message=f"The name {name!r} holds characters that Swit doesn't take; it becomes"
-                f" {clean!r}. Write it without @ # < > § ▒ {{ }} ; * and control characters.",
+                message=f"The name {name!r} has characters that Swit does not accept. The user's"
+                f" name is {clean!r}. Write the name without @ # < > § ▒ {{ }} ; * and control"
+                " characters.",
             )

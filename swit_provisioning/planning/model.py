@@ -10,6 +10,7 @@ from math import ceil
 from typing import Any, Final, Literal, NewType, Self, get_args
 
 from swit_provisioning.planning.actions import DEPARTURES, SPECS, Action, Step
+from swit_provisioning.planning.finding_kinds import current_kind
 from swit_provisioning.planning.normalize import name_key
 
 # Swit's roles by number: reference/swit-api, "User fields". Others that may come are protected.
@@ -178,7 +179,7 @@ class Finding:
     """A record or state that a person should mend or know of."""
 
     kind: str
-    """A short fixed phrase: `no address`, `two with one address`, `ring`..."""
+    """A name in the table `finding_kinds`; a source may add its own."""
     subject: str
     """A DN, an address, or a team's name."""
     message: str
@@ -191,6 +192,11 @@ class Finding:
     def document(self) -> dict[str, str]:
         """As plain JSON values."""
         return dict(vars(self))
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """The finding with this `document`; kinds of earlier versions become the current ones."""
+        return cls(**{**document, "kind": current_kind(document["kind"])})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -390,7 +396,7 @@ class Plan:
             changes=tuple(Change.of(c) for c in document["changes"]),
             disabled=tuple(Change.of(c) for c in document["disabled"]),
             held=tuple(Change.of(c) for c in document["held"]),
-            findings=tuple(Finding(**f) for f in document["findings"]),
+            findings=tuple(Finding.of(f) for f in document["findings"]),
             bindings=tuple(Binding(**b) for b in document["bindings"]),
             baselines=Baselines(**document["bases"]),
             policy=document["policy"],

@@ -401,7 +401,7 @@ CHANGE_LOG = FrameSchema(
 )
 
 _FINDING = {
-    "kind string": "What is wrong, a short fixed phrase: `no address`, `ring`...",
+    "kind string": "What is wrong, a fixed phrase: `missing email`, `circular membership`...",
     "dn string": "The DN of the record to correct, as the directory writes it.",
     "attribute string": "The attribute to correct; empty if it is none.",
     "reason string": "What is wrong, what follows from it, and how to correct it.",

@@ -253,12 +253,12 @@ def _choose_parents(
                 break
             findings.append(
                 Finding(
-                    kind="parent passed over",
+                    kind="parent ignored",
                     subject=group.dn,
                     side="swit",
-                    message=f"Its team can't be below that of {groups[parent].dn}, which is below"
-                    " its own; that parent is passed over. Move the teams in Swit, or mend the ring"
-                    " in the directory.",
+                    message=f"The group's team cannot be below the team of {groups[parent].dn},"
+                    " because that team is below it. This parent is ignored. Move the teams in"
+                    " Swit, or remove the circular membership in the directory.",
                 )
             )
         up = chosen[key]
@@ -287,29 +287,30 @@ def _findings(
     """Teams that stay for a team below them, and groups whose names are taken."""
     for team in fates.spared:
         yield Finding(
-            kind="team kept",
+            kind="team not deleted",
             subject=teams.teams[team].name,
             side="swit",
-            message="The team would be deleted, but one that stays is below it. Move or delete"
-            " the team below it in Swit.",
+            message="The team is not deleted, because a team below it is not deleted. Move or"
+            " delete the team below it in Swit.",
         )
     for key, group in groups.items():
         if key in fates.unnamed and group.names:
             yield Finding(
-                kind="name is kept",
+                kind="reserved team name",
                 subject=group.dn,
-                message=f"Its name {group.names[0]} is kept by a pattern in"
-                " SWIT_TEAMS_TO_KEEP; no team is made for it, and a team that it has keeps its"
-                " name. Give the group another name.",
+                message=f"The group's name {group.names[0]} matches a pattern in"
+                " SWIT_TEAMS_TO_KEEP. No team is created for the group, and an existing team keeps"
+                " its name. Give the group another name.",
             )
         name = names.get(teams.team_of.get(key, group.new_team))
         if name is not None and name_key(name) not in map(name_key, group.names):
             yield Finding(
-                kind="name taken",
+                kind="team name conflict",
                 subject=group.dn,
                 side="swit",
-                message=f"Its team is called {name}: another team, or SWIT_TEAMS_TO_KEEP, has the"
-                " name already. Rename that team in Swit, or the group.",
+                message=f"The group's team is called {name}, because another team or"
+                " SWIT_TEAMS_TO_KEEP has the group's name. Rename that team in Swit, or rename"
+                " the group.",
             )
 
 

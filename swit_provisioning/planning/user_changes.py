@@ -121,11 +121,12 @@ class _Comparison:
         language = wanted if wanted in _WRITTEN_LANGUAGES else self._policy.default_user_language
         if wanted not in {None, language}:
             yield Finding(
-                kind="language",
+                kind="unsupported language",
                 subject=person.dn,
                 side="swit",
-                message=f"Swit creates users in en and ko only, not in {person.language}; the new"
-                f" user gets {language}. The person can change it in Swit.",
+                message="Swit creates users with the languages en and ko only, not"
+                f" {person.language}. The new user gets {language}. The person can change it in"
+                " Swit.",
             )
         yield self._decision("person", person.key, Rule.CREATED, "user.create")
         yield single_change(
@@ -158,7 +159,7 @@ class _Comparison:
             before["phone_number"], after["phone_number"] = user.phone_number, phone or ""
         why = ""
         if user.user_id in self._handed_on:
-            why = "; the user follows its address, which was another person's before"
+            why = "; the user's address belonged to another person before"
         yield Decision("person", person.key, Rule.FOLLOWS)
         if after:
             yield single_change(
@@ -223,5 +224,5 @@ class _Comparison:
     ) -> Decision:
         """A decision that leads to a change, with a note if its action is disabled."""
         is_off = action in self._policy.disabled_actions
-        unless = ", but DISABLED_ACTIONS keeps it from being sent" if is_off else ""
+        unless = ", but DISABLED_ACTIONS prevents it" if is_off else ""
         return Decision(kind, subject, rule, {**values, "unless": unless})

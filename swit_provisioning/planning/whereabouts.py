@@ -28,8 +28,8 @@ _DEPARTED: Final = frozenset({Presence.DISABLED, Presence.OUT_OF_SCOPE, Presence
 _REMEDIES: Final[Mapping[Presence, str]] = {
     Presence.PRESENT: "Its id has changed: give the entry its earlier address or name.",
     Presence.NO_ADDRESS: "Give the entry an e-mail address.",
-    Presence.UNKNOWN: "Nothing has to be done: the next run looks again. If a server is gone for"
-    " good, take it out of LDAP_SERVER_DOMAIN.",
+    Presence.UNKNOWN: "Nothing has to be done: the next run looks again. If a server no longer"
+    " exists, remove it from LDAP_SERVER_DOMAIN.",
 }
 
 

@@ -12,6 +12,7 @@ from hashlib import blake2s
 from typing import TYPE_CHECKING, Any, Final
 
 from swit_provisioning.planning.actions import SPECS, Action, Redaction
+from swit_provisioning.planning.finding_kinds import FINDING_KINDS, current_kind
 from swit_provisioning.planning.model import Change, Finding, Plan
 from swit_provisioning.planning.normalize import address_key
 
@@ -35,27 +36,6 @@ _NO_DATE: Final = r"(?![0-9]{4}-[0-9]{2}-[0-9]{2}\b)"
 _NUMBER: Final = re.compile(rf"(?<![\w.+-]){_NO_DATE}\+?\(?[0-9][0-9 ()/-]{{6,}}[0-9](?![\w-])")
 # A value as `repr` writes it; the apostrophe of "doesn't" does not begin one.
 _QUOTED: Final = re.compile(r"(?<!\w)(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")(?!\w)")
-
-_ABOUT_GROUPS: Final = frozenset(
-    {
-        "group without a name",
-        "group name changed",
-        "two groups with one name",
-        "two groups with one id",
-        "several parents",
-        "ring",
-        "parent passed over",
-        "team kept",
-        "name is kept",
-        "name taken",
-        "member count",
-        "unmanaged team",
-        "group uncertain",
-    }
-)
-"""Kinds of findings that name only groups and teams; all others may name people."""
-_OF_A_GROUP: Final = "unknown member"
-"""The kind that names a group, and in its message a member who may be a person."""
 
 
 def code_of(value: str) -> str:
@@ -108,9 +88,11 @@ def change_without_people(change: Change) -> Change:
 
 def finding_without_people(finding: Finding) -> Finding:
     """The finding with a code for its subject, if that may be a person."""
-    if finding.kind in _ABOUT_GROUPS:
+    kind = FINDING_KINDS.get(current_kind(finding.kind))
+    people = kind.people if kind else "subject"
+    if people == "none":
         return finding
-    if finding.kind == _OF_A_GROUP:
+    if people == "message":
         return replace(finding, message=without_people_in(finding.message))
     message = _QUOTED.sub(HIDDEN, finding.message)
     return replace(finding, subject=code_of(finding.subject), message=without_people_in(message))

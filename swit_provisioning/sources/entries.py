@@ -209,12 +209,12 @@ class EntryReader:
             "A value is not text in UTF-8, so it is ignored. The value in Swit does not change."
             " Write it again as UTF-8."
         )
-        self.report("not text", entry, name, reason)
+        self.report("invalid encoding", entry, name, reason)
 
     def report_no_number(self, entry: Entry, name: str, text: str) -> None:
         """Add a finding about a value that should be a number."""
         reason = f"The value {text!r} is not a number, so it is ignored. Correct it."
-        self.report("not a number", entry, name, reason)
+        self.report("invalid number", entry, name, reason)
 
     def report_no_dn(self, entry: Entry, name: str, text: str) -> None:
         """Add a finding about a value that should be a DN."""
@@ -222,7 +222,7 @@ class EntryReader:
             f"The value {text!r} is not a distinguished name, so it is ignored. Write the DN of a"
             " person or group, or remove the value."
         )
-        self.report("not a DN", entry, name, reason)
+        self.report("invalid DN", entry, name, reason)
 
 
 def clean_text(value: Value) -> str | None:

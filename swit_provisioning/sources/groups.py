@@ -115,7 +115,7 @@ def members_named_by_people(
         for group, dn in named.items():
             if group not in reached and enabled:
                 reader.report(
-                    "not in the group's list",
+                    "membership mismatch",
                     person,
                     "memberOf",
                     f"The attribute names {dn}, but that group lists its members, and the person is"

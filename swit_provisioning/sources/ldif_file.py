@@ -72,7 +72,7 @@ class LdifDirectory(FileDirectory):
                 is_unknown = kind_of(entry.classes()) == "unknown"
                 if is_unknown and self._scope.group_filter is None and lists_members(entry):
                     entries.reader.report(
-                        "class not known",
+                        "unknown object class",
                         entry,
                         "objectClass",
                         f"The entry lists members, but {name} is not a known class of"

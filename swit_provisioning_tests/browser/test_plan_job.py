@@ -147,5 +147,5 @@ def test_names_are_text_wherever_the_ui_shows_them(
     assert height_of(picture_in(page, "tree")) > 30
     page.goto(f"{dagster.url}/assets/directory_findings")
     finding = metadata_value(page, "preview").get_by_role("row").filter(has_text="Hostile Name")
-    expect(finding.filter(has_text="name changed").first).to_contain_text("<script>")
+    expect(finding.filter(has_text="invalid characters in name").first).to_contain_text("<script>")
     assert page.evaluate("window.ran") is None

@@ -14,7 +14,7 @@ FULL_WIDTH = [f"{sign}1" for sign in "\uff1d\uff0b\uff0d\uff20"]
 
 
 def finding(message: str = "Why.", *, dn: str = "CN=Zoë,DC=x") -> Finding:
-    return Finding(kind="no address", subject=dn, attribute="mail", message=message)
+    return Finding(kind="missing email", subject=dn, attribute="mail", message=message)
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def test_excel_knows_the_encoding_and_every_reader_the_columns(path: Path) -> No
     with FindingsFile(path) as file:
         assert file.write([finding()]) == 1
     assert path.read_bytes().startswith(b"\xef\xbb\xbfkind,dn,attribute,reason\r\n")
-    assert rows(path)[1] == ["no address", "CN=Zoë,DC=x", "mail", "Why."]
+    assert rows(path)[1] == ["missing email", "CN=Zoë,DC=x", "mail", "Why."]
 
 
 def test_what_is_mended_in_swit_is_not_for_the_people_who_run_the_directory(path: Path) -> None:
-    theirs = Finding(kind="team kept", subject="Sales", message="Move it.", side="swit")
+    theirs = Finding(kind="team not deleted", subject="Sales", message="Move it.", side="swit")
     with FindingsFile(path) as file:
         assert file.write([theirs]) == 0
     assert len(rows(path)) == 1

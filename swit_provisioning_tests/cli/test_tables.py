@@ -89,14 +89,15 @@ def test_a_long_plan_is_cut_and_says_so() -> None:
 def test_findings_are_counted_by_kind_and_many_of_one_do_not_hide_the_few_of_another() -> None:
     on = console()
     many = [
-        Finding(kind="ring", subject=f"CN={n}", attribute="member", message="m") for n in range(23)
+        Finding(kind="circular membership", subject=f"CN={n}", attribute="member", message="m")
+        for n in range(23)
     ]
-    left = Finding(kind="team kept", subject="Sales", message="Move it.", side="swit")
+    left = Finding(kind="team not deleted", subject="Sales", message="Move it.", side="swit")
     findings_table(on, [*many, left], all_of_them="--json shows all")
     text = shown(on)
-    assert "Findings: 23 ring, 1 team kept" in text
-    assert "ring (23), to correct in the directory:" in text
-    assert "team kept (1), to correct in Swit or the settings:" in text
+    assert "Findings: 23 circular membership, 1 team not deleted" in text
+    assert "circular membership (23), to correct in the directory:" in text
+    assert "team not deleted (1), to correct in Swit or the settings:" in text
     assert ("CN=19" in text, "CN=20" in text) == (True, False)
     assert "... and 3 more: --json shows all" in text
     assert "Sales" in text
@@ -115,7 +116,7 @@ def test_nothing_that_people_copy_is_broken_at_any_width(width: int) -> None:
             change("membership.add", "add_members", target="Sales", after=members),
         ],
     )
-    finding = Finding(kind="no address", subject=dn, attribute="mail", message=f"Ask {email}.")
+    finding = Finding(kind="missing email", subject=dn, attribute="mail", message=f"Ask {email}.")
     findings_table(on, [finding], all_of_them="")
     command = 'swit-provisioning apply 0123456789ab --only user.create --approve "reason"'
     guard = "deactivations_within_limit"

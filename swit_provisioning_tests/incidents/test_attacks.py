@@ -51,7 +51,7 @@ def test_29_a_renamed_group_that_is_excluded_keeps_its_team(
         assert (document["status"], document["counts"]) == ("nothing to do", {})
         assert on_stage.organisation.snapshot() == before
         kinds = [finding["kind"] for finding in document["findings"]]
-        assert "excluded by an earlier name" in kinds
+        assert "excluded by former name" in kinds
 
 
 @pytest.mark.incident(29)

@@ -285,7 +285,7 @@ def test_a_renamed_excluded_group_keeps_its_team_as_it_is(
     assert plan["counts"] == {}
     (finding,) = plan["findings"]
     assert (finding["kind"], finding["subject"]) == (
-        "excluded by an earlier name",
+        "excluded by former name",
         group_dn("unit-17"),
     )
     assert "an earlier one" in on_stage.json("explain", "Late Shift")["explained"][0]["rule"]

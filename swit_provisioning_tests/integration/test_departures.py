@@ -132,8 +132,8 @@ def test_nobody_departs_while_a_server_cannot_be_asked(site: Site) -> None:
     document = site.stage.json("sync")
     assert document["status"] == "nothing to do"
     found = {finding["subject"]: finding["kind"] for finding in document["findings"]}
-    assert found["eve@example.test"] == "departure uncertain"
-    assert found["few"] == "group uncertain"
+    assert found["eve@example.test"] == "uncertain departure"
+    assert found["few"] == "uncertain group deletion"
     assert site.active() == set(NAMES)
     assert "few" in site.stage.teams()
     explained = site.stage.json("explain", "eve@example.test")["explained"][0]

@@ -33,13 +33,13 @@ def test_each_bad_record_is_a_row_of_directory_findings(on_stage: Stage) -> None
     assert list(frame.columns) == ["kind", "dn", "attribute", "reason"]
     assert frame["kind"].value_counts().to_dict() == {
         "unknown member": 60,
-        "no address": 1,
-        "phone number": 1,
-        "not a number": 1,
+        "missing email": 1,
+        "invalid phone number": 1,
+        "invalid number": 1,
     }
     rows = {(row.kind, row.dn, row.attribute) for row in frame.itertuples()}
-    assert ("no address", user_dn("Amelie Roux"), "mail") in rows
-    assert ("not a number", user_dn("Chiara Conti"), "accountExpires") in rows
+    assert ("missing email", user_dn("Amelie Roux"), "mail") in rows
+    assert ("invalid number", user_dn("Chiara Conti"), "accountExpires") in rows
     assert ("unknown member", group_dn("Builders"), "member") in rows
     assert {"kind", "subject", "message"} <= document["findings"][0].keys()
     assert len(document["findings"]) == 63
@@ -54,7 +54,7 @@ def test_the_ui_shows_how_many_of_each_kind(on_stage: Stage) -> None:
     assert event.asset_materialization is not None
     metadata = event.asset_materialization.metadata
     assert metadata["summary"].value == (
-        "1 no address, 1 not a number, 1 phone number, 60 unknown member"
+        "1 invalid number, 1 invalid phone number, 1 missing email, 60 unknown member"
     )
     assert metadata["dagster/row_count"].value == 63
     preview = metadata["preview"]
@@ -74,7 +74,9 @@ def test_check_groups_findings_by_kind_and_writes_all_to_a_file(
     on_stage.organisation.add_user("boss@example.org", "The Boss", role=20)
     result = on_stage.run("check", "--csv", str(tmp_path / "findings.csv"))
     assert result.exit_code == 0, result.output
-    assert "1 admin not in the directory, 1 no address" in result.output
+    assert "1 admin not in directory, 1 invalid number, 1 invalid phone number, 1 missing" in (
+        " ".join(result.output.split())
+    )
     assert "60 unknown member" in result.output
     assert "unknown member (60), to correct in the directory:" in result.output
     assert "... and 40 more: check --csv FILE" in result.output
@@ -99,7 +101,7 @@ def test_findings_of_the_directory_need_no_login(
     result = on_stage.run("check", "--csv", str(without))
     assert result.exit_code == 2
     assert "swit-provisioning login" in result.output
-    assert "no address (1), to correct in the directory:" in result.output
+    assert "missing email (1), to correct in the directory:" in result.output
     assert without.read_bytes() == with_login.read_bytes()
 
 
@@ -110,7 +112,7 @@ def test_findings_of_the_directory_are_shown_even_if_swit_does_not_answer(
     on_stage.server.faults.add(Fault(kind="status", status=400, times=None, call="user.info"))
     result = on_stage.run("check", "--csv", str(tmp_path / "findings.csv"))
     assert result.exit_code == 1
-    assert "no address (1)" in result.output
+    assert "missing email (1)" in result.output
     assert len(rows(tmp_path / "findings.csv")) == 63
 
 
@@ -147,9 +149,9 @@ def test_an_export_is_checked_with_no_server_at_all(
         "Users: 2 read: 1 usable, 1 without an address\nGroups: 1 read: 1 usable" in result.output
     )
     assert [(row["kind"], row["dn"], row["attribute"]) for row in rows(found)] == [
-        ("name changed", "cn=bob,dc=x", "displayName, cn"),
+        ("invalid characters in name", "cn=bob,dc=x", "displayName, cn"),
         ("unknown member", "cn=staff,dc=x", "member"),
-        ("unusable address", "cn=bob,dc=x", "mail"),
+        ("invalid email", "cn=bob,dc=x", "mail"),
     ]
 
 

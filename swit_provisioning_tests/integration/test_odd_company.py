@@ -108,9 +108,9 @@ def test_findings_are_the_same_and_name_every_oddity(odd: Slapd, ldif_file: Path
     ]
     assert found[0] == found[1]
     assert {kind for kind, _ in found[0]} == {
-        "no address",
-        "ring",
-        "two groups with one name",
+        "missing email",
+        "circular membership",
+        "duplicate group name",
         "unknown login",
         "unknown member",
     }

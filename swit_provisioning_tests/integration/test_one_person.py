@@ -74,7 +74,7 @@ def test_a_leaver_goes_alone_and_limits_count_one_after_the_other(settled: Stage
     done = settled.json("sync", "--user", first)
     assert done["counts"] == {"user.deactivate": 1, "membership.remove": 1}
     (finding,) = done["findings"]
-    assert finding["kind"] == "departures not looked up"
+    assert finding["kind"] == "departures not verified"
     assert "deactivate or remove: 1;" in finding["message"]
     now = settled.users()
     assert [email for email, user in now.items() if user != users[email]] == [first]

@@ -148,7 +148,7 @@ def test_a_renamed_and_moved_person_or_group_keeps_its_user_or_team(
         done = on_stage.json("sync")
         # An account whose address changed is left alone, and nobody is made anew.
         assert done["status"] == "nothing to do"
-        assert [finding["kind"] for finding in done["findings"]] == ["address changed"]
+        assert [finding["kind"] for finding in done["findings"]] == ["email changed"]
         assert (set(_ids(on_stage)[0].values()), _ids(on_stage)[1]) == (set(teams.values()), users)
 
 

@@ -162,8 +162,8 @@ def test_why_nobody_touches_an_account_is_told_by_rule_or_finding() -> None:
     memory = Memory(users={USER_DNS[3].casefold(): "eve"})
     assert plan_of(directory(users=people), swit, memory=memory).baselines.protected == {
         "UME": "the account that authorised this program",
-        "bob": "two with one address",
-        "eve": "no address",
+        "bob": "duplicate email",
+        "eve": "missing email",
         "guest": "PROTECTED_ROLES (guest)",
         "nobody": "no address in Swit",
         "T0": "Swit's own team",

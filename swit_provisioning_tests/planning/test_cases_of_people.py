@@ -77,7 +77,7 @@ def test_two_live_entries_with_one_address_are_both_left_alone() -> None:
     entries = [person(0, "ann@x", name="Ann A"), person(1, "ann@x", name="Ann B")]
     trial = attempt(directory(users=entries), organisation())
     assert trial.after.calls == []
-    assert [f.kind for f in trial.plan.findings] == ["two with one address"] * 2
+    assert [f.kind for f in trial.plan.findings] == ["duplicate email"] * 2
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_entries_whose_addresses_cannot_be_read_any_more_stand_for_the_accounts_
     memory = Memory(users={USER_DNS[1].casefold(): "bob", USER_DNS[2].casefold(): "eve"})
     trial = attempt(directory(users=UNREADABLE), swit, memory=memory)
     assert trial.after.calls == []
-    assert [f.kind for f in trial.plan.findings] == ["no address", "no address"]
+    assert [f.kind for f in trial.plan.findings] == ["missing email", "missing email"]
 
 
 def test_without_a_memory_of_them_they_are_taken_for_leavers() -> None:
@@ -140,7 +140,7 @@ def test_a_change_of_domain_for_everybody_plans_no_departure() -> None:
     )
     trial = attempt(directory(group(0, "A", members=firm), users=firm), swit, memory=memory)
     assert trial.after.calls == []
-    assert [finding.kind for finding in trial.plan.findings] == ["address changed"] * 3
+    assert [finding.kind for finding in trial.plan.findings] == ["email changed"] * 3
 
 
 def renamed_ou() -> tuple[Directory, Organisation]:

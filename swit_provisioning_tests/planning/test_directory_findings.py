@@ -72,30 +72,30 @@ def test_every_bad_record_is_named_at_once_with_its_dn_and_attribute() -> None:
         replace(group("f"), names=("C",)),
     )
     assert named(state) == [
-        ("group name changed", "CN=e,DC=x", "displayName, cn"),
-        ("group without a name", "CN=d,DC=x", "displayName, cn"),
-        ("name changed", "CN=eve,DC=x", "displayName, cn"),
-        ("no address", "CN=bob,DC=x", "mail"),
-        ("no name", "CN=zoe,DC=x", "displayName, cn"),
-        ("phone number", "CN=eve,DC=x", "mobile"),
-        ("ring", "CN=b,DC=x", "memberOf"),
-        ("ring", "CN=c,DC=x", "memberOf"),
-        ("several parents", "CN=b,DC=x", "memberOf"),
-        ("two groups with one name", "CN=c,DC=x", "displayName, cn"),
-        ("two groups with one name", "CN=f,DC=x", "displayName, cn"),
-        ("two with one address", "CN=ann,DC=x", "mail"),
-        ("two with one address", "CN=ann2,DC=x", "mail"),
+        ("invalid characters in group name", "CN=e,DC=x", "displayName, cn"),
+        ("missing group name", "CN=d,DC=x", "displayName, cn"),
+        ("invalid characters in name", "CN=eve,DC=x", "displayName, cn"),
+        ("missing email", "CN=bob,DC=x", "mail"),
+        ("missing name", "CN=zoe,DC=x", "displayName, cn"),
+        ("invalid phone number", "CN=eve,DC=x", "mobile"),
+        ("circular membership", "CN=b,DC=x", "memberOf"),
+        ("circular membership", "CN=c,DC=x", "memberOf"),
+        ("multiple parents", "CN=b,DC=x", "memberOf"),
+        ("duplicate group name", "CN=c,DC=x", "displayName, cn"),
+        ("duplicate group name", "CN=f,DC=x", "displayName, cn"),
+        ("duplicate email", "CN=ann,DC=x", "mail"),
+        ("duplicate email", "CN=ann2,DC=x", "mail"),
         ("unknown member", "CN=a,DC=x", "member"),
         ("unknown member", "CN=a,DC=x", "member"),
-        ("unusable address", "CN=ann2,DC=x", "mail"),
+        ("invalid email", "CN=ann2,DC=x", "mail"),
     ]
 
 
 def test_an_alias_of_two_is_named_under_the_attribute_that_holds_it() -> None:
     state = read(user("ann", "ann@x"), replace(user("bob", "bob@x"), other_emails=("ANN@x",)))
     assert named(state) == [
-        ("two with one address", "CN=ann,DC=x", "mail"),
-        ("two with one address", "CN=bob,DC=x", "proxyAddresses"),
+        ("duplicate email", "CN=ann,DC=x", "mail"),
+        ("duplicate email", "CN=bob,DC=x", "proxyAddresses"),
     ]
 
 
@@ -113,22 +113,26 @@ def test_a_finding_says_what_is_written_what_comes_of_it_and_who_else_is_meant()
         (f.kind, f.subject[3:-5]): f.message for f in directory_findings(state, Policy(), Memory())
     }
     for kind, name, says in (
-        ("two with one address", "ann", "The address ann@x is also that of CN=ann2,DC=x; all"),
-        ("two with one address", "ann2", "The address ANN@x is also that of CN=ann,DC=x; all"),
-        ("unusable address", "ann", "'bad' can't be"),
+        ("duplicate email", "ann", "The address ann@x is also that of CN=ann2,DC=x; all"),
+        ("duplicate email", "ann2", "The address ANN@x is also that of CN=ann,DC=x; all"),
+        ("invalid email", "ann", "'bad' can't be"),
         (
-            "name changed",
+            "invalid characters in name",
             "eve",
             "The name 'E*' holds characters that Swit doesn't take; it becomes 'E_'.",
         ),
-        ("phone number", "eve", "The value '-, n/a' is no phone number"),
-        ("two groups with one name", "a", "is called as CN=c,DC=x, compared"),
-        ("two groups with one name", "c", "is called as CN=a,DC=x, compared"),
-        ("group name changed", "c", "The name 'C*' can't be a team's; it becomes 'C_'."),
-        ("several parents", "b", "is a member of CN=a,DC=x; CN=c,DC=x. Its team"),
-        ("ring", "a", "is a member of CN=b,DC=x, and that"),
-        ("two groups with one id", "d", "Another group has the id one too"),
-        ("two groups with one id", "e", "Another group has the id one too"),
+        ("invalid phone number", "eve", "The value '-, n/a' is no phone number"),
+        ("duplicate group name", "a", "is called as CN=c,DC=x, compared"),
+        ("duplicate group name", "c", "is called as CN=a,DC=x, compared"),
+        (
+            "invalid characters in group name",
+            "c",
+            "The name 'C*' can't be a team's; it becomes 'C_'.",
+        ),
+        ("multiple parents", "b", "is a member of CN=a,DC=x; CN=c,DC=x. Its team"),
+        ("circular membership", "a", "is a member of CN=b,DC=x, and that"),
+        ("duplicate group id", "d", "Another group has the id one too"),
+        ("duplicate group id", "e", "Another group has the id one too"),
     ):
         assert says in told[kind, name], (kind, name)
 
@@ -144,16 +148,16 @@ def test_where_several_others_are_meant_one_is_named_with_their_number_or_all_ar
     told = {
         (f.kind, f.subject[3:-5]): f.message for f in directory_findings(state, Policy(), Memory())
     }
-    assert "that of CN=bob,DC=x and 1 more; all" in told["two with one address", "ann"]
-    assert "called as CN=y,DC=x and 1 more, compared" in told["two groups with one name", "x"]
-    assert "a member of CN=b,DC=x; CN=c,DC=x, and that" in told["ring", "a"]
+    assert "that of CN=bob,DC=x and 1 more; all" in told["duplicate email", "ann"]
+    assert "called as CN=y,DC=x and 1 more, compared" in told["duplicate group name", "x"]
+    assert "a member of CN=b,DC=x; CN=c,DC=x, and that" in told["circular membership", "a"]
 
 
 def test_none_of_many_is_an_example_only() -> None:
     people = [user(f"u{number}", "same@x") for number in range(300)]
     strangers = [f"gone{number}" for number in range(300)]
     found = named(read(*people, group("a", *strangers)))
-    assert [kind for kind, _, _ in found].count("two with one address") == 300
+    assert [kind for kind, _, _ in found].count("duplicate email") == 300
     assert [kind for kind, _, _ in found].count("unknown member") == 300
 
 
@@ -172,25 +176,27 @@ def test_disabled_entries_excluded_users_and_excluded_groups_are_nobodys_concern
     assert named(state, policy) == []
     assert len(named(state)) == 3
     after_it = read(user("guest", "g@vendor"), replace(user("zoe"), names=("",)))
-    assert named(after_it, policy) == [("no name", "CN=zoe,DC=x", "displayName, cn")]
+    assert named(after_it, policy) == [("missing name", "CN=zoe,DC=x", "displayName, cn")]
     nameless = read(replace(group("d"), names=("",)))
     assert len(named(nameless, Policy(teams_to_exclude=(" ",)))) == 1
 
 
 def test_what_the_reader_could_not_read_is_among_them_and_not_named_twice() -> None:
-    row = {"kind": "not a DN", "dn": "CN=a,DC=x", "attribute": "member", "reason": "It is none."}
+    row = {"kind": "invalid DN", "dn": "CN=a,DC=x", "attribute": "member", "reason": "It is none."}
     state = replace(
         read(replace(group("a"), members=("nonsense",))), findings=IDP_FINDINGS.frame([row])
     )
-    assert named(state) == [("not a DN", "CN=a,DC=x", "member")]
+    assert named(state) == [("invalid DN", "CN=a,DC=x", "member")]
     assert [finding.message for finding in directory_findings(state, Policy(), Memory())] == [
         "It is none."
     ]
 
 
 def test_the_attribute_that_a_finding_names_itself_counts_and_some_are_about_none() -> None:
-    other = Finding(kind="no address", subject="CN=a", attribute="userPrincipalName", message="M.")
-    none = Finding(kind="ring", subject="CN=b", message="M.")
+    other = Finding(
+        kind="missing email", subject="CN=a", attribute="userPrincipalName", message="M."
+    )
+    none = Finding(kind="circular membership", subject="CN=b", message="M.")
     assert in_order([none, other], read().facts) == (other, none)
 
 
@@ -202,8 +208,8 @@ def test_a_member_of_itself_is_one_finding_and_its_team_goes_to_its_other_parent
         Memory(),
     )
     assert [(f.kind, f.subject, f.attribute) for f in plan.findings] == [
-        ("ring", "CN=a,DC=x", "member"),
-        ("ring", "CN=b,DC=x", "memberOf"),
+        ("circular membership", "CN=a,DC=x", "member"),
+        ("circular membership", "CN=b,DC=x", "memberOf"),
     ]
     assert plan.findings[0].message.startswith("The group is a member of itself.")
     (below,) = [change for change in plan.changes if change.target == "b"]
@@ -246,10 +252,10 @@ def test_a_server_that_also_names_the_groups_above_the_parents_changes_no_parent
 
 
 def test_the_frame_holds_those_that_are_mended_in_the_directory() -> None:
-    ours = Finding(kind="no address", subject="CN=x", attribute="mail", message="Why.")
-    theirs = Finding(kind="team kept", subject="Sales", message="Move it.", side="swit")
+    ours = Finding(kind="missing email", subject="CN=x", attribute="mail", message="Why.")
+    theirs = Finding(kind="team not deleted", subject="Sales", message="Move it.", side="swit")
     assert findings_frame([ours, theirs]).to_dict("records") == [
-        {"kind": "no address", "dn": "CN=x", "attribute": "mail", "reason": "Why."}
+        {"kind": "missing email", "dn": "CN=x", "attribute": "mail", "reason": "Why."}
     ]
 
 
@@ -261,7 +267,7 @@ def test_a_plan_holds_the_same_ones_whatever_swit_says(
     plan = make_plan(state, swit_state(organisation), policy, Memory())
     assert len(set(plan.findings)) == len(plan.findings)
     ours = [finding for finding in plan.findings if finding.side == "directory"]
-    against_swit = {"two accounts", "name is kept"}
+    against_swit = {"multiple matching users", "reserved team name"}
     assert [f for f in ours if f.kind not in against_swit] == [
         *directory_findings(state, policy, Memory())
     ]
@@ -272,7 +278,7 @@ def test_they_are_told_where_swit_was_not_read_whole_too() -> None:
     broken = replace(swit, facts=replace(swit.facts, total_rows=99))
     plan = make_plan(state, broken, Policy(), Memory())
     assert plan.changes == ()
-    assert [finding.kind for finding in plan.findings] == ["no address"]
+    assert [finding.kind for finding in plan.findings] == ["missing email"]
 
 
 @given(directories(), organisations())

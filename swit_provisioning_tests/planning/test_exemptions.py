@@ -42,7 +42,7 @@ def test_a_renamed_excluded_group_stays_excluded_with_its_team() -> None:
     assert after.changes == ()
     assert after.exempt == before.exempt
     (finding,) = after.findings
-    assert (finding.kind, finding.subject) == ("excluded by an earlier name", RENAMED.dn)
+    assert (finding.kind, finding.subject) == ("excluded by former name", RENAMED.dn)
     assert "TEAMS_TO_EXCLUDE (Night Shift) named it before" in finding.message
     unknown = attempt(directory(RENAMED), SHIFT_TEAM, EXCLUDED).plan
     assert "team.delete" in actions(unknown)
@@ -63,9 +63,7 @@ def test_the_team_of_an_excluded_group_is_kept_when_the_group_is_gone() -> None:
     before = attempt(directory(SHIFT), SHIFT_TEAM, EXCLUDED).plan
     after = attempt(directory(group(7, "Day")), SHIFT_TEAM, EXCLUDED, remembered(before)).plan
     assert actions(after) == ["team.create"]
-    assert [(f.kind, f.subject) for f in after.findings] == [
-        ("kept by an earlier name", "Night Shift")
-    ]
+    assert [(f.kind, f.subject) for f in after.findings] == [("kept by former name", "Night Shift")]
 
 
 def test_a_renamed_kept_team_stays_kept() -> None:
@@ -75,9 +73,7 @@ def test_a_renamed_kept_team_stays_kept() -> None:
     renamed = renamed_in_swit(swit, "T1", "Directors")
     after = attempt(directory(), renamed, KEPT, remembered(before)).plan
     assert after.changes == ()
-    assert [(f.kind, f.subject) for f in after.findings] == [
-        ("kept by an earlier name", "Directors")
-    ]
+    assert [(f.kind, f.subject) for f in after.findings] == [("kept by former name", "Directors")]
     assert "SWIT_TEAMS_TO_KEEP (Board*) named it before" in after.findings[0].message
     assert actions(attempt(directory(), renamed, KEPT).plan) == ["team.delete"]
 

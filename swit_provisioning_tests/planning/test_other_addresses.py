@@ -24,8 +24,8 @@ def test_another_entrys_old_address_is_an_address_of_two() -> None:
     trial = attempt(directory(users=[ANN, bob]), organisation(users=["ann"]))
     assert trial.after.calls == []
     assert [(f.kind, f.subject) for f in trial.plan.findings] == [
-        ("two with one address", ANN.dn),
-        ("two with one address", bob.dn),
+        ("duplicate email", ANN.dn),
+        ("duplicate email", bob.dn),
     ]
     assert all("ann@x" in finding.message for finding in trial.plan.findings)
 
@@ -34,7 +34,7 @@ def test_without_a_main_address_nothing_is_made_and_nobody_is_let_go() -> None:
     nameless = person(0, other_emails=("ann@x",))
     trial = attempt(directory(users=[nameless, person(1, "bob@x")]), organisation(users=["ann"]))
     assert [action for action, _ in trial.after.calls] == ["user.create"]
-    assert [(f.kind, f.subject) for f in trial.plan.findings] == [("no address", nameless.dn)]
+    assert [(f.kind, f.subject) for f in trial.plan.findings] == [("missing email", nameless.dn)]
 
 
 def test_a_blank_value_beside_an_address_is_nothing_to_tell() -> None:

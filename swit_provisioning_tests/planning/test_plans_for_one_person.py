@@ -69,7 +69,7 @@ def test_what_needs_a_new_team_is_left_out_and_said() -> None:
 
 
 def test_findings_and_matches_of_others_are_not_part_of_it() -> None:
-    mine = Finding(kind="language", subject="ann@x", message="Say so.")
+    mine = Finding(kind="unsupported language", subject="ann@x", message="Say so.")
     plan = replace(
         plan_with(MAKE_ANN),
         findings=(mine, replace(mine, subject="bob@x")),

@@ -172,7 +172,9 @@ def test_the_id_names_what_is_sent_to_whom_and_by_which_rules(other: Plan) -> No
 
 
 SAME: dict[str, Plan] = {
-    "findings": replace(A_PLAN, findings=(Finding(kind="ring", subject="A", message="..."),)),
+    "findings": replace(
+        A_PLAN, findings=(Finding(kind="circular membership", subject="A", message="..."),)
+    ),
     "what is remembered": replace(
         A_PLAN, bindings=(Binding(kind="user", directory_id="u", object_id="U1"),)
     ),

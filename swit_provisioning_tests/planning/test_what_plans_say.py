@@ -315,4 +315,4 @@ def test_a_finding_about_no_attribute_names_none() -> None:
     swit = organisation(users=["ann"])
     swit.add_user("blank", "", "Blank")
     (finding,) = plan_of(directory(), swit, Policy(), Memory()).findings
-    assert (finding.kind, finding.attribute) == ("account without an address", "")
+    assert (finding.kind, finding.attribute) == ("user without email", "")

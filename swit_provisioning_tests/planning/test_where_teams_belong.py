@@ -64,7 +64,7 @@ def test_no_team_moves_below_one_that_stays_put_somewhere_below_it() -> None:
     groups = group(0, "A", below=[1]), group(1, "B", below=[2]), group(2, "")
     trial = attempt(directory(*groups), organisation(*teams))
     assert trial.after.calls == []
-    assert ("parent passed over", DN[0]) in [(f.kind, f.subject) for f in trial.plan.findings]
+    assert ("parent ignored", DN[0]) in [(f.kind, f.subject) for f in trial.plan.findings]
 
 
 def test_all_that_would_go_from_above_one_that_stays_are_told() -> None:
@@ -76,7 +76,7 @@ def test_all_that_would_go_from_above_one_that_stays_are_told() -> None:
     )
     trial = attempt(directory(), organisation(*teams))
     assert trial.after.calls == [("team.delete", {"team": "T4"})]
-    told = [(f.subject, f.side) for f in trial.plan.findings if f.kind == "team kept"]
+    told = [(f.subject, f.side) for f in trial.plan.findings if f.kind == "team not deleted"]
     assert told == [("Old", "swit"), ("Older", "swit")]
 
 
@@ -92,7 +92,7 @@ def test_a_blank_name_to_exclude_excludes_nobody() -> None:
     groups = group(0, "A"), group(1, " ")
     trial = attempt(directory(*groups), organisation(), Policy(teams_to_exclude=(" ",)))
     assert [action for action, _ in trial.after.calls] == ["team.create"]
-    assert [(f.kind, f.subject) for f in trial.plan.findings] == [("group without a name", DN[1])]
+    assert [(f.kind, f.subject) for f in trial.plan.findings] == [("missing group name", DN[1])]
 
 
 def test_of_several_parents_the_first_in_directory_order_is_the_one() -> None:
@@ -172,7 +172,7 @@ def test_a_new_teams_number_is_told_as_anothers() -> None:
     trial = attempt(directory(group(0, "A")), organisation(team("T1", "A")))
     assert [values["name"] for _, values in trial.after.calls] == ["A (2)"]
     assert [(f.kind, f.subject) for f in trial.plan.findings] == [
-        ("name taken", DN[0]),
+        ("team name conflict", DN[0]),
         ("unmanaged team", "A"),
     ]
 
@@ -181,7 +181,7 @@ def test_groups_without_names_and_with_names_that_are_kept_get_no_team_side_by_s
     policy = Policy(teams_to_keep=("Keep*",))
     trial = attempt(directory(group(0, ""), group(1, "Keeper")), organisation(), policy)
     assert trial.after.calls == []
-    assert [f.kind for f in trial.plan.findings] == ["group without a name", "name is kept"]
+    assert [f.kind for f in trial.plan.findings] == ["missing group name", "reserved team name"]
 
 
 def test_under_a_team_that_is_kept_nothing_is_sorted() -> None:
@@ -213,7 +213,7 @@ def test_that_another_team_has_its_name_is_told_of_a_team_that_is_there_too() ->
     swit = organisation(team("T1", "A (2)", of=0), team("T9", "A"))
     trial = attempt(directory(group(0, "A")), swit)
     assert trial.after.calls == []
-    (taken,) = (f for f in trial.plan.findings if f.kind == "name taken")
+    (taken,) = (f for f in trial.plan.findings if f.kind == "team name conflict")
     assert (taken.subject, taken.side) == (DN[0], "swit")
 
 

@@ -66,7 +66,8 @@ def hostile_plan() -> Plan:
         changes=tuple(changes),
         disabled=tuple(changes[:1]),
         findings=tuple(
-            Finding(kind="no name", subject=name, attribute=name, message=name) for name in NAMES
+            Finding(kind="missing name", subject=name, attribute=name, message=name)
+            for name in NAMES
         ),
         organization_name=SCRIPT,
         directory=SCRIPT,

@@ -240,7 +240,7 @@ def test_an_account_that_an_entry_had_is_shown_with_it() -> None:
     for who in ("ann.new@x", "gil@x"):
         found = the_person(asked(who, directory(users=[moved]), swit, memory=REMEMBERED))
         assert [account.email for account in found.accounts] == ["gil@x"]
-        assert [f.kind for f in found.findings] == ["address changed"]
+        assert [f.kind for f in found.findings] == ["email changed"]
 
 
 def test_two_entries_with_one_address_are_both_explained() -> None:
@@ -248,7 +248,7 @@ def test_two_entries_with_one_address_are_both_explained() -> None:
     found = asked("ann@x", directory(users=users), organisation()).explained
     assert [each.title for each in found] == ["Ann", "Other"]
     for each in found:
-        assert {f.kind for f in each.findings} == {"two with one address"}
+        assert {f.kind for f in each.findings} == {"duplicate email"}
 
 
 def test_a_team_and_a_person_of_one_name_are_both_explained() -> None:
@@ -335,7 +335,7 @@ def test_a_team_that_must_stay_for_the_one_below_it_says_so() -> None:
     swit = organisation(team("T1", "Chess", of=4), team("T2", "Club", below="T1"))
     found = the_team(asked("T1", directory(), swit))
     assert "a team that stays is below it" in found.rule
-    assert [finding.kind for finding in found.findings] == ["team kept"]
+    assert [finding.kind for finding in found.findings] == ["team not deleted"]
 
 
 def test_a_second_team_of_one_group_says_that_the_group_has_another() -> None:

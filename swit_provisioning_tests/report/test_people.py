@@ -111,7 +111,7 @@ def test_a_team_keeps_its_name() -> None:
 
 def test_a_finding_about_a_person_keeps_what_is_to_be_done() -> None:
     finding = Finding(
-        kind="name changed",
+        kind="invalid characters in name",
         subject="CN=Ann Lee,OU=People,DC=x",
         attribute="displayName",
         message="The name 'Ann #Lee' doesn't fit; it becomes \"Ann _L'ee\". Write it anew.",
@@ -119,11 +119,13 @@ def test_a_finding_about_a_person_keeps_what_is_to_be_done() -> None:
     hidden = finding_without_people(finding)
     assert hidden.subject == code_of(finding.subject)
     assert hidden.message == f"The name {HIDDEN} doesn't fit; it becomes {HIDDEN}. Write it anew."
-    assert (hidden.kind, hidden.attribute) == ("name changed", "displayName")
+    assert (hidden.kind, hidden.attribute) == ("invalid characters in name", "displayName")
 
 
 def test_a_finding_about_a_group_stays_but_for_its_members() -> None:
-    group = Finding(kind="ring", subject="CN=Sales,DC=x", message="is a member of CN=Law,DC=x")
+    group = Finding(
+        kind="circular membership", subject="CN=Sales,DC=x", message="is a member of CN=Law,DC=x"
+    )
     assert finding_without_people(group) == group
     stranger = Finding(
         kind="unknown member",

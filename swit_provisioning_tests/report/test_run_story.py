@@ -114,7 +114,9 @@ def test_of_many_changes_the_first_are_listed() -> None:
 
 
 def test_what_else_the_plan_says_is_counted() -> None:
-    plan = replace(a_plan(1), findings=(Finding(kind="ring", subject="A", message="..."),) * 3)
+    plan = replace(
+        a_plan(1), findings=(Finding(kind="circular membership", subject="A", message="..."),) * 3
+    )
     assert "3 findings" in _lines(_story("applied", plan=plan))
 
 

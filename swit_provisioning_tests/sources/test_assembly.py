@@ -108,7 +108,7 @@ def test_of_two_spellings_in_a_file_the_first_counts() -> None:
 @pytest.mark.parametrize("value", [b"cn=\xff,dc=x", "cn=\ud800,dc=x"])
 def test_a_member_that_is_no_text_is_a_finding_and_the_others_are_members(value: Value) -> None:
     state = assembled(group("g", [value, "cn=ada,dc=x"]), group("h", ["cn=ada,dc=x"]))
-    assert named(state) == [("not text", "cn=g,dc=x", "member")]
+    assert named(state) == [("invalid encoding", "cn=g,dc=x", "member")]
     assert [member for _, member, _ in pairs(state)] == ["cn=ada,dc=x"] * 2
 
 
@@ -204,7 +204,7 @@ def test_members_that_are_no_dns_are_findings_and_no_memberships() -> None:
     state = assembled(group("g", ["nobody", "cn=ada,dc=x"]), group("h", ["7"], "memberUid"))
     assert named(state) == [
         ("unknown login", "cn=h,dc=x", "memberUid"),
-        ("not a DN", "cn=g,dc=x", "member"),
+        ("invalid DN", "cn=g,dc=x", "member"),
     ]
     assert [member for _, member, _ in pairs(state)] == ["cn=ada,dc=x"]
 

@@ -66,7 +66,7 @@ def test_a_flag_that_is_no_number_is_a_finding() -> None:
     known = reader()
     is_enabled(entry(userAccountControl=(b"x",)), known)
     reason = "The value 'x' is not a number, so it is ignored. Correct it."
-    assert [*known.findings] == [("not a number", "cn=a", "userAccountControl", reason)]
+    assert [*known.findings] == [("invalid number", "cn=a", "userAccountControl", reason)]
 
 
 @given(st.uuids())
@@ -104,7 +104,7 @@ def test_bytes_that_are_no_text_are_left_out_as_a_finding() -> None:
     known = reader()
     assert known.texts(entry(displayName=(b"\xff\xfe", b"Zo\xc3\xab")), "displayName") == ["Zoë"]
     (finding,) = known.findings
-    assert finding[:3] == ("not text", "cn=a", "displayName")
+    assert finding[:3] == ("invalid encoding", "cn=a", "displayName")
 
 
 def test_values_with_a_language_tag_count_where_there_are_no_others() -> None:
@@ -126,7 +126,7 @@ def test_what_is_in_a_group_or_an_ou_is_no_person_whoever_wrote_the_filter() -> 
 def test_every_value_that_was_left_out_is_named_each_once() -> None:
     findings = Findings()
     for number in [*range(7), 6]:
-        findings.add("not a number", dn=f"cn={number}", attribute="order", reason="why")
+        findings.add("invalid number", dn=f"cn={number}", attribute="order", reason="why")
     assert [dn for _, dn, _, _ in findings] == [f"cn={number}" for number in range(7)]
 
 

@@ -122,7 +122,7 @@ def test_half_a_surrogate_pair_is_left_out_as_a_finding(path: Path) -> None:
     text = json.dumps({"users": [{**ADA, "mobile": "HALF"}], "groups": []})
     state = read(path, text.replace("HALF", r"\ud83d"))
     assert state.users.iloc[0]["phone_numbers"] == []
-    assert named(state) == [("not text", "CN=Ada,OU=People,DC=x", "mobile")]
+    assert named(state) == [("invalid encoding", "CN=Ada,OU=People,DC=x", "mobile")]
 
 
 def test_a_mapping_says_which_attributes_count(path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_mapping_says_which_attributes_count(path: Path) -> None:
     assert (user["language"], user["primary_group"]) == ("de", "Team")
     assert state.groups["order"].tolist()[0] == 2.5
     assert state.groups["order"].isna().tolist() == [False, True]
-    assert named(state) == [("not a number", COMPANY["distinguishedName"], "rank")]
+    assert named(state) == [("invalid number", COMPANY["distinguishedName"], "rank")]
     assert state.facts.attributes["email"] == "upn"
     assert state.facts.attributes["name"] == "nick"
 
@@ -146,7 +146,7 @@ def test_a_member_that_is_no_name_is_a_finding_and_stops_nobody(path: Path) -> N
     team = {**TEAM, "member": ["ada", "CN=Ada,OU=People,DC=x"]}
     state = read(path, {"users": [ADA], "groups": [team]})
     assert list(state.memberships["member"]) == ["cn=ada,ou=people,dc=x"]
-    assert named(state) == [("not a DN", TEAM["distinguishedName"], "member")]
+    assert named(state) == [("invalid DN", TEAM["distinguishedName"], "member")]
     assert "'ada'" in state.findings.iloc[0]["reason"]
     assert state.facts.attributes["member"] == "member"
 

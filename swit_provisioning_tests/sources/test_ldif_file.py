@@ -216,7 +216,7 @@ def test_people_name_the_groups_that_list_nobody(path: Path) -> None:
         ["cn=sales,dc=x", "uid=ada,dc=x"],
     ]
     (finding,) = state.findings.to_dict("records")
-    assert (finding["kind"], finding["dn"]) == ("not in the group's list", "uid=ben,dc=x")
+    assert (finding["kind"], finding["dn"]) == ("membership mismatch", "uid=ben,dc=x")
     assert "cn=Board,dc=x" in finding["reason"]
 
 

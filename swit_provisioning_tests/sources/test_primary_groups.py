@@ -96,7 +96,7 @@ def test_a_primary_group_that_is_no_number_is_a_finding(tmp_path: Path) -> None:
     path = tmp_path / "export.ldif"
     path.write_text(user("ada", sid(*DOMAIN, 1104), "everybody"), encoding="utf-8")
     (row,) = LdifDirectory(path).read().findings.to_dict("records")
-    assert (row["kind"], row["dn"]) == ("not a number", "CN=ada,DC=x")
+    assert (row["kind"], row["dn"]) == ("invalid number", "CN=ada,DC=x")
     assert row["attribute"] == "primaryGroupID"
 
 

@@ -115,7 +115,7 @@ def test_what_is_left_out_is_counted_and_a_possible_group_is_named(tmp_path: Pat
         }
     }
     (finding,) = state.findings.to_dict("records")
-    assert (finding["kind"], finding["dn"]) == ("class not known", "cn=list,ou=Lists,dc=x")
+    assert (finding["kind"], finding["dn"]) == ("unknown object class", "cn=list,ou=Lists,dc=x")
     assert "LDAP_GROUP_FILTER" in finding["reason"]
 
 

@@ -15,7 +15,7 @@ LIMIT = "deactivations_within_limit"
 def test_a_plan_comes_back_whole(store: Store, clock: Clock) -> None:
     plan = replace(
         a_plan(1, 2),
-        findings=(Finding(kind="no address", subject="CN=Zoë", message="Give it one."),),
+        findings=(Finding(kind="missing email", subject="CN=Zoë", message="Give it one."),),
         bindings=(Binding(kind="user", directory_id="g1", object_id="U1"),),
         baselines=Baselines(users=7, directory={"OU=A": {"users": 3, "groups": 1}}),
     )

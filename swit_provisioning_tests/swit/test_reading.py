@@ -401,9 +401,15 @@ def test_inconsistent_counts_and_missing_addresses_are_findings(
     state = read_organization(client)
     assert state.facts.warnings == ()
     found = {(f.kind, f.subject): f for f in organisation_findings(state)}
-    assert set(found) == {("member count", "Team 1"), ("account without an address", "User 4 (u4)")}
+    assert set(found) == {
+        ("member count mismatch", "Team 1"),
+        ("user without email", "User 4 (u4)"),
+    }
     assert {finding.side for finding in found.values()} == {"swit"}
-    assert "counts 5 members of this team and lists 2" in found["member count", "Team 1"].message
+    assert (
+        "counts 5 members of this team and lists 2"
+        in found["member count mismatch", "Team 1"].message
+    )
 
 
 def test_the_member_count_is_optional(swit: Swit, client: SwitClient) -> None:

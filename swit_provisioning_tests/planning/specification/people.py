@@ -85,15 +85,15 @@ def _match(
     excluded = matches(policy.users_to_exclude, chosen)
     kind = ""
     if not own:
-        kind = "no address"
+        kind = "missing email"
     elif len(known) > 1:
-        kind = "two accounts"
+        kind = "multiple matching users"
     elif excluded:
         kind = "excluded"
     elif len(accounts) > 1 or any(claims[value] > 1 for value in values):
-        kind = "two with one address"
+        kind = "duplicate email"
     elif not accounts and remembered in organisation.users:
-        kind = "address changed"
+        kind = "email changed"
     if kind:
         found.left_alone |= stands_for
         found.findings += [] if kind == "excluded" else [(kind, entry.dn)]
@@ -106,7 +106,7 @@ def _match(
 def _create(found: Accounts, entry: Entry, chosen: str, policy: Policy) -> None:
     name, phone = best(entry.names, None), _phone(found, entry, "")
     if not name:
-        found.findings.append(("no name", entry.dn))
+        found.findings.append(("missing name", entry.dn))
     elif "user.create" not in policy.disabled_actions:
         email = min(e.strip() for e in entry.emails if address(e) == chosen)
         found.account_of[entry.key] = f"new:user:{chosen}"
@@ -118,7 +118,7 @@ def _phone(found: Accounts, entry: Entry, present: str) -> str | None:
     written = [" ".join(phone.split()) for phone in entry.phones if phone.strip()]
     numbers = sorted(phone for phone in written if digits(phone))
     if written and not numbers:
-        found.findings.append(("phone number", entry.dn))
+        found.findings.append(("invalid phone number", entry.dn))
         return None
     same = [phone for phone in numbers if digits(phone) == digits(present)]
     return present if same else (numbers[0] if numbers else "")
@@ -150,7 +150,7 @@ def _update(found: Accounts, entry: Entry, account: Account, policy: Policy) -> 
     wanted: dict[str, object] = {}
     name, phone = best(entry.names, account.name), _phone(found, entry, account.phone)
     if not name:
-        found.findings.append(("no name", entry.dn))
+        found.findings.append(("missing name", entry.dn))
     elif name != account.name:
         wanted["name"] = name
     differs = phone is not None and digits(phone) != digits(account.phone)

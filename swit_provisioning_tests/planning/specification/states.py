@@ -67,7 +67,7 @@ def directory_state(directory: Directory, shuffle: int | None = None) -> Directo
         for dn in filter(is_dn, group.members)
     )
     unreadable = (
-        {"kind": "not a DN", "dn": group.dn, "attribute": "memberOf", "reason": f"{dn} is none."}
+        {"kind": "invalid DN", "dn": group.dn, "attribute": "memberOf", "reason": f"{dn} is none."}
         for group in directory.groups
         for dn in group.parents or ()
         if not is_dn(dn)

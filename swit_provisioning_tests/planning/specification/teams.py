@@ -93,7 +93,7 @@ class Teams:
                 continue
             self.groups[group.key] = group
             self.names[group.key] = sorted({team_name(name) for name in group.names} - {""})
-        self.findings += [("group without a name", k) for k, n in self.names.items() if not n]
+        self.findings += [("missing group name", k) for k, n in self.names.items() if not n]
         return excluded
 
     def _exempt(self, kind: str) -> set[str]:
@@ -221,7 +221,7 @@ class Teams:
         while blocked := sorted(
             t for t in self.goes if set(teams[t].children) & (self.immovable | self.put)
         ):
-            self.findings += [("team kept", teams[t].name) for t in blocked]
+            self.findings += [("team not deleted", teams[t].name) for t in blocked]
             self.goes -= set(blocked)
             self.immovable |= set(blocked)
 
@@ -289,7 +289,7 @@ class Teams:
                 here = up.get(here)
             if here is None:
                 return candidate
-            self.findings.append(("ring", key))
+            self.findings.append(("circular membership", key))
         return None
 
     def _names(self) -> list[str]:
