@@ -153,7 +153,8 @@ class Breaker:
 
         """
         with self._lock:
-            if answer.outcome in DONE | {"rejected"}:
+            # A batch that failed for a single user has changed others: Swit is not down.
+            if answer.outcome in DONE | {"rejected"} or attempt.changed_members:
                 self._failed.clear()
             elif answer.outcome == "failed" and attempt.error is not None:
                 self._failed.append(attempt.error)

@@ -1,5 +1,6 @@
 """Additions and removals of one team: one call each, halved if it is refused or not answered."""
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -27,7 +28,7 @@ def add_members(attempt: Attempt) -> Answer:
     known = {user: attempt.record.swit_id(user) for user in emails}
     without = [user for user, swit_id in known.items() if swit_id is None]
     if len(without) == len(known):
-        names = named_list("have no account", emails.values())
+        names = named_list("have no user in Swit", emails.values())
         return Answer(outcome="skipped", message=names, left_out=tuple(without))
     plan_id = {swit_id: user for user, swit_id in known.items() if swit_id is not None}
     batch = _Batch(
@@ -37,7 +38,7 @@ def add_members(attempt: Attempt) -> Answer:
     )
     refused = {plan_id[user]: error for user, error in batch.send(list(plan_id)).items()}
     words = (
-        named_list("have no account", [emails[user] for user in without]),
+        named_list("have no user in Swit", [emails[user] for user in without]),
         _refusals(refused, emails),
     )
     message = "; ".join(filter(None, words)) or None
@@ -81,9 +82,15 @@ class _Batch:
         self._lost = 0
         """Consecutive lost answers: no call succeeded and no user was finished in between."""
         self._most_lost = 0
+        self._parts: deque[list[str]] = deque()
+        """Users to send, a call for each part."""
+        self._refused: Refused = {}
 
     def send(self, users: list[str]) -> Refused:
         """Send all users; the refused ones. The others are finished.
+
+        Halves of a batch are sent after all other parts. So a user for whom Swit always fails comes
+        last, and the other users are finished by then.
 
         Raises:
             SwitRejectedError: it is not about single users: the team is gone, or access is denied.
@@ -92,7 +99,17 @@ class _Batch:
         """
         # A batch can be halved this often down to one user, and one user is tried four times.
         self._most_lost = max(ATTEMPTS, len(users).bit_length())
-        return self._send_rest(users) if self._attempt.again else self._send_all(users)
+        if self._attempt.again:
+            # Users that are finished now were finished by the earlier attempt.
+            waiting = self._waiting(users)
+            self._is_read = waiting is not None  # if the team is gone, Swit says what is wrong
+            self._parts.append(users if waiting is None else waiting)
+        else:
+            self._parts.append(users)
+        while self._parts:
+            if part := self._parts.popleft():
+                self._send_part(part)
+        return {user: self._refused[user] for user in users if user in self._refused}
 
     def answer(self, refused: Refused, *, message: str | None, left_out: tuple[str, ...]) -> Answer:
         """The answer of a batch after its last call."""
@@ -105,38 +122,35 @@ class _Batch:
             left_out=left_out,
         )
 
-    def _send_all(self, users: list[str]) -> Refused:
+    def _send_part(self, users: list[str]) -> None:
         try:
             self._attempt.call(self._send, self._team_id, users)
         except SwitRejectedError as error:
-            return self._after_refusal(users, error)
+            self._after_refusal(users, error)
         except SwitThrottledError:
             raise  # Swit did nothing, and the client has waited as long as it does.
         except SwitUnavailableError as error:
-            return self._after_lost_answer(users, error)
-        self._lost = 0
-        self._attempt.changed_members += users
-        return {}
+            self._after_lost_answer(users, error)
+        else:
+            self._lost = 0
+            self._attempt.changed_members += users
 
-    def _send_rest(self, users: list[str]) -> Refused:
-        """Send the rest of an earlier attempt: users that are finished now were finished by it."""
-        waiting = self._waiting(users)
-        if waiting is None:
-            waiting, self._is_read = users, False  # Swit says what is wrong
-        return self._send_all(waiting) if waiting else {}
-
-    def _after_refusal(self, users: list[str], error: SwitRejectedError) -> Refused:
+    def _after_refusal(self, users: list[str], error: SwitRejectedError) -> None:
         if not self._is_read:
             waiting = self._waiting(users)
             if waiting is None:
                 raise error
             if len(waiting) < len(users):
-                return self._send_all(waiting) if waiting else {}
+                self._parts.append(waiting)
+                return
         if error.status == _FORBIDDEN:
             raise error
-        return {users[0]: error} if len(users) == 1 else self._halves(users)
+        if len(users) == 1:
+            self._refused[users[0]] = error
+        else:
+            self._halve(users)
 
-    def _after_lost_answer(self, users: list[str], error: SwitUnavailableError) -> Refused:
+    def _after_lost_answer(self, users: list[str], error: SwitUnavailableError) -> None:
         self._lost, self._is_unsure = self._lost + 1, True
         asked = error.retry_after or 0.0
         if asked > PATIENCE_SECONDS:
@@ -151,12 +165,11 @@ class _Batch:
             self._lost = 0
         if self._lost >= (ATTEMPTS if len(waiting) == 1 else self._most_lost):
             raise error
-        return self._halves(waiting)
+        self._halve(waiting)
 
-    def _halves(self, users: list[str]) -> Refused:
+    def _halve(self, users: list[str]) -> None:
         middle = (len(users) + 1) // 2
-        parts = (users[:middle], users[middle:])
-        return {user: e for part in parts if part for user, e in self._send_all(part).items()}
+        self._parts += (users[:middle], users[middle:])
 
     def _waiting(self, users: list[str]) -> list[str] | None:
         """The users that are not finished; `None`: the team is gone."""

@@ -83,7 +83,7 @@ def test_a_batch_that_times_out_is_halved_until_swit_answers_in_time(
     )
     assert hasty.kinds(plan_of(add_members(team, *users))) == ["applied"]
     hasty.server.faults.clear()
-    assert sizes(hasty) == [200, 100, 50, 50, 100, 50, 50]
+    assert sizes(hasty) == [200, 100, 100, 50, 50, 50, 50]
     assert hasty.asked(TEAMS) == [TEAMS] * 3
     assert len(hasty.team("Big").users) == 200
 
@@ -283,3 +283,43 @@ def test_a_batch_sent_again_to_a_deleted_team_is_not_halved(stage: Stage) -> Non
     [outcome] = stage.apply(plan)
     assert (outcome.outcome, outcome.http_status) == ("rejected", 404)
     assert stage.asked() == [TEAMS, ADD, TEAMS]
+
+
+@pytest.mark.parametrize("place", [0, 1, 100, 198])
+def test_all_others_are_added_wherever_the_user_is_for_whom_swit_always_fails(
+    stage: Stage, place: int
+) -> None:
+    users, team = people(stage, 199), stage.organisation.add_team("Big")
+    bad = users[place]
+    fault = Fault(
+        kind="status", status=500, call=ADD, times=None, where=lambda sent: bad in sent["user_ids"]
+    )
+    stage.server.faults.add(fault)
+    plan = plan_of(add_members(team, *users))
+    [outcome] = stage.apply(plan)
+    stage.server.faults.clear()
+    assert (outcome.outcome, outcome.http_status) == ("failed", 500)
+    assert set(stage.team("Big").users) == set(users) - {bad}
+    stage.server.log.clear()
+    assert stage.kinds(plan) == ["applied"]
+    assert sizes(stage) == [1]
+
+
+def test_a_user_for_whom_swit_always_fails_does_not_stop_the_step(stage: Stage) -> None:
+    """The user belongs to more teams than may fail in a row while Swit counts as up."""
+    stage.concurrency = 1
+    users = people(stage, 3)
+    teams = [stage.organisation.add_team(f"Team {number}") for number in range(8)]
+    fault = Fault(
+        kind="status",
+        status=500,
+        call=ADD,
+        times=None,
+        where=lambda sent: users[0] in sent["user_ids"],
+    )
+    stage.server.faults.add(fault)
+    plan = plan_of(*(add_members(team, *users) for team in teams))
+    assert stage.kinds(plan) == ["failed"] * 8
+    stage.server.faults.clear()
+    for number in range(8):
+        assert set(stage.team(f"Team {number}").users) == set(users[1:])

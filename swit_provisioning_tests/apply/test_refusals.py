@@ -97,7 +97,7 @@ def test_users_without_an_account_are_left_out_and_the_others_are_added(stage: S
         "skipped",
         "skipped",
     ]
-    assert outcomes[2].message == "1 have no account: eve@example.com"
+    assert outcomes[2].message == "1 have no user in Swit: eve@example.com"
     assert stage.members("Sales") == {"ann@example.com"}
     assert stage.asked("team.user.add") == ["team.user.add"]
 
