@@ -17,7 +17,6 @@ from swit_provisioning.definitions import defs
 from swit_provisioning.defs.gate import GUARD_SAYS
 from swit_provisioning.planning.guards import GUARDS, NEVER_LIFTED
 from swit_provisioning.planning.limit_counts import COUNTED
-from swit_provisioning.planning.match_users import OWNER_LEFT
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.test_documentation import default_of
 
@@ -156,39 +155,6 @@ def calls_in_package() -> Iterator[ast.Call]:
         for path in (PACKAGE / folder).rglob("*.py"):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-
-
-def literal_kinds() -> set[str]:
-    """Kinds that calls of `Finding(kind=...)` and `report(...)` name literally."""
-    found: set[str] = set()
-    for call in calls_in_package():
-        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-        given = [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
-        if name == "report":
-            given += call.args[:1]
-        if name in {"Finding", "report"}:
-            found |= {str(node.value) for node in given if isinstance(node, ast.Constant)}
-    return found
-
-
-def constants_in_package() -> set[str]:
-    """All texts of the planner and the sources, to find kinds that a variable names."""
-    found: set[str] = set()
-    for folder in ("planning", "sources"):
-        for path in (PACKAGE / folder).rglob("*.py"):
-            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            texts = (node.value for node in nodes if isinstance(node, ast.Constant))
-            found |= {text for text in texts if isinstance(text, str)}
-    return found
-
-
-def test_the_page_of_findings_lists_every_kind() -> None:
-    listed = ROW.findall((REFERENCE / "findings.md").read_text(encoding="utf-8"))
-    assert sorted(listed) == sorted(set(listed))
-    assert literal_kinds() - set(listed) == set()
-    assert OWNER_LEFT in listed
-    by_rule = {"two accounts", "two accounts with one address"}
-    assert set(listed) - by_rule - constants_in_package() == set()
 
 
 def keys_of(function: str) -> set[str]:

@@ -280,7 +280,7 @@ def _without(side: Mapping[str, Any], teams: Collection[str]) -> Mapping[str, An
 
 def _finding(change: Change, waiting: int) -> Finding:
     option = f"--{SPECS[change.action].object}"
-    also = f" {waiting} changes that depend on it are not sent either." if waiting else ""
+    also = f" Dependent changes that are not sent either: {waiting}." if waiting else ""
     return Finding(
         kind=DOES_NOT_STICK,
         subject=change.target,
@@ -289,6 +289,6 @@ def _finding(change: Change, waiting: int) -> Finding:
         " applied twice in a row, and each time the next read of Swit showed the earlier state."
         " Something else overwrites it, or Swit stores a different value. It is not sent a third"
         f" time.{also} To find the cause, compare the times that swit-provisioning history"
-        f' {option} "{change.target}" prints with Swit\'s own log. Then set the value in Swit, or'
-        " correct the directory. It is sent again 30 days after the last time.",
+        f' {option} "{change.target}" prints with Swit\'s own log. Then set the value in Swit by'
+        " hand, or correct the directory. It is sent again 30 days after the last time.",
     )

@@ -229,7 +229,7 @@ def _belongs(candidate: _Candidate | None, members: int) -> str:
     why = ["the same name"] if candidate.same_name else []
     if candidate.common or not candidate.same_name:
         why.append(f"{candidate.common} of {members} members in common")
-    return f"It is {candidate.likelihood} the team of {candidate.group.dn} ({' and '.join(why)})."
+    return f"It is {candidate.likelihood} the team of {candidate.group.dn}: {' and '.join(why)}."
 
 
 def _adopting(candidate: _Candidate | None, teams: TeamMatches, called: list[Group]) -> str:

@@ -64,8 +64,8 @@ def by_hand(name: str, *users: str) -> Team:
         ("Trade", ALL, "probably the team of {}: 4 of 4 members in common."),
         ("Trade", [*ALL, "eve"], "probably the team of {}: 4 of 5 members in common."),
         ("Trade", ALL[:3], "perhaps the team of {}: 3 of 3 members in common."),
-        ("Trade", ALL[:2], "No group is called so or has most of its members."),
-        ("Trade", [], "No group is called so or has most of its members."),
+        ("Trade", ALL[:2], "No group has its name or most of its members."),
+        ("Trade", [], "No group has its name or most of its members."),
     ],
 )
 def test_the_group_is_named_and_how_sure_that_is(name: str, users: list[str], says: str) -> None:
@@ -75,11 +75,11 @@ def test_the_group_is_named_and_how_sure_that_is(name: str, users: list[str], sa
 def test_what_keep_adopt_and_delete_would_do_is_told() -> None:
     said = message(by_hand("Sales", *ALL), SALES)
     assert said.startswith(
-        "No group stands behind this team (4 members); UNMANAGED_TEAMS=keep leaves"
+        "The team (4 members) belongs to no group. UNMANAGED_TEAMS=keep does not change it. "
     )
     assert f"UNMANAGED_TEAMS=adopt would make it the team of {DN[0]}." in said
     assert "UNMANAGED_TEAMS=delete would delete it." in said
-    assert said.endswith("Name it in SWIT_TEAMS_TO_KEEP if it is meant to be as it is.")
+    assert said.endswith("To keep the team as it is, add it to SWIT_TEAMS_TO_KEEP.")
 
 
 def test_members_that_are_not_in_the_directory_count_for_no_group() -> None:
@@ -87,11 +87,11 @@ def test_members_that_are_not_in_the_directory_count_for_no_group() -> None:
     mixed = replace(SALES, members=(*SALES.members, *gone))
     says = f"probably the team of {DN[0]}: 4 of 4 members in common."
     assert says in message(by_hand("Trade", *ALL), mixed)
-    assert "No group is called so" in message(by_hand("Trade", "ann", "eve", "fay"), mixed)
+    assert "No group has its name" in message(by_hand("Trade", "ann", "eve", "fay"), mixed)
 
 
 def test_one_member_is_not_several() -> None:
-    assert "behind this team (1 member);" in message(by_hand("Sales", "ann"), SALES)
+    assert "The team (1 member) belongs" in message(by_hand("Sales", "ann"), SALES)
 
 
 def test_what_adopt_would_do_is_what_it_does() -> None:
@@ -106,13 +106,22 @@ def test_what_adopt_would_do_is_what_it_does() -> None:
 def test_what_adopt_would_leave_is_told_with_the_reason(policy: Policy) -> None:
     has_one = team("T2", "Sellers", of=0)
     for said, why in (
-        (message(by_hand("Sales"), SALES, teams=[has_one], policy=policy), "its name has a team"),
+        (
+            message(by_hand("Sales"), SALES, teams=[has_one], policy=policy),
+            "group with its name has a team",
+        ),
         (message(by_hand("Sales"), SALES, group(1, "sales"), policy=policy), "several groups"),
-        (message(by_hand("Trade"), SALES, policy=policy), "no group is called so."),
-        (message(by_hand("Trade", *ALL), SALES, policy=policy), 'called "Sales" in Swit it would'),
-        (message(by_hand("Trade", *ALL), SALES, teams=[has_one], policy=policy), "called so."),
+        (message(by_hand("Trade"), SALES, policy=policy), "no group has its name."),
+        (
+            message(by_hand("Trade", *ALL), SALES, policy=policy),
+            'rename it to "Sales" in Swit, it would',
+        ),
+        (
+            message(by_hand("Trade", *ALL), SALES, teams=[has_one], policy=policy),
+            "no group has its name.",
+        ),
     ):
-        assert "UNMANAGED_TEAMS=adopt would leave it too" in said
+        assert "UNMANAGED_TEAMS=adopt would not change it" in said
         assert why in said
 
 

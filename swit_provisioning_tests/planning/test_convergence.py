@@ -178,7 +178,7 @@ def test_what_needs_a_team_that_does_not_stick_waits_with_it() -> None:
     assert actions(third) == []
     assert [c.action for c in third.held] == [*made, *needs_it]
     assert stuck(third) == ["A"]
-    assert ". 4 more that need it are not sent either" in third.findings[0].message
+    assert " Dependent changes that are not sent either: 4." in third.findings[0].message
 
 
 def test_a_new_team_is_sorted_though_another_change_is_held_back() -> None:
@@ -239,7 +239,7 @@ def test_who_only_waits_for_what_does_not_stick_is_not_sorted_either() -> None:
     sifted = hold_back([keeps, *waiting, sort], memory, of_groups={"T1", "T2", "new:team:n"})
     assert sifted.changes == ()
     assert sifted.held == (keeps, *waiting)
-    assert ". 2 more that need it are not sent either" in sifted.findings[0].message
+    assert " Dependent changes that are not sent either: 2." in sifted.findings[0].message
 
 
 def joins(team_id: str, *users: str) -> Change:
@@ -265,7 +265,7 @@ def test_what_needs_what_only_waits_waits_too() -> None:
     )
     sifted = hold_back([keeps, *waiting, *further], memory)
     assert (sifted.changes, sifted.held) == ((), (keeps, *waiting, *further))
-    assert ". 9 more that need it are not sent either" in sifted.findings[0].message
+    assert " Dependent changes that are not sent either: 9." in sifted.findings[0].message
 
 
 def test_what_needs_a_team_or_a_membership_that_does_not_stick_waits() -> None:
@@ -309,8 +309,8 @@ def test_where_to_look_is_told(stuck_one: Change, whose: str) -> None:
     [finding] = hold_back([stuck_one], memory).findings
     assert finding.subject == stuck_one.target
     assert (
-        f"not sent a third time. Find out who (swit-provisioning history {whose}"
-        f' "{stuck_one.target}" says when'
+        "not sent a third time. To find the cause, compare the times that swit-provisioning history"
+        f' {whose} "{stuck_one.target}" prints'
     ) in finding.message
 
 

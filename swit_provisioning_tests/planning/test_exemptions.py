@@ -43,7 +43,7 @@ def test_a_renamed_excluded_group_stays_excluded_with_its_team() -> None:
     assert after.exempt == before.exempt
     (finding,) = after.findings
     assert (finding.kind, finding.subject) == ("excluded by former name", RENAMED.dn)
-    assert "TEAMS_TO_EXCLUDE (Night Shift) named it before" in finding.message
+    assert "TEAMS_TO_EXCLUDE (Night Shift) matched its former name" in finding.message
     unknown = attempt(directory(RENAMED), SHIFT_TEAM, EXCLUDED).plan
     assert "team.delete" in actions(unknown)
     assert "team.create" in actions(unknown)
@@ -74,7 +74,7 @@ def test_a_renamed_kept_team_stays_kept() -> None:
     after = attempt(directory(), renamed, KEPT, remembered(before)).plan
     assert after.changes == ()
     assert [(f.kind, f.subject) for f in after.findings] == [("kept by former name", "Directors")]
-    assert "SWIT_TEAMS_TO_KEEP (Board*) named it before" in after.findings[0].message
+    assert "SWIT_TEAMS_TO_KEEP (Board*) matched its former name" in after.findings[0].message
     assert actions(attempt(directory(), renamed, KEPT).plan) == ["team.delete"]
 
 

@@ -113,7 +113,7 @@ def test_a_changed_address_leaves_the_account_alone_and_makes_none_anew() -> Non
     trial = attempt(listing(bob("Robert@x")), with_bob(), memory=BOB_WAS_HERE)
     (finding,) = the(trial, "email changed")
     assert (finding.subject, finding.side) == (BOB_DN, "swit")
-    assert "address is Robert@x now" in finding.message
+    assert "address is now Robert@x." in finding.message
     assert trial.after.calls == ONLY_ANN_JOINS
 
 
@@ -347,7 +347,7 @@ def test_a_language_that_swit_does_not_write_makes_an_account_in_the_default_one
     plan = make_plan(state, swit_state(Organisation()), Policy(), Memory())
     (told,) = the(plan, "unsupported language")
     assert (told.subject, told.side) == (ANN.dn, "swit")
-    assert "not in fr; the new user gets en" in told.message
+    assert "not fr. The new user gets en" in told.message
     assert [change.after["language"] for change in plan.changes] == ["en"]
 
 
@@ -368,7 +368,7 @@ def test_of_teams_only_those_are_told_that_swit_counts_otherwise_than_it_lists()
     read = directory_state(directory(group(0, "A", members=[ANN]), group(1, "B")))
     (finding,) = the(make_plan(read, swit, Policy(), Memory()), "member count mismatch")
     assert (finding.subject, finding.side) == ("B", "swit")
-    assert finding.message.startswith("Swit counts 2 members of this team and lists 0; it")
+    assert finding.message.startswith("Swit counts 2 members of this team and lists 0. It")
 
 
 def test_an_account_without_an_address_in_swit_is_left_alone_with_its_teams() -> None:

@@ -266,7 +266,7 @@ def test_an_account_that_follows_its_address_to_another_entry_says_so(
     swit.users["bob"].name = "Robert"
     plan = attempt(directory(users=[ANN, BOB]), swit, memory=Memory(users=users)).plan
     (change,) = plan.of_step("update_users")
-    handed_on = "; the user follows its address, which was another person's before"
+    handed_on = "; the user's address belonged to another person before"
     assert change.reason.endswith(handed_on) == is_told
 
 

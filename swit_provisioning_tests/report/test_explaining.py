@@ -203,7 +203,7 @@ def test_a_departure_that_is_disabled_is_told_as_not_sent() -> None:
          "Another person has one of", []),
         ([ANN, person(1, name="Bob")], organisation(), Policy(), Memory(), "no usable e-mail", []),
         ([ANN, person(1, "bob@x", "gil@x", name="Bob")], organisation(users=["bob", "gil"]),
-         Policy(), Memory(), "those of several users", []),
+         Policy(), Memory(), "belong to several users", []),
         ([ANN, person(1, "new@x", name="Bob")], organisation(users=["ann", "gil"]), Policy(),
          Memory(users={BOB.stable_id: "gil"}), "Change the address of the user", []),
         ([ANN, person(1, "bob@x", enabled=False)], organisation(users=["ann", "bob"]), Policy(),
@@ -312,12 +312,12 @@ def test_a_group_without_a_name_gets_no_team() -> None:
 @pytest.mark.parametrize(
     ("policy", "of", "says", "does"),
     [
-        (Policy(), None, "No group stands behind it: it is left as it is", []),
+        (Policy(), None, "It belongs to no group: it is not changed", []),
         (Policy(unmanaged_teams="delete"), None, "deleted (UNMANAGED_TEAMS=delete)",
          ["team.delete"]),
         (Policy(), 4, "Its group has left the directory: it is deleted", ["team.delete"]),
         (Policy(team_removal="mark"), 4, "renamed as removed", ["team.update"]),
-        (Policy(team_removal="keep"), 4, "left as it is (TEAM_REMOVAL=keep)", []),
+        (Policy(team_removal="keep"), 4, "not changed (TEAM_REMOVAL=keep)", []),
         (Policy(teams_to_keep=("Chess",)), 4, "SWIT_TEAMS_TO_KEEP names the team", []),
         (Policy(disabled_actions=frozenset({"team.delete"})), 4, "DISABLED_ACTIONS", []),
     ],
