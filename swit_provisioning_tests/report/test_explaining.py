@@ -295,7 +295,7 @@ KEPT = Policy(teams_to_keep=("Sales",))
          "DISABLED_ACTIONS"),
         (organisation(), Policy(teams_to_exclude=("sales",)), Memory(), "TEAMS_TO_EXCLUDE"),
         (organisation(team("T1", "Trade", of=0), team("T2", "Sales")), Policy(), Memory(),
-         "It is called Sales (2)"),
+         "The team is called Sales (2)"),
     ],
 )  # fmt: skip
 def test_a_group_is_explained_by_how_its_team_is_known(
@@ -334,7 +334,7 @@ def test_a_team_without_a_group_is_explained_by_the_settings(
 def test_a_team_that_must_stay_for_the_one_below_it_says_so() -> None:
     swit = organisation(team("T1", "Chess", of=4), team("T2", "Club", below="T1"))
     found = the_team(asked("T1", directory(), swit))
-    assert "a team that stays is below it" in found.rule
+    assert "a team below it is not deleted" in found.rule
     assert [finding.kind for finding in found.findings] == ["team not deleted"]
 
 
