@@ -204,6 +204,7 @@ def test_the_json_document_of_a_run_is_complete(
 ) -> None:
     done = on_stage.json("sync")
     assert list(done) == [
+        "format_version",
         "run_id",
         "plan_id",
         "plan_hash",
