@@ -122,7 +122,9 @@ def test_plan_show_and_explain_show_both_parts(divided: Stage) -> None:
     found = divided.json("show", held)
     assert {change["action"] for change in found["changes"]} == set(plan["waiting"]["counts"])
     said = divided.run("plan").stdout
-    assert f"Plan {held} waits for a decision beside it: 3 leave" in " ".join(said.split())
+    assert f"Plan {held} waits for a decision beside it: 3 users to deactivate" in " ".join(
+        said.split()
+    )
     page = Path(divided.settings["DAGSTER_HOME"]) / "plan.html"
     shown = divided.run("show", plan["plan_id"], "--no-names", "--html", str(page))
     assert shown.exit_code == 0

@@ -87,14 +87,17 @@ def test_changes_that_wait_are_counted_with_the_way_to_approve_them() -> None:
         _story("partly applied", 4, waiting=held, waiting_link=link), no_names=False
     )
     approve = 'swit-provisioning approve H1 --reason "reason"'
-    assert f"WAITING FOR AN APPROVAL, plan H1: 3 leave. {approve} · {link}" in message.lines
+    assert (
+        f"WAITING FOR AN APPROVAL, plan H1: 3 users to deactivate. {approve} · {link}"
+        in message.lines
+    )
     facts = (message.facts["waiting_plan_id"], message.facts["waiting_plan_url"])
     assert facts == ("H1", link)
     rejection = Rejection(
         plan_hash=PlanHash("H1"), actor="ann", reason="no", at=datetime(2026, 3, 1, tzinfo=UTC)
     )
     rejected = _story("applied", 4, waiting=replace(held, rejection=rejection))
-    assert "Rejected, so not sent: plan H1: 3 leave" in _lines(rejected)
+    assert "Rejected, so not sent: plan H1: 3 users to deactivate" in _lines(rejected)
     assert run_message(_story("applied", 4), no_names=True).facts["waiting_plan_id"] is None
 
 
