@@ -1,7 +1,6 @@
 """Night after night on a company that changes, with faults and kills; time is compressed."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,11 +12,15 @@ from swit_provisioning.sandbox.faults import Fault, FaultKind
 from swit_provisioning.sandbox.records import ADMIN, GUEST
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.ageing import age_home, age_state
+from swit_provisioning_tests.directories import Directory
+from swit_provisioning_tests.integration import small_company
+from swit_provisioning_tests.integration.small_server import SmallServer
 from swit_provisioning_tests.reliability.death import Death
 from swit_provisioning_tests.reliability.drift import Company
 from swit_provisioning_tests.reliability.forks import Forks
 from swit_provisioning_tests.reliability.hands import Seen, seen, unwanted
 from swit_provisioning_tests.reliability.site import Site, site
+from swit_provisioning_tests.sources.scripted_server import Asked, Reply
 
 _A_DAY: Final = timedelta(days=1, minutes=1)
 _OTHERS: Final = frozenset({"admin@sandbox.example", "boss@example.org", "guest@elsewhere.example"})
@@ -27,7 +30,16 @@ _CALLS_OF_A_NIGHT: Final = 13
 _KILLED: Final = 0.12
 _DISTURBED: Final = 0.2
 
-Kind = Literal["quiet", "disturbed", "killed", "half read"]
+Kind = Literal["quiet", "disturbed", "killed", "half read", "wrong read", "hidden attribute"]
+
+_ATTACKS: Final[tuple[Kind, ...]] = (
+    "half read",
+    "wrong read",
+    "hidden attribute",
+    "half read",
+    "wrong read",
+)
+"""One at the end of each fifth of the nights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +67,17 @@ class Night:
 class Nights:
     """An installation that runs night after night."""
 
-    def __init__(self, made: Site, number: int, seed: int) -> None:
-        self._number = number
+    def __init__(self, made: Site, server: SmallServer, number: int, seed: int) -> None:
+        self._number, self._server = number, server
         self._site, self._random = made, Random(seed)  # noqa: S311 - not for secrets
         self._company = Company(self._random)
         organisation = made.server.organisation
         organisation.add_user("boss@example.org", "The boss", role=ADMIN)
         guest = organisation.add_user("guest@elsewhere.example", "A guest", role=GUEST)
         organisation.add_team("Party committee", user_ids=[guest])
+        del made.environment["IDP_FILE"]
+        made.environment |= small_company.settings(server.address)
+        # Nights that fail leave their changes to the next one: more than on an ordinary day.
         made.environment |= {
             "RETENTION_DAYS": str(number // 20),
             "RETENTION_DAYS_JOURNAL": str(number // 10),
@@ -80,8 +95,7 @@ class Nights:
             self._company.another_day()
             self._company.meddle(self._site.server.organisation, number)
         kind = self._kind(number)
-        directory = self._company.half_read() if kind == "half read" else self._company.directory()
-        self._write("directory.json", json.dumps(directory))
+        self._show(kind)
         before = self._seen()
         self._site.server.log.clear()
         code, peak, said = self._run(kind)
@@ -105,9 +119,9 @@ class Nights:
         )
 
     def _kind(self, number: int) -> Kind:
-        half_read_every = self._number // 5
-        if number % half_read_every == half_read_every - 1:
-            return "half read"
+        period = self._number // len(_ATTACKS)
+        if number % period == period - 1:
+            return _ATTACKS[number // period]
         chance = self._random.random()
         if number == 0 or chance > _KILLED + _DISTURBED:
             return "quiet"
@@ -150,8 +164,22 @@ class Nights:
             age_state(store, _A_DAY)
         age_home(self._site.folder / "home", _A_DAY)
 
-    def _write(self, name: str, text: str) -> None:
-        (self._site.folder / name).write_text(text, encoding="utf-8")
+    def _show(self, kind: Kind) -> None:
+        """Let the server show the directory, as it is or as the night has it."""
+        directory: Directory = self._company.directory()
+        if kind == "half read":
+            directory = self._company.half_read()
+        if kind == "hidden attribute":
+            for user in directory["users"]:
+                user["mobile"] = None
+        self._server.hold(small_company.entries_of(directory))
+        self._server.fault = _without_the_first_person if kind == "wrong read" else None
+
+
+def _without_the_first_person(asked: Asked, answer: list[Reply]) -> Iterable[Reply]:
+    """What a search for people says while somebody is moved; a search by id finds everybody."""
+    is_of_people = asked.base.casefold() == small_company.PEOPLE.casefold()
+    return answer[1:] if is_of_people else answer
 
 
 def _bytes_below(folder: Path) -> int:
@@ -161,5 +189,9 @@ def _bytes_below(folder: Path) -> int:
 @contextmanager
 def nights(forks: Forks, number: int, seed: int) -> Iterator[Nights]:
     """An installation on an organisation of its own, for a `number` of nights."""
-    with site(forks, storage="as shipped") as made:
-        yield Nights(made, number, seed)
+    accounts = {small_company.READER: small_company.PASSWORD}
+    with (
+        site(forks, storage="as shipped") as made,
+        SmallServer({}, accounts=accounts) as server,
+    ):
+        yield Nights(made, server, number, seed)
