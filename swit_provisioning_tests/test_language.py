@@ -25,6 +25,7 @@ ROOMS = (
     "defs",
     "gateway",
     "operations",
+    "planning",
     "report",
     "sandbox",
     "sources",
