@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     URL,
+    Column,
     Connection,
     DateTime,
     Dialect,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     MetaData,
     Row,
     Select,
+    String,
     Table,
     TypeDecorator,
     and_,
@@ -124,8 +126,18 @@ def schema_version(connection: Connection) -> str | None:
     return found
 
 
+def create_tables(connection: Connection) -> None:
+    """Create all tables of an empty database as they are now, without its past migrations."""
+    METADATA.create_all(connection)
+    # As Alembic does it, but without the time of its import.
+    version = Column("version_num", String(32), primary_key=True)
+    table = Table("alembic_version", MetaData(), version)
+    table.create(connection)
+    connection.execute(insert(table).values(version_num=NEWEST))
+
+
 def migrate(connection: Connection, *, to: str = "head") -> None:
-    """Create the tables or migrate them to the newest version, in this transaction."""
+    """Migrate the tables to the newest version, in this transaction."""
     # A database that is up to date need not wait until Alembic is imported.
     from alembic import command  # noqa: PLC0415 - as above
     from alembic.config import Config  # noqa: PLC0415
@@ -208,7 +220,10 @@ class Database(ABC):
                 return
         with self.exclusive(timeout_seconds=LOCK_TIMEOUT_SECONDS), self.write() as connection:
             # Another process may have been first.
-            if schema_version(connection) != NEWEST:
+            version = schema_version(connection)
+            if version is None:
+                create_tables(connection)
+            elif version != NEWEST:
                 migrate(connection)
 
 

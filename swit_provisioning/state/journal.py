@@ -59,7 +59,7 @@ JOURNAL: Final = Table(
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("approval_id", ForeignKey(APPROVALS.c.id)),
+    Column("approval_id", ForeignKey(APPROVALS.c.id, name="journal_approval_id_fkey")),
     Column("at", UtcDateTime, nullable=False, index=True),
     Column("outcome", String(16)),
     Column("message", Text),

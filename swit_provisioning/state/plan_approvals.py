@@ -106,7 +106,7 @@ ACCEPTANCES: Final = Table(
     Column("run_id", String(64), primary_key=True),
     Column("plan_hash", String(64), nullable=False, index=True),
     Column("application_id", String(64), nullable=False, index=True),
-    Column("approval_id", ForeignKey(APPROVALS.c.id)),
+    Column("approval_id", ForeignKey(APPROVALS.c.id, name="acceptance_approval_id_fkey")),
     Column("making", Integer),
     Column("accepted_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
