@@ -23,8 +23,9 @@ from benchmarks.made_firm import made_firm
 from swit_provisioning.apply.executor import Applier
 from swit_provisioning.apply.lease import HeldLease
 from swit_provisioning.planning.actions import STEPS
-from swit_provisioning.planning.model import Memory, Plan, Policy
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.sandbox.traffic import RateLimit
 from swit_provisioning.state.store import Store

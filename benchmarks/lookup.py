@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # so that it runs from an
 
 from benchmarks.reading import directory
 from benchmarks.server import Sizes, serving
-from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.schemas import SWIT_MEMBERSHIPS, SWIT_TEAMS, SWIT_USERS
 from swit_provisioning.planning.snapshots import DirectorySnapshot, OrganizationSnapshot, SwitFacts
 from swit_provisioning.planning.whereabouts import Expected

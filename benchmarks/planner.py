@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # so that it runs from an
 
 from benchmarks.made_company import Company, Size
 from swit_provisioning.planning import planner
-from swit_provisioning.planning.model import Memory, Plan, Policy
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot, OrganizationSnapshot
 
 SIZES = {

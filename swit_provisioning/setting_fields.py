@@ -13,8 +13,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from swit_provisioning import ENV_FILE_VARIABLE
-from swit_provisioning.planning.limits import FirstSync, Limits
-from swit_provisioning.planning.model import ReferenceAttribute
+from swit_provisioning.planning.policy import FirstSync, Limits, ReferenceAttribute
 from swit_provisioning.setting_types import (
     Actions,
     Address,

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
 from swit_provisioning.planning.actions import actions_named
-from swit_provisioning.planning.limits import Limit
+from swit_provisioning.planning.policy import Limit
 from swit_provisioning.sources.filters import parse_filter
 from swit_provisioning.state.token_store import Cipher
 from swit_provisioning.swit.rate_limit import parse_pace

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from swit_provisioning.planning.actions import TAKE_AWAY, actions_named
-from swit_provisioning.planning.limits import Limits
-from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.policy import Limits, Policy
 from swit_provisioning.setting_fields import (
     DirectoryFields,
     GatewayFields,

@@ -16,7 +16,7 @@ from swit_provisioning.apply.run_model import RunState
 from swit_provisioning.definitions import defs
 from swit_provisioning.defs.gate import GUARD_SAYS
 from swit_provisioning.planning.guards import GUARDS, NEVER_LIFTED
-from swit_provisioning.planning.limit_counts import COUNTED
+from swit_provisioning.planning.limits import COUNTED
 from swit_provisioning.settings import Settings
 from swit_provisioning_tests.test_documentation import default_of
 

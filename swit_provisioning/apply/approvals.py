@@ -19,10 +19,10 @@ from swit_provisioning.planning.guards import (
     judge,
     without_advice,
 )
-from swit_provisioning.planning.limit_counts import History, RecentCounts
-from swit_provisioning.planning.limits import Limits
+from swit_provisioning.planning.limits import History, RecentCounts
 from swit_provisioning.planning.model import LIMITED_COUNTS, Plan, PlanHash, shown_id
 from swit_provisioning.planning.normalize import clock
+from swit_provisioning.planning.policy import Limits
 from swit_provisioning.planning.staleness import stale_reasons
 from swit_provisioning.state.database import utc_now
 from swit_provisioning.state.identities import BASELINE_WINDOW

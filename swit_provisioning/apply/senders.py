@@ -24,7 +24,7 @@ from swit_provisioning.apply.attempt import Attempt
 from swit_provisioning.apply.membership_calls import add_members, remove_members
 from swit_provisioning.planning.actions import SPECS, Action
 from swit_provisioning.planning.convergence import altered_values
-from swit_provisioning.planning.limit_counts import MARKINGS
+from swit_provisioning.planning.limits import MARKINGS
 from swit_provisioning.planning.model import is_first_primary_team
 from swit_provisioning.planning.normalize import REMOVED, address_key, name_key, reference_key
 from swit_provisioning.state.database import StoreError

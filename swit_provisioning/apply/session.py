@@ -35,8 +35,9 @@ from swit_provisioning.apply.run_model import (
 )
 from swit_provisioning.planning.actions import STEPS, Step
 from swit_provisioning.planning.guards import GuardResult
-from swit_provisioning.planning.model import Plan, PlanHash, Policy
+from swit_provisioning.planning.model import Plan, PlanHash
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Policy
 from swit_provisioning.planning.selection import (
     Selection,
     describe_not_selected,

@@ -8,8 +8,9 @@ from typing import Any
 from swit_provisioning.planning.groups import Groups, read_groups
 from swit_provisioning.planning.match_teams import TeamMatches
 from swit_provisioning.planning.match_users import UserMatches, excludes
-from swit_provisioning.planning.model import Baselines, Change, Memory, Policy, removals_by_team
+from swit_provisioning.planning.model import Baselines, Change, removals_by_team
 from swit_provisioning.planning.normalize import clean_name
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import (
     DirectorySnapshot,
     OrganizationSnapshot,

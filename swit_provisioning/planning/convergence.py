@@ -13,17 +13,9 @@ from typing import Any, Final
 
 from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS, SPECS, Action, describe
 from swit_provisioning.planning.finding_kinds import DOES_NOT_STICK
-from swit_provisioning.planning.model import (
-    Change,
-    Finding,
-    Memory,
-    Plan,
-    Repeat,
-    StoredValue,
-    another,
-    only_users,
-)
+from swit_provisioning.planning.model import Change, Finding, Plan, another, only_users
 from swit_provisioning.planning.normalize import digits, reference_key, same_text
+from swit_provisioning.planning.policy import Memory, Repeat, StoredValue
 
 
 def same_value(field: str, one: str, other: str) -> bool:

@@ -22,8 +22,9 @@ from swit_provisioning.planning.groups import (
 )
 from swit_provisioning.planning.match_teams import TeamMatches, members_of
 from swit_provisioning.planning.match_users import bad_users
-from swit_provisioning.planning.model import Change, Finding, Memory, Policy
+from swit_provisioning.planning.model import Change, Finding
 from swit_provisioning.planning.normalize import clean_team_name, name_key, without_number
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.schemas import DIRECTORY_FINDINGS, IDP_FINDINGS
 from swit_provisioning.planning.snapshots import (
     DirectoryFacts,

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from swit_provisioning.planning.model import NEW_TEAM, Finding, Memory, Policy
+from swit_provisioning.planning.model import NEW_TEAM, Finding
 from swit_provisioning.planning.normalize import (
     changed_name,
     clean_team_name,
     name_key,
     others,
 )
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import (
     NONE,
     DirectorySnapshot,

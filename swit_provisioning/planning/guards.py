@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from swit_provisioning.planning.actions import DEPARTURES
-from swit_provisioning.planning.limit_counts import Count, Counts, History
-from swit_provisioning.planning.limits import Limits
+from swit_provisioning.planning.limits import Count, Counts, History
 from swit_provisioning.planning.model import Plan
+from swit_provisioning.planning.policy import Limits
 
 GuardName = Literal[
     "directory_read_is_complete",

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from swit_provisioning.planning.actions import CREATIONS, DEPARTURES, MEMBERSHIPS
-from swit_provisioning.planning.limit_counts import COUNTED, is_counted
+from swit_provisioning.planning.limits import COUNTED, is_counted
 from swit_provisioning.planning.model import Change, Plan, only_about, users_of
 from swit_provisioning.planning.selection import Selection, not_selected, selected_plan
 

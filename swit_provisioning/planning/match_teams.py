@@ -12,16 +12,16 @@ import pandas as pd
 
 from swit_provisioning.planning.decisions import Decision, Rule
 from swit_provisioning.planning.groups import Group, Groups, WantedMemberships, keys_by_name
-from swit_provisioning.planning.model import (
+from swit_provisioning.planning.model import Finding
+from swit_provisioning.planning.normalize import REMOVED, matcher, name_key
+from swit_provisioning.planning.policy import (
     KINDS,
     ExemptingEntry,
     Exemption,
     ExemptKind,
-    Finding,
     Memory,
     Policy,
 )
-from swit_provisioning.planning.normalize import REMOVED, matcher, name_key
 from swit_provisioning.planning.snapshots import (
     DirectoryScope,
     DirectorySnapshot,

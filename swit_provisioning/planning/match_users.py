@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from swit_provisioning.planning.decisions import Decision, Rule
 from swit_provisioning.planning.finding_kinds import AUTHORISING_USER_DEPARTED
-from swit_provisioning.planning.model import ROLES, Finding, Memory, Policy
+from swit_provisioning.planning.model import Finding
 from swit_provisioning.planning.normalize import (
     address_key,
     changed_name,
@@ -22,6 +22,7 @@ from swit_provisioning.planning.normalize import (
     others,
     usable_address,
 )
+from swit_provisioning.planning.policy import ROLES, Memory, Policy
 from swit_provisioning.planning.snapshots import People, Person, User
 from swit_provisioning.planning.whereabouts import Whereabouts, of_swit_ids, under_other_ids
 

@@ -13,8 +13,9 @@ import numpy as np
 from swit_provisioning.planning.groups import Group, WantedMemberships, keys_by_name
 from swit_provisioning.planning.match_teams import TeamMatches
 from swit_provisioning.planning.match_users import UserMatches
-from swit_provisioning.planning.model import Change, Policy, creations_of, single_change
+from swit_provisioning.planning.model import Change, creations_of, single_change
 from swit_provisioning.planning.normalize import name_key
+from swit_provisioning.planning.policy import Policy
 from swit_provisioning.planning.snapshots import (
     NONE,
     Mask,

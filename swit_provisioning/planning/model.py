@@ -4,119 +4,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, Final, Literal, NewType, Self, get_args
 
 from swit_provisioning.planning.actions import DEPARTURES, SPECS, Action, Step
 from swit_provisioning.planning.finding_kinds import current_kind
-from swit_provisioning.planning.normalize import name_key
-
-# Swit's roles by number: reference/swit-api, "User fields". Others that may come are protected.
-ROLES = {10: "master", 20: "admin", 30: "member", 40: "guest"}
-
-ReferenceAttribute = Literal["distinguishedName", "entryUUID", "objectGUID"]
-
-
-ExemptKind = Literal["group", "team"]
-KINDS: Final[tuple[ExemptKind, ...]] = get_args(ExemptKind)
-ExemptingSetting = Literal["TEAMS_TO_EXCLUDE", "SWIT_TEAMS_TO_KEEP"]
-ExemptingEntry = tuple[ExemptingSetting, str]
-"""A setting, and one of its names, patterns or ids in the form of `name_key`."""
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Exemption:
-    """A group or team that a setting has named. It stays exempt under any other name."""
-
-    kind: ExemptKind
-    object_id: str
-    """The group's id in the directory, or the team's in Swit."""
-    setting: ExemptingSetting
-    entry: str
-    """As in `ExemptingEntry`. The exemption ends when the setting no longer has this entry."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Policy:
-    """Settings that shape a plan; names as the environment variables, in lower case."""
-
-    teams_to_exclude: tuple[str, ...] = ()
-    teams_to_keep: tuple[str, ...] = ()
-    """Names, `*` patterns and ids of Swit teams."""
-    users_to_exclude: tuple[str, ...] = ()
-    """E-mail patterns."""
-    protected_roles: tuple[str, ...] = ("master", "admin", "guest")
-    unmanaged_users: Literal["deactivate", "keep"] = "deactivate"
-    user_removal: Literal["deactivate", "remove", "keep"] = "deactivate"
-    team_removal: Literal["delete", "mark", "keep"] = "delete"
-    unmanaged_teams: Literal["keep", "adopt", "delete"] = "keep"
-    clear_empty_phone: bool = False
-    disabled_actions: frozenset[Action] = frozenset()
-    default_user_language: Literal["en", "ko"] = "en"
-    default_user_timezone: str | None = None
-
-    def document(self) -> dict[str, Any]:
-        """As plain JSON values, in a fixed order."""
-        values = asdict(self)
-        values["disabled_actions"] = sorted(self.disabled_actions)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in sorted(values.items())}
-
-    def exempting_entries(self) -> dict[ExemptingSetting, dict[str, str]]:
-        """The entries of the settings that exempt groups and teams: their keys, and as written."""
-        return {
-            "TEAMS_TO_EXCLUDE": {name_key(entry): entry for entry in self.teams_to_exclude},
-            "SWIT_TEAMS_TO_KEEP": {name_key(entry): entry for entry in self.teams_to_keep},
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredValue:
-    """A value that Swit stored differently from what was sent."""
-
-    sent: str
-    stored: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Repeat:
-    """How often in a row a part of a change was applied and then planned again."""
-
-    times: int
-    last_at: datetime
-    """When it was last sent."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Memory:
-    """What is known from the plans applied before."""
-
-    users: Mapping[str, str] = field(default_factory=dict)
-    """Directory id of a person -> id of the matched user."""
-    groups: Mapping[str, str] = field(default_factory=dict)
-    """Directory id of a group -> id of the matched team."""
-    exempt: frozenset[Exemption] = frozenset()
-    """Groups and teams that the settings exempted in earlier plans."""
-    stored_values: Mapping[tuple[str, str], StoredValue] = field(default_factory=dict)
-    """Object id and field -> the last value sent, if Swit stored it differently."""
-    repeats: Mapping[str, Repeat] = field(default_factory=dict)
-    """Key of a part of a change (`convergence.part_keys`) -> how often it was repeated."""
-    applied: Mapping[str, datetime] = field(default_factory=dict)
-    """Key of a part of a change -> when it was applied, of all applied since the last plan."""
-    seen: int = 0
-    """The newest entry of the journal that `applied` takes into account."""
-
-    def still_exempt(self, kind: ExemptKind, policy: Policy) -> dict[str, set[ExemptingEntry]]:
-        """Object id -> the entries that once named it and that the settings still have."""
-        entries = policy.exempting_entries()
-        found: dict[str, set[ExemptingEntry]] = {}
-        for exemption in self.exempt:
-            if exemption.kind == kind and exemption.entry in entries[exemption.setting]:
-                named = (exemption.setting, exemption.entry)
-                found.setdefault(exemption.object_id, set()).add(named)
-        return found
-
+from swit_provisioning.planning.policy import Exemption
 
 PlanHash = NewType("PlanHash", str)
 """SHA-256 of a plan, 64 hexadecimal digits. Stored plans, approvals and journals use it as key."""

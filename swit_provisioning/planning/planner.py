@@ -24,7 +24,8 @@ from swit_provisioning.planning.groups import Groups, read_groups, unread, wante
 from swit_provisioning.planning.match_teams import Team, TeamMatches, match_teams
 from swit_provisioning.planning.match_users import UserMatches, match_users
 from swit_provisioning.planning.membership_changes import membership_changes
-from swit_provisioning.planning.model import Binding, Change, Memory, Plan, Policy, TeamBefore
+from swit_provisioning.planning.model import Binding, Change, Plan, TeamBefore
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import (
     DirectorySnapshot,
     OrganizationSnapshot,

@@ -11,14 +11,7 @@ from swit_provisioning.planning.actions import (
     SPECS,
     describe,
 )
-from swit_provisioning.planning.model import (
-    Change,
-    Plan,
-    is_new,
-    only_about,
-    only_users,
-    users_of,
-)
+from swit_provisioning.planning.model import Change, Plan, is_new, only_about, only_users, users_of
 
 if TYPE_CHECKING:  # `show` looks a stored plan up without pandas
     from swit_provisioning.planning.snapshots import OrganizationSnapshot

@@ -11,8 +11,9 @@ from heapq import heapify, heappop, heappush
 from swit_provisioning.planning.actions import Step
 from swit_provisioning.planning.groups import Group
 from swit_provisioning.planning.match_teams import TeamMatches, members_of
-from swit_provisioning.planning.model import Change, Policy, another, creations_of, single_change
+from swit_provisioning.planning.model import Change, another, creations_of, single_change
 from swit_provisioning.planning.normalize import MOVING, free_name, name_key
+from swit_provisioning.planning.policy import Policy
 from swit_provisioning.planning.snapshots import OrganizationSnapshot
 from swit_provisioning.planning.team_calls import TeamCalls, Tree
 from swit_provisioning.planning.team_layout import TeamLayout

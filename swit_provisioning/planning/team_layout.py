@@ -7,7 +7,7 @@ from itertools import islice
 from swit_provisioning.planning.decisions import Decision, Rule
 from swit_provisioning.planning.groups import Group
 from swit_provisioning.planning.match_teams import UNASSIGNED, TeamMatches
-from swit_provisioning.planning.model import Finding, Policy
+from swit_provisioning.planning.model import Finding
 from swit_provisioning.planning.normalize import (
     REMOVED,
     free_name,
@@ -17,6 +17,7 @@ from swit_provisioning.planning.normalize import (
     number_suffix,
     numbered,
 )
+from swit_provisioning.planning.policy import Policy
 
 Groups = Mapping[str, Group]
 """The groups in scope by key, in directory order."""

@@ -13,16 +13,9 @@ from swit_provisioning.planning.match_users import (
     role_name,
     written_address,
 )
-from swit_provisioning.planning.model import (
-    NEW_USER,
-    Change,
-    Finding,
-    Memory,
-    Policy,
-    another,
-    single_change,
-)
+from swit_provisioning.planning.model import NEW_USER, Change, Finding, another, single_change
 from swit_provisioning.planning.normalize import choose_name, choose_phone, digits, written_language
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import User
 
 _WRITTEN_LANGUAGES = ("en", "ko")

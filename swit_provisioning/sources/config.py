@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from swit_provisioning.planning.model import ReferenceAttribute
+from swit_provisioning.planning.policy import ReferenceAttribute
 from swit_provisioning.sources.filters import EntryFilter
 from swit_provisioning.sources.ldap.dn import InvalidDN, dn_key, is_below, parse_dn
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from swit_provisioning.planning.model import Exemption, Memory
+from swit_provisioning.planning.policy import Exemption, Memory
 from swit_provisioning.planning.whereabouts import Expected
 from swit_provisioning.state.database import (
     METADATA,

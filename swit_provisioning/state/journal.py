@@ -31,8 +31,9 @@ from sqlalchemy import (
 
 from swit_provisioning.planning.actions import CREATIONS, MEMBERSHIPS, Action
 from swit_provisioning.planning.convergence import part_keys
-from swit_provisioning.planning.limit_counts import COUNTED
-from swit_provisioning.planning.model import Change, PlanHash, Repeat, StoredValue, shown_id
+from swit_provisioning.planning.limits import COUNTED
+from swit_provisioning.planning.model import Change, PlanHash, shown_id
+from swit_provisioning.planning.policy import Repeat, StoredValue
 from swit_provisioning.state.coordination import LeaseGrant, must_be_held
 from swit_provisioning.state.database import (
     METADATA,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Self
 
-from swit_provisioning.planning.model import Memory
+from swit_provisioning.planning.policy import Memory
 from swit_provisioning.state.coordination import Lease, Pauses
 from swit_provisioning.state.database import Database, open_database, utc_now
 from swit_provisioning.state.expired_rows import Retention

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
-from swit_provisioning.planning.model import ROLES
+from swit_provisioning.planning.policy import ROLES
 from swit_provisioning.planning.schemas import SWIT_MEMBERSHIPS, SWIT_TEAMS, SWIT_USERS
 from swit_provisioning.planning.snapshots import OrganizationSnapshot, SwitFacts
 from swit_provisioning.swit.client import (

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from swit_provisioning.apply.outcomes import Outcome
 from swit_provisioning.planning.actions import STEPS, Step
-from swit_provisioning.planning.model import Memory, Plan, Policy
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.sandbox.faults import Fault, Gate
 from swit_provisioning.sandbox.records import Behaviour, RefusedError
 from swit_provisioning.swit.reader import read_organization

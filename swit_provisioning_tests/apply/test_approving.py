@@ -10,13 +10,8 @@ import pytest
 from swit_provisioning.apply.approvals import PlanJudge, StateName, same_person
 from swit_provisioning.apply.run_model import RefusedError, RunState
 from swit_provisioning.planning.actions import Action
-from swit_provisioning.planning.limits import Limit, Limits
-from swit_provisioning.planning.model import (
-    LIMITED_COUNTS,
-    Plan,
-    PlanHash,
-    shown_id,
-)
+from swit_provisioning.planning.model import LIMITED_COUNTS, Plan, PlanHash, shown_id
+from swit_provisioning.planning.policy import Limit, Limits
 from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.apply.changes import departures

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swit_provisioning.apply.session import Session
-from swit_provisioning.planning.limit_counts import Counts, RecentCounts
+from swit_provisioning.planning.limits import Counts, RecentCounts
 from swit_provisioning.planning.whereabouts import Whereabouts
 from swit_provisioning.settings import Settings
 from swit_provisioning.sources.verification import VerifiedDirectory

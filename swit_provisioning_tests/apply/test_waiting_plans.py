@@ -10,8 +10,8 @@ import pytest
 from swit_provisioning.apply.approvals import PlanJudge
 from swit_provisioning.apply.waiting_plans import plan_to_send
 from swit_provisioning.planning.hold_back import waiting_plan
-from swit_provisioning.planning.limits import Limit, Limits
 from swit_provisioning.planning.model import Plan
+from swit_provisioning.planning.policy import Limit, Limits
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.planning.made_plans import WHOLE_DIRECTORY, change, plan_with
 

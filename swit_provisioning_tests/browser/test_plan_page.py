@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from swit_provisioning.planning.guards import judge
-from swit_provisioning.planning.limit_counts import History
-from swit_provisioning.planning.limits import Limits
+from swit_provisioning.planning.limits import History
 from swit_provisioning.planning.model import Plan
+from swit_provisioning.planning.policy import Limits
 from swit_provisioning.report.page import OPEN_AT_MOST, PlanFacts, plan_page
 from swit_provisioning_tests.planning.busy_day import plan_of_the_day
 from swit_provisioning_tests.planning.made_plans import change, plan_with

@@ -17,7 +17,7 @@ from typing import Literal, Self
 
 import ldap3
 
-from swit_provisioning.planning.model import ReferenceAttribute
+from swit_provisioning.planning.policy import ReferenceAttribute
 from swit_provisioning.sources.config import LdapConfig, ServerAddress
 from swit_provisioning_tests.integration.authority import Certificate, certificate
 from swit_provisioning_tests.integration.changes import Changes

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from swit_provisioning.planning.findings import directory_findings
-from swit_provisioning.planning.model import Memory, Policy
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot, column
 from swit_provisioning.planning.whereabouts import Presence
 from swit_provisioning.sources.base import (

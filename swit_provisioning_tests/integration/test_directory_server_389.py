@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.planning.whereabouts import Presence
 from swit_provisioning.sources.base import DirectoryIncompleteError

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.sources.base import DirectoryIncompleteError
 from swit_provisioning.sources.config import LdapConfig
 from swit_provisioning.sources.ldap.source import LdapDirectory

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from swit_provisioning.planning.findings import directory_findings
-from swit_provisioning.planning.model import Memory, Policy
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot, column
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning.sources.attributes import AttributeMapping, parse_user_attributes

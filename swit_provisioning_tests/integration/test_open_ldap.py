@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.sources.ldap.dn import dn_key

@@ -1,7 +1,8 @@
 """A day on which much changes at once: people come and go, teams swap names, move, come and go."""
 
-from swit_provisioning.planning.model import Memory, Plan, Policy
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot, OrganizationSnapshot
 from swit_provisioning_tests.planning.by_hand import (
     ANN,

@@ -9,9 +9,9 @@ from swit_provisioning.planning.guards import (
     GuardResult,
     judge,
 )
-from swit_provisioning.planning.limit_counts import History, RecentCounts
-from swit_provisioning.planning.limits import Limits
+from swit_provisioning.planning.limits import History, RecentCounts
 from swit_provisioning.planning.model import Baselines, Change, Plan
+from swit_provisioning.planning.policy import Limits
 
 STEP_OF: dict[Action, Step] = {
     "user.create": "create_users",

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from swit_provisioning.planning.actions import ACTIONS, Action
-from swit_provisioning.planning.model import Exemption, Memory, Policy
+from swit_provisioning.planning.policy import Exemption, Memory, Policy
 from swit_provisioning_tests.planning.specification.directory import (
     Directory,
     Entry,

@@ -1,7 +1,8 @@
 """A day on which little is as it should be: people, groups and teams that are told as findings."""
 
-from swit_provisioning.planning.model import Memory, Plan, Policy
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning_tests.planning.specification.directory import (
     Directory,
     Entry,

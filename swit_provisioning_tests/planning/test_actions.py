@@ -18,7 +18,7 @@ from swit_provisioning.planning.actions import (
     steps_of,
 )
 from swit_provisioning.planning.guards import NEVER_LIFTED
-from swit_provisioning.planning.limit_counts import COUNTED
+from swit_provisioning.planning.limits import COUNTED
 from swit_provisioning.planning.model import Change
 from swit_provisioning.report.redaction import HIDDEN, change_without_people
 from swit_provisioning.report.summary import summary

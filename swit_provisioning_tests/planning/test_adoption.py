@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from swit_provisioning.planning.model import Finding, Policy
+from swit_provisioning.planning.model import Finding
+from swit_provisioning.planning.policy import Policy
 from swit_provisioning_tests.planning.by_hand import (
     DN,
     Team,

@@ -3,7 +3,7 @@
 import pytest
 
 from swit_provisioning.planning.convergence import altered_values, is_equivalent
-from swit_provisioning.planning.model import StoredValue
+from swit_provisioning.planning.policy import StoredValue
 
 PHONE = StoredValue(sent="+49 30 1234 5678", stored="030 1234")
 

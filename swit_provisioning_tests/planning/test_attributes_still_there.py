@@ -3,7 +3,7 @@
 import pytest
 
 from swit_provisioning.planning.guards import GuardName
-from swit_provisioning.planning.limits import Limit, Limits
+from swit_provisioning.planning.policy import Limit, Limits
 from swit_provisioning_tests.planning.made_plans import plan_with, verdict_of
 
 GUARD: GuardName = "directory_attributes_still_there"

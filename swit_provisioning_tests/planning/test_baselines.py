@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from swit_provisioning.planning.guards import judge
-from swit_provisioning.planning.limit_counts import History
-from swit_provisioning.planning.limits import Limits
-from swit_provisioning.planning.model import Baselines, Binding, Memory, Policy
+from swit_provisioning.planning.limits import History
+from swit_provisioning.planning.model import Baselines, Binding
+from swit_provisioning.planning.policy import Limits, Memory, Policy
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     DN,

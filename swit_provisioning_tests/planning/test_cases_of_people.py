@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from swit_provisioning.planning.model import Memory, Policy
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     directory,

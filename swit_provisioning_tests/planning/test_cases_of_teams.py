@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.policy import Policy
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     DN,

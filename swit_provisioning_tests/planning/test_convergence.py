@@ -11,7 +11,8 @@ from swit_provisioning.planning.convergence import (
     part_keys,
     repeats_to_remember,
 )
-from swit_provisioning.planning.model import Change, Memory, Plan, Policy, Repeat, StoredValue
+from swit_provisioning.planning.model import Change, Plan
+from swit_provisioning.planning.policy import Memory, Policy, Repeat, StoredValue
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     directory,

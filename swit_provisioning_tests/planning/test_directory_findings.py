@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from swit_provisioning.planning.findings import directory_findings, findings_frame, in_order
 from swit_provisioning.planning.groups import nearest_parents, parents_in_rings
-from swit_provisioning.planning.model import Finding, Memory, Policy
+from swit_provisioning.planning.model import Finding
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.schemas import IDP_FINDINGS
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning_tests.planning.made_up import directories, organisations, policies

@@ -3,7 +3,7 @@
 import pytest
 
 from swit_provisioning.planning.actions import Action
-from swit_provisioning.planning.model import Policy
+from swit_provisioning.planning.policy import Policy
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     DN,

@@ -6,7 +6,8 @@ import pytest
 
 from swit_provisioning.planning.baselines import directory_counts
 from swit_provisioning.planning.findings import directory_findings
-from swit_provisioning.planning.model import Memory, Plan, Policy
+from swit_provisioning.planning.model import Plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning_tests.planning.by_hand import ANN, directory, group, organisation, team
 from swit_provisioning_tests.planning.specification.organisation import Organisation
 from swit_provisioning_tests.planning.specification.states import directory_state

@@ -10,7 +10,8 @@ import pytest
 import swit_provisioning
 from swit_provisioning.planning.finding_kinds import FINDING_KINDS, current_kind
 from swit_provisioning.planning.findings import directory_findings
-from swit_provisioning.planning.model import Finding, Memory, Plan, Policy
+from swit_provisioning.planning.model import Finding, Plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.schemas import IDP_FINDINGS
 from swit_provisioning.report.redaction import finding_without_people
 from swit_provisioning_tests.planning.test_directory_findings import read

@@ -3,8 +3,8 @@
 import pytest
 
 from swit_provisioning.planning.guards import GuardName
-from swit_provisioning.planning.limits import Limit, Limits
 from swit_provisioning.planning.model import Change
+from swit_provisioning.planning.policy import Limit, Limits
 from swit_provisioning_tests.planning.made_plans import (
     change,
     deletion,

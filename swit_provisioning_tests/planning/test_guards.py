@@ -7,9 +7,9 @@ import pytest
 
 from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.guards import GUARDS, GuardName, judge
-from swit_provisioning.planning.limit_counts import History
-from swit_provisioning.planning.limits import Limit, Limits
+from swit_provisioning.planning.limits import History
 from swit_provisioning.planning.model import Change
+from swit_provisioning.planning.policy import Limit, Limits
 from swit_provisioning_tests.planning.made_plans import (
     WHOLE_DIRECTORY,
     change,

@@ -7,8 +7,8 @@ import pytest
 
 from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.guards import GuardName
-from swit_provisioning.planning.limits import Limit, Limits
-from swit_provisioning.planning.model import Change, Policy
+from swit_provisioning.planning.model import Change
+from swit_provisioning.planning.policy import Limit, Limits, Policy
 from swit_provisioning_tests.planning.made_plans import (
     change,
     deletion,

@@ -8,8 +8,8 @@ import pytest
 
 from swit_provisioning.planning.actions import Action
 from swit_provisioning.planning.guards import GUARDS, NEVER_LIFTED, GuardName
-from swit_provisioning.planning.limits import Limit, Limits
 from swit_provisioning.planning.model import Change, Plan
+from swit_provisioning.planning.policy import Limit, Limits
 from swit_provisioning_tests.planning.made_plans import (
     STAFF,
     WHOLE_SWIT,

@@ -9,18 +9,10 @@ from hypothesis import strategies as st
 from swit_provisioning.planning.actions import ACTIONS, DEPARTURES, MEMBERSHIPS
 from swit_provisioning.planning.guards import GUARDS, NEVER_LIFTED, judge
 from swit_provisioning.planning.hold_back import CAN_HOLD_BACK, hold_back, waiting_plan
-from swit_provisioning.planning.limit_counts import History
-from swit_provisioning.planning.limits import Limit, Limits
-from swit_provisioning.planning.model import (
-    Change,
-    Memory,
-    Plan,
-    Policy,
-    is_new,
-    removals_by_team,
-    users_of,
-)
+from swit_provisioning.planning.limits import History
+from swit_provisioning.planning.model import Change, Plan, is_new, removals_by_team, users_of
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Limit, Limits, Memory, Policy
 from swit_provisioning.planning.selection import Selection, not_selected
 from swit_provisioning_tests.planning.busy_day import plan_of_the_day
 from swit_provisioning_tests.planning.made_plans import (

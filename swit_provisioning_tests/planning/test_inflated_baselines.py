@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from swit_provisioning.planning.guards import GuardName
-from swit_provisioning.planning.limit_counts import RecentCounts
-from swit_provisioning.planning.limits import Limit, Limits
+from swit_provisioning.planning.limits import RecentCounts
 from swit_provisioning.planning.model import Change
+from swit_provisioning.planning.policy import Limit, Limits
 from swit_provisioning_tests.planning.made_plans import (
     change,
     deletion,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swit_provisioning.planning.limits import Limit, Limits
+from swit_provisioning.planning.policy import Limit, Limits
 
 # Six digits behind the point: as many as may be written.
 PERCENTS = st.integers(0, 10**8).map(lambda millionths: Fraction(millionths, 10**6))

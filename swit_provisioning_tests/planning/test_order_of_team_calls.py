@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from swit_provisioning.planning.model import Memory, Policy
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning_tests.planning.by_hand import DN, directory, group, organisation, team
 from swit_provisioning_tests.planning.specification.directory import GroupEntry
 from swit_provisioning_tests.planning.specification.organisation import Organisation

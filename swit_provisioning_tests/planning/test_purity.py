@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import swit_provisioning_tests
-from swit_provisioning.planning.model import Binding, Finding, Memory, Plan, Policy, TeamBefore
+from swit_provisioning.planning.model import Binding, Finding, Plan, TeamBefore
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning_tests.planning.busy_day import MEMORY, plan_of_the_day
 from swit_provisioning_tests.planning.made_plans import change, plan_with
 from swit_provisioning_tests.planning.made_up import (

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from swit_provisioning.planning.convergence import count_repeats, part_keys
-from swit_provisioning.planning.model import Repeat
+from swit_provisioning.planning.policy import Repeat
 
 
 def test_each_field_of_an_update_is_a_part_by_object_and_value() -> None:

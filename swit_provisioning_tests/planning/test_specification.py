@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swit_provisioning.planning.model import Memory, Policy
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.staleness import stale_reasons
 from swit_provisioning_tests.planning.bounds import the_calls_are_within_bounds
 from swit_provisioning_tests.planning.made_up import (

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from swit_provisioning.planning.actions import Action
-from swit_provisioning.planning.model import Binding, Change, Plan, Policy
+from swit_provisioning.planning.model import Binding, Change, Plan
+from swit_provisioning.planning.policy import Policy
 from swit_provisioning.planning.staleness import (
     in_effect,
     not_repeatable,

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from swit_provisioning.planning.model import Finding, Memory, Plan, Policy
+from swit_provisioning.planning.model import Finding, Plan
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.schemas import IDP_FINDINGS
 from swit_provisioning_tests.planning.by_hand import (
     ANN,

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.planning.model import Change, Memory, Plan, Policy
+from swit_provisioning.planning.model import Change, Plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning_tests.planning.by_hand import (
     ANN,
     DN,

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from swit_provisioning.planning.model import Memory, Plan, Policy
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning_tests.planning.by_hand import DN, directory, group, organisation, team
 from swit_provisioning_tests.planning.specification.directory import GroupEntry
 from swit_provisioning_tests.planning.specification.organisation import Organisation

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from swit_provisioning.planning.model import Memory, Plan, Policy
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning_tests.planning.specification.directory import Directory
 from swit_provisioning_tests.planning.specification.organisation import Organisation
 from swit_provisioning_tests.planning.specification.sending import Sent, send

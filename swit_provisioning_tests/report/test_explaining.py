@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.planner import explained_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.report.explanations import (
     Answer,
     Explained,

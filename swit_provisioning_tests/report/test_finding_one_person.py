@@ -2,8 +2,8 @@
 
 import pytest
 
-from swit_provisioning.planning.model import Memory, Policy
 from swit_provisioning.planning.planner import explained_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.report.subjects import NotOnePersonError, PersonIds, find_person
 from swit_provisioning_tests.planning.by_hand import (
     ANN,

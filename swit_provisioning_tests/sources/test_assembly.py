@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from swit_provisioning.planning.model import ReferenceAttribute
+from swit_provisioning.planning.policy import ReferenceAttribute
 from swit_provisioning.planning.snapshots import DirectorySnapshot, column
 from swit_provisioning.sources import memberships
 from swit_provisioning.sources.assembly import Batch, Source, assemble

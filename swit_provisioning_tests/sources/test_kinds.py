@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from swit_provisioning.planning.model import ReferenceAttribute
+from swit_provisioning.planning.policy import ReferenceAttribute
 from swit_provisioning.planning.snapshots import DirectoryFacts, DirectorySnapshot
 from swit_provisioning.sources.base import (
     DirectoryConfigError,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swit_provisioning.planning.findings import directory_findings
-from swit_provisioning.planning.model import Memory, Policy
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.base import DirectoryConfigError, DirectoryIncompleteError
 from swit_provisioning.sources.ldif_file import LdifDirectory

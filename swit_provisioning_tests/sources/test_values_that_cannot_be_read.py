@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from swit_provisioning.planning.model import Memory, Plan, Policy
+from swit_provisioning.planning.model import Plan
 from swit_provisioning.planning.planner import make_plan
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning.planning.snapshots import DirectorySnapshot
 from swit_provisioning.sources.attributes import AttributeMapping
 from swit_provisioning.sources.json_file import JsonDirectory

@@ -3,7 +3,8 @@
 from typing import Any
 
 from swit_provisioning.planning.convergence import part_keys
-from swit_provisioning.planning.model import Change, PlanHash, Repeat, StoredValue
+from swit_provisioning.planning.model import Change, PlanHash
+from swit_provisioning.planning.policy import Repeat, StoredValue
 from swit_provisioning.state.journal import Answer, Application
 from swit_provisioning.state.store import Store
 from swit_provisioning_tests.apply.changes import (

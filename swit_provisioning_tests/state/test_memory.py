@@ -1,7 +1,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from swit_provisioning.planning.model import Exemption, Repeat
+from swit_provisioning.planning.policy import Exemption, Repeat
 from swit_provisioning.state.database import METADATA
 from swit_provisioning.state.identities import OtherOrganizationError
 from swit_provisioning.state.store import Store

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from swit_provisioning.planning.model import ReferenceAttribute
+from swit_provisioning.planning.policy import ReferenceAttribute
 
 
 def key_of(dn: str) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from swit_provisioning.planning.model import ROLES, Memory, Policy
+from swit_provisioning.planning.policy import ROLES, Memory, Policy
 from swit_provisioning_tests.planning.specification.directory import Directory, Entry
 from swit_provisioning_tests.planning.specification.organisation import ME, Account, Organisation
 from swit_provisioning_tests.planning.specification.words import best, digits, matches

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from swit_provisioning.planning.model import Memory, Policy
+from swit_provisioning.planning.policy import Memory, Policy
 from swit_provisioning_tests.planning.specification.directory import Directory
 from swit_provisioning_tests.planning.specification.organisation import Organisation
 from swit_provisioning_tests.planning.specification.people import Accounts, find_accounts

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from swit_provisioning.planning.model import ReferenceAttribute
+from swit_provisioning.planning.policy import ReferenceAttribute
 from swit_provisioning.planning.schemas import (
     IDP_FINDINGS,
     IDP_GROUPS,
