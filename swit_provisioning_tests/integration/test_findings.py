@@ -150,8 +150,8 @@ def test_an_export_is_checked_with_no_server_at_all(
     )
     assert [(row["kind"], row["dn"], row["attribute"]) for row in rows(found)] == [
         ("invalid characters in name", "cn=bob,dc=x", "displayName, cn"),
-        ("unknown member", "cn=staff,dc=x", "member"),
         ("invalid email", "cn=bob,dc=x", "mail"),
+        ("unknown member", "cn=staff,dc=x", "member"),
     ]
 
 
