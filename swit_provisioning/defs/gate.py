@@ -83,10 +83,8 @@ def plan_is_safe(
 
 
 class SendConfig(dg.Config, use_attribute_docstrings=True):
-    """Which changes of a plan to send, and why the plan may exceed its limits."""
+    """Which changes of a plan to send."""
 
-    approve: str = ""
-    """The reason to approve the plan that a guard blocked. It is recorded with user and time."""
     only: str = ""
     """Send only these actions, such as `user.create,team.*`. Empty: all actions."""
     exclude: str = ""
@@ -100,6 +98,8 @@ class AcceptConfig(SendConfig):
 
     plan_id: str = ""
     """The id of a stored plan. Empty: the plan that this run has made."""
+    approve: str = ""
+    """The reason to approve the plan that a guard blocked. It is recorded with user and time."""
 
 
 def refuse_env_references(config: Mapping[str, Any]) -> None:

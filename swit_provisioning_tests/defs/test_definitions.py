@@ -97,7 +97,8 @@ def test_jobs_are_selections_of_one_graph(location: dg.Definitions) -> None:
     [
         ("plan", {"user"}),
         ("apply", {"plan_id", "approve", "only", "exclude", "limit"}),
-        ("sync", {"user", "approve", "only", "exclude", "limit"}),
+        # An approval is for a plan that a person has seen, so a new plan cannot be approved here.
+        ("sync", {"user", "only", "exclude", "limit"}),
     ],
 )
 def test_the_launchpad_documents_every_field_of_a_job(
@@ -113,12 +114,11 @@ def test_the_launchpad_documents_every_field_of_a_job(
 def test_the_launchpad_of_sync_configures_the_step_that_plans_and_the_gate(
     location: dg.Definitions,
 ) -> None:
-    given = {"user": "ann@example.com", "only": "user.*", "limit": 5, "approve": "reorganisation"}
+    given = {"user": "ann@example.com", "only": "user.*", "limit": 5}
     config: Any = location.resolve_job_def("sync").config_mapping
     ops = config.resolve_from_unvalidated_config(given)["ops"]
     assert ops["compute_difference"]["config"] == {"user": "ann@example.com"}
     assert ops["accepted_plan"]["config"] == {
-        "approve": "reorganisation",
         "only": "user.*",
         "exclude": "",
         "limit": 5,

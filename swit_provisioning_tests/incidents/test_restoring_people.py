@@ -51,7 +51,7 @@ def test_24_users_who_were_deactivated_wrongly_get_back_what_the_directory_knows
 
 
 @pytest.mark.incident(24)
-def test_24_many_users_are_not_users_with_teams_at_once_without_an_approval(settled: Stage) -> None:
+def test_24_many_users_are_not_restored_at_once_without_an_approval(settled: Stage) -> None:
     """Slack: restoring everybody at once overloaded the servers."""
     people = settled.directory["users"]
     settled.directory["users"] = people[8:]
