@@ -288,7 +288,7 @@ def test_a_renamed_excluded_group_keeps_its_team_as_it_is(
         "excluded by former name",
         group_dn("unit-17"),
     )
-    assert "an earlier one" in on_stage.json("explain", "Late Shift")["explained"][0]["rule"]
+    assert "a former name" in on_stage.json("explain", "Late Shift")["explained"][0]["rule"]
 
 
 def test_explain_and_check_judge_as_the_gate_does(settled: Stage) -> None:

@@ -75,7 +75,7 @@ def test_a_leaver_goes_alone_and_limits_count_one_after_the_other(settled: Stage
     assert done["counts"] == {"user.deactivate": 1, "membership.remove": 1}
     (finding,) = done["findings"]
     assert finding["kind"] == "departures not verified"
-    assert "deactivate or remove: 1;" in finding["message"]
+    assert "deactivate or remove: 1." in finding["message"]
     now = settled.users()
     assert [email for email, user in now.items() if user != users[email]] == [first]
     assert not now[first]["active"]

@@ -134,7 +134,7 @@ def test_a_run_killed_while_it_reads_does_not_block_the_next(
     server.faults.add(Fault(kind="held", call="organization.user.list", gate=gate))
     living = here.start("plan")
     assert gate.reached.wait(timeout=60)
-    assert look_for_dead_runs().endswith(f"marked as failed: {dead}.")
+    assert look_for_dead_runs().endswith(f"their process has died: {dead}.")
     assert status(dead) == dg.DagsterRunStatus.FAILURE
     assert ALL_ALIVE in look_for_dead_runs()
     gate.opened.set()
