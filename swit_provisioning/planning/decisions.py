@@ -40,6 +40,11 @@ class Rule(Enum):
         "The person's address differs from that of the matched user: the user is left alone, and no"
         " other one is created. Change the address of the user in Swit's console."
     )
+    CONFLICTING_MATCH = (
+        "The person's address belongs to another user than the one that was matched before, which"
+        " is still active. Both are left alone. Deactivate the wrong one in Swit's console, or give"
+        " its address to the other."
+    )
     FOLLOWS = "In the directory: the user with the person's address follows it."
     ACTIVATED = "The user is not active and is activated{unless}."
     ROLE_IS_PROTECTED = "The role is protected, so the user is never deactivated ({role})."

@@ -1,13 +1,15 @@
 """Match the people of the directory with the users of Swit.
 
 A person's user is the one with the person's address, else the remembered one. Ambiguous records
-(an address claimed twice, a person without one) are left alone. Findings that need both sides are
+(an address claimed twice, a person without one, a person whose remembered user is another one and
+still active) are left alone. Findings that need both sides are
 made here; `bad_users` finds what is wrong with people's records alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from swit_provisioning.planning.decisions import Decision, Rule
@@ -90,8 +92,9 @@ def match_users(
     }
     shared = _shared_addresses(people.enabled)
     is_out = excludes(policy)
+    held = _Held(people.enabled)
     matches = tuple(
-        _match(person, users_at, shared, is_out, is_remembered=person.key in remembered)
+        _match(person, users_at, shared, is_out, remembered.get(person.key), held)
         for person in people.enabled
     )
     person_of = {m.user.user_id: m.person for m in matches if m.user is not None}
@@ -186,13 +189,28 @@ def written_address(emails: list[str], address: str) -> str:
     return min(text.strip() for text in emails if address_key(text) == address)
 
 
+class _Held:
+    """The addresses of all enabled people; collected when they are first needed."""
+
+    def __init__(self, people: Iterable[Person]) -> None:
+        self._people = people
+
+    @cached_property
+    def _addresses(self) -> frozenset[str]:
+        return frozenset(address for person in self._people for address in person.all_addresses)
+
+    def is_only_remembered(self, user: User) -> bool:
+        """Whether an active user has no one's address: only its remembered person keeps it."""
+        return user.active and user.address not in self._addresses
+
+
 def _match(
     person: Person,
     users_at: Mapping[str, list[User]],
     shared: Mapping[str, list[Person]],
     is_out: Callable[[str], bool],
-    *,
-    is_remembered: bool,
+    remembered: User | None,
+    held: _Held,
 ) -> Match:
     if not person.addresses:
         return Match(person, "", None, Rule.MISSING_EMAIL)
@@ -208,8 +226,10 @@ def _match(
         ambiguity = Rule.DUPLICATE_EMAIL
     elif len(users) > 1:
         ambiguity = Rule.DUPLICATE_USER_EMAIL
-    elif not users and is_remembered:
+    elif not users and remembered is not None:
         ambiguity = Rule.EMAIL_CHANGED
+    elif remembered is not None and remembered not in users and held.is_only_remembered(remembered):
+        ambiguity = Rule.CONFLICTING_MATCH
     user = users[0] if users and ambiguity is None else None
     return Match(person, address, user, ambiguity)
 
@@ -269,6 +289,9 @@ _MESSAGES: Final[Mapping[Rule, str]] = {
     " of them are left alone. Remove the addresses that are not this person's.",
     Rule.DUPLICATE_USER_EMAIL: "Several users in Swit have this person's address. All of them"
     " are left alone. Give the address to one user only in Swit's console.",
+    Rule.CONFLICTING_MATCH: "The person's address belongs to another user than the one"
+    " that was matched before, which is still active. Both are left alone. Deactivate the wrong one"
+    " in Swit's console, or give its address to the other.",
 }
 
 

@@ -118,6 +118,25 @@ def test_a_changed_address_leaves_the_account_alone_and_makes_none_anew() -> Non
     assert trial.after.calls == ONLY_ANN_JOINS
 
 
+def test_an_address_of_another_user_does_not_deactivate_the_matched_user() -> None:
+    """A server that lags behind may show a former address, which an old inactive user has."""
+    swit = with_bob(users=("ann", "bob", "rob"))
+    swit.users["rob"] = replace(swit.users["rob"], active=False)
+    trial = attempt(listing(bob("rob@x")), swit, memory=BOB_WAS_HERE)
+    (finding,) = the(trial, "conflicting match")
+    assert (finding.subject, finding.side) == (BOB_DN, "swit")
+    assert trial.after.calls == ONLY_ANN_JOINS
+
+
+def test_once_the_matched_user_is_inactive_the_person_gets_the_user_with_the_address() -> None:
+    swit = with_bob(users=("ann", "bob", "rob"))
+    swit.users["bob"] = replace(swit.users["bob"], active=False)
+    trial = attempt(listing(bob("rob@x")), swit, memory=BOB_WAS_HERE)
+    assert not of(trial, "conflicting match")
+    assert trial.plan.changes != ()
+    assert {binding.object_id for binding in trial.plan.bindings} >= {"rob"}
+
+
 def test_an_account_that_two_entries_claim_is_left_alone() -> None:
     """Robert's address changed, and a newcomer has the old one."""
     newcomer = person(2, "bob@x", name="Newcomer")

@@ -94,6 +94,8 @@ def _match(
         kind = "duplicate email"
     elif not accounts and remembered in organisation.users:
         kind = "email changed"
+    elif accounts and _is_only_remembered(remembered, accounts[0], claims, organisation):
+        kind = "conflicting match"
     if kind:
         found.left_alone |= stands_for
         found.findings += [] if kind == "excluded" else [(kind, entry.dn)]
@@ -101,6 +103,16 @@ def _match(
         found.account_of[entry.key] = accounts[0]
     else:
         _create(found, entry, chosen, policy)
+
+
+def _is_only_remembered(
+    remembered: str | None, matched: str, claims: Counter[str], organisation: Organisation
+) -> bool:
+    """Whether an entry would leave behind an active account that no other entry's address has."""
+    if remembered is None or remembered == matched or remembered not in organisation.users:
+        return False
+    account = organisation.users[remembered]
+    return account.active and not claims[address(account.email)]
 
 
 def _create(found: Accounts, entry: Entry, chosen: str, policy: Policy) -> None:
