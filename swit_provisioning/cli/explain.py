@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 from rich.console import Console
+from typing_extensions import TypedDict
 
 from swit_provisioning.apply.waiting_plans import plan_to_send
 from swit_provisioning.cli.console import output, print_header, print_json, print_markup, safe
 from swit_provisioning.cli.documents import history_document, history_without_people
 from swit_provisioning.cli.framework import AmbiguousSubjectError, UnknownSubjectError
+from swit_provisioning.cli.json_types import FindingDocument, HistoryEntryDocument
 from swit_provisioning.cli.render import coloured, history_table
 from swit_provisioning.operations.connections import open_directory, swit_connection
 from swit_provisioning.operations.services import open_store, plan_judge
@@ -19,8 +21,14 @@ from swit_provisioning.planning.model import Change, users_of
 from swit_provisioning.planning.planner import explained_plan
 from swit_provisioning.report.explanations import (
     Answer,
+    GroupFacts,
+    GroupSeat,
     PersonExplained,
+    PersonFacts,
     TeamExplained,
+    TeamFacts,
+    TeamSeat,
+    UserFacts,
     explain_subjects,
 )
 from swit_provisioning.report.safe_text import shortened
@@ -36,6 +44,56 @@ _MOST_LINES: Final = 50
 """Maximum number of lines with the same label; `--json` shows all."""
 _MOST_EXPLAINED: Final = 10
 """Maximum number of people and teams that are explained at once."""
+
+
+class PersonExplainedDocument(TypedDict):
+    """A person in the directory, the users in Swit, or both."""
+
+    kind: Literal["person"]
+    title: str
+    rule: str
+    changes: list[Change]
+    not_sent: list[Change]
+    findings: list[FindingDocument]
+    entry: PersonFacts | None
+    accounts: list[UserFacts]
+    groups: list[GroupSeat]
+    teams: list[TeamSeat]
+    history: list[HistoryEntryDocument]
+    waiting: list[str]
+
+
+class TeamExplainedDocument(TypedDict):
+    """A group in the directory, the team in Swit, or both."""
+
+    kind: Literal["team"]
+    title: str
+    rule: str
+    changes: list[Change]
+    not_sent: list[Change]
+    findings: list[FindingDocument]
+    group: GroupFacts | None
+    team: TeamFacts | None
+    history: list[HistoryEntryDocument]
+    waiting: list[str]
+
+
+class GoneDocument(TypedDict):
+    """A person or team that is on neither side now."""
+
+    kind: Literal["gone"]
+    history: list[HistoryEntryDocument]
+    waiting: list[str]
+
+
+class ExplainDocument(TypedDict):
+    """`explain`."""
+
+    asked: str
+    read_at: str
+    explained: list[PersonExplainedDocument | TeamExplainedDocument | GoneDocument]
+    stopped_by: list[str]
+    waiting_plan: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

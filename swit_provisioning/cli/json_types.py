@@ -3,21 +3,11 @@
 `docs/reference/json/` has a JSON Schema of each document, made from these types.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
 from swit_provisioning.apply.approvals import StateName
-from swit_provisioning.planning.model import Change
-from swit_provisioning.report.explanations import (
-    GroupFacts,
-    GroupSeat,
-    PersonFacts,
-    TeamFacts,
-    TeamSeat,
-    UserFacts,
-)
 
 
 class DecisionDocument(TypedDict):
@@ -196,56 +186,6 @@ class HistoryDocument(TypedDict):
     entries: list[HistoryEntryDocument]
 
 
-class PersonExplainedDocument(TypedDict):
-    """A person in the directory, the users in Swit, or both."""
-
-    kind: Literal["person"]
-    title: str
-    rule: str
-    changes: list[Change]
-    not_sent: list[Change]
-    findings: list[FindingDocument]
-    entry: PersonFacts | None
-    accounts: list[UserFacts]
-    groups: list[GroupSeat]
-    teams: list[TeamSeat]
-    history: list[HistoryEntryDocument]
-    waiting: list[str]
-
-
-class TeamExplainedDocument(TypedDict):
-    """A group in the directory, the team in Swit, or both."""
-
-    kind: Literal["team"]
-    title: str
-    rule: str
-    changes: list[Change]
-    not_sent: list[Change]
-    findings: list[FindingDocument]
-    group: GroupFacts | None
-    team: TeamFacts | None
-    history: list[HistoryEntryDocument]
-    waiting: list[str]
-
-
-class GoneDocument(TypedDict):
-    """A person or team that is on neither side now."""
-
-    kind: Literal["gone"]
-    history: list[HistoryEntryDocument]
-    waiting: list[str]
-
-
-class ExplainDocument(TypedDict):
-    """`explain`."""
-
-    asked: str
-    read_at: str
-    explained: list[PersonExplainedDocument | TeamExplainedDocument | GoneDocument]
-    stopped_by: list[str]
-    waiting_plan: str | None
-
-
 class PauseDocument(TypedDict):
     """A pause of scheduled runs."""
 
@@ -355,20 +295,3 @@ class ForgetDocument(TypedDict):
     runs: int
     histories: list[str]
     still_in: list[str]
-
-
-DOCUMENTS: Final[Mapping[str, Any]] = {
-    "plan": PlanDocument,
-    "show": PlanDocument,
-    "show-difference": ComparisonDocument,
-    "plans": list[ListedPlanDocument],
-    "apply": RunDocument,
-    "sync": RunDocument,
-    "history": HistoryDocument,
-    "explain": ExplainDocument,
-    "status": StatusDocument,
-    "settings": SettingsDocument,
-    "prune": PruneDocument,
-    "forget": ForgetDocument,
-}
-"""Command -> the type of its document."""

@@ -1,15 +1,34 @@
 """The JSON Schemas of the documents of `--json`, made from the types in `cli/json_types.py`."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from swit_provisioning.cli import json_types
 from swit_provisioning.cli.console import FORMAT_VERSION
-from swit_provisioning.cli.json_types import DOCUMENTS
+from swit_provisioning.cli.explain import ExplainDocument
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "reference" / "json"
+
+
+DOCUMENTS: Final[Mapping[str, Any]] = {
+    "plan": json_types.PlanDocument,
+    "show": json_types.PlanDocument,
+    "show-difference": json_types.ComparisonDocument,
+    "plans": list[json_types.ListedPlanDocument],
+    "apply": json_types.RunDocument,
+    "sync": json_types.RunDocument,
+    "history": json_types.HistoryDocument,
+    "explain": ExplainDocument,
+    "status": json_types.StatusDocument,
+    "settings": json_types.SettingsDocument,
+    "prune": json_types.PruneDocument,
+    "forget": json_types.ForgetDocument,
+}
+"""Command -> the type of its document."""
 
 
 def schema_of(name: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ eval "$(_SWIT_PROVISIONING_COMPLETE=bash_source swit-provisioning)"
 | 1 | Failed. |
 | 2 | Wrong use, or a setting that cannot be used. |
 | 3 | A guard blocks the plan, or `plan` has made one that it would block. Nothing was written. |
-| 4 | Applied, but Swit rejected some changes, or they were skipped. |
+| 4 | Applied, but Swit rejected some changes, they were skipped, or they wait for an approval. |
 | 5 | The plan is stale. Nothing was written. |
 | 6 | Another run is writing. |
 """

@@ -5,7 +5,7 @@ import json
 import pytest
 from rich.table import Table
 
-from swit_provisioning.cli.console import output, print_json
+from swit_provisioning.cli.console import FORMAT_VERSION, output, print_json
 from swit_provisioning_tests.report.hostile import NAMES
 
 STEERING = (
@@ -25,7 +25,7 @@ def test_json_output_escapes_what_steers_a_terminal_and_keeps_its_meaning(
     assert "\\u009b" in printed
     assert "\\u202e" in printed
     assert "한국어 é 👩" in printed, "what people read stays readable"
-    assert json.loads(printed) == document
+    assert json.loads(printed) == {"format_version": FORMAT_VERSION, **document}
     assert printed.endswith("}\n")
 
 

@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from swit_provisioning.cli.console import FORMAT_VERSION
-from swit_provisioning.cli.json_types import DOCUMENTS
 from swit_provisioning.cli.main import COMMANDS
 from swit_provisioning.sandbox.server import SandboxServer
 from swit_provisioning_tests.cli import json_schemas
+from swit_provisioning_tests.cli.json_schemas import DOCUMENTS
 from swit_provisioning_tests.integration.stage import Stage, stage
 
 
