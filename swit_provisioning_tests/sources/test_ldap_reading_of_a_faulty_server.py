@@ -107,7 +107,10 @@ def test_a_server_that_falls_silent_within_a_message_is_passed_over(
         settings = LdapConfig(**{**vars(settings), "ca_file": str(made.authority)})
         state = LdapDirectory(settings).read()
     assert len(state.users) == 2
-    assert "after 1 entries (timed out: nothing came for 1 seconds)" in state.facts.warnings[0]
+    assert (
+        "after 1 entries (timed out: the server sent nothing for 1 seconds)"
+        in state.facts.warnings[0]
+    )
 
 
 def test_an_entry_that_is_cut_off_is_a_lost_connection() -> None:
