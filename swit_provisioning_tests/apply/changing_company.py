@@ -113,6 +113,16 @@ class Company:
         """Whether the person of an account is present, enabled and in scope."""
         return truth.is_usable(self.owners.get(address, ""))
 
+    def had_another(self, address: str) -> bool:
+        """Whether the server that is read is behind, and still has another address of the owner.
+
+        The person is there, so nobody asks another server, and another account is the person's.
+        """
+        owner = self.owners.get(address, "")
+        shown = self.directory.shown.people.get(owner)
+        is_now = self.truth.people[owner].address == address
+        return is_now and shown is not None and shown.address != address
+
     def owner_is_listed(self, address: str, group_id: str, truth: Truth) -> bool:
         """Whether a group lists the person of an account."""
         return truth.lists(group_id, self.owners.get(address, ""))

@@ -311,7 +311,7 @@ class History:
         if plan.plan_hash not in self._approved:
             approved = _Approved()
         for address in sorted(before.active - after.active - approved.departures):
-            if company.owner_is_present(address, truth):
+            if company.owner_is_present(address, truth) and not company.had_another(address):
                 self.violations.append(f"{address} was deactivated")
         for address in sorted(after.active & before.inactive - approved.activations):
             if not any(company.owner_is_present(address, state) for state in (truth, shown)):
